@@ -1,0 +1,9 @@
+"""A local imitation of Kakao's login servers: a Flask app of its own that imports nothing else from here."""
+
+from kakaoauth.sandbox.app import create_sandbox
+from kakaoauth.sandbox.clock import Clock
+from kakaoauth.sandbox.server import bind, serve
+from kakaoauth.sandbox.settings import ConsentItem, SandboxSettings
+from kakaoauth.sandbox.storage import StateFileError
+
+__all__ = ["Clock", "ConsentItem", "SandboxSettings", "StateFileError", "bind", "create_sandbox", "serve"]

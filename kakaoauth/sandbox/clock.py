@@ -1,0 +1,24 @@
+"""The only file that asks what time it is, so that a test can move time for the whole sandbox."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+
+class Clock:
+    """Unix time that can be pushed forward or back."""
+
+    def __init__(self, source: Callable[[], float] = time.time) -> None:
+        self._source = source
+        self._offset = 0.0
+
+    def now(self) -> float:
+        return self._source() + self._offset
+
+    def advance(self, seconds: float) -> None:
+        self._offset += seconds
+
+
+def utc_text(moment: float) -> str:
+    """Write a moment the way kapi does, e.g. 2025-11-02T03:04:05Z."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

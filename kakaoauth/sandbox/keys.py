@@ -1,0 +1,42 @@
+"""The two RSA keys behind the sandbox's id_tokens."""
+
+import secrets
+from typing import Any
+
+from joserfc.jwk import RSAKey
+
+KEY_COUNT = 2  # as many as Kakao publishes; the first signs
+
+
+class KeyRing:
+    """Keys made on first use: two RSA-2048 keys take long enough to slow every start down."""
+
+    def __init__(self) -> None:
+        self._keys: list[RSAKey] = []
+
+    def ensure(self) -> bool:
+        """Return True when the keys had to be made just now."""
+        if self._keys:
+            return False
+        self._keys = [_generate() for _ in range(KEY_COUNT)]
+        return True
+
+    def signing_key(self) -> RSAKey:
+        return self._keys[0]
+
+    def all(self) -> list[RSAKey]:
+        return list(self._keys)
+
+    def public(self) -> list[dict[str, Any]]:
+        return [dict(key.as_dict(private=False)) for key in self._keys]
+
+    def dump(self) -> list[dict[str, Any]]:
+        return [dict(key.as_dict(private=True)) for key in self._keys]
+
+    def restore(self, stored: list[dict[str, Any]]) -> None:
+        self._keys = [RSAKey.import_key(entry) for entry in stored]
+
+
+def _generate() -> RSAKey:
+    # Kakao's key ids are 30 hex characters
+    return RSAKey.generate_key(2048, {"kid": secrets.token_hex(15), "alg": "RS256", "use": "sig"})

@@ -1,0 +1,131 @@
+"""Everything the sandbox remembers, behind one lock and, if asked, one file."""
+
+import secrets
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from kakaoauth.sandbox import storage
+from kakaoauth.sandbox.clock import Clock
+from kakaoauth.sandbox.grants import Grants
+from kakaoauth.sandbox.keys import KeyRing
+from kakaoauth.sandbox.limits import Limiter
+from kakaoauth.sandbox.model import Link, Pending, PendingLogout
+from kakaoauth.sandbox.pending import Waiting
+from kakaoauth.sandbox.people import SAMPLE_PEOPLE, Person
+from kakaoauth.sandbox.settings import SandboxSettings
+
+
+class State:
+    def __init__(self, settings: SandboxSettings, clock: Clock, keyring: KeyRing) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._keyring = keyring
+        self._lock = threading.RLock()
+        self._depth = 0
+        self.session_secret = secrets.token_hex(32)
+        self.limiter = Limiter(clock)
+        self.grants = Grants(clock)
+        self.pending: Waiting[Pending] = Waiting(clock)
+        self.logouts: Waiting[PendingLogout] = Waiting(clock)
+        self._begin()
+        self._restore()
+
+    def _begin(self) -> None:
+        self.generation = secrets.token_hex(8)
+        self.people: dict[str, Person] = {person.key: person for person in SAMPLE_PEOPLE}
+        self.links: dict[str, Link] = {}
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the lock for one change; the outermost change saves."""
+        with self._lock:
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+                if not self._depth:
+                    self._save()
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold the lock for something that the file need not know."""
+        with self._lock:
+            yield
+
+    def keys(self) -> KeyRing:
+        with self._lock:
+            if self._keyring.ensure():
+                self._save()
+            return self._keyring
+
+    def add_person(self, person: Person) -> None:
+        with self.changing():
+            self.people[person.key] = person
+
+    def find_link(self, user_id: int) -> Link | None:
+        with self._lock:
+            return next((link for link in self.links.values() if link.user_id == user_id), None)
+
+    def agree(self, person: Person, items: Iterable[str]) -> Link:
+        """Link the person to the app if need be, and note the consents."""
+        with self.changing():
+            now = self.clock.now()
+            link = self.links.get(person.key)
+            if link is None:
+                signed_up = False if person.preregistered else None
+                link = Link(person.key, person.user_id, now, person.nickname, person.picture, signed_up)
+                self.links[person.key] = link
+            for item in items:
+                link.agreed.setdefault(item, now)
+            return link
+
+    def unlink(self, person_key: str) -> None:
+        """Withdraw every consent and end every code and token of the person."""
+        with self.changing():
+            self.links.pop(person_key, None)
+            self.grants.end_all_of(person_key)
+
+    def forget_everything(self) -> None:
+        """Back to the first day, except for the keys: a running site has them cached."""
+        with self.changing():
+            self._begin()
+            self.grants = Grants(self.clock)
+            self.limiter.clear()
+            self.pending.clear()
+            self.logouts.clear()
+
+    def _save(self) -> None:
+        if self.settings.state_file is None:
+            return
+        made = [asdict(person) for person in self.people.values() if person.made]
+        storage.save(self.settings.state_file, {
+            "session_secret": self.session_secret,
+            "generation": self.generation,
+            "people": made,
+            "links": [asdict(link) for link in self.links.values()],
+            "keys": self._keyring.dump(),
+            **self.grants.dump(),
+        })
+
+    def _restore(self) -> None:
+        path = self.settings.state_file
+        stored = storage.load(path) if path is not None else None
+        if stored is None:
+            return
+        try:
+            self._read(stored)
+        except (KeyError, TypeError, ValueError) as error:
+            raise storage.StateFileError(f"{path} is damaged; delete it to start afresh") from error
+
+    def _read(self, stored: dict[str, Any]) -> None:
+        self.session_secret = stored["session_secret"]
+        self.generation = stored["generation"]
+        self.people |= {entry["key"]: Person(**entry) for entry in stored["people"]}
+        self.links = {entry["person"]: Link(**entry) for entry in stored["links"]
+                      if entry["person"] in self.people}
+        self._keyring.restore(stored["keys"])
+        self.grants.restore(stored)
