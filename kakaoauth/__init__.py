@@ -1,0 +1,52 @@
+"""Kakao login for Flask: the composition root. `create_app` is a table of contents and nothing else."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+
+from kakaoauth import (
+    account,
+    auth,
+    cli,
+    config,
+    edge,
+    error_pages,
+    extensions,
+    health,
+    logs,
+    ops,
+    pages,
+    providers,
+    redis_client,
+    sessions,
+    users,
+)
+
+
+def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
+    """Make the site.
+
+    :param overrides: settings for tests; with them neither the environment nor a file is read.
+    :raises ConfigError: half a configuration.
+    """
+    settings = config.load(overrides)
+    app = Flask(__name__, template_folder="../templates", instance_path=settings["INSTANCE_PATH"])
+    app.config.update(settings)
+
+    logs.init_app(app)
+    error_pages.init_app(app)
+    edge.init_app(app)
+    redis_client.init_app(app)
+    extensions.init_app(app)
+    health.init_app(app)
+    sessions.init_app(app)
+    providers.init_app(app)
+    pages.init_app(app)
+
+    app.register_blueprint(auth.bp)
+    app.register_blueprint(account.bp)
+    app.register_blueprint(users.bp)
+    app.register_blueprint(ops.bp)
+    cli.init_app(app)
+    return app

@@ -1,0 +1,260 @@
+"""The door for people who are nobody yet: the first page, the login, its callback, the logout."""
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_login import current_user
+
+from kakaoauth import flows, guards, providers, sessions
+from kakaoauth.claims import Claim
+from kakaoauth.errors import (
+    AppError,
+    CookieLost,
+    EmailInUse,
+    EmailRequired,
+    LoginExpired,
+    MalformedCallback,
+    UnknownState,
+    recall,
+)
+from kakaoauth.providers.base import PendingLogin, Provider
+from kakaoauth.redirects import safe_next
+
+bp = Blueprint("auth", __name__)
+bp.before_request(guards.anyone)
+
+log = logging.getLogger("kakaoauth.audit")
+
+#: `prompt` values a link may ask for. Not `none`: nobody is logged in without having wished it.
+PROMPTS = ("login", "select_account", "create")
+#: Named sets of consent items a link may ask for.
+CONSENTS = {"account_email": ("account_email",)}
+
+#: 32 bytes in base64url, as providers.pending makes them.
+STATE = re.compile(r"[A-Za-z0-9_-]{43}")
+#: Visible ASCII (RFC 6749, appendix A.11). Kakao's codes have fewer than 100 characters.
+CODE = re.compile(r"[\x21-\x7e]{1,1000}")
+#: Authorization error names (RFC 6749, appendix A.7).
+ERROR = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,500}")
+
+#: Seconds in which a repeated callback still finds out how the first one ended: as long as a login may be pending.
+CLAIM_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The authorization response's parameters (RFC 6749, section 4.1.2), checked for form only."""
+
+    state: str
+    code: str
+    error: str
+    description: str
+
+
+@bp.get("/")
+@guards.guarded(guards.visitor)
+def index() -> ResponseReturnValue:
+    target = safe_next(_only("next"), default="") or None
+    if current_user.is_authenticated and target:
+        return redirect(target)
+    return render_template("auth/index.html", providers=providers.all_providers(), next=target)
+
+
+@bp.get("/<provider>/login/")
+def login(provider: str) -> ResponseReturnValue:
+    """Begin a login. By GET on purpose: logging a consenting person in to their own account harms nobody."""
+    chosen = _provider(provider)
+    prompt = _only("prompt")
+    address = chosen.begin(
+        _callback_address(chosen),
+        safe_next(_only("next")),
+        prompt=prompt if prompt in PROMPTS else None,
+        consent=CONSENTS.get(_only("consent") or "", ()),
+    )
+    return redirect(address)
+
+
+@bp.route("/<provider>/login/callback/", methods=["GET"], provide_automatic_options=False)
+def callback(provider: str) -> ResponseReturnValue:
+    """Kakao's redirect. Every way it can end: a redirect to where the person wanted to go, or an AppError's page."""
+    if request.method != "GET":
+        abort(405)
+    chosen = _provider(provider)
+    target: str | None = None
+    try:
+        answer = _read_answer()
+        pending = chosen.find_pending(answer.state)
+        if pending is None:
+            target = _repeated(answer)
+        else:
+            target = pending.next
+            _finish(chosen, pending, answer)
+    except AppError as error:
+        _offer_ways_on(error, chosen, target)
+        raise
+    return redirect(target)
+
+
+@bp.after_request
+def keep_the_code_to_ourselves(response: Response) -> Response:
+    """The callback's address holds the code: no page may pass it on as its Referer."""
+    if request.endpoint == "auth.callback":
+        response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+@bp.get("/<provider>/logout/")
+@guards.guarded(guards.login)
+def logout_page(provider: str) -> ResponseReturnValue:
+    return render_template("auth/logout.html", provider=_provider(provider))
+
+
+@bp.post("/<provider>/logout/")
+@guards.guarded(guards.login, guards.form)
+def logout(provider: str) -> ResponseReturnValue:
+    """End the session here, first and whatever Kakao does; with `account=1` go on to the provider's own logout."""
+    chosen = _provider(provider)
+    log.info("logout user=%s", current_user.id)
+    sessions.end()
+    response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else url_for("auth.index"))
+    # So that "back" finds no private page in the browser's cache.
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+@bp.get("/<provider>/logout/callback/")
+def logout_callback(provider: str) -> ResponseReturnValue:
+    """Back from the provider's logout. The local one was done before; a state we did not send is nobody's return."""
+    _provider(provider)
+    expected = session.pop("_logout_state", None)
+    if not expected or _only("state") != expected:
+        raise UnknownState("logout state")
+    return redirect(url_for("auth.index"))
+
+
+def _provider(name: str) -> Provider:
+    found = providers.find_provider(name)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _only(name: str) -> str | None:
+    """A parameter that is given exactly once."""
+    values = request.args.getlist(name)
+    return values[0] if len(values) == 1 else None
+
+
+def _callback_address(provider: Provider) -> str:
+    configured: str = current_app.config.get(f"{provider.name.upper()}_REDIRECT_URI") or ""
+    return configured or url_for("auth.callback", provider=provider.name, _external=True)
+
+
+def _read_answer() -> Answer:
+    """:raises MalformedCallback: what no provider sends. :raises CookieLost: a login, but no session to find it in."""
+    found: dict[str, str] = {}
+    for name in ("state", "code", "error", "error_description"):
+        values = request.args.getlist(name)
+        if len(values) > 1:
+            raise MalformedCallback(f"doubled {name}")
+        found[name] = values[0] if values else ""
+    if bool(found["code"]) == bool(found["error"]):
+        raise MalformedCallback("neither or both of code and error")
+    for name, pattern in (("state", STATE), ("code", CODE), ("error", ERROR)):
+        if found[name] and not pattern.fullmatch(found[name]):
+            raise MalformedCallback(f"odd {name}")
+    if not found["state"]:
+        raise MalformedCallback("no state")
+    if not sessions.has_cookie():
+        raise CookieLost("no session cookie")
+    return Answer(found["state"], found["code"], found["error"], found["error_description"])
+
+
+def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> None:
+    """:raises AppError: nobody is logged in."""
+    if pending.is_late():
+        provider.forget_pending(answer.state)
+        raise LoginExpired("pending login is late")
+    if answer.error:
+        provider.forget_pending(answer.state)
+        raise provider.refusal(answer.error, answer.description)
+    claim = Claim(answer.state, answer.code)
+    sid = claim.take(CLAIM_SECONDS)
+    if sid is None:
+        _follow(claim)
+        return
+    provider.forget_pending(answer.state)
+    try:
+        profile = provider.fetch_profile(pending, answer.code)
+        user = flows.log_in(
+            profile,
+            email_required=current_app.config["EMAIL_REQUIRED"],
+            consent_for_email=CONSENTS["account_email"],
+        )
+        sessions.begin(user, sid=sid)
+        sessions.remember_done(answer.state, pending.next)
+    except AppError as error:
+        claim.settle(error.memo())
+        raise
+    except Exception:
+        claim.settle(AppError("the first of two requests failed").memo())
+        raise
+    claim.settle({"next": pending.next})
+    log.info("login user=%s provider=%s", user.id, provider.name)
+
+
+def _repeated(answer: Answer) -> str:
+    """Back button, reload, double click: where that login went.
+
+    :raises UnknownState: it was not begun in this browser, or the person has logged out since.
+    """
+    target = sessions.find_done(answer.state)
+    if target is None and answer.code:
+        target = _follow(Claim(answer.state, answer.code))
+    if target is None:
+        raise UnknownState("state not in this browser's session")
+    return target
+
+
+def _follow(claim: Claim) -> str:
+    """End as the first of two equal requests did.
+
+    :raises AppError: as it did, or UnknownState if this is another browser.
+    """
+    outcome = claim.outcome(current_app.config["KAKAO_DEADLINE_SECONDS"] + 2)
+    if outcome is None:
+        raise UnknownState("state already used")
+    if "next" not in outcome:
+        raise recall(outcome)
+    return str(outcome["next"])
+
+
+def _account_logout(provider: Provider) -> str:
+    state = sessions.new_secret()
+    return_to = url_for("auth.logout_callback", provider=provider.name, _external=True)
+    address = provider.account_logout_url(return_to, state)
+    if address is None:
+        return url_for("auth.index")
+    session["_logout_state"] = state
+    return address
+
+
+def _offer_ways_on(error: AppError, provider: Provider, target: str | None) -> None:
+    """The buttons on the page: ask for what is missing, log in where the account is, or simply again."""
+
+    def again(name: str, **more: Any) -> str:
+        return url_for("auth.login", provider=name, next=target, **more)
+
+    if isinstance(error, EmailRequired) and error.consent:
+        error.actions.append((gettext("Share my e-mail address"), again(provider.name, consent=error.consent[0])))
+    elif isinstance(error, EmailInUse) and (other := providers.find_provider(error.provider)) and other != provider:
+        error.actions.append((gettext("Log in with %(provider)s", provider=other.label), again(other.name)))
+    elif error.can_retry:
+        error.actions.append((gettext("Try again"), again(provider.name)))
+    if isinstance(error, EmailRequired | EmailInUse):
+        error.actions.append((gettext("Use another account"), again(provider.name, prompt="select_account")))

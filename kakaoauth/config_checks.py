@@ -1,0 +1,137 @@
+"""Which settings are refused at start: half a configuration, and values that cannot be meant."""
+
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+
+class ConfigError(Exception):
+    """One line that names the setting and the cure; never a secret's value."""
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host name (no port) can only mean this machine."""
+    if not host:
+        return False
+    host = host.strip("[]").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
+    """Check what `config.load` put together; `kinds` says each setting's type.
+
+    :raises ConfigError:
+    """
+    _check_secret(values["SECRET_KEY"])
+    for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL", "PUBLIC_URL"):
+        if values[name]:
+            _check_origin(name, values[name])
+    for origin in values["FRONTEND_ORIGINS"]:
+        _check_origin("FRONTEND_ORIGINS", origin)
+    if values["KAKAO_REDIRECT_URI"]:
+        _check_https("KAKAO_REDIRECT_URI", values["KAKAO_REDIRECT_URI"])
+    for name, kind in kinds.items():
+        if kind in (int, float) and values[name] < 0:
+            raise ConfigError(f"{name} must not be negative")
+        if name.endswith("_SECONDS") and values[name] <= 0:
+            raise ConfigError(f"{name} must be more than 0 seconds")
+    if values["KAKAO_MAX_CALLS"] < 1:
+        raise ConfigError("KAKAO_MAX_CALLS must be 1 or more")
+    if values["LOG_LEVEL"].upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ConfigError("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
+    _check_redis(values["REDIS_URL"])
+    _check_embedded_stays_here(values)
+
+
+def check_kakao_is_whole(values: dict[str, Any], defaults: type) -> None:
+    """Without KAKAO_CLIENT_ID the sandbox serves: a setting for the real Kakao beside it is half a configuration.
+
+    :raises ConfigError:
+    """
+    if values["KAKAO_CLIENT_ID"]:
+        return
+    for name in ("KAKAO_CLIENT_SECRET", "KAKAO_ADMIN_KEY", "KAKAO_APP_ID", "KAKAO_REDIRECT_URI"):
+        if values[name]:
+            raise ConfigError(
+                f"{name} is set but KAKAO_CLIENT_ID is not: set KAKAO_CLIENT_ID to the app's REST API key"
+            )
+    for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL"):
+        if values[name] != getattr(defaults, name):
+            raise ConfigError(f"{name} is set but KAKAO_CLIENT_ID is not: set KAKAO_CLIENT_ID, or remove {name}")
+
+
+def _check_secret(secret: str) -> None:
+    if not secret:
+        raise ConfigError(
+            "SECRET_KEY is missing: set it to 32 random characters or more,"
+            " e.g. from `python -c 'import secrets; print(secrets.token_urlsafe(48))'`"
+        )
+    if len(secret) < 32:
+        raise ConfigError("SECRET_KEY is too short: use 32 random characters or more")
+
+
+def _check_origin(name: str, value: str) -> None:
+    parts = _split(name, value)
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username or "*" in value:
+        raise ConfigError(f"{name} must be scheme and host only, like https://example.kr")
+    _check_https(name, value)
+
+
+def _check_https(name: str, value: str) -> None:
+    parts = _split(name, value)
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ConfigError(f"{name} must use https:// (plain http:// only on this machine)")
+
+
+def _split(name: str, value: str) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    except ValueError:
+        pass
+    raise ConfigError(f"{name} must be an absolute address that begins with https://")
+
+
+def check_database(url: str) -> None:
+    """:raises ConfigError: no URL that SQLAlchemy can read, or one whose driver is not installed."""
+    try:
+        make_url(url).get_dialect().import_dbapi()
+    except (SQLAlchemyError, ImportError, ValueError):
+        raise ConfigError(
+            "DATABASE_URL cannot be used: it must be like postgresql+psycopg://user:password@host/name,"
+            " and its driver must be installed"
+        ) from None
+
+
+def _check_redis(url: str) -> None:
+    scheme = url.split("://", 1)[0]
+    if scheme not in ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster"):
+        raise ConfigError(
+            "REDIS_URL must begin with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://"
+        )
+    if scheme == "redis+sentinel" and not url.split("://", 1)[1].partition("/")[2].split("/")[0]:
+        raise ConfigError("REDIS_URL for Sentinel must name the master: redis+sentinel://h1:26379,h2:26379/mymaster/0")
+
+
+def _check_embedded_stays_here(values: dict[str, Any]) -> None:
+    """The embedded parts are for one machine: everybody may log in as anybody in the sandbox."""
+    if not values["EMBEDDED"]:
+        if values.get("DEBUG"):
+            raise ConfigError("FLASK_DEBUG is on: switch it off, it would show secrets to visitors")
+        return
+    cure = {"redis": "REDIS_URL", "kakao": "KAKAO_CLIENT_ID"}
+    missing = " and ".join(sorted(cure[part] for part in values["EMBEDDED"]))
+    for name in ("PUBLIC_URL", "KAKAO_REDIRECT_URI"):
+        if values[name] and not is_loopback(urlsplit(values[name]).hostname):
+            raise ConfigError(f"{name} is a public address but {missing} is not set: set {missing}")
+    if values["TRUSTED_PROXIES"]:
+        raise ConfigError(f"TRUSTED_PROXIES is set but {missing} is not: set {missing}")

@@ -1,0 +1,111 @@
+"""The only file that knows what stands between us and the browser: proxies, host names, response headers, language."""
+
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, abort, current_app, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from kakaoauth.config import is_loopback
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = logging.getLogger("kakaoauth.edge")
+
+LANGUAGES = ("ko", "en")
+
+
+class PublicUrl:
+    """With PUBLIC_URL the Host header decides nothing: every request is one to that address."""
+
+    def __init__(self, app: "WSGIApplication", url: str) -> None:
+        self.app = app
+        parts = urlsplit(url)
+        self.scheme, self.host = parts.scheme, parts.netloc
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> object:
+        environ["HTTP_HOST"] = self.host
+        environ["wsgi.url_scheme"] = self.scheme
+        return self.app(environ, start_response)
+
+
+def init_app(app: Flask) -> None:
+    if app.config["PUBLIC_URL"]:
+        app.wsgi_app = PublicUrl(app.wsgi_app, app.config["PUBLIC_URL"])  # type: ignore[assignment, method-assign]
+    if proxies := app.config["TRUSTED_PROXIES"]:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_port=0, x_prefix=0
+        )
+    app.before_request(refuse_strangers)
+    app.before_request(remember_language_choice)
+    app.after_request(add_headers)
+
+
+def hostname() -> str:
+    return urlsplit(f"//{request.host}").hostname or ""
+
+
+def refuse_strangers() -> None:
+    """A foreign Host is not ours to build addresses on, and the embedded parts are for this machine alone."""
+    config = current_app.config
+    if config["EMBEDDED"] and request.remote_addr and not is_loopback(request.remote_addr):
+        log.warning("refused a request from outside: embedded parts are for this machine; see the README, production")
+        abort(403)
+    if config["PUBLIC_URL"] or request.endpoint in ("ops.healthz", "ops.readyz"):
+        return
+    try:
+        host = hostname()
+    except ValueError:
+        host = ""
+    if is_loopback(host):
+        return
+    redirect_uri = config["KAKAO_REDIRECT_URI"]
+    if redirect_uri and host == urlsplit(redirect_uri).hostname:
+        return
+    if config["TRUSTED_PROXIES"] and not redirect_uri:
+        return
+    log.warning("refused a request for a foreign host: set PUBLIC_URL to the address of this site")
+    abort(400)
+
+
+def language() -> str:
+    """Korean comes first: English only for those who ask for it, or chose it."""
+    for choice in (request.args.get("lang"), request.cookies.get("lang")):
+        if choice in LANGUAGES:
+            return choice
+    return request.accept_languages.best_match(LANGUAGES) or "ko"
+
+
+def remember_language_choice() -> None:
+    choice = request.args.get("lang")
+    g.language_choice = choice if choice in LANGUAGES else None
+
+
+def add_headers(response: Response) -> Response:
+    headers = response.headers
+    headers.setdefault("Content-Security-Policy", _content_security_policy())
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("X-Frame-Options", "DENY")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    if request.scheme == "https":
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if request.endpoint != "static":
+        headers["Cache-Control"] = "no-store"
+        response.vary.update(("Cookie", "Accept-Language"))
+    if choice := g.get("language_choice"):
+        response.set_cookie(
+            "lang", choice, max_age=31536000, secure=request.scheme == "https", httponly=True, samesite="Lax"
+        )
+    return response
+
+
+def _content_security_policy() -> str:
+    # form-action: browsers hold the redirect after a form to it as well, and one logout form ends at Kakao.
+    return (
+        "default-src 'none'; style-src 'self'; img-src 'self' https:; base-uri 'none'; frame-ancestors 'none'; "
+        f"form-action 'self' {current_app.config['KAKAO_KAUTH_URL']}"
+    )

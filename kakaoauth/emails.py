@@ -1,0 +1,23 @@
+"""The only file that knows when two e-mail addresses are the same."""
+
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
+
+# Whether mail can reach a name like `.test` or `.local` is for whoever verified the address, not for its spelling.
+SPECIAL_USE_DOMAIN_NAMES.clear()
+
+
+def normal_form(address: str) -> str | None:
+    """Return the form addresses are compared in, None if it is no address.
+
+    Case, Unicode form, surrounding blanks and a domain's trailing dot make no difference. A plus-tag does: whether
+    `a+b@` and `a@` are one mailbox is known to the receiving host alone (RFC 5321, section 2.3.11), and taking two
+    people for one hands over an account.
+    """
+    text = address.strip().rstrip(".")
+    try:
+        parsed = validate_email(text, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        return None
+    if "." not in parsed.domain or "**" in parsed.local_part:
+        return None
+    return parsed.normalized.casefold()

@@ -1,0 +1,63 @@
+"""The libraries the whole house shares: created here, unbound; `create_app` binds them to one app."""
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_babel import Babel
+from flask_login import LoginManager as FlaskLoginManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf.csrf import CSRFProtect
+from redis import Redis
+from sqlalchemy import MetaData, event
+from sqlalchemy.orm import DeclarativeBase
+
+
+class Base(DeclarativeBase):
+    #: Named constraints: SQLite cannot drop an unnamed one in a migration.
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class LoginManager(FlaskLoginManager):
+    """Flask-Login without the remember-me cookie, which would read the session on every answer, health checks too."""
+
+    def _update_remember_cookie(self, response: Any) -> Any:
+        return response
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate()
+login_manager = LoginManager()
+babel = Babel()
+csrf = CSRFProtect()
+
+
+def init_app(app: Flask) -> None:
+    db.init_app(app)
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            event.listen(db.engine, "connect", _prepare_sqlite)
+    migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"))
+    csrf.init_app(app)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """WAL lets readers go on while somebody writes; SQLite checks foreign keys only when told to."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def redis_of(app: Flask) -> Redis:
+    """The app's Redis client. Sentinel and Cluster clients answer to the same commands."""
+    client: Redis = app.extensions["redis"]
+    return client

@@ -1,0 +1,86 @@
+"""Who may come in. A guard takes nothing, returns None to let pass, and returns a response or raises to refuse.
+
+It serves as `bp.before_request(guard)` at module scope, and through `guarded` on a single view.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+from urllib.parse import urlsplit
+
+from flask import redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from kakaoauth import health
+from kakaoauth.errors import Forbidden, ForgedForm
+from kakaoauth.extensions import csrf
+
+P = ParamSpec("P")
+Guard = Callable[[], ResponseReturnValue | None]
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+def anyone() -> None:
+    """Openness is a decision, and this is how it is written down."""
+
+
+def visitor() -> None:
+    """Anyone, on a page that offers to log in: which is pointless while what a login needs is away."""
+    if not current_user.is_authenticated:
+        health.require()
+
+
+def login() -> ResponseReturnValue | None:
+    """Logged in; others go to the first page and come back here afterwards."""
+    if current_user.is_authenticated:
+        return None
+    health.require()
+    target = request.full_path.rstrip("?") if request.method == "GET" else None
+    return redirect(url_for("auth.index", next=target))
+
+
+def staff() -> ResponseReturnValue | None:
+    refusal = login()
+    if refusal is None and not current_user.is_staff:
+        raise Forbidden("not staff")
+    return refusal
+
+
+def form() -> None:
+    """Every unsafe request carries the session's CSRF token and comes from a page of ours.
+
+    The token is the wall; Origin and Sec-Fetch-Site are a second one, for a browser that sends the cookie along from
+    a sister sub-domain.
+
+    :raises ForgedForm:
+    """
+    if request.method in SAFE_METHODS:
+        return
+    site = request.headers.get("Sec-Fetch-Site")
+    origin = request.headers.get("Origin")
+    if site not in (None, "same-origin", "none"):
+        raise ForgedForm("from another site")
+    if origin not in (None, "null") and urlsplit(origin).netloc != request.host:
+        raise ForgedForm("from another origin")
+    if origin == "null" and site is None:
+        raise ForgedForm("from nowhere")
+    csrf.protect()
+
+
+def guarded(*guards: Guard) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
+    """Put guards on one view, first to last. Goes under the route decorator."""
+
+    def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+        @wraps(view)
+        def inner(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
+            for guard in guards:
+                refusal = guard()
+                if refusal is not None:
+                    return refusal
+            return view(*args, **kwargs)
+
+        return inner
+
+    return decorate

@@ -1,0 +1,74 @@
+"""The only file that asks whether Redis and the database answer."""
+
+import time
+from functools import cache
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from flask import Flask, current_app
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from kakaoauth.errors import DatabaseUnavailable, SessionsUnavailable
+from kakaoauth.extensions import db, redis_of
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+#: Seconds an answer is good for: pages ask too, and a crowd shall not become a crowd of pings.
+MEMORY = 1.0
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["health"] = {"until": 0.0, "error": None}
+
+
+@cache
+def wanted_schema() -> str:
+    return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
+
+
+def redis_answers() -> bool:
+    try:
+        return bool(redis_of(current_app).ping())
+    except RedisError:
+        return False
+
+
+def schema() -> str | None:
+    """The database's schema level, "" for an empty one; None while the database is away."""
+    try:
+        with db.engine.connect() as connection:
+            if not db.inspect(connection).has_table("alembic_version"):
+                return ""
+            return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
+    except SQLAlchemyError:
+        return None
+
+
+def database_answers() -> bool:
+    try:
+        with db.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+            return True
+    except SQLAlchemyError:
+        return False
+
+
+def require() -> None:
+    """Tell an anonymous visitor at once, instead of after the press of a button that cannot work.
+
+    :raises SessionsUnavailable, DatabaseUnavailable:
+    """
+    memory = current_app.extensions["health"]
+    if time.monotonic() >= memory["until"]:
+        memory["error"] = _find_error()
+        memory["until"] = time.monotonic() + MEMORY
+    if memory["error"]:
+        raise memory["error"]("seen by the health check")
+
+
+def _find_error() -> type[SessionsUnavailable] | type[DatabaseUnavailable] | None:
+    if not redis_answers():
+        return SessionsUnavailable
+    return None if database_answers() else DatabaseUnavailable

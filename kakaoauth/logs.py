@@ -1,0 +1,36 @@
+"""The only file that decides what a log line looks like, and what may not stand in one."""
+
+import logging
+import time
+
+from flask import Flask
+
+
+class UtcFormatter(logging.Formatter):
+    converter = staticmethod(time.gmtime)
+
+
+class WithoutQuery(logging.Filter):
+    """Werkzeug's own server logs whole request lines, and a callback's query holds the authorization code."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                arg.split("?", 1)[0] + " ..." if isinstance(arg, str) and "?" in arg else arg for arg in record.args
+            )
+        return True
+
+
+def init_app(app: Flask) -> None:
+    root = logging.getLogger("kakaoauth")
+    root.setLevel(app.config["LOG_LEVEL"].upper())
+    if not root.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(UtcFormatter("%(asctime)sZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
+        root.addHandler(handler)
+    # At DEBUG, Authlib writes the PKCE verifier and urllib3 whole addresses.
+    for name in ("authlib", "urllib3", "requests"):
+        logging.getLogger(name).setLevel(logging.INFO)
+    werkzeug = logging.getLogger("werkzeug")
+    if not any(isinstance(known, WithoutQuery) for known in werkzeug.filters):
+        werkzeug.addFilter(WithoutQuery())

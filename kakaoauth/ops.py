@@ -1,0 +1,26 @@
+"""The operator's door: is the process alive, and can it serve?"""
+
+from flask import Blueprint, jsonify
+from flask.typing import ResponseReturnValue
+
+from kakaoauth import guards, health
+
+bp = Blueprint("ops", __name__)
+bp.before_request(guards.anyone)
+
+
+@bp.get("/healthz")
+def healthz() -> ResponseReturnValue:
+    return jsonify(status="ok")
+
+
+@bp.get("/readyz")
+def readyz() -> ResponseReturnValue:
+    """200 only while Redis and the database answer and the schema is the one this code was written for."""
+    level = health.schema()
+    parts = {
+        "redis": "ok" if health.redis_answers() else "unavailable",
+        "database": "unavailable" if level is None else "ok" if level == health.wanted_schema() else "wrong schema",
+    }
+    ready = all(state == "ok" for state in parts.values())
+    return jsonify(status="ok" if ready else "unavailable", **parts), 200 if ready else 503

@@ -1,0 +1,154 @@
+"""The only file that talks HTTP to a provider: who may call, how long, and what counts as an answer.
+
+Nothing a provider sends, and nothing secret that we send, ends in an exception's text or in a log.
+"""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from http.client import HTTPException
+from threading import BoundedSemaphore
+from typing import Any
+
+from authlib.integrations.requests_client import OAuth2Session
+from flask.config import Config
+from requests import PreparedRequest, RequestException, Response
+from urllib3.exceptions import HTTPError
+
+from kakaoauth.errors import ProviderBusy, ProviderUnavailable
+from kakaoauth.providers.connections import Adapter
+from kakaoauth.providers.deadline import deadline, time_left
+
+#: Largest answer that is read, decompressed. A profile has about 2 kB; whoever sends more wants our memory.
+MAX_BYTES = 1024 * 1024
+#: Seconds a call may wait for another to end: long enough for a burst, too short to tie up the worker's threads.
+WAIT_SECONDS = 0.2
+
+_calling: ContextVar["Line | None"] = ContextVar("kakaoauth_line", default=None)
+
+
+class Line:
+    """An app's line to a provider: its connections, its limits, and the calls in flight."""
+
+    def __init__(
+        self,
+        *,
+        seconds: float,
+        connect_seconds: float,
+        read_seconds: float,
+        max_calls: int,
+        proxy_from_env: bool = False,
+    ) -> None:
+        self.seconds = seconds
+        self.connect_seconds = connect_seconds
+        self.read_seconds = read_seconds
+        self.proxy_from_env = proxy_from_env
+        self.adapter = Adapter(max_calls)
+        self._free = BoundedSemaphore(max_calls)
+
+    @contextmanager
+    def conversation(self) -> Iterator[None]:
+        """Hold one of the calls in flight, and one deadline, for all calls made inside. Within another: nothing.
+
+        :raises ProviderBusy: too many others are waiting for the provider.
+        """
+        if _calling.get() is self:
+            yield
+            return
+        if not self._free.acquire(timeout=WAIT_SECONDS):
+            raise ProviderBusy("too many calls in flight")
+        mark = _calling.set(self)
+        try:
+            with deadline(self.seconds):
+                yield
+        finally:
+            _calling.reset(mark)
+            self._free.release()
+
+
+class Session(OAuth2Session):
+    """Authlib's client on a shared `Line`. Each answer is whole, and at most `MAX_BYTES` long, when it is returned."""
+
+    def __init__(self, *args: Any, line: Line, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.line = line
+        # Otherwise HTTPS_PROXY, REQUESTS_CA_BUNDLE and ~/.netrc would decide whom we talk to, and as whom.
+        self.trust_env = line.proxy_from_env
+        self.auth = _no_password
+        self.mount("https://", line.adapter)
+        self.mount("http://", line.adapter)
+
+    def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
+        """:raises ProviderUnavailable: no answer, or none that can be used. :raises ProviderBusy:"""
+        with self.line.conversation(), _failures():
+            kwargs["stream"] = True
+            kwargs["timeout"] = (time_left(self.line.connect_seconds), time_left(self.line.read_seconds))
+            response: Response = super().send(request, **kwargs)
+            _read_whole(response)
+            return response
+
+    def get_redirect_target(self, resp: Response) -> None:
+        """A redirected token call would carry the code and our secret to whomever the answer names: follow none."""
+
+
+def line_for(config: Config, prefix: str) -> Line:
+    """Build the line that settings like `<prefix>_DEADLINE_SECONDS` describe."""
+    return Line(
+        seconds=config[f"{prefix}_DEADLINE_SECONDS"],
+        connect_seconds=config[f"{prefix}_CONNECT_SECONDS"],
+        read_seconds=config[f"{prefix}_READ_SECONDS"],
+        max_calls=config[f"{prefix}_MAX_CALLS"],
+        proxy_from_env=config[f"{prefix}_PROXY_FROM_ENV"],
+    )
+
+
+def quiet_loggers() -> None:
+    """Authlib's debug log holds the PKCE verifier; urllib3's holds addresses with their query, its warnings headers."""
+    for name, level in (("authlib", logging.INFO), ("urllib3", logging.ERROR)):
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logger.level, level))
+
+
+def read_json(response: Response) -> dict[str, Any]:
+    """Return the JSON object an answer holds.
+
+    :raises ProviderUnavailable: it holds anything else (maintenance pages are HTML).
+    """
+    if response.is_redirect or 300 <= response.status_code < 400:
+        raise ProviderUnavailable("the provider answered with a redirect")
+    kind = response.headers.get("Content-Type", "")
+    if kind and "json" not in kind.lower():
+        raise ProviderUnavailable(f"the provider's answer is not JSON (status {response.status_code})")
+    try:
+        body = json.loads(response.content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise ProviderUnavailable(f"the provider's answer is no JSON object (status {response.status_code})")
+    return body
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except (RequestException, HTTPError, HTTPException, OSError, ValueError, RecursionError) as error:
+        # Without the cause: its text quotes addresses and parts of the answer.
+        raise ProviderUnavailable(f"no answer from the provider ({type(error).__name__})") from None
+
+
+def _read_whole(response: Response) -> None:
+    body = bytearray()
+    for part in response.iter_content(65536):
+        body += part
+        if len(body) > MAX_BYTES:
+            response.close()
+            raise ProviderUnavailable("the provider's answer is too long")
+    response._content = bytes(body)
+
+
+def _no_password(request: PreparedRequest) -> PreparedRequest:
+    """Authentication that adds nothing; its presence keeps requests from asking ~/.netrc."""
+    return request

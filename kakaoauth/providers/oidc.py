@@ -1,0 +1,181 @@
+"""The only file that decides whether an id_token is genuine (OpenID Connect Core, section 3.1.3.7; RFC 8725)."""
+
+import hmac
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import GuestProtocol, RSAKey
+from joserfc.jws import JWSRegistry
+
+from kakaoauth.errors import AppError, ProviderUnavailable, UntrustedIdentity
+from kakaoauth.providers.deadline import deadline, time_left
+
+log = logging.getLogger(__name__)
+
+#: Seconds a clock may be wrong.
+LEEWAY = 60
+#: Seconds the keys are used without asking. Kakao asks for them to be kept, and may block who asks too often.
+FRESH = 3600
+#: Seconds they are used when Kakao does not give new ones.
+USABLE = 24 * 3600
+#: Seconds between two attempts, successful or not: made-up key ids must not become calls to Kakao.
+BRAKE = 60
+#: Seconds of a login that the keys' renewal may take while old ones would do.
+RENEWAL = 1.5
+#: Characters of the modulus of a 2048-bit key in base64url; smaller keys are not used (RFC 7518, section 3.3).
+SMALLEST_MODULUS = 342
+
+_SUBJECT = re.compile(r"[1-9][0-9]{0,39}")
+_HOSTILE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
+
+
+class KeyStore:
+    """The provider's signing keys, with their age. Safe for threads; one of them asks while the others go on."""
+
+    def __init__(self, fetch: Callable[[], Mapping[str, Any]]) -> None:
+        """:param fetch: gets the JWK set; raises AppError if it cannot."""
+        self._fetch = fetch
+        self._lock = Lock()
+        self._keys: dict[str, RSAKey] = {}
+        self._fetched_at = 0.0
+        self._tried_at = 0.0
+        self._failed = True
+
+    def find(self, kid: str) -> RSAKey:
+        """Return the key of that id, asking the provider where that is needed and allowed.
+
+        :raises UntrustedIdentity: the provider does not have it. :raises ProviderUnavailable: cannot be known now.
+        """
+        if self._within(self._fetched_at, FRESH) and kid in self._keys:
+            return self._keys[kid]
+        self._renew(kid)
+        if self._within(self._fetched_at, USABLE) and kid in self._keys:
+            return self._keys[kid]
+        if self._failed:
+            raise ProviderUnavailable("the provider's signing keys cannot be had")
+        raise UntrustedIdentity("id_token: signed with a key the provider does not publish")
+
+    def _renew(self, kid: str) -> None:
+        old_will_do = self._within(self._fetched_at, USABLE) and kid in self._keys
+        if old_will_do and self._lock.locked():
+            return
+        if not self._lock.acquire(timeout=time_left(BRAKE)):
+            raise ProviderUnavailable("the provider's signing keys take too long")
+        try:
+            # Looked at under the lock: those who waited find the keys that the first one has got.
+            known_and_fresh = kid in self._keys and self._within(self._fetched_at, FRESH)
+            if not known_and_fresh and not self._within(self._tried_at, BRAKE):
+                self._ask(RENEWAL if old_will_do else BRAKE)
+        finally:
+            self._lock.release()
+
+    def _ask(self, seconds: float) -> None:
+        self._tried_at = time.time()
+        self._failed = True
+        try:
+            with deadline(seconds):
+                keys = usable_keys(self._fetch())
+        except AppError as error:
+            log.warning("signing keys not renewed: %s", type(error).__name__)
+            return
+        if not keys:
+            log.warning("signing keys not renewed: no usable key in the answer")
+            return
+        self._keys, self._fetched_at, self._failed = keys, time.time(), False
+
+    @staticmethod
+    def _within(then: float, seconds: float) -> bool:
+        # A clock that was set back must not freeze the keys: the future counts as long ago.
+        return 0 <= time.time() - then < seconds
+
+
+def usable_keys(jwk_set: Mapping[str, Any]) -> dict[str, RSAKey]:
+    """Return the RSA signing keys by id; others and broken ones are skipped (RFC 7517, section 5)."""
+    found: dict[str, RSAKey] = {}
+    entries = jwk_set.get("keys")
+    for entry in entries if isinstance(entries, list) else []:
+        if not isinstance(entry, dict) or not _is_for_us(entry):
+            continue
+        try:
+            # Only these members: `x5u` and the like are never looked at.
+            found[entry["kid"]] = RSAKey.import_key({"kty": "RSA", "n": entry["n"], "e": entry["e"]})
+        except _HOSTILE:
+            continue
+    return found
+
+
+def validate(id_token: object, keys: KeyStore, *, issuer: str, client_id: str, nonce: str) -> dict[str, Any]:
+    """Return the claims of a genuine id_token that was made for this login.
+
+    :raises UntrustedIdentity: any doubt. :raises ProviderUnavailable: the signing keys cannot be had.
+    """
+    if not isinstance(id_token, str):
+        raise UntrustedIdentity("id_token: not a text")
+
+    def key_of(token: GuestProtocol) -> RSAKey:
+        kid = token.headers().get("kid")
+        if not isinstance(kid, str) or not kid:
+            raise UntrustedIdentity("id_token: no key id")
+        return keys.find(kid)
+
+    # RS256 and nothing else, whatever the token's own header says; `jku`, `x5u` and `jwk` in it have no effect, and
+    # an unknown `crit` is an error.
+    registry = JWSRegistry(algorithms=["RS256"], strict_check_header=False)
+    try:
+        claims = jwt.decode(id_token, key_of, registry=registry).claims
+    except _HOSTILE as error:
+        raise UntrustedIdentity(f"id_token: {type(error).__name__}") from None
+    _check_parties(claims, issuer, client_id)
+    _check_times(claims)
+    _check_nonce(claims.get("nonce"), nonce)
+    return claims
+
+
+def _is_for_us(entry: Mapping[str, Any]) -> bool:
+    return (
+        entry.get("kty") == "RSA"
+        and entry.get("use", "sig") == "sig"
+        and entry.get("alg", "RS256") == "RS256"
+        and isinstance(entry.get("kid"), str)
+        and bool(entry["kid"])
+        and isinstance(entry.get("n"), str)
+        and len(entry["n"]) >= SMALLEST_MODULUS
+        and isinstance(entry.get("e"), str)
+    )
+
+
+def _check_parties(claims: Mapping[str, Any], issuer: str, client_id: str) -> None:
+    if claims.get("iss") != issuer:
+        raise UntrustedIdentity("id_token: another issuer")
+    if claims.get("aud") not in (client_id, [client_id]):
+        raise UntrustedIdentity("id_token: another audience")
+    if claims.get("azp", client_id) != client_id:
+        raise UntrustedIdentity("id_token: another authorized party")
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
+        raise UntrustedIdentity("id_token: no usable subject")
+
+
+def _check_nonce(theirs: object, ours: str) -> None:
+    if not isinstance(theirs, str) or not theirs.isascii() or not theirs or not hmac.compare_digest(theirs, ours):
+        raise UntrustedIdentity("id_token: nonce is missing or of another login")
+
+
+def _check_times(claims: Mapping[str, Any]) -> None:
+    now = int(time.time())
+    exp, iat = claims.get("exp"), claims.get("iat")
+    if type(exp) is not int or type(iat) is not int:
+        raise UntrustedIdentity("id_token: exp or iat is no number of seconds")
+    # A token we have just been given is neither old nor from the future: our clock is the likelier culprit.
+    if exp <= now - LEEWAY:
+        log.error("id_token is %d seconds too old: check the clock of this machine", now - exp)
+        raise UntrustedIdentity("id_token: expired (check the clock)")
+    if iat > now + LEEWAY:
+        log.error("id_token is %d seconds from the future: check the clock of this machine", iat - now)
+        raise UntrustedIdentity("id_token: issued in the future (check the clock)")

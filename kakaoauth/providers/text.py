@@ -1,0 +1,66 @@
+"""The only file that cleans what providers say about a person, before it is stored or shown."""
+
+import re
+import unicodedata
+from urllib.parse import urlsplit
+
+#: Longest text that is kept, in characters.
+MAX_TEXT = 100
+#: Longest picture address that is kept.
+MAX_ADDRESS = 500
+#: More is never looked at: cleaning costs time for each character.
+_MAX_READ = 4000
+
+#: Letters by their Unicode category, but drawn as nothing: names made of them look empty.
+_BLANKS = str.maketrans(dict.fromkeys("\u3164\uffa0\u2800", " "))
+_ZWJ = "\u200d"
+#: Printable ASCII without what ends an attribute, a CSS `url()` or a header.
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&*+,;=%]+", re.IGNORECASE)
+
+
+def clean_text(value: object) -> str | None:
+    """Return one line of visible text in Unicode form C, at most `MAX_TEXT` characters; None if nothing is left.
+
+    Control, bidi and zero-width characters and lone surrogates go; the joiner inside an emoji stays.
+    """
+    if not isinstance(value, str):
+        return None
+    text = " ".join(value[:_MAX_READ].translate(_BLANKS).split())
+    text = "".join(char for place, char in enumerate(text) if _is_kept(text, place))
+    text = " ".join(unicodedata.normalize("NFC", text).split())
+    return text[:MAX_TEXT].rstrip(f" {_ZWJ}") or None
+
+
+def clean_image(value: object, upgradable: str) -> str | None:
+    """Return a picture's https address; None for anything a browser should not be sent to.
+
+    :param upgradable: domain whose http addresses are known to work by https.
+    """
+    if not isinstance(value, str) or len(value) > MAX_ADDRESS or not _ADDRESS.fullmatch(value):
+        return None
+    try:
+        parts = urlsplit(value)
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        odd = parts.username is not None or parts.port not in (None, 443 if secure else 80)
+    except ValueError:
+        return None
+    if odd or "." not in host:
+        return None
+    if secure:
+        return value
+    if host == upgradable or host.endswith(f".{upgradable}"):
+        return parts._replace(scheme="https", netloc=host).geturl()
+    return None
+
+
+def _is_kept(text: str, place: int) -> bool:
+    char = text[place]
+    if char == _ZWJ:
+        before, after = text[place - 1 : place], text[place + 1 : place + 2]
+        return _is_emoji(before) and _is_emoji(after)
+    return unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+
+
+def _is_emoji(char: str) -> bool:
+    """Symbols, skin tones and the emoji variation selector."""
+    return char == "\ufe0f" or (char != "" and unicodedata.category(char) in ("So", "Sk"))

@@ -1,0 +1,64 @@
+"""The only file that decides where we may send a browser."""
+
+import unicodedata
+from urllib.parse import unquote, urlsplit
+
+from flask import current_app, url_for
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import RequestRedirect
+
+#: Doors that have no page to return to: their addresses begin or end something, or are not for people.
+NOT_PAGES = ("auth", "api", "webhooks", "ops", "static")
+
+#: More than any page of ours needs, less than a header may hold.
+MAX_LENGTH = 2000
+
+
+def safe_next(target: str | None, default: str | None = None) -> str:
+    """Return `target` if it is a page of this site or an address on one of FRONTEND_ORIGINS, else the first page.
+
+    A path must match one of our routes for GET: a list of pages cannot be tricked the way a list of bad
+    spellings can (`//evil`, `/\\evil`, `/%09/evil` ... are all decided by what they are not).
+    """
+    fallback = default if default is not None else url_for("auth.index")
+    if not target or len(target) > MAX_LENGTH or not _is_plain(target):
+        return fallback
+    if target.startswith("/"):
+        return target if _is_own_page(target) else fallback
+    return target if _is_front_end(target) else fallback
+
+
+def _is_plain(target: str) -> bool:
+    """No character that browsers drop, fold into another or draw as another, neither as it stands nor encoded."""
+    for text in (target, unquote(target), unquote(unquote(target))):
+        if "\\" in text or any(unicodedata.category(char)[0] in "CZ" and char != " " for char in text):
+            return False
+        if unicodedata.normalize("NFKC", text).count("/") != text.count("/"):
+            return False
+    return not target.startswith(" ")
+
+
+def _is_own_page(target: str) -> bool:
+    # Twice decoded, as the strictest reader between us and the page might: `/%2f/evil` is no path of ours.
+    path = target.split("?", 1)[0].split("#", 1)[0]
+    if "//" in unquote(unquote(path)) or "/../" in unquote(unquote(path)) + "/":
+        return False
+    parts = urlsplit(target)
+    if parts.scheme or parts.netloc:
+        return False
+    try:
+        endpoint, _ = current_app.url_map.bind("localhost").match(unquote(parts.path), method="GET")
+    except RequestRedirect as moved:
+        return _is_own_page(urlsplit(moved.new_url).path)
+    except HTTPException:
+        return False
+    return endpoint == "auth.index" or endpoint.split(".")[0] not in NOT_PAGES
+
+
+def _is_front_end(target: str) -> bool:
+    try:
+        parts = urlsplit(target)
+        origin = f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        return False
+    return origin in current_app.config["FRONTEND_ORIGINS"]

@@ -1,0 +1,94 @@
+"""The only file that knows the forms of REDIS_URL: one server, Sentinel, Cluster."""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from flask import Flask
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from kakaoauth.config import ConfigError
+
+#: A page has 3 seconds to say that Redis is away; two tries of this length leave room for the page itself.
+SECONDS = 0.8
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["redis"] = connect(app.config["REDIS_URL"])
+
+
+def connect(url: str) -> Any:
+    """Return a client for `url`; it connects when first used.
+
+    :raises ConfigError: never a silent other Redis.
+    """
+    scheme, rest = url.split("://", 1)
+    try:
+        if scheme == "redis+sentinel":
+            return _sentinel(rest)
+        if scheme == "redis+cluster":
+            return _cluster(rest)
+        return Redis.from_url(url, **_limits())
+    except ValueError as error:
+        raise ConfigError(f"REDIS_URL cannot be read ({type(error).__name__}): see the settings table") from None
+
+
+def _limits() -> dict[str, Any]:
+    # One more try on a lost connection: after a failover the first command meets a dead socket.
+    retry = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError, RedisTimeoutError))
+    return {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS, "retry": retry, "health_check_interval": 0}
+
+
+def _hosts(netloc: str, default_port: int) -> tuple[dict[str, str], list[tuple[str, int]]]:
+    """`user:password@h1:1,h2:2` as credentials and addresses."""
+    credentials: dict[str, str] = {}
+    if "@" in netloc:
+        login, netloc = netloc.rsplit("@", 1)
+        username, _, password = login.partition(":")
+        credentials = {k: unquote(v) for k, v in (("username", username), ("password", password)) if v}
+    addresses = []
+    for item in netloc.split(","):
+        parts = urlsplit(f"//{item.strip()}")
+        if not parts.hostname:
+            raise ValueError("empty host")
+        addresses.append((parts.hostname, parts.port or default_port))
+    return credentials, addresses
+
+
+def _sentinel(rest: str) -> Any:
+    netloc, _, path = rest.partition("/")
+    name, _, database = path.partition("/")
+    credentials, addresses = _hosts(netloc, 26379)
+    sentinel = Sentinel(addresses, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)  # type: ignore[no-untyped-call]
+    return sentinel.master_for(name, db=int(database or 0), **credentials, **_limits())  # type: ignore[no-untyped-call]
+
+
+def _cluster(rest: str) -> Any:
+    credentials, addresses = _hosts(rest.split("/", 1)[0], 6379)
+    nodes = [ClusterNode(host, port) for host, port in addresses]  # type: ignore[no-untyped-call]
+    return LazyCluster(nodes, credentials)
+
+
+class LazyCluster:
+    """A RedisCluster that connects when first used: redis-py's own connects when made, and the site could not start
+    while Redis is away."""
+
+    def __init__(self, nodes: list[Any], credentials: dict[str, str]) -> None:
+        self._nodes = nodes
+        self._credentials = credentials
+        self._cluster: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._cluster is None:
+            self._cluster = RedisCluster(
+                startup_nodes=self._nodes,
+                socket_timeout=SECONDS,
+                socket_connect_timeout=SECONDS,
+                **self._credentials,  # type: ignore[arg-type]
+            )
+        return getattr(self._cluster, name)

@@ -1,0 +1,270 @@
+"""The Redis session store: the only file that knows how a session is kept.
+
+A session is one Redis string, `session:<SHA-256 of its id>`, holding a JSON object. The id itself is only in the
+cookie, so a copy of Redis opens no session, and nothing in it is ever executed. What the object may hold:
+
+    _user_id        who (User.get_id: id and session version)          Flask-Login
+    _fresh, _id     Flask-Login's own marks
+    _begun, _seen   unix seconds of the login and of the last request, the latter exact to a minute
+    _done           the last logins that were finished here: state -> next
+    _state_*        logins that were begun here and wait for the callback   providers.pending
+    _logout_state   a logout at the provider that we expect to hear of
+    csrf_token      Flask-WTF
+"""
+
+import json
+import logging
+import re
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, cast
+
+from flask import Flask, Request, Response, current_app, request, session
+from flask.sessions import SessionMixin
+from flask_session.base import ServerSideSessionInterface
+
+from kakaoauth.config import is_loopback
+from kakaoauth.extensions import redis_of
+
+log = logging.getLogger("kakaoauth.audit")
+
+#: 32 random bytes in base64url.
+SID = re.compile(r"[A-Za-z0-9_-]{43}")
+#: The lifetime is extended, and `_seen` written, at most this often (seconds).
+TOUCH = 60
+#: A session without a user holds pending logins of 10 minutes; late ones are recognised within the hour.
+ANONYMOUS_SECONDS = 3600
+#: Replace the value only if it is still what we read, and never bring back what was deleted: a request in flight
+#: during a logout loses. Answers 1, 0 for "gone", or the value that another request wrote.
+REPLACE = """
+local now = redis.call('GET', KEYS[1])
+if not now then return 0 end
+if now ~= ARGV[1] then return now end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
+
+
+class RedisSession(SessionMixin):
+    """A session that is read when first looked at: pages that never look cost no Redis command."""
+
+    def __init__(self, store: "RedisSessionInterface", cookie: str | None) -> None:
+        self._store = store
+        #: The id the browser sent, known to Redis or not.
+        self.cookie = cookie
+        #: The id the data stands under in Redis; None while nothing is stored.
+        self.sid: str | None = None
+        self.data: dict[str, Any] | None = None
+        self.raw = b""
+        self.accessed = False
+        self.set_cookie = False
+        self.ended = False
+
+    def end(self) -> None:
+        """Have the stored session and the cookie removed."""
+        self.load().clear()
+        self.ended = True
+
+    def load(self) -> dict[str, Any]:
+        self.accessed = True
+        if self.data is None:
+            self.data = {}
+            if self.cookie:
+                self.read(self.cookie)
+        return self.data
+
+    def read(self, sid: str) -> bool:
+        """Become the stored session `sid`; False if there is none."""
+        raw = self._store.get(sid)
+        stored = self._store.decode(raw) if raw is not None else None
+        if raw is None or stored is None:
+            return False
+        self.data, self.raw, self.sid = stored, raw, sid
+        return True
+
+    def __getitem__(self, key: str) -> Any:
+        return self.load()[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.load()[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.load()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self.load()))
+
+    def __len__(self) -> int:
+        return len(self.load())
+
+    @property
+    def modified(self) -> bool:  # type: ignore[override]
+        return self.data is not None and self._store.encode(self.data) != (self.raw or b"{}")
+
+    @property
+    def new(self) -> bool:  # type: ignore[override]
+        return self.sid is None
+
+
+class RedisSessionInterface(ServerSideSessionInterface):
+    """Flask-Session's interface with a store of our own: the module's head says what it keeps, REPLACE how."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app, key_prefix="session:", sid_length=32)
+        self.redis = redis_of(app)
+        self.replace_script = self.redis.register_script(REPLACE)
+
+    # The cookie: decided by the request, because one process may serve https through a proxy and http on this machine.
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.scheme == "https" or not is_loopback(request.host.rsplit(":", 1)[0])
+
+    def get_cookie_name(self, app: Flask) -> str:
+        return "__Host-session" if self.get_cookie_secure(app) else "session"
+
+    def get_cookie_httponly(self, app: Flask) -> bool:
+        return True
+
+    def get_cookie_samesite(self, app: Flask) -> str:
+        return "Lax"
+
+    def get_cookie_path(self, app: Flask) -> str:
+        return "/"
+
+    def get_cookie_domain(self, app: Flask) -> str | None:
+        return None
+
+    # Flask's two calls.
+
+    def open_session(self, app: Flask, request: Request) -> RedisSession:
+        cookie = request.cookies.get(self.get_cookie_name(app), "")
+        return RedisSession(self, cookie if SID.fullmatch(cookie) else None)
+
+    def save_session(self, app: Flask, session: RedisSession, response: Response) -> None:
+        if session.accessed:
+            response.vary.add("Cookie")
+        if session.data is None:
+            return
+        if session.ended and not session.data:
+            if session.sid:
+                self.delete(session.sid)
+                self._send_cookie(app, response, "", 0)
+            return
+        if not session.data and session.sid is None:
+            return
+        self.persist(session)
+        if session.set_cookie and session.sid:
+            lifetime = self.lifetime(session.data) if "_user_id" in session.data else None
+            self._send_cookie(app, response, session.sid, lifetime)
+
+    def _send_cookie(self, app: Flask, response: Response, value: str, max_age: int | None) -> None:
+        response.set_cookie(
+            self.get_cookie_name(app),
+            value,
+            max_age=max_age,
+            path="/",
+            secure=self.get_cookie_secure(app),
+            httponly=True,
+            samesite="Lax",
+        )
+
+    # Storing.
+
+    def persist(self, session: RedisSession) -> None:
+        """Write what changed since it was read, and the last-seen time at most once a minute."""
+        data = session.load()
+        if session.sid is None:
+            self.create(session, self.new_id())
+            return
+        now = int(time.time())
+        if "_seen" in data and now - data["_seen"] >= TOUCH:
+            data["_seen"] = now
+            session.set_cookie = True  # the browser's copy of the lifetime goes on as well
+        if session.modified:
+            self._upsert_session(timedelta(seconds=self.lifetime(data)), session, self._get_store_id(session.sid))
+
+    def create(self, session: RedisSession, sid: str) -> None:
+        """Store the session under a new id; the id it had is dead from then on."""
+        data = session.load()
+        raw = self.encode(data)
+        old, session.sid, session.raw, session.set_cookie = session.sid, sid, raw, True
+        self.redis.set(self._get_store_id(sid), raw, ex=self.lifetime(data))
+        if old:
+            self.delete(old)
+
+    def lifetime(self, data: dict[str, Any]) -> int:
+        """Seconds that Redis keeps it. The limits by role are checked when the user is loaded."""
+        if "_user_id" not in data:
+            return ANONYMOUS_SECONDS
+        config = self.app.config
+        left = data.get("_begun", 0) + config["SESSION_MAX_SECONDS"] - int(time.time())
+        return int(max(1, min(config["SESSION_IDLE_SECONDS"], left)))
+
+    def new_id(self) -> str:
+        return cast(str, self._generate_sid(32))
+
+    def delete(self, sid: str) -> None:
+        self._delete_session(self._get_store_id(sid))
+
+    def get(self, sid: str) -> bytes | None:
+        return cast("bytes | None", self.redis.get(self._get_store_id(sid)))
+
+    def encode(self, data: dict[str, Any]) -> bytes:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def decode(self, raw: bytes) -> dict[str, Any] | None:
+        """JSON and nothing else; what we did not write makes the visitor anonymous."""
+        try:
+            data = json.loads(raw)
+        except (ValueError, RecursionError):
+            data = None
+        if not isinstance(data, dict) or not all(isinstance(data.get(k, 0), int) for k in ("_begun", "_seen")):
+            log.critical("a session in Redis is not ours: somebody else writes there")
+            return None
+        return data
+
+    # Flask-Session's verbs.
+
+    def _get_store_id(self, sid: str) -> str:
+        return cast(str, self.key_prefix) + sha256(sid.encode()).hexdigest()
+
+    def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
+        raw = cast("bytes | None", self.redis.get(store_id))
+        return self.decode(raw) if raw is not None else None
+
+    def _delete_session(self, store_id: str) -> None:
+        self.redis.delete(store_id)
+
+    def _upsert_session(self, session_lifetime: timedelta, session: RedisSession, store_id: str) -> None:
+        """Write our changes onto whatever stands there now. Two tabs that change different keys both succeed."""
+        mine = session.load()
+        base = self.decode(session.raw) or {}
+        changed = {key: value for key, value in mine.items() if key not in base or base[key] != value}
+        removed = base.keys() - mine.keys()
+        current, value = session.raw, self.encode(mine)
+        seconds = int(session_lifetime.total_seconds())
+        for _attempt in range(20):
+            answer = self.replace_script(keys=[store_id], args=[current, value, seconds])
+            if answer == 1:
+                session.raw = value
+                return
+            if answer == 0:
+                session.set_cookie = False
+                return
+            current = answer
+            theirs = self.decode(current) or {}
+            value = self.encode({k: v for k, v in {**theirs, **changed}.items() if k not in removed})
+        log.warning("a session changed too often to be written")
+
+    def regenerate(self, session: RedisSession) -> None:
+        self.create(session, self.new_id())
+
+
+def current_store() -> RedisSessionInterface:
+    return cast(RedisSessionInterface, current_app.session_interface)
+
+
+def current_session() -> RedisSession:
+    return cast(RedisSession, session._get_current_object())  # type: ignore[attr-defined]
