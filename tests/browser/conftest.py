@@ -1,0 +1,123 @@
+"""A real browser before the whole house: the site, its Redis and the sandbox, started as `make run` starts them."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PHONE = {"width": 375, "height": 740}
+DESKTOP = {"width": 1100, "height": 760}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Site:
+    def __init__(self, instance: Path) -> None:
+        self.port, self.sandbox_port = free_port(), free_port()
+        self.url = f"http://localhost:{self.port}"
+        self.sandbox = f"http://127.0.0.1:{self.sandbox_port}"
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(("KAKAO_", "COV_", "REDIS_", "DATABASE_"))}
+        self.env = {
+            **keep,
+            "PORT": str(self.port),
+            "SANDBOX_PORT": str(self.sandbox_port),
+            "INSTANCE_PATH": str(instance),
+        }
+
+    def flask(self, *arguments: str) -> str:
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
+        done = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    instance = Path(tempfile.mkdtemp(prefix="ka-site-"))
+    site = Site(instance)
+    log = (instance / "log").open("wb")
+    command = [sys.executable, "-m", "kakaoauth.embedded"]
+    process = subprocess.Popen(command, cwd=ROOT, env=site.env, stdout=log, stderr=log, start_new_session=True)
+    try:
+        wait_for(f"{site.url}/readyz", process)
+        wait_for(f"{site.sandbox}/.well-known/jwks.json", process)
+        yield site
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+        log.close()
+        shutil.rmtree(instance, ignore_errors=True)
+
+
+def wait_for(url: str, process: "subprocess.Popen[bytes]", seconds: float = 40) -> None:
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        assert process.poll() is None, "the site ended at its start"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
+            if answer.status == 200:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"{url} did not answer")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    # Without a sandbox of its own: as root Chromium refuses to start otherwise. Nothing here looks up foreign hosts.
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
+    """A browser of somebody's own; its pages must not break the Content-Security-Policy."""
+    made: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text or "Content-Security-Policy" in message.text:
+            complaints.append(message.text)
+
+    def make(language: str = "ko-KR", *, phone: bool = False, dark: bool = False) -> BrowserContext:
+        made.append(
+            browser.new_context(
+                locale=language,
+                viewport=PHONE if phone else DESKTOP,
+                color_scheme="dark" if dark else "light",
+                timezone_id="Asia/Seoul",
+            )
+        )
+        made[-1].set_default_timeout(15_000)
+        # The sandbox's pictures point at Kakao's picture host; nothing outside this machine is asked.
+        made[-1].route("https://**", lambda route: route.abort())
+        made[-1].on("console", listen)
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(context: Callable[..., BrowserContext]) -> Page:
+    return context().new_page()

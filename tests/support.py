@@ -1,0 +1,121 @@
+"""What the tests speak in: a Kakao of our own making, and what a browser does in a login."""
+
+import time
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import requests_mock
+from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from kakaoauth.providers.base import Profile
+
+KAUTH = "https://kauth.kakao.com"
+KAPI = "https://kapi.kakao.com"
+CLIENT_ID = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+CLIENT_SECRET = "Xy7Qm2Lr9Kd4Tn6Wb8Zc1Vf3Hs5Jg0Pe"
+PERSONAS = ("anonymous", "minji", "sora", "hana", "gone")
+
+
+class FakeKakao:
+    """Kakao's side of a login. Change `me`, `token`, `id_claims` before a login; read `calls` after it."""
+
+    def __init__(self, mock: requests_mock.Mocker, key: RSAKey) -> None:
+        self.mock = mock
+        self.key = key
+        self.kauth, self.kapi = KAUTH, KAPI
+        self.me: dict[str, Any] = person(3902187744)
+        #: None: OpenID Connect is off.
+        self.id_claims: dict[str, Any] | None = None
+        self.nonce = ""
+        self.token: dict[str, Any] = {}
+        mock.post(f"{KAUTH}/oauth/token", json=self._token)
+        mock.get(f"{KAPI}/v2/user/me", json=lambda *_: self.me)
+        mock.get(f"{KAUTH}/.well-known/jwks.json", json={"keys": [key.as_dict(private=False)]})
+
+    def _token(self, request: Any, context: Any) -> dict[str, Any]:
+        answer = {
+            "token_type": "bearer",
+            "access_token": "canary-access-token",
+            "expires_in": 21599,
+            "refresh_token": "canary-refresh-token",
+            "refresh_token_expires_in": 5183999,
+            "scope": "account_email profile_nickname",
+        }
+        if self.id_claims is not None:
+            now = int(time.time())
+            claims = {
+                "iss": KAUTH,
+                "aud": CLIENT_ID,
+                "sub": str(self.me["id"]),
+                "iat": now,
+                "exp": now + 21599,
+                "auth_time": now,
+                "nonce": self.nonce,
+                **self.id_claims,
+            }
+            answer["id_token"] = jwt.encode({"alg": "RS256", "kid": "test-key-1", "typ": "JWT"}, claims, self.key)
+            answer["scope"] = "openid account_email profile_nickname"
+        return {**answer, **self.token}
+
+    def fails(self, *, token: dict[str, Any] | None = None, me: dict[str, Any] | None = None) -> None:
+        """Answer the token call or /v2/user/me with these requests-mock arguments from now on."""
+        if token is not None:
+            self.mock.post(f"{KAUTH}/oauth/token", **token)
+        if me is not None:
+            self.mock.get(f"{KAPI}/v2/user/me", **me)
+
+    @property
+    def calls(self) -> list[str]:
+        return [f"{call.method} {urlsplit(call.url).path}" for call in self.mock.request_history]
+
+    def form(self, number: int = -1) -> dict[str, str]:
+        """What the token call with that number sent."""
+        posts = [call for call in self.mock.request_history if call.method == "POST"]
+        return {name: values[0] for name, values in parse_qs(posts[number].text, keep_blank_values=True).items()}
+
+
+def person(subject: Any, **account: Any) -> dict[str, Any]:
+    """A /v2/user/me body; `account` changes kakao_account, a value of None removes."""
+    kakao_account = {
+        "profile_nickname_needs_agreement": False,
+        "profile": {"nickname": "민지", "is_default_nickname": False},
+        "email_needs_agreement": False,
+        "is_email_valid": True,
+        "is_email_verified": True,
+        "email": f"p{subject}@example.kr",
+        **account,
+    }
+    return {"id": subject, "kakao_account": {k: v for k, v in kakao_account.items() if v is not None}}
+
+
+def begin_login(client: FlaskClient, **query: str) -> dict[str, str]:
+    """Press the button; return the authorization request's parameters."""
+    response = client.get("/kakao/login/", query_string=query)
+    assert response.status_code == 302, response.text
+    return {name: values[0] for name, values in parse_qs(urlsplit(response.location).query).items()}
+
+
+def come_back(client: FlaskClient, state: str, code: str = "canary-code", **query: str) -> Any:
+    return client.get("/kakao/login/callback/", query_string={"state": state, "code": code, **query})
+
+
+def log_in(client: FlaskClient, kakao: FakeKakao, **query: str) -> Any:
+    sent = begin_login(client, **query)
+    kakao.nonce = sent["nonce"]
+    return come_back(client, sent["state"])
+
+
+def set_cookie(client: FlaskClient, name: str = "session") -> str:
+    cookie = client.get_cookie(name)
+    return cookie.value if cookie else ""
+
+
+def csrf_token(client: FlaskClient, page: str = "/users/me/") -> str:
+    text = client.get(page).text
+    return text.split('name="csrf_token" value="', 1)[1].split('"', 1)[0]
+
+
+def profile(subject: str = "1", **fields: Any) -> Profile:
+    return Profile(provider="kakao", subject=subject, **fields)
