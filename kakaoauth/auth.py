@@ -4,6 +4,7 @@ import logging
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urljoin
 
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -155,6 +156,12 @@ def _callback_address(provider: Provider) -> str:
     return configured or url_for("auth.callback", provider=provider.name, _external=True)
 
 
+def _logout_address(provider: Provider) -> str:
+    """Registered at the provider beside the callback, so on the same scheme and host."""
+    path = url_for("auth.logout_callback", provider=provider.name)
+    return urljoin(_callback_address(provider), path)
+
+
 def _read_answer() -> Answer:
     """:raises MalformedCallback: what no provider sends. :raises CookieLost: a login, but no session to find it in."""
     found: dict[str, str] = {}
@@ -236,11 +243,10 @@ def _follow(claim: Claim) -> str:
 
 def _account_logout(provider: Provider) -> str:
     state = sessions.new_secret()
-    return_to = url_for("auth.logout_callback", provider=provider.name, _external=True)
-    address = provider.account_logout_url(return_to, state)
+    address = provider.account_logout_url(_logout_address(provider), state)
     if address is None:
         return url_for("auth.index")
-    session["_logout_state"] = state
+    sessions.leave_note("_logout_state", state)
     return address
 
 

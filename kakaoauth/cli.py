@@ -39,14 +39,15 @@ def create_superuser(email: str) -> None:
 
 @users.command()
 @click.argument("email")
-@click.option("--staff", "superuser", flag_value=False, type=bool, help="May see the user list.")
-@click.option("--superuser", "superuser", flag_value=True, type=bool, help="May change users as well.")
-def promote(email: str, superuser: bool | None) -> None:
+@click.option("--staff", "role", flag_value="staff", help="May see the user list.")
+@click.option("--superuser", "role", flag_value="superuser", help="May change users as well.")
+def promote(email: str, role: str | None) -> None:
     """Give a role to the account with that e-mail."""
-    if superuser is None:
+    if role is None:
         raise click.UsageError("say which role: --staff or --superuser")
-    flows.promote(_get_user(email), superuser=superuser)
-    click.echo(f"{email} is {'a superuser' if superuser else 'staff'} now.")
+    user = _get_user(email)
+    flows.promote(user, superuser=role == "superuser")
+    click.echo(f"{email} is {'a superuser' if user.is_superuser else 'staff'} now.")
 
 
 @users.command()
@@ -87,7 +88,7 @@ def _state(user: User) -> str:
 def _get_user(email: str) -> User:
     user = find_user_by_email(email)
     if user is None:
-        raise click.ClickException(f"no account has the e-mail address {email}")
+        raise click.ClickException(f"no account has the e-mail address {_printable(email)}")
     return user
 
 

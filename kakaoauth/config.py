@@ -25,7 +25,7 @@ __all__ = ["ConfigError", "Settings", "is_loopback", "load"]
 ROOT = Path(__file__).resolve().parent.parent
 
 #: The sandbox's app. Public on purpose: it opens nothing but the imitation on one's own machine, and the site refuses
-#: it anywhere else (`_check_sandbox`).
+#: it anywhere else (`_embed`).
 SANDBOX_APP_ID = 100001
 SANDBOX_CLIENT_ID = "5a9db0c5a9db0c5a9db0c5a9db0c0001"
 SANDBOX_CLIENT_SECRET = "SandboxSecretNotForKakao00000001"  # noqa: S105
@@ -247,6 +247,7 @@ def _derive(values: dict[str, Any]) -> None:
     """What the libraries want to find, under their own names."""
     for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL", "PUBLIC_URL"):
         values[name] = values[name].rstrip("/")
+    values["FRONTEND_ORIGINS"] = tuple(origin.rstrip("/") for origin in values["FRONTEND_ORIGINS"])
     url = values["DATABASE_URL"]
     for prefix in ("postgres://", "postgresql://"):
         if url.startswith(prefix):
@@ -262,7 +263,7 @@ def _derive(values: dict[str, Any]) -> None:
     values["MAX_FORM_MEMORY_SIZE"] = 256 * 1024
     values["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     values["WTF_CSRF_TIME_LIMIT"] = None  # The token lives as long as the session that holds it.
-    values["WTF_CSRF_SSL_STRICT"] = False  # guards.same_origin checks Origin instead; we send no Referer.
+    values["WTF_CSRF_SSL_STRICT"] = False  # guards.form checks Origin instead; we send no Referer.
     values["WTF_CSRF_CHECK_DEFAULT"] = False  # Each page door asks for it; the API carries no cookie.
     values["BABEL_DEFAULT_LOCALE"] = "ko"
     values["BABEL_TRANSLATION_DIRECTORIES"] = "translations"

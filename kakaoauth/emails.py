@@ -13,11 +13,12 @@ def normal_form(address: str) -> str | None:
     `a+b@` and `a@` are one mailbox is known to the receiving host alone (RFC 5321, section 2.3.11), and taking two
     people for one hands over an account.
     """
-    text = address.strip().rstrip(".")
+    text = address.strip().removesuffix(".")
     try:
         parsed = validate_email(text, check_deliverability=False, globally_deliverable=False)
     except EmailNotValidError:
         return None
     if "." not in parsed.domain or "**" in parsed.local_part:
         return None
-    return parsed.normalized.casefold()
+    # Not casefold(), which makes "ss" of "ß": weiß.de and weiss.de have different owners.
+    return parsed.normalized.lower()

@@ -5,9 +5,9 @@ import secrets
 from typing import Any
 
 from flask import Flask, Response, g, has_request_context, jsonify, make_response, render_template, request
+from flask.globals import request_ctx
 from flask_wtf.csrf import CSRFError
-from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
@@ -20,12 +20,15 @@ from kakaoauth.errors import (
     SessionsUnavailable,
     one_line,
 )
+from kakaoauth.extensions import REDIS_ERRORS
 
 log = logging.getLogger("kakaoauth.errors")
 
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(Exception, render)
+    # Flask's own line would carry the exception's text, and with it what a database or a provider was told.
+    app.log_exception = lambda exc_info: None  # type: ignore[method-assign]
 
 
 def translate(error: Exception) -> AppError | HTTPException:
@@ -36,9 +39,11 @@ def translate(error: Exception) -> AppError | HTTPException:
         return error
     if isinstance(error, CSRFError):
         return ForgedForm("csrf")
-    if isinstance(error, RedisError):
+    if isinstance(error, REDIS_ERRORS):
         return SessionsUnavailable(type(error).__name__)
-    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and not isinstance(error, IntegrityError)):
+    # A value that does not fit is our mistake, and stays one however often it is tried.
+    ours_to_mend = isinstance(error, IntegrityError | DataError)
+    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and not ours_to_mend):
         return DatabaseUnavailable(type(error).__name__)
     if isinstance(error, HTTPException):
         return NotFound() if error.code == 404 else error
@@ -58,7 +63,7 @@ def render(error: Exception) -> Response:
         logging.ERROR if unforeseen else ours.level,
         "refused code=%s provider_code=%s reason=%s endpoint=%s ref=%s",
         ours.code,
-        ours.provider_code or "-",
+        one_line(ours.provider_code) or "-",
         one_line(ours.reason) or "-",
         request.endpoint if has_request_context() else "-",
         reference,
@@ -108,5 +113,9 @@ def _as_problem(error: AppError, reference: str) -> Response:
 def _as_page(error: AppError, reference: str) -> Response:
     # The page is drawn without the visitor's name: whatever failed may be what would have told us.
     g.bare_page = True
+    if request_ctx.url_adapter is None:
+        # A Host that is no name: no address can be built on it, not even the style sheet's.
+        text = f"{error.title}\n{error.describe()}\n"
+        return make_response(text, error.status, {"Content-Type": "text/plain; charset=utf-8"})
     page = render_template("errors/problem.html", error=error, reference=reference)
     return make_response(page, error.status)

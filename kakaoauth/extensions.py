@@ -10,6 +10,7 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from redis import Redis
+from redis.exceptions import RedisClusterException, RedisError
 from sqlalchemy import MetaData, event
 from sqlalchemy.orm import DeclarativeBase
 
@@ -33,6 +34,9 @@ class LoginManager(FlaskLoginManager):
     def _update_remember_cookie(self, response: Any) -> Any:
         return response
 
+
+#: How redis-py says that Redis is away. The cluster's errors are a family of their own.
+REDIS_ERRORS = (RedisError, RedisClusterException)
 
 db = SQLAlchemy(model_class=Base)
 migrate = Migrate()

@@ -144,9 +144,13 @@ def demote(user: User) -> None:
 
 
 def _keep_a_superuser_besides(user: User) -> None:
-    """Lock the superusers' rows first: of two who demote each other at once, one waits and is then refused."""
-    query = db.select(User.id).where(User.is_superuser, User.is_active).order_by(User.id).with_for_update()
-    if not set(db.session.scalars(query)) - {user.id}:
+    """Lock the superusers' rows first: of two who demote each other at once, one waits and is then refused.
+
+    By an UPDATE that changes nothing, because SQLite knows no other lock and ignores FOR UPDATE.
+    """
+    active = (User.is_superuser, User.is_active)
+    db.session.execute(db.update(User).where(*active).values(is_superuser=True).execution_options(synchronize_session=False))
+    if not set(db.session.scalars(db.select(User.id).where(*active))) - {user.id}:
         raise LastSuperuser
 
 

@@ -6,7 +6,6 @@ It serves as `bp.before_request(guard)` at module scope, and through `guarded` o
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
-from urllib.parse import urlsplit
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -62,7 +61,7 @@ def form() -> None:
     origin = request.headers.get("Origin")
     if site not in (None, "same-origin", "none"):
         raise ForgedForm("from another site")
-    if origin not in (None, "null") and urlsplit(origin).netloc != request.host:
+    if origin not in (None, "null") and origin.partition("://")[2] != request.host:
         raise ForgedForm("from another origin")
     if origin == "null" and site is None:
         raise ForgedForm("from nowhere")

@@ -6,12 +6,11 @@ from pathlib import Path
 
 from alembic.script import ScriptDirectory
 from flask import Flask, current_app
-from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth.errors import DatabaseUnavailable, SessionsUnavailable
-from kakaoauth.extensions import db, redis_of
+from kakaoauth.extensions import REDIS_ERRORS, db, redis_of
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -31,7 +30,7 @@ def wanted_schema() -> str:
 def redis_answers() -> bool:
     try:
         return bool(redis_of(current_app).ping())
-    except RedisError:
+    except REDIS_ERRORS:
         return False
 
 

@@ -1,5 +1,6 @@
 """The nouns: who the people are and how they log in, with the queries over them. Nothing here commits: see flows."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
@@ -30,6 +31,8 @@ from kakaoauth.extensions import Base, db
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 #: PostgreSQL's bigint. A larger number is nobody's id, and asking for it is an error there.
 MAX_ID = 2**63 - 1
+#: What `User.get_id` gives: the number and the session version, which PostgreSQL keeps in 32 bits.
+SESSION_USER_ID = re.compile(r"([0-9]{1,19})\.([0-9]{1,9})")
 
 
 def now() -> datetime:
@@ -66,6 +69,9 @@ class UserManager:
         return user
 
     def create_superuser(self, email: str, **fields: Any) -> "User":
+        """:raises ValueError: no e-mail address, which is how its owner will be known. :raises IntegrityError:"""
+        if not email:
+            raise ValueError("not an e-mail address")
         return self.create_user(email, **{**fields, "is_staff": True, "is_superuser": True})
 
 
@@ -76,6 +82,8 @@ class User(UserMixin, Base):
     __table_args__ = (
         CheckConstraint("is_staff OR NOT is_superuser", name="superuser_is_staff"),
         Index("ix_users_date_joined_id", "date_joined", "id"),
+        # SQLite would give the number of a deleted user, and with it their open sessions, to the next one.
+        {"sqlite_autoincrement": True},
     )
     objects: ClassVar[UserManager] = UserManager()
 
@@ -141,10 +149,10 @@ class Identity(Base):
 
 def find_session_user(session_user_id: str) -> User | None:
     """The active user that a session belongs to, in one statement; `session_user_id` is what `User.get_id` gave."""
-    user_id, _, version = session_user_id.partition(".")
-    if not (user_id.isdecimal() and version.isdecimal()):
+    match = SESSION_USER_ID.fullmatch(session_user_id)
+    if not match or int(match[1]) > MAX_ID:
         return None
-    query = select(User).where(User.id == int(user_id), User.session_version == int(version), User.is_active)
+    query = select(User).where(User.id == int(match[1]), User.session_version == int(match[2]), User.is_active)
     return db.session.scalar(query)
 
 
@@ -176,11 +184,11 @@ def page_of_users(*, search: str = "", before: tuple[datetime, int] | None = Non
         query = query.where(or_(User.date_joined < joined, and_(User.date_joined == joined, User.id < user_id)))
     if search:
         matches = [
-            User.email_key.contains(search.casefold(), autoescape=True),
+            User.email_key.contains(search.lower(), autoescape=True),
             User.nickname.icontains(search, autoescape=True),
             User.identities.any(Identity.subject == search),
         ]
-        if search.isdecimal() and int(search) <= MAX_ID:
+        if search.isdecimal() and len(search) < 20 and int(search) <= MAX_ID:
             matches.append(User.id == int(search))
         query = query.where(or_(*matches))
     return db.session.scalars(query).all()

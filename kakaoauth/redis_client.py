@@ -1,12 +1,14 @@
 """The only file that knows the forms of REDIS_URL: one server, Sentinel, Cluster."""
 
-from typing import Any
+import re
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
+from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
@@ -33,9 +35,20 @@ def connect(url: str) -> Any:
             return _sentinel(rest)
         if scheme == "redis+cluster":
             return _cluster(rest)
-        return Redis.from_url(url, **_limits())
-    except ValueError as error:
+        return _single(url)
+    except (ValueError, TypeError) as error:
         raise ConfigError(f"REDIS_URL cannot be read ({type(error).__name__}): see the settings table") from None
+
+
+def _single(url: str) -> Redis:
+    """:raises ValueError, TypeError: what redis-py would pass over in silence, or stumble over at the first request."""
+    parts = urlsplit(url)
+    if not parts.path.strip("/") if parts.scheme == "unix" else not re.fullmatch(r"(/[0-9]*)?", parts.path):
+        raise ValueError("no socket, or a database that is no number")
+    client = Redis.from_url(url, **_limits())
+    pool = client.connection_pool
+    pool.connection_class(**pool.connection_kwargs)  # Does not connect yet, and knows the options it takes.
+    return client
 
 
 def _limits() -> dict[str, Any]:
@@ -64,12 +77,17 @@ def _sentinel(rest: str) -> Any:
     netloc, _, path = rest.partition("/")
     name, _, database = path.partition("/")
     credentials, addresses = _hosts(netloc, 26379)
-    sentinel = Sentinel(addresses, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)  # type: ignore[no-untyped-call]
+    # Asked once each: redis-py's own retries, with their pauses, would outlast any page.
+    once = {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS, "retry": Retry(NoBackoff(), 0)}
+    sentinel = Sentinel(addresses, sentinel_kwargs=once)  # type: ignore[no-untyped-call]
     return sentinel.master_for(name, db=int(database or 0), **credentials, **_limits())  # type: ignore[no-untyped-call]
 
 
 def _cluster(rest: str) -> Any:
-    credentials, addresses = _hosts(rest.split("/", 1)[0], 6379)
+    netloc, _, path = rest.partition("/")
+    if path.strip("0"):
+        raise ValueError("a cluster has no numbered databases")
+    credentials, addresses = _hosts(netloc, 6379)
     nodes = [ClusterNode(host, port) for host, port in addresses]  # type: ignore[no-untyped-call]
     return LazyCluster(nodes, credentials)
 
@@ -83,12 +101,20 @@ class LazyCluster:
         self._credentials = credentials
         self._cluster: Any = None
 
+    def register_script(self, script: str) -> Script:
+        return Script(cast(Redis, self), script.encode())
+
+    def close(self) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
+
     def __getattr__(self, name: str) -> Any:
         if self._cluster is None:
             self._cluster = RedisCluster(
                 startup_nodes=self._nodes,
                 socket_timeout=SECONDS,
                 socket_connect_timeout=SECONDS,
+                retry=Retry(NoBackoff(), 1),
                 **self._credentials,  # type: ignore[arg-type]
             )
         return getattr(self._cluster, name)

@@ -86,6 +86,13 @@ def end() -> None:
         current_store().delete(current.sid)
 
 
+def leave_note(key: str, value: str) -> None:
+    """Keep a value for a visitor whose session has just ended, in a session of its own: the ended one stays dead."""
+    session[key] = value
+    store = current_store()
+    store.create(current_session(), store.new_id())
+
+
 def remember_done(state: str, target: str) -> None:
     """The back button leads to the callback again: keep where that login went."""
     done = {**session.get("_done", {}), state: target}

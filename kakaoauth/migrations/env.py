@@ -9,9 +9,12 @@ db = current_app.extensions["migrate"].db
 def run() -> None:
     with db.engine.connect() as connection:
         if connection.dialect.name == "postgresql":
-            # Two deployments at once: the second waits here, then finds nothing left to do.
-            connection.exec_driver_sql("SELECT pg_advisory_lock(7091311)")
+            # Two deployments at once: the second waits here, then finds nothing left to do. The lock and the settings
+            # end with the connection, so it does not go back into the pool.
+            connection.detach()
             connection.exec_driver_sql("SET statement_timeout = 0")
+            connection.exec_driver_sql("SET lock_timeout = 0")
+            connection.exec_driver_sql("SELECT pg_advisory_lock(7091311)")
             connection.commit()
         context.configure(
             connection=connection,

@@ -32,6 +32,7 @@ IDLE_SECONDS = 50.0
 LOOKUPS = BoundedSemaphore(32)
 
 Addresses = list[tuple[Any, ...]]
+Options = list[tuple[int, int, int | bytes]]
 
 
 class Adapter(HTTPAdapter):
@@ -93,11 +94,10 @@ class _BoundedSocket(socket.SocketIO):
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock, "r")
         cast("Any", sock)._io_refs += 1  # As socket.makefile does: the socket stays open until this is closed.
-        self._silence = sock.gettimeout()
+        self._silence = sock.gettimeout() or IDLE_SECONDS
 
     def readinto(self, buffer: Any) -> int | None:
-        if self._silence is not None:
-            cast("Any", self)._sock.settimeout(time_left(self._silence))
+        cast("Any", self)._sock.settimeout(time_left(self._silence))
         return super().readinto(buffer)
 
 
@@ -153,7 +153,7 @@ def _was_reset(error: RequestsConnectionError) -> bool:
     return isinstance(cause, ProtocolError) and len(cause.args) > 1 and isinstance(cause.args[1], ConnectionError)
 
 
-def _connect(host: str, port: int, seconds: float, options: list[tuple[int, int, int | bytes]]) -> socket.socket:
+def _connect(host: str, port: int, seconds: float, options: Options) -> socket.socket:
     """Connect to one of the host's addresses within `seconds` altogether; what is left of them is left for TLS."""
     ends = time.monotonic() + seconds
     addresses = resolve(host.strip("[]"), port, seconds)
@@ -162,19 +162,28 @@ def _connect(host: str, port: int, seconds: float, options: list[tuple[int, int,
         left = ends - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        sock = socket.socket(family, kind, protocol)
         try:
-            for option in options:
-                sock.setsockopt(*option)
             # A fair share, so that an address that swallows packets does not use up the time of those that answer.
-            sock.settimeout(left / (len(addresses) - tried))
-            sock.connect(address)
+            sock = _open(family, kind, protocol, address, left / (len(addresses) - tried), options)
+        except OSError as error:
+            failure = error
+        else:
             sock.settimeout(max(ends - time.monotonic(), 0.001))
             return sock
-        except OSError as error:
-            sock.close()
-            failure = error
     raise failure
+
+
+def _open(family: int, kind: int, protocol: int, address: Any, seconds: float, options: Options) -> socket.socket:
+    sock = socket.socket(family, kind, protocol)
+    try:
+        for option in options:
+            sock.setsockopt(*option)
+        sock.settimeout(seconds)
+        sock.connect(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def resolve(host: str, port: int, seconds: float) -> Addresses:
@@ -186,18 +195,19 @@ def resolve(host: str, port: int, seconds: float) -> Addresses:
         return cast("Addresses", socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST))
     except socket.gaierror:
         pass
-    if not LOOKUPS.acquire(timeout=seconds):
+    places, ends = LOOKUPS, time.monotonic() + seconds
+    if not places.acquire(timeout=seconds):
         raise TimeoutError("too many look-ups")
     answer: Future[Addresses] = Future()
     # A thread of its own, not a pool's: the interpreter would wait for a pool's threads when it ends.
-    Thread(target=_look_up, args=(answer, host, port), daemon=True).start()
-    return answer.result(seconds)
+    Thread(target=_look_up, args=(answer, host, port, places), daemon=True).start()
+    return answer.result(max(ends - time.monotonic(), 0))
 
 
-def _look_up(answer: "Future[Addresses]", host: str, port: int) -> None:
+def _look_up(answer: "Future[Addresses]", host: str, port: int, places: BoundedSemaphore) -> None:
     try:
         answer.set_result(cast("Addresses", socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)))
     except Exception as error:
         answer.set_exception(error)
     finally:
-        LOOKUPS.release()
+        places.release()

@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from kakaoauth.errors import ProviderBusy, ProviderUnavailable
 from kakaoauth.providers.connections import Adapter
-from kakaoauth.providers.deadline import deadline, time_left
+from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
 
 #: Largest answer that is read, decompressed. A profile has about 2 kB; whoever sends more wants our memory.
 MAX_BYTES = 1024 * 1024
@@ -52,7 +52,7 @@ class Line:
     def conversation(self) -> Iterator[None]:
         """Hold one of the calls in flight, and one deadline, for all calls made inside. Within another: nothing.
 
-        :raises ProviderBusy: too many others are waiting for the provider.
+        :raises ProviderBusy: too many others are waiting for the provider. :raises ProviderUnavailable: time is over.
         """
         if _calling.get() is self:
             yield
@@ -63,6 +63,8 @@ class Line:
         try:
             with deadline(self.seconds):
                 yield
+        except DeadlinePassed:
+            raise ProviderUnavailable("the provider used up the time for this login") from None
         finally:
             _calling.reset(mark)
             self._free.release()

@@ -8,13 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from authlib.integrations.base_client import OAuthError
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from flask.config import Config
 from requests import Response
 
 from kakaoauth.emails import normal_form
-from kakaoauth.errors import PROVIDER_LABELS, AppError, CodeRefused, ProviderUnavailable, UntrustedIdentity
+from kakaoauth.errors import PROVIDER_LABELS, AppError, ProviderUnavailable, UntrustedIdentity
 from kakaoauth.providers import kakao_errors, oidc
 from kakaoauth.providers.base import PendingLogin, Profile
 from kakaoauth.providers.http import Line, Session, line_for, read_json
@@ -112,7 +111,7 @@ class Kakao:
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
         """One call where the id_token says all that is needed, two otherwise; one deadline for both."""
         with self.line.conversation():
-            token = self._exchange(pending, code)
+            token = self._app.exchange(pending, code)
             claims = self._claims(token, pending)
             if claims is not None and self._is_enough(claims, token):
                 return read_claims(claims)
@@ -134,12 +133,6 @@ class Kakao:
         if not consent:
             return self._scope
         return ["openid", *consent] if "openid" in self._scope else list(consent)
-
-    def _exchange(self, pending: PendingLogin, code: str) -> dict[str, Any]:
-        try:
-            return self._app.exchange(pending, code)
-        except OAuthError:
-            raise CodeRefused("Authlib refused the token call") from None
 
     def _claims(self, token: Mapping[str, Any], pending: PendingLogin) -> dict[str, Any] | None:
         if token.get("id_token") is None:

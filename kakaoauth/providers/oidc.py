@@ -52,25 +52,25 @@ class KeyStore:
 
         :raises UntrustedIdentity: the provider does not have it. :raises ProviderUnavailable: cannot be known now.
         """
-        if self._within(self._fetched_at, FRESH) and kid in self._keys:
-            return self._keys[kid]
-        self._renew(kid)
-        if self._within(self._fetched_at, USABLE) and kid in self._keys:
-            return self._keys[kid]
+        key = self._get(kid, FRESH)
+        if key is None:
+            self._renew(kid)
+            key = self._get(kid, USABLE)
+        if key is not None:
+            return key
         if self._failed:
             raise ProviderUnavailable("the provider's signing keys cannot be had")
         raise UntrustedIdentity("id_token: signed with a key the provider does not publish")
 
     def _renew(self, kid: str) -> None:
-        old_will_do = self._within(self._fetched_at, USABLE) and kid in self._keys
+        old_will_do = self._get(kid, USABLE) is not None
         if old_will_do and self._lock.locked():
             return
         if not self._lock.acquire(timeout=time_left(BRAKE)):
             raise ProviderUnavailable("the provider's signing keys take too long")
         try:
             # Looked at under the lock: those who waited find the keys that the first one has got.
-            known_and_fresh = kid in self._keys and self._within(self._fetched_at, FRESH)
-            if not known_and_fresh and not self._within(self._tried_at, BRAKE):
+            if self._get(kid, FRESH) is None and not self._within(self._tried_at, BRAKE):
                 self._ask(RENEWAL if old_will_do else BRAKE)
         finally:
             self._lock.release()
@@ -88,6 +88,9 @@ class KeyStore:
             log.warning("signing keys not renewed: no usable key in the answer")
             return
         self._keys, self._fetched_at, self._failed = keys, time.time(), False
+
+    def _get(self, kid: str, max_age: float) -> RSAKey | None:
+        return self._keys.get(kid) if self._within(self._fetched_at, max_age) else None
 
     @staticmethod
     def _within(then: float, seconds: float) -> bool:

@@ -166,7 +166,7 @@ def test_staff_sees_the_list_and_searches_it(context: Context, site: Any) -> Non
     page.click("header >> text=사용자")
     expect(page.locator("tbody tr").first).to_be_visible()
     page.fill("input[name=q]", email)
-    page.click("text=검색")
+    page.get_by_role("button", name="검색").click()
     expect(page.locator("tbody tr")).to_have_count(1)
     page.goto(f"{site.url}/users/")
     picture(page, "users")

@@ -12,7 +12,9 @@ from typing import Self
 class Server:
     """`answer(connection, request, number)` is called for each request; returning False closes the connection."""
 
-    def __init__(self, answer: Callable[[socket.socket, bytes, int], object], tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, answer: Callable[[socket.socket, bytes, int], object], tls: ssl.SSLContext | None = None
+    ) -> None:
         self.answer = answer
         self.tls = tls
         self.connections = 0

@@ -1,7 +1,6 @@
 """The line to a provider against a real server: what it costs, what it bounds, what it refuses."""
 
 import gzip
-import json
 import logging
 import socket
 import ssl
@@ -15,15 +14,18 @@ from typing import Any
 import pytest
 import requests
 import requests_mock as rm
+from flask.config import Config
 
 from kakaoauth.errors import ProviderBusy, ProviderUnavailable
-from kakaoauth.providers import connections, http, quiet_loggers
+from kakaoauth.providers import connections, http
 from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
-from kakaoauth.providers.http import Line, Session, read_json
+from kakaoauth.providers.http import Line, Session, quiet_loggers, read_json
+
 from .server import Server, always
 from .server import http as answer
 
 OK = answer(b'{"fine": true}')
+SHORT = {"seconds": 0.3, "read_seconds": 0.2}
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ class TestConnections:
             assert len(server.requests) == 10
 
     def test_chunked_answers_keep_the_connection_too(self, line: Line) -> None:
-        chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{\"a\"\r\n3\r\n:1}\r\n0\r\n\r\n"
+        chunked = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"a"\r\n3\r\n:1}\r\n0\r\n\r\n'
         with always(chunked) as server:
             assert [read_json(get(line, server.url)) for _ in range(3)] == [{"a": 1}] * 3
             assert server.connections == 1
@@ -96,7 +98,7 @@ class TestConnections:
             assert server.connections == 2
 
     def test_get_on_a_stale_connection_is_repeated_once(self, line: Line) -> None:
-        with Server(lambda sock, _request, number: number != 2 and sock.sendall(OK)) as server:
+        with Server(all_but_the_second) as server:
             get(line, server.url)
             assert read_json(get(line, server.url)) == {"fine": True}
             assert (server.connections, len(server.requests)) == (2, 3)
@@ -108,7 +110,7 @@ class TestConnections:
             assert len(server.requests) == 2
 
     def test_token_call_is_never_repeated(self, line: Line) -> None:
-        with Server(lambda sock, _request, number: number != 2 and sock.sendall(OK)) as server:
+        with Server(all_but_the_second) as server:
             get(line, server.url)
             with pytest.raises(ProviderUnavailable):
                 post(line, server.url)
@@ -126,11 +128,9 @@ class TestConnections:
 
 
 class TestDeadline:
-    LIMITS = {"seconds": 0.3, "read_seconds": 0.2}
-
     def test_dripping_header_ends_with_the_deadline(self, make_line: Callable[..., Line]) -> None:
         with Server(lambda sock, *_: server.drip(sock, OK)) as server:
-            assert 0.2 < seconds_until_refused(make_line(**self.LIMITS), server.url) < 1
+            assert 0.2 < seconds_until_refused(make_line(**SHORT), server.url) < 1
 
     def test_dripping_body_ends_with_the_deadline(self, make_line: Callable[..., Line]) -> None:
         head, _, body = answer(b'{"a": "' + b"x" * 60 + b'"}').partition(b"\r\n\r\n")
@@ -140,7 +140,7 @@ class TestDeadline:
             server.drip(sock, body)
 
         with Server(drip_body) as server:
-            assert 0.2 < seconds_until_refused(make_line(**self.LIMITS), server.url) < 1
+            assert 0.2 < seconds_until_refused(make_line(**SHORT), server.url) < 1
 
     def test_dripping_chunks_end_with_the_deadline(self, make_line: Callable[..., Line]) -> None:
         def drip_chunks(sock: socket.socket, _request: bytes, _number: int) -> None:
@@ -148,7 +148,7 @@ class TestDeadline:
             server.drip(sock, b"1\r\n \r\n" * 20)
 
         with Server(drip_chunks) as server:
-            assert 0.2 < seconds_until_refused(make_line(**self.LIMITS), server.url) < 1
+            assert 0.2 < seconds_until_refused(make_line(**SHORT), server.url) < 1
 
     def test_one_deadline_for_all_calls_of_a_conversation(self, make_line: Callable[..., Line]) -> None:
         def slow(sock: socket.socket, _request: bytes, _number: int) -> None:
@@ -158,9 +158,8 @@ class TestDeadline:
         line = make_line(seconds=0.5)
         with Server(slow) as server:
             begun = time.monotonic()
-            with pytest.raises(ProviderUnavailable), line.conversation():
-                for _ in range(5):
-                    get(line, server.url)
+            with pytest.raises(ProviderUnavailable):
+                call_often(line, server.url, 5)
             assert time.monotonic() - begun < 1
             assert len(server.requests) == 3
 
@@ -173,7 +172,7 @@ class TestDeadline:
         self, make_line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         done = threading.Event()
-        monkeypatch.setattr(socket, "getaddrinfo", hanging_resolver(done))
+        monkeypatch.setattr(socket, "getaddrinfo", hanging_resolver(done, []))
         assert 0.2 < seconds_until_refused(make_line(connect_seconds=0.3), "http://kakao.invalid") < 1
         done.set()
 
@@ -181,13 +180,13 @@ class TestDeadline:
         self, make_line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         done = threading.Event()
-        monkeypatch.setattr(socket, "getaddrinfo", hanging_resolver(done))
+        looked_up: list[str] = []
+        monkeypatch.setattr(socket, "getaddrinfo", hanging_resolver(done, looked_up))
         monkeypatch.setattr(connections, "LOOKUPS", threading.BoundedSemaphore(1))
         line = make_line(connect_seconds=0.1)
-        before = threading.active_count()
         for _ in range(3):
             seconds_until_refused(line, "http://kakao.invalid")
-        assert threading.active_count() == before + 1
+        assert looked_up == ["kakao.invalid"]
         done.set()
         assert connections.LOOKUPS.acquire(timeout=2)
 
@@ -202,16 +201,43 @@ class TestDeadline:
         with always(OK) as server:
             assert read_json(get(line, server.url.replace("127.0.0.1", "localhost"))) == {"fine": True}
 
-    def test_address_that_refuses_does_not_hide_the_next_one(
-        self, line: Line, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_address_that_refuses_does_not_hide_the_next_one(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             refusing = free.getsockname()
         with always(OK) as server:
             host, port = server.url.removeprefix("http://").split(":")
-            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", to) for to in (refusing, (host, int(port)))]
+            families = (socket.AF_INET, -5, socket.AF_INET)  # -5: one this machine does not speak
+            targets = (refusing, refusing, (host, int(port)))
+            found = [(family, socket.SOCK_STREAM, 6, "", to) for family, to in zip(families, targets, strict=True)]
             monkeypatch.setattr(connections, "resolve", lambda *_: found)
             assert read_json(get(line, "http://kakao.invalid")) == {"fine": True}
+
+    def test_address_that_swallows_packets_leaves_time_for_the_next_one(
+        self, make_line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with socket.socket() as full, socket.socket() as filler, always(OK) as server:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            filler.connect(full.getsockname())  # From now on nobody's handshake is answered.
+            host, port = server.url.removeprefix("http://").split(":")
+            targets = (full.getsockname(), (host, int(port)))
+            found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", to) for to in targets]
+            monkeypatch.setattr(connections, "resolve", lambda *_: found)
+            line = make_line(connect_seconds=0.4)
+            assert read_json(get(line, "http://kakao.invalid")) == {"fine": True}
+
+    def test_connection_that_cannot_be_made_is_not_tried_twice(
+        self, line: Line, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tried: list[str] = []
+
+        def fail(host: str, *_: Any) -> None:
+            tried.append(host)
+            raise TimeoutError
+
+        monkeypatch.setattr(connections, "resolve", fail)
+        seconds_until_refused(line, "http://kakao.invalid")
+        assert tried == ["kakao.invalid"]
 
     def test_no_address_is_unavailable(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connections, "resolve", lambda *_: [])
@@ -238,6 +264,10 @@ class TestDeadline:
 
     def test_passed_deadline_is_an_error(self) -> None:
         with deadline(0), pytest.raises(DeadlinePassed):
+            time_left(1)
+
+    def test_passed_deadline_ends_a_conversation_between_its_calls_too(self, make_line: Callable[..., Line]) -> None:
+        with pytest.raises(ProviderUnavailable), make_line(seconds=0).conversation():
             time_left(1)
 
 
@@ -432,7 +462,9 @@ class TestEnvironment:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tls") / "certificate.pem"
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1"
+    )
     subprocess.run([*command.split(), "-keyout", f"{path}.key", "-out", f"{path}"], check=True, capture_output=True)
     return path
 
@@ -461,6 +493,16 @@ class TestTLS:
             connections.tls_context.cache_clear()
         assert server.connections == 1
 
+    def test_dripping_over_tls_ends_with_the_deadline(
+        self, make_line: Callable[..., Line], certificate: Path, server: Server
+    ) -> None:
+        server.answer = lambda sock, *_: server.drip(sock, OK)
+        begun = time.monotonic()
+        with pytest.raises(ProviderUnavailable):
+            get(make_line(**SHORT), server.url, verify=str(certificate))
+        assert 0.2 < time.monotonic() - begun < 1
+        assert len(server.requests) == 1
+
     def test_bundle_of_one_call_is_respected(self, line: Line, server: Server, certificate: Path) -> None:
         assert read_json(get(line, server.url, verify=str(certificate))) == {"fine": True}
 
@@ -481,15 +523,36 @@ def test_libraries_are_too_quiet_to_tell_secrets(caplog: pytest.LogCaptureFixtur
             logger.setLevel(max(level, logging.INFO))
 
 
-def hanging_resolver(done: threading.Event) -> Callable[..., Any]:
+def all_but_the_second(sock: socket.socket, _request: bytes, number: int) -> bool:
+    if number == 2:
+        return False
+    sock.sendall(OK)
+    return True
+
+
+def call_often(line: Line, url: str, times: int) -> None:
+    with line.conversation():
+        for _ in range(times):
+            get(line, url)
+
+
+def hanging_resolver(done: threading.Event, looked_up: list[str]) -> Callable[..., Any]:
     real = socket.getaddrinfo
 
     def resolve(host: str, *rest: Any) -> Any:
         if host == "kakao.invalid" and socket.AI_NUMERICHOST not in rest:
+            looked_up.append(host)
             done.wait(5)
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
         return real(host, *rest)
 
     return resolve
+
+
+def run_elsewhere_in(line: Line, depth: int) -> None:
+    """Hold places in ever more threads."""
+    with line.conversation():
+        run_elsewhere(lambda: run_elsewhere_in(line, depth - 1) if depth else None)
 
 
 def run_elsewhere(call: Callable[[], object]) -> None:
@@ -510,17 +573,10 @@ def run_elsewhere(call: Callable[[], object]) -> None:
 
 
 def test_settings_become_limits() -> None:
-    given = {"SECONDS": 1.5, "CONNECT": 0.5, "READ": 0.7}
-    line = http.line_for(
-        {
-            "X_DEADLINE_SECONDS": given["SECONDS"],
-            "X_CONNECT_SECONDS": given["CONNECT"],
-            "X_READ_SECONDS": given["READ"],
-            "X_MAX_CALLS": 3,
-            "X_PROXY_FROM_ENV": True,
-        },  # type: ignore[arg-type]
-        "X",
-    )
+    given = {"DEADLINE_SECONDS": 1.5, "CONNECT_SECONDS": 0.5, "READ_SECONDS": 0.7, "MAX_CALLS": 3}
+    settings = {f"X_{name}": value for name, value in given.items()} | {"X_PROXY_FROM_ENV": True}
+    line = http.line_for(Config("", settings), "X")
     assert (line.seconds, line.connect_seconds, line.read_seconds) == (1.5, 0.5, 0.7)
     assert line.proxy_from_env
-    assert json.dumps(line.adapter._pool_maxsize) == "3"
+    with line.conversation(), pytest.raises(ProviderBusy):
+        run_elsewhere(lambda: run_elsewhere_in(line, 2))

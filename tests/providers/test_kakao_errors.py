@@ -88,7 +88,9 @@ def test_new_number_is_understood_by_its_name_and_shown() -> None:
     assert (type(error), error.provider_code) == (ProviderUnavailable, "-777")
 
 
-@pytest.mark.parametrize("code", ["KOE1010", "koe101", "KOE10", "<b>KOE101", "KOE101\n", "KOE１０１", 101, None, ["KOE101"]])
+@pytest.mark.parametrize(
+    "code", ["KOE1010", "koe101", "KOE10", "<b>KOE101", "KOE101\n", "KOE１０１", 101, None, ["KOE101"]]
+)
 def test_only_real_koe_numbers_are_believed(code: Any) -> None:
     assert from_answer(400, {"error_code": code}).provider_code == ""
 

@@ -13,7 +13,9 @@ from kakaoauth.providers.kakao_profile import AGE_RANGES, DEFAULT_NICKNAME, fill
 TODAY = date(2026, 3, 1)
 BIG = "https://k.kakaocdn.net/dn/moon/img_640x640.jpg"
 SMALL = "https://k.kakaocdn.net/dn/moon/img_110x110.jpg"
-DEFAULT_PICTURE = "http://img1.kakaocdn.net/thumb/R640x640.q70/?fname=http://t1.kakaocdn.net/account_images/default_profile.jpeg"
+DEFAULT_PICTURE = (
+    "http://img1.kakaocdn.net/thumb/R640x640.q70/?fname=http://t1.kakaocdn.net/account_images/default_profile.jpeg"
+)
 
 
 def read(**account: Any) -> Profile:
@@ -139,7 +141,9 @@ class TestShapes:
         assert found.email_state is EmailState.UNVERIFIED
 
     def test_preregistered_person(self) -> None:
-        found = read_profile({"id": 5, "has_signed_up": False, "kakao_account": {"profile": {"nickname": "새싹"}}}, TODAY)
+        found = read_profile(
+            {"id": 5, "has_signed_up": False, "kakao_account": {"profile": {"nickname": "새싹"}}}, TODAY
+        )
         assert (found.subject, found.nickname) == ("5", "새싹")
 
 
@@ -160,7 +164,26 @@ class TestSubject:
 
     @pytest.mark.parametrize(
         "given",
-        [None, 0, -1, True, False, 1.0, 1e18, float("nan"), "", "0", "-1", "007", "1.0", "1e3", "١٢", "12\n", " 12", []],
+        [
+            None,
+            0,
+            -1,
+            True,
+            False,
+            1.0,
+            1e18,
+            float("nan"),
+            "",
+            "0",
+            "-1",
+            "007",
+            "1.0",
+            "1e3",
+            "١٢",
+            "12\n",
+            " 12",
+            [],
+        ],
     )
     def test_nonsense_is_no_id(self, given: object) -> None:
         with pytest.raises(ProviderUnavailable):
@@ -176,9 +199,10 @@ class TestSubject:
             read_profile({}, TODAY)
 
 
-class TestEmail:
-    GOOD = {"email_needs_agreement": False, "is_email_valid": True, "is_email_verified": True, "email": "a@mail.test"}
+GOOD = {"email_needs_agreement": False, "is_email_valid": True, "is_email_verified": True, "email": "a@mail.test"}
 
+
+class TestEmail:
     @pytest.mark.parametrize(
         ("changes", "state"),
         [
@@ -210,7 +234,7 @@ class TestEmail:
         ],
     )
     def test_only_valid_and_verified_is_trusted(self, changes: dict[str, Any], state: EmailState) -> None:
-        account = {key: value for key, value in {**self.GOOD, **changes}.items() if value is not None}
+        account = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
         found = read(**account)
         assert found.email_state is state
         assert found.email == ("a@mail.test" if state is EmailState.TRUSTED else None)
@@ -223,10 +247,10 @@ class TestEmail:
         assert read(email=None).email_state is EmailState.ABSENT
 
     def test_blanks_around_are_not_part_of_it(self) -> None:
-        assert read(**{**self.GOOD, "email": " a@mail.test "}).email == "a@mail.test"
+        assert read(**{**GOOD, "email": " a@mail.test "}).email == "a@mail.test"
 
     def test_korean_address_is_accepted(self) -> None:
-        assert read(**{**self.GOOD, "email": "별@한국.한국"}).email == "별@한국.한국"
+        assert read(**{**GOOD, "email": "별@한국.한국"}).email == "별@한국.한국"
 
 
 class TestNicknameAndPicture:

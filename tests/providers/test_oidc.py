@@ -15,6 +15,7 @@ from joserfc.jws import JWSRegistry
 from joserfc.jws import serialize_compact as serialize
 
 from kakaoauth.errors import AppError, ProviderUnavailable, UntrustedIdentity
+from kakaoauth.providers.deadline import time_left
 from kakaoauth.providers.oidc import BRAKE, FRESH, USABLE, KeyStore, usable_keys, validate
 
 from .conftest import CLIENT_ID, KAUTH, claims, public, sign
@@ -253,9 +254,7 @@ class TestKeys:
         keys.find("key-one")
         assert publisher.calls == 2
 
-    def test_failures_are_braked_too(
-        self, keys: KeyStore, publisher: Publisher, clock: time_machine.Traveller
-    ) -> None:
+    def test_failures_are_braked_too(self, keys: KeyStore, publisher: Publisher, clock: time_machine.Traveller) -> None:
         publisher.answer = ProviderUnavailable("down")
         for _ in range(100):
             with pytest.raises(ProviderUnavailable):
@@ -285,6 +284,21 @@ class TestKeys:
         publisher.answer = genuine
         clock.shift(BRAKE)
         assert keys.find("key-one")
+
+    def test_renewal_takes_little_of_a_login_that_could_do_without(self, key: RSAKey) -> None:
+        allowed: list[float] = []
+
+        def fetch() -> Mapping[str, Any]:
+            allowed.append(time_left(99))
+            return {"keys": [public(key)]}
+
+        keys = KeyStore(fetch)
+        with time_machine.travel(1_800_000_000, tick=False) as clock:
+            keys.find("key-one")
+            clock.shift(FRESH)
+            keys.find("key-one")
+        assert allowed[0] > 10
+        assert allowed[1] < 2
 
     def test_withdrawn_key_is_no_longer_believed(
         self, keys: KeyStore, publisher: Publisher, other_key: RSAKey, clock: time_machine.Traveller

@@ -12,6 +12,7 @@ from flask import Flask, session
 
 from kakaoauth.providers import pending
 from kakaoauth.providers.base import PendingLogin
+from kakaoauth.providers.kakao import Kakao
 from kakaoauth.providers.pending import MOST, StateData
 
 from .conftest import CLIENT_ID, REDIRECT_URI, Visitor, kakao_of
@@ -141,7 +142,11 @@ def test_late_login_is_found_and_late_until_an_hour_old(visitor: Visitor) -> Non
 
 
 def test_begin_and_forget_sweep_out_what_is_an_hour_old(visitor: Visitor) -> None:
-    for touch in (lambda kakao: kakao.begin(REDIRECT_URI, "/"), lambda kakao: kakao.forget_pending("other")):
+    touches: tuple[Callable[[Kakao], object], ...] = (
+        lambda kakao: kakao.begin(REDIRECT_URI, "/"),
+        lambda kakao: kakao.forget_pending("other"),
+    )
+    for touch in touches:
         with time_machine.travel(time.time() + 3605), visitor.app.test_request_context():
             session.update(visitor.session)
             touch(visitor.kakao)

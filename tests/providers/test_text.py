@@ -11,7 +11,7 @@ from kakaoauth.providers.text import MAX_ADDRESS, MAX_TEXT, clean_image, clean_t
         ("미나", "미나"),
         ("  미나  리  ", "미나 리"),
         ("a\tb\r\nc\u3000d\u00a0e", "a b c d e"),
-        ("미나", "미나"),
+        ("\u1106\u1175\u1102\u1161", "\ubbf8\ub098"),
         ("admin\x00\x07\x1b[0m", "admin[0m"),
         ("\u202egnp.exe\u202c", "gnp.exe"),
         ("\u2066a\u2069\u200e\u200f\ufeff\u00ad", "a"),

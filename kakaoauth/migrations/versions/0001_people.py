@@ -36,6 +36,7 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
         sa.UniqueConstraint("email_key", name=op.f("uq_users_email_key")),
+        sqlite_autoincrement=True,  # no number is given twice: sessions hold them
     )
     op.create_index("ix_users_date_joined_id", "users", ["date_joined", "id"])
     op.create_table(

@@ -1,0 +1,180 @@
+"""What the operator types, what it says, and how it ends."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import Result
+from support import FakeKakao, log_in, person
+from flask import Flask
+
+from kakaoauth.extensions import db
+from kakaoauth.models import User, find_user_by_email
+
+Type = Callable[..., Result]
+
+
+@pytest.fixture
+def run(app: Flask) -> Type:
+    """`flask ARGUMENTS`, without a traceback whatever happens."""
+
+    def run(*arguments: str) -> Result:
+        result = app.test_cli_runner().invoke(args=list(arguments))
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert "Traceback" not in result.output
+        return result
+
+    return run
+
+
+def roles(app: Flask, email: str) -> tuple[bool, bool] | None:
+    with app.app_context():
+        user = find_user_by_email(email)
+        return (user.is_staff, user.is_superuser) if user else None
+
+
+def test_superuser_is_made_and_comes_in_by_logging_in(app: Flask, run: Type, kakao: FakeKakao) -> None:
+    result = run("users", "create-superuser", "--email", " Hana@example.kr ")
+    assert result.exit_code == 0
+    assert result.output == (
+        "Hana@example.kr is a superuser now. They come in by logging in with that e-mail address.\n"
+    )
+    client = app.test_client()
+    kakao.me = person(7, email="hana@example.kr")
+    log_in(client, kakao)
+    assert client.get("/users/").status_code == 200
+
+
+@pytest.mark.parametrize("email", ["hana", "", " ", "hana@", "a@b\x1b[31m.kr"])
+def test_superuser_needs_an_address(app: Flask, run: Type, email: str) -> None:
+    result = run("users", "create-superuser", "--email", email)
+    assert (result.exit_code, result.output) == (1, "Error: not an e-mail address\n")
+    with app.app_context():
+        assert db.session.query(User).count() == 0
+
+
+def test_superuser_without_the_option_is_a_question_of_usage(run: Type) -> None:
+    result = run("users", "create-superuser")
+    assert result.exit_code == 2
+    assert "Missing option '--email'" in result.output
+
+
+def test_second_account_with_one_address_points_to_promote(app: Flask, run: Type, people: dict[str, int]) -> None:
+    result = run("users", "create-superuser", "--email", "MINJI@example.kr")
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: an account with this e-mail exists already: use promote\n",
+    )
+    assert roles(app, "minji@example.kr") == (False, False)
+
+
+def test_promotion_says_what_the_person_is_now(app: Flask, run: Type, people: dict[str, int]) -> None:
+    result = run("users", "promote", "Minji@example.kr", "--staff")
+    assert (result.exit_code, result.output) == (0, "Minji@example.kr is staff now.\n")
+    assert roles(app, "minji@example.kr") == (True, False)
+    result = run("users", "promote", "minji@example.kr", "--superuser")
+    assert (result.exit_code, result.output) == (0, "minji@example.kr is a superuser now.\n")
+    assert roles(app, "minji@example.kr") == (True, True)
+
+
+def test_promotion_of_a_superuser_to_staff_does_not_say_they_are_less(
+    app: Flask, run: Type, people: dict[str, int]
+) -> None:
+    result = run("users", "promote", "hana@example.kr", "--staff")
+    assert roles(app, "hana@example.kr") == (True, True)
+    assert (result.exit_code, result.output) == (0, "hana@example.kr is a superuser now.\n")
+
+
+def test_promotion_needs_a_role(app: Flask, run: Type, people: dict[str, int]) -> None:
+    result = run("users", "promote", "minji@example.kr")
+    assert result.exit_code == 2
+    assert "say which role: --staff or --superuser" in result.output
+    assert roles(app, "minji@example.kr") == (False, False)
+
+
+@pytest.mark.parametrize("command", [("promote", "--staff"), ("demote",)])
+def test_role_of_nobody(run: Type, people: dict[str, int], command: tuple[str, ...]) -> None:
+    result = run("users", *command, "nobody@example.kr")
+    assert (result.exit_code, result.output) == (1, "Error: no account has the e-mail address nobody@example.kr\n")
+
+
+def test_demotion_takes_every_role(app: Flask, run: Type, people: dict[str, int]) -> None:
+    run("users", "promote", "minji@example.kr", "--superuser")
+    result = run("users", "demote", "hana@example.kr")
+    assert (result.exit_code, result.output) == (0, "hana@example.kr has no role now.\n")
+    assert roles(app, "hana@example.kr") == (False, False)
+
+
+def test_last_superuser_is_kept(app: Flask, run: Type, people: dict[str, int]) -> None:
+    result = run("users", "demote", "hana@example.kr")
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: this is the last active superuser: make another one first\n",
+    )
+    assert roles(app, "hana@example.kr") == (True, True)
+
+
+def test_demotion_works_on_the_next_request(
+    app: Flask, run: Type, client_as: Callable[[str], Any], people: dict[str, int]
+) -> None:
+    sora = client_as("sora")
+    assert sora.get("/users/").status_code == 200
+    run("users", "demote", "sora@example.kr")
+    assert sora.get("/users/").status_code == 403
+
+
+def test_list_shows_everybody_newest_first(run: Type, app: Flask, people: dict[str, int]) -> None:
+    with app.app_context():
+        find_user_by_email("gone@example.kr").is_active = False  # type: ignore[union-attr]
+        User.objects.create_user(None)
+        db.session.commit()
+    result = run("users", "list")
+    assert result.exit_code == 0
+    assert result.output.splitlines() == [
+        "5\t-\t-\tuser\tactive",
+        "4\tgone@example.kr\tgone\tuser\tsuspended",
+        "3\thana@example.kr\thana\tsuperuser\tactive",
+        "2\tsora@example.kr\tsora\tstaff\tactive",
+        "1\tminji@example.kr\tminji\tuser\tactive",
+    ]
+
+
+@pytest.mark.parametrize("search", ["minji", "MINJI@", "1", "1000"])
+def test_list_can_be_searched(run: Type, people: dict[str, int], search: str) -> None:
+    assert run("users", "list", "--search", search).output == "1\tminji@example.kr\tminji\tuser\tactive\n"
+
+
+@pytest.mark.parametrize("search", ["nobody", "%", "9" * 5000])
+def test_search_for_nobody_prints_nothing(run: Type, people: dict[str, int], search: str) -> None:
+    result = run("users", "list", "--search", search)
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_list_is_whole_however_long(run: Type, app: Flask) -> None:
+    with app.app_context():
+        db.session.add_all([User(nickname=f"u{number}") for number in range(1203)])
+        db.session.commit()
+    lines = run("users", "list").output.splitlines()
+    assert len({line.split("\t")[0] for line in lines}) == len(lines) == 1203
+
+
+def test_nickname_does_not_steer_the_terminal(run: Type, app: Flask) -> None:
+    with app.app_context():
+        User.objects.create_user(None, nickname="\x1b[2J\x1b]0;owned\x07a\tb\nc\r\x9b31m\u202e\u2028d")
+        db.session.commit()
+    (line,) = run("users", "list").output.splitlines()
+    assert all(char.isprintable() or char == "\t" for char in line)
+    assert line.count("\t") == 4
+
+
+def test_address_does_not_steer_the_terminal(run: Type, people: dict[str, int]) -> None:
+    result = run("users", "demote", "\x1b]0;owned\x07@example.kr")
+    assert result.exit_code == 1
+    assert "\x1b" not in result.output
+    assert "\x07" not in result.output
+
+
+def test_help_names_every_command(run: Type) -> None:
+    listed = run("users", "--help").output
+    assert all(name in listed for name in ("create-superuser", "promote", "demote", "list"))
+    assert "sandbox" in run("kakao", "--help").output

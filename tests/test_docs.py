@@ -1,0 +1,220 @@
+"""What the documents say is what the code does: settings, commands, links, the Korean words."""
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask import Flask
+from flask.cli import FlaskGroup, ScriptInfo
+
+from kakaoauth.config import NAMES, Settings
+from kakaoauth.providers.kakao_errors import KOE
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+TWINS = [("README.md", "README.ko.md"), ("docs/kakao-setup.md", "docs/kakao-setup.ko.md")]
+READMES = TWINS[0]
+
+FENCE = re.compile(r"^```.*?^```[ \t]*$", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)|(?:src|href)=\"([^\"]+)\"")
+HEADING = re.compile(r"^(#{1,6}) +(.+?) *$", re.MULTILINE)
+SETTING_ROW = re.compile(r"^\| `([A-Z_]+)` \| ([^|]+?) \|", re.MULTILINE)
+COMMAND = re.compile(r"flask --app wsgi +([^`\n]+)")
+
+
+def read(name: str | Path) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def prose(text: str) -> str:
+    """Without code, in which `](` and `#` mean other things."""
+    return CODE.sub("", FENCE.sub("", text))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+
+
+# Settings
+
+
+def shown(name: str) -> str:
+    """A default as the tables write it."""
+    default = getattr(Settings, name)
+    if name == "INSTANCE_PATH":
+        return f"`{Path(default).relative_to(ROOT).as_posix()}`"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    if isinstance(default, int | float):
+        return "`" + str(default).removesuffix(".0") + "`"
+    return f"`{default}`" if default else "–"
+
+
+@pytest.mark.parametrize("readme", READMES)
+def test_settings_table_is_config(readme: str) -> None:
+    assert SETTING_ROW.findall(read(readme)) == [(name, shown(name)) for name in NAMES]
+
+
+@each_document
+def test_settings_that_are_named_exist(document: Path) -> None:
+    named = set(re.findall(r"`((?:KAKAO|SESSION|STAFF|TRUSTED|FRONTEND|SANDBOX)_[A-Z_]+)(?:=[^`]*)?`", read(document)))
+    assert named <= set(NAMES)
+
+
+# Commands
+
+
+def commands_in(document: Path) -> list[str]:
+    return [found.strip() for found in COMMAND.findall(read(document))]
+
+
+@pytest.fixture
+def find_command(app: Flask) -> Iterator[Any]:
+    """Flask's own group, so that commands of extensions (`db`) count as well."""
+    group = FlaskGroup(create_app=lambda: app)
+    with click.Context(group, info_name="flask", obj=ScriptInfo(create_app=lambda: app)) as context:
+        yield lambda parent, word: (parent or group).get_command(context, word)
+
+
+@each_document
+def test_commands_exist(document: Path, find_command: Any) -> None:
+    for line in commands_in(document):
+        command: click.Command | None = None
+        words = line.split()
+        while words and (command is None or isinstance(command, click.Group)):
+            word = words.pop(0)
+            if word == "..." and command is not None:
+                break
+            command = find_command(command, word)
+            assert command is not None, f"{name_of(document)}: flask --app wsgi {line}: there is no {word}"
+        known = {option for parameter in command.params for option in parameter.opts} if command else set()
+        unknown = {word.split("=")[0] for word in words if word.startswith("-")} - known - {"--help"}
+        assert not unknown, f"{name_of(document)}: flask --app wsgi {line}: there is no {unknown}"
+
+
+def test_readme_names_commands() -> None:
+    assert commands_in(ROOT / "README.md"), "the pattern above finds nothing any more"
+
+
+@each_document
+def test_make_targets_exist(document: Path) -> None:
+    text = read(document)
+    blocks = "\n".join(FENCE.findall(text))
+    named = set(re.findall(r"`make ([a-z-]+)`", text)) | set(re.findall(r"^make ([a-z-]+)", blocks, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE)) if named else set()
+    assert named <= targets
+
+
+def test_every_module_has_its_line_in_the_architecture() -> None:
+    listed = set(re.findall(r"^  ([a-z_]+)(?:\.py|/) ", read("docs/architecture.md"), re.MULTILINE))
+    modules = {path.stem for path in (ROOT / "kakaoauth").glob("*.py")}
+    folders = {path.name for path in (ROOT / "kakaoauth").iterdir() if path.is_dir()} - {"__pycache__", "static"}
+    assert listed == modules | folders
+
+
+# Links
+
+
+def anchors_of(text: str) -> set[str]:
+    """Headings' anchors as GitHub makes them."""
+    found: set[str] = set()
+    for _level, title in HEADING.findall(FENCE.sub("", text)):
+        slug = re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+        number = 0
+        while (anchor := f"{slug}-{number}" if number else slug) in found:
+            number += 1
+        found.add(anchor)
+    return found
+
+
+@each_document
+def test_links_and_pictures_resolve(document: Path) -> None:
+    for target in (a or b for a, b in LINK.findall(prose(read(document)))):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        file = (document.parent / path).resolve() if path else document
+        assert file.is_relative_to(ROOT), f"{target} leads out of the project"
+        assert file.exists(), f"{target} is not there"
+        if anchor:
+            assert anchor in anchors_of(file.read_text(encoding="utf-8")), f"{target}: no such heading"
+
+
+# Twins
+
+
+@pytest.mark.parametrize(("english", "korean"), TWINS)
+def test_twins_have_the_same_shape(english: str, korean: str) -> None:
+    def levels(name: str) -> list[int]:
+        return [len(level) for level, _title in HEADING.findall(FENCE.sub("", read(name)))]
+
+    assert levels(english) == levels(korean)
+    assert FENCE.findall(read(english)) == FENCE.findall(read(korean))
+
+
+@pytest.mark.parametrize(("english", "korean"), TWINS)
+def test_twins_point_at_each_other_at_the_top(english: str, korean: str) -> None:
+    assert f"({Path(korean).name})" in read(english)[:300]
+    assert f"({Path(english).name})" in read(korean)[:300]
+
+
+@pytest.mark.parametrize("guide", TWINS[1])
+def test_codes_in_the_guide_are_those_the_code_knows(guide: str) -> None:
+    rows = re.findall(r"^\| (KOE[0-9]{3}) \|", read(guide), re.MULTILINE)
+    assert rows == sorted(set(rows))
+    assert set(rows) <= set(KOE)
+    assert rows == re.findall(r"^\| (KOE[0-9]{3}) \|", read(TWINS[1][0]), re.MULTILINE)
+
+
+# Korean
+
+
+CATALOGUE = ROOT / "kakaoauth/translations/ko/LC_MESSAGES/messages.po"
+METHODS = [("kakaoauth/**.py", "python"), ("templates/sandbox/**.html", "ignore"), ("templates/**.html", "jinja2")]
+KEYWORDS = {**DEFAULT_KEYWORDS, "lazy_gettext": None}
+CURE = "`make translations` compiles messages.po"
+
+
+def catalogue() -> Catalog:
+    with CATALOGUE.open("rb") as file:
+        return read_po(file, locale="ko")
+
+
+def test_compiled_catalogue_is_up_to_date() -> None:
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue())
+    assert CATALOGUE.with_suffix(".mo").read_bytes() == compiled.getvalue(), CURE
+
+
+def test_every_text_has_its_korean() -> None:
+    known = catalogue()
+    wanted = {}
+    for folder in ("kakaoauth", "templates"):
+        # Paths are matched as `<folder>/...`, as from the root.
+        methods = [(pattern.removeprefix(f"{folder}/"), how) for pattern, how in METHODS if pattern.startswith(folder)]
+        for file, line, text, _comments, _context in extract_from_dir(ROOT / folder, methods, keywords=KEYWORDS):
+            wanted[text] = f"{folder}/{file}:{line}"
+    assert len(wanted) > 50, "the extraction finds nothing any more"
+    missing = {text: where for text, where in wanted.items() if text not in known or not known[text].string}
+    assert not missing
+
+
+def test_no_korean_is_fuzzy_or_loses_a_placeholder() -> None:
+    known = catalogue()
+    assert [message.id for message in known if message.id and message.fuzzy] == []
+    assert [message.id for message, _errors in known.check()] == []
+    for message in known:
+        if message.id and "%(" in str(message.id):
+            assert set(re.findall(r"%\(\w+\)s", message.string)) == set(re.findall(r"%\(\w+\)s", message.id))
