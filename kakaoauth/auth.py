@@ -67,6 +67,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/<provider>/login/")
+@guards.guarded(guards.visitor)
 def login(provider: str) -> ResponseReturnValue:
     """Begin a login. By GET on purpose: logging a consenting person in to their own account harms nobody."""
     chosen = _provider(provider)

@@ -65,7 +65,7 @@ class Settings:
     #: Seconds Kakao may stay silent in one call, within the deadline.
     KAKAO_READ_SECONDS: float = 4.0
     #: Calls to Kakao in flight per process; more fail at once with "Kakao is slow". Keep below the worker's threads.
-    KAKAO_MAX_CALLS: int = 8
+    KAKAO_MAX_CALLS: int = 16
     #: `true` reads HTTPS_PROXY and friends for calls to Kakao.
     KAKAO_PROXY_FROM_ENV: bool = False
 

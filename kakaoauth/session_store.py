@@ -17,6 +17,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, cast
@@ -26,7 +27,7 @@ from flask.sessions import SessionMixin
 from flask_session.base import ServerSideSessionInterface
 
 from kakaoauth.config import is_loopback
-from kakaoauth.extensions import redis_of
+from kakaoauth.extensions import REDIS_ERRORS, redis_of
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -108,6 +109,17 @@ class RedisSession(SessionMixin):
         return self.sid is None
 
 
+@contextmanager
+def given_up_on_failure(session: RedisSession) -> Iterator[None]:
+    """What Redis could not take is dropped: the page that says so shall neither try again, which takes as long once
+    more, nor send a cookie for it, which would replace the one of a session that is still good."""
+    try:
+        yield
+    except REDIS_ERRORS:
+        session.data, session.set_cookie = None, False
+        raise
+
+
 class RedisSessionInterface(ServerSideSessionInterface):
     """Flask-Session's interface with a store of our own: the module's head says what it keeps, REPLACE how."""
 
@@ -147,14 +159,15 @@ class RedisSessionInterface(ServerSideSessionInterface):
             response.vary.add("Cookie")
         if session.data is None:
             return
-        if session.ended and not session.data:
-            if session.sid:
-                self.delete(session.sid)
-                self._send_cookie(app, response, "", 0)
-            return
-        if not session.data and session.sid is None:
-            return
-        self.persist(session)
+        with given_up_on_failure(session):
+            if session.ended and not session.data:
+                if session.sid:
+                    self.delete(session.sid)
+                    self._send_cookie(app, response, "", 0)
+                return
+            if not session.data and session.sid is None:
+                return
+            self.persist(session)
         if session.set_cookie and session.sid:
             lifetime = self.lifetime(session.data) if "_user_id" in session.data else None
             self._send_cookie(app, response, session.sid, lifetime)
@@ -189,8 +202,9 @@ class RedisSessionInterface(ServerSideSessionInterface):
         """Store the session under a new id; the id it had is dead from then on."""
         data = session.load()
         raw = self.encode(data)
+        with given_up_on_failure(session):
+            self.redis.set(self._get_store_id(sid), raw, ex=self.lifetime(data))
         old, session.sid, session.raw, session.set_cookie = session.sid, sid, raw, True
-        self.redis.set(self._get_store_id(sid), raw, ex=self.lifetime(data))
         if old:
             self.delete(old)
 

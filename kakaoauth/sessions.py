@@ -4,7 +4,7 @@ import secrets
 import time
 
 from flask import Flask, current_app, session
-from flask_login import login_user, logout_user
+from flask_login import current_user, login_user, logout_user
 from flask_wtf.csrf import generate_csrf
 
 from kakaoauth.errors import AccountDisabled
@@ -18,7 +18,9 @@ DONE = 10
 
 def init_app(app: Flask) -> None:
     app.session_interface = RedisSessionInterface(app)
-    login_manager.init_app(app)
+    # Its own context processor would load the user for every page, also for the one that says the database is away.
+    login_manager.init_app(app, add_context_processor=False)
+    app.add_template_global(current_user, "current_user")
     login_manager.session_protection = None  # A phone changes its address all day long.
     login_manager.login_message = None  # A flash would store a session for every anonymous hit.
     login_manager.user_loader(load_user)

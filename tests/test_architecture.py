@@ -132,7 +132,9 @@ def imports_go_down(house: House) -> list[str]:
             if part == module.part or here is None or there is None:
                 continue
             if there > here:
-                found.append(f"{module}:{line}: imports {name} from the floor above: hand the value in, or move it down")
+                found.append(
+                    f"{module}:{line}: imports {name} from the floor above: hand the value in, or move it down"
+                )
             elif here == there == DOORS:
                 found.append(f"{module}:{line}: a door imports the door {name}: link by endpoint name in url_for")
     return found
@@ -171,7 +173,9 @@ def no_hidden_import(house: House) -> list[str]:
                 if isinstance(node, ast.Import | ast.ImportFrom):
                     found.append(f"{module}:{node.lineno}: import inside {function.name}(): move it to the top")
                 elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("__import__", "importlib.import_module"):
-                    found.append(f"{module}:{node.lineno}: hidden import in {function.name}(): write an import statement")
+                    found.append(
+                        f"{module}:{node.lineno}: hidden import in {function.name}(): write an import statement"
+                    )
     return found
 
 
@@ -196,7 +200,9 @@ def nobody_asks_for_the_app_factory(house: House) -> list[str]:
         for name, line in imports(module):
             from_root = name == HOUSE or (name.startswith(f"{HOUSE}.") and name.count(".") == 1 and name not in house)
             if from_root and module.part != "wsgi":
-                found.append(f"{module}:{line}: imports {name} from the package root: import the module that defines it")
+                found.append(
+                    f"{module}:{line}: imports {name} from the package root: import the module that defines it"
+                )
     return found
 
 
@@ -336,7 +342,9 @@ BROKEN: list[tuple[Rule, dict[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("rule", "sources"), BROKEN, ids=[f"{rule.__name__}-{n}" for n, (rule, _) in enumerate(BROKEN)])
+@pytest.mark.parametrize(
+    ("rule", "sources"), BROKEN, ids=[f"{rule.__name__}-{n}" for n, (rule, _) in enumerate(BROKEN)]
+)
 def test_rule_notices_a_broken_house(rule: Rule, sources: dict[str, str]) -> None:
     complaints = rule(house_of(**sources))
     assert complaints

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from click.testing import Result
-from support import FakeKakao, log_in, person
 from flask import Flask
+from support import FakeKakao, log_in, person
 
 from kakaoauth.extensions import db
 from kakaoauth.models import User, find_user_by_email

@@ -6,10 +6,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from support import CLIENT_ID, KAUTH, FakeKakao, begin_login, csrf_token, log_in, set_cookie
-from flask import Flask
+from flask import Flask, request, url_for
 from flask.testing import FlaskClient
 from redis import Redis
+from support import CLIENT_ID, KAUTH, FakeKakao, begin_login, csrf_token, log_in, set_cookie
 
 from kakaoauth import create_app
 from kakaoauth.extensions import db
@@ -173,8 +173,6 @@ def seen(make_app: MakeApp) -> Callable[..., dict[str, Any]]:
 
         @app.get("/seen/")
         def view() -> dict[str, Any]:
-            from flask import request, url_for
-
             return {
                 "address": request.remote_addr,
                 "scheme": request.scheme,
@@ -434,7 +432,7 @@ def test_account_logout_goes_to_kakao_after_the_local_one(
     assert answer.status_code == 302
     address = urlsplit(answer.location)
     assert f"{address.scheme}://{address.netloc}{address.path}" == f"{KAUTH}/oauth/logout"
-    query = {name: values for name, values in parse_qs(address.query).items()}
+    query = dict(parse_qs(address.query))
     (state,) = query.pop("state")
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", state)
     assert query == {"client_id": [CLIENT_ID], "logout_redirect_uri": ["http://localhost/kakao/logout/callback/"]}

@@ -58,7 +58,7 @@ def broken(make_app: Callable[..., Flask]) -> Iterator[Callable[[BaseException],
             app.add_url_rule(path, f"broken{number}", view)
         return app.test_client()
 
-    yield broken
+    return broken
 
 
 # Pages and problem documents
@@ -241,7 +241,18 @@ def test_statement_that_we_got_wrong_is_our_fault_and_not_the_databases(
 
 @pytest.mark.parametrize(
     "text",
-    ["a\nFAKE line", "a\r\nFAKE", "a\x1b[31mred", "a\x00b", "a\x85b", "a\u2028b", "a\u202eb", "a\x9bb", "a\tb", "\ud800"],
+    [
+        "a\nFAKE line",
+        "a\r\nFAKE",
+        "a\x1b[31mred",
+        "a\x00b",
+        "a\x85b",
+        "a\u2028b",
+        "a\u202eb",
+        "a\x9bb",
+        "a\tb",
+        "\ud800",
+    ],
 )
 def test_text_from_outside_stays_on_its_line(
     broken: Callable[[BaseException], FlaskClient], caplog: Any, text: str
@@ -266,8 +277,12 @@ def test_provider_code_stays_on_its_line(broken: Callable[[BaseException], Flask
 
 @pytest.mark.parametrize(
     ("error", "level"),
-    [(Forbidden("x"), "INFO"), (ProviderBusy("x"), "WARNING"), (ProviderUnavailable("x"), "ERROR")]
-    + [(Misconfigured("x"), "CRITICAL")],
+    [
+        (Forbidden("x"), "INFO"),
+        (ProviderBusy("x"), "WARNING"),
+        (ProviderUnavailable("x"), "ERROR"),
+        (Misconfigured("x"), "CRITICAL"),
+    ],
 )
 def test_alarm_is_as_loud_as_the_matter(
     broken: Callable[[BaseException], FlaskClient], caplog: Any, error: AppError, level: str

@@ -13,11 +13,11 @@ import pytest
 import time_machine
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from support import profile
 from flask import Flask
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import delete, inspect, text, update
 from sqlalchemy.exc import IntegrityError
+from support import profile
 
 from kakaoauth import create_app, flows
 from kakaoauth.errors import AccountDisabled, EmailInUse, EmailRequired
@@ -42,9 +42,7 @@ def session(site: Flask) -> Iterator[Any]:
 
 
 def enter(subject: str = "1", *, email_required: bool = True, **fields: Any) -> User:
-    return flows.log_in(
-        profile(subject, **fields), email_required=email_required, consent_for_email=("account_email",)
-    )
+    return flows.log_in(profile(subject, **fields), email_required=email_required, consent_for_email=("account_email",))
 
 
 def count(model: Any = User) -> int:
@@ -114,7 +112,15 @@ def test_every_login_is_noted(session: Any) -> None:
 
 
 def test_what_is_left_out_is_not_erased(session: Any) -> None:
-    enter(email=MINJI, name="김민지", nickname="민지", age=30, age_range="30~39", gender="female", profile_image="https://a/")
+    enter(
+        email=MINJI,
+        name="김민지",
+        nickname="민지",
+        age=30,
+        age_range="30~39",
+        gender="female",
+        profile_image="https://a/",
+    )
     user = enter()
     kept = (user.email, user.name, user.nickname, user.age, user.age_range, user.gender, user.profile_image)
     assert kept == (MINJI, "김민지", "민지", 30, "30~39", "female", "https://a/")
@@ -280,7 +286,7 @@ def test_suspended_account_of_the_command_line_is_not_taken_over(session: Any) -
 def test_superuser_is_made_once_and_with_an_address(session: Any) -> None:
     flows.create_superuser("hana@example.kr")
     for address in ("Hana@example.kr", "hana", ""):
-        with pytest.raises(ValueError, match="e-mail|account"):
+        with pytest.raises(ValueError, match=r"e-mail|account"):
             flows.create_superuser(address)
     assert count() == 1
 

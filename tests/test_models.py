@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from support import FakeKakao, log_in, person
 from flask import Flask
 from sqlalchemy import delete, event, text, update
 from sqlalchemy.exc import IntegrityError
+from support import FakeKakao, log_in, person
 
 from kakaoauth.extensions import db
 from kakaoauth.models import (

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import FakeKakao, csrf_token, log_in, set_cookie
 from flask import Flask
 from redis import Redis
 from redis.exceptions import RedisError
 from redis.sentinel import Sentinel
+from support import FakeKakao, csrf_token, log_in, set_cookie
 
 from kakaoauth import redis_client
 from kakaoauth.config import ConfigError
@@ -165,9 +165,7 @@ def test_database_number_and_password_of_the_url_are_used(
     server.client.connection_pool.connection_kwargs["password"] = "p@ss/word"
 
 
-def test_sentinel_names_the_master(
-    make_app: Any, kakao: FakeKakao, start_redis: Callable[..., RedisServer]
-) -> None:
+def test_sentinel_names_the_master(make_app: Any, kakao: FakeKakao, start_redis: Callable[..., RedisServer]) -> None:
     master = start_redis()
     sentinel = start_redis("--sentinel", config=f"sentinel monitor mymaster 127.0.0.1 {master.port} 1\n")
     dead = free_port()
@@ -179,7 +177,9 @@ def test_sentinel_names_the_master(
     assert Sentinel([("127.0.0.1", sentinel.port)]).discover_master("mymaster") == ("127.0.0.1", master.port)
 
 
-def test_sentinel_that_knows_no_such_master_is_an_outage(make_app: Any, start_redis: Callable[..., RedisServer]) -> None:
+def test_sentinel_that_knows_no_such_master_is_an_outage(
+    make_app: Any, start_redis: Callable[..., RedisServer]
+) -> None:
     master = start_redis()
     sentinel = start_redis("--sentinel", config=f"sentinel monitor mymaster 127.0.0.1 {master.port} 1\n")
     app = make_app(REDIS_URL=f"redis+sentinel://127.0.0.1:{sentinel.port}/another", TESTING=False)
@@ -242,7 +242,7 @@ def test_site_starts_while_redis_is_away_and_says_so(make_app: Any, url: str) ->
     ],
 )
 def test_url_that_cannot_be_meant_is_refused(make_app: Any, url: str) -> None:
-    with pytest.raises(ConfigError, match="^REDIS_URL ") as refused:
+    with pytest.raises(ConfigError, match=r"^REDIS_URL ") as refused:
         make_app(REDIS_URL=url)
     assert "\n" not in str(refused.value)
 

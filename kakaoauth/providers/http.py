@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from http.client import HTTPException
-from threading import BoundedSemaphore
 from typing import Any
 
 from authlib.integrations.requests_client import OAuth2Session
@@ -17,14 +16,13 @@ from flask.config import Config
 from requests import PreparedRequest, RequestException, Response
 from urllib3.exceptions import HTTPError
 
-from kakaoauth.errors import ProviderBusy, ProviderUnavailable
+from kakaoauth.errors import ProviderUnavailable
 from kakaoauth.providers.connections import Adapter
 from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
+from kakaoauth.providers.places import Places
 
 #: Largest answer that is read, decompressed. A profile has about 2 kB; whoever sends more wants our memory.
 MAX_BYTES = 1024 * 1024
-#: Seconds a call may wait for another to end: long enough for a burst, too short to tie up the worker's threads.
-WAIT_SECONDS = 0.2
 
 _calling: ContextVar["Line | None"] = ContextVar("kakaoauth_line", default=None)
 
@@ -46,7 +44,7 @@ class Line:
         self.read_seconds = read_seconds
         self.proxy_from_env = proxy_from_env
         self.adapter = Adapter(max_calls)
-        self._free = BoundedSemaphore(max_calls)
+        self._places = Places(max_calls)
 
     @contextmanager
     def conversation(self) -> Iterator[None]:
@@ -57,17 +55,15 @@ class Line:
         if _calling.get() is self:
             yield
             return
-        if not self._free.acquire(timeout=WAIT_SECONDS):
-            raise ProviderBusy("too many calls in flight")
-        mark = _calling.set(self)
-        try:
-            with deadline(self.seconds):
-                yield
-        except DeadlinePassed:
-            raise ProviderUnavailable("the provider used up the time for this login") from None
-        finally:
-            _calling.reset(mark)
-            self._free.release()
+        with self._places.taken():
+            mark = _calling.set(self)
+            try:
+                with deadline(self.seconds):
+                    yield
+            except DeadlinePassed:
+                raise ProviderUnavailable("the provider used up the time for this login") from None
+            finally:
+                _calling.reset(mark)
 
 
 class Session(OAuth2Session):

