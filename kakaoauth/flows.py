@@ -149,7 +149,9 @@ def _keep_a_superuser_besides(user: User) -> None:
     By an UPDATE that changes nothing, because SQLite knows no other lock and ignores FOR UPDATE.
     """
     active = (User.is_superuser, User.is_active)
-    db.session.execute(db.update(User).where(*active).values(is_superuser=True).execution_options(synchronize_session=False))
+    db.session.execute(
+        db.update(User).where(*active).values(is_superuser=True).execution_options(synchronize_session=False)
+    )
     if not set(db.session.scalars(db.select(User.id).where(*active))) - {user.id}:
         raise LastSuperuser
 

