@@ -72,7 +72,7 @@ def on_starting(server: Any) -> None:
     for address in server.cfg.address:
         if not (isinstance(address, tuple) and is_loopback(address[0])):
             missing = {"kakao": "KAKAO_CLIENT_ID", "redis": "REDIS_URL"}
-            where = ":".join(map(str, address)) if isinstance(address, tuple) else address
+            where = f"{address[0]} (port {address[1]})" if isinstance(address, tuple) else address
             sys.exit(
                 f"kakaoauth: {where} can be reached from outside, and that needs your own"
                 f" {' and '.join(missing[part] for part in sorted(settings['EMBEDDED']))}: set it, or bind to 127.0.0.1"
@@ -83,7 +83,7 @@ settings, workers = _load()
 bind = [f"{host}:{settings['PORT']}" for host in ("127.0.0.1", *(["[::1]"] if _has_ipv6() else []))]
 
 worker_class = "gthread"
-threads = 16
+threads = 32  # twice KAKAO_MAX_CALLS, so that a slow Kakao never takes all of them
 timeout = 30  # a worker that is silent for so long is replaced; a login may take KAKAO_DEADLINE_SECONDS
 graceful_timeout = 10
 keepalive = 75  # longer than nginx's 60 seconds, so that it is nginx that closes
