@@ -11,8 +11,10 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from redis import Redis
 from redis.exceptions import RedisClusterException, RedisError
-from sqlalchemy import MetaData, event
+from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
+
+from kakaoauth import database
 
 
 class Base(DeclarativeBase):
@@ -48,17 +50,9 @@ csrf = CSRFProtect()
 def init_app(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
-        if db.engine.dialect.name == "sqlite":
-            event.listen(db.engine, "connect", _prepare_sqlite)
+        database.prepare(db.engine)
     migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"))
     csrf.init_app(app)
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    """WAL lets readers go on while somebody writes; SQLite checks foreign keys only when told to."""
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
 
 
 def redis_of(app: Flask) -> Redis:

@@ -1,6 +1,7 @@
 """The nouns: who the people are and how they log in, with the queries over them. Nothing here commits: see flows."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
@@ -183,6 +184,7 @@ def page_of_users(*, search: str = "", before: tuple[datetime, int] | None = Non
         joined, user_id = before
         query = query.where(or_(User.date_joined < joined, and_(User.date_joined == joined, User.id < user_id)))
     if search:
+        search = unicodedata.normalize("NFC", search)  # as names are stored; a Mac types Hangul in parts
         matches = [
             User.email_key.contains(search.lower(), autoescape=True),
             User.nickname.icontains(search, autoescape=True),

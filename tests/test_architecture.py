@@ -17,7 +17,7 @@ FLOORS: dict[int, set[str]] = {
     3: {"guards", "sessions", "session_store", "claims", "redirects", "edge", "pages", "error_pages"},
     2: {"flows"},
     1: {"models", "providers", "redis_client", "health"},
-    0: {"extensions", "errors", "config", "config_checks", "emails", "logs"},
+    0: {"extensions", "errors", "config", "config_checks", "database", "emails", "logs"},
 }
 DOORS = 4
 #: Beside the house, with all they may import from it.

@@ -448,6 +448,7 @@ def bare(settings: dict[str, Any], database_url: str) -> Iterator[Flask]:
     app = create_app({**settings, "DATABASE_URL": database_url})
     with app.app_context():
         yield app
+        db.session.remove()
         db.engine.dispose()
     app.extensions["redis"].close()
 

@@ -1,5 +1,6 @@
 """The staff's pages: the list, its search and pages, one user; and one's own page."""
 
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -92,6 +93,14 @@ def test_kakao_number_finds_its_user(app: Flask, sora: FlaskClient) -> None:
         db.session.add(Identity(provider="kakao", subject="1376016924429759228", user=user))
         db.session.commit()
     assert names_on(sora.get("/users/?q=1376016924429759228").text) == ["n050"]
+
+
+def test_hangul_is_found_however_it_was_typed(app: Flask, sora: FlaskClient) -> None:
+    with app.app_context():
+        User.objects.create_user("han@example.kr", nickname="하늘다람쥐")
+        db.session.commit()
+    for search in ("하늘", unicodedata.normalize("NFD", "다람쥐")):
+        assert "하늘다람쥐" in sora.get("/users/", query_string={"q": search}).text
 
 
 def test_one_user_is_shown_with_identities(sora: FlaskClient, people: dict[str, int]) -> None:

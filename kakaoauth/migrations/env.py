@@ -12,6 +12,7 @@ def run() -> None:
             # Two deployments at once: the second waits here, then finds nothing left to do. The lock and the settings
             # end with the connection, so it does not go back into the pool.
             connection.detach()
+            connection.connection.dbapi_connection.bounded = False
             connection.exec_driver_sql("SET statement_timeout = 0")
             connection.exec_driver_sql("SET lock_timeout = 0")
             connection.exec_driver_sql("SELECT pg_advisory_lock(7091311)")
