@@ -16,26 +16,29 @@ def sandbox():
     return Sandbox()
 
 
-@pytest.mark.parametrize(("query", "code", "shown"), [
-    ({"redirect_uri": CALLBACK + "x"}, "KOE006", CALLBACK + "x"),
-    ({"redirect_uri": CALLBACK.rstrip("/")}, "KOE006", CALLBACK.rstrip("/")),
-    ({"redirect_uri": CALLBACK.replace("http:", "https:")}, "KOE006", "https:"),
-    ({"client_id": "somebody-else"}, "KOE101", "somebody-else"),
-    ({"channel_public_id": "_abc"}, "KOE102", "PLUS_FRIENDS"),
-    ({"response_type": "id_token"}, "KOE201", "Unsupported response type: id_token"),
-    ({"response_type": "token"}, "KOE202", "token"),
-    ({"prompt": "surprise"}, "KOE204", "surprise"),
-    ({"prompt": "none,login"}, "KOE204", "none,login"),
-    ({"code_challenge": CHALLENGE, "code_challenge_method": "plain"}, "KOE204", "plain"),
-    ({"code_challenge": CHALLENGE}, "KOE204", "plain"),
-    ({"code_challenge": "short", "code_challenge_method": "S256"}, "KOE204", "code_challenge"),
-    ({"code_challenge_method": "S256"}, "KOE204", "code_challenge"),
-    ({"scope": "account_email,phone_number"}, "KOE205", "설정하지 않은 동의 항목: phone_number"),
-    ({"scope": "openid nonsense"}, "KOE205", "nonsense"),
-    ({"client_id": None}, "KOE207", "client_id"),
-    ({"redirect_uri": None}, "KOE207", "redirect_uri"),
-    ({"response_type": None}, "KOE207", "response_type"),
-])
+@pytest.mark.parametrize(
+    ("query", "code", "shown"),
+    [
+        ({"redirect_uri": CALLBACK + "x"}, "KOE006", CALLBACK + "x"),
+        ({"redirect_uri": CALLBACK.rstrip("/")}, "KOE006", CALLBACK.rstrip("/")),
+        ({"redirect_uri": CALLBACK.replace("http:", "https:")}, "KOE006", "https:"),
+        ({"client_id": "somebody-else"}, "KOE101", "somebody-else"),
+        ({"channel_public_id": "_abc"}, "KOE102", "PLUS_FRIENDS"),
+        ({"response_type": "id_token"}, "KOE201", "Unsupported response type: id_token"),
+        ({"response_type": "token"}, "KOE202", "token"),
+        ({"prompt": "surprise"}, "KOE204", "surprise"),
+        ({"prompt": "none,login"}, "KOE204", "none,login"),
+        ({"code_challenge": CHALLENGE, "code_challenge_method": "plain"}, "KOE204", "plain"),
+        ({"code_challenge": CHALLENGE}, "KOE204", "plain"),
+        ({"code_challenge": "short", "code_challenge_method": "S256"}, "KOE204", "code_challenge"),
+        ({"code_challenge_method": "S256"}, "KOE204", "code_challenge"),
+        ({"scope": "account_email,phone_number"}, "KOE205", "설정하지 않은 동의 항목: phone_number"),
+        ({"scope": "openid nonsense"}, "KOE205", "nonsense"),
+        ({"client_id": None}, "KOE207", "client_id"),
+        ({"redirect_uri": None}, "KOE207", "redirect_uri"),
+        ({"response_type": None}, "KOE207", "response_type"),
+    ],
+)
 def test_configuration_error_is_a_page_and_never_a_redirect(sandbox, query, code, shown):
     answer = sandbox.authorize(**query)
     assert answer.status_code == 400
@@ -45,15 +48,18 @@ def test_configuration_error_is_a_page_and_never_a_redirect(sandbox, query, code
     assert shown in answer.text
 
 
-@pytest.mark.parametrize(("query", "headline"), [
-    ({"redirect_uri": CALLBACK + "x"}, "앱 관리자 설정 오류 (KOE006)"), ({"scope": "name"}, "잘못된 요청 (KOE205)")])
+@pytest.mark.parametrize(
+    ("query", "headline"),
+    [({"redirect_uri": CALLBACK + "x"}, "앱 관리자 설정 오류 (KOE006)"), ({"scope": "name"}, "잘못된 요청 (KOE205)")],
+)
 def test_headlines_are_worded_as_on_the_real_pages(sandbox, query, headline):
     assert headline in sandbox.authorize(**query).text
 
 
 def test_doubled_parameter_is_refused(sandbox):
-    answer = sandbox.browser.get(f"/oauth/authorize?client_id={SETTINGS.client_id}&redirect_uri={CALLBACK}"
-                                 "&response_type=code&state=a&state=b")
+    answer = sandbox.browser.get(
+        f"/oauth/authorize?client_id={SETTINGS.client_id}&redirect_uri={CALLBACK}&response_type=code&state=a&state=b"
+    )
     assert answer.status_code == 400
     assert "KOE001" in answer.text
 
@@ -78,8 +84,10 @@ def test_whole_walk_ends_at_the_site_with_code_and_state(sandbox):
 
 
 def test_state_that_is_no_utf8_returns_unchanged(sandbox):
-    answer = sandbox.browser.get(f"/oauth/authorize?client_id={SETTINGS.client_id}&redirect_uri={CALLBACK}"
-                                 "&response_type=code&prompt=none&state=%FF%20%ED%95%9C")
+    answer = sandbox.browser.get(
+        f"/oauth/authorize?client_id={SETTINGS.client_id}&redirect_uri={CALLBACK}"
+        "&response_type=code&prompt=none&state=%FF%20%ED%95%9C"
+    )
     assert answer.location.endswith("&state=%FF%20%ED%95%9C")
 
 
@@ -176,13 +184,19 @@ def test_prompt_create_opens_the_form(sandbox):
 
 def test_prompt_none_without_login(sandbox):
     assert returned(sandbox.authorize(prompt="none")) == {
-        "error": "login_required", "error_description": "user authentication required.", "state": "s-1"}
+        "error": "login_required",
+        "error_description": "user authentication required.",
+        "state": "s-1",
+    }
 
 
 def test_prompt_none_without_consent(sandbox):
     sandbox.enter(sandbox.authorize(), "haneul")
     assert returned(sandbox.authorize(prompt="none")) == {
-        "error": "consent_required", "error_description": "user consent required.", "state": "s-1"}
+        "error": "consent_required",
+        "error_description": "user consent required.",
+        "state": "s-1",
+    }
 
 
 def test_prompt_none_for_a_new_item(sandbox):
@@ -234,8 +248,9 @@ def test_pending_request_goes_stale(sandbox):
 
 def test_consent_without_a_login_is_refused(sandbox):
     chooser = sandbox.authorize()
-    answer = sandbox.browser.post("/oauth/authorize/consent",
-                                  data={"request": request_id(chooser), "decision": "agree"})
+    answer = sandbox.browser.post(
+        "/oauth/authorize/consent", data={"request": request_id(chooser), "decision": "agree"}
+    )
     assert answer.status_code == 400
 
 
@@ -248,8 +263,9 @@ def test_odd_answers_are_refused(sandbox):
 def test_item_made_required_later_is_asked_for_without_a_scope(tmp_path):
     before = Sandbox(state_file=tmp_path / "s.json", consent_items=EMAIL_ONLY)
     before.log_in(items=())
-    after = Sandbox(state_file=tmp_path / "s.json",
-                    consent_items=(EMAIL_ONLY[0], ConsentItem("account_email", "required")))
+    after = Sandbox(
+        state_file=tmp_path / "s.json", consent_items=(EMAIL_ONLY[0], ConsentItem("account_email", "required"))
+    )
     consent = after.enter(after.authorize(), "haneul")
     assert re.findall(r'name="item" value="(\w+)" checked disabled', consent.text) == ["account_email"]
 

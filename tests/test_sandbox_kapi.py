@@ -26,27 +26,43 @@ def test_everything_agreed(sandbox):
     assert body["connected_at"] == "2026-09-21T14:13:20Z"
     profile = body["kakao_account"].pop("profile")
     assert body["kakao_account"] == {
-        "profile_nickname_needs_agreement": False, "profile_image_needs_agreement": False, "has_email": True,
-        "email_needs_agreement": False, "is_email_valid": True, "is_email_verified": True,
-        "email": "haneul@example.kr"}
+        "profile_nickname_needs_agreement": False,
+        "profile_image_needs_agreement": False,
+        "has_email": True,
+        "email_needs_agreement": False,
+        "is_email_valid": True,
+        "is_email_verified": True,
+        "email": "haneul@example.kr",
+    }
     assert (profile["nickname"], profile["is_default_nickname"], profile["is_default_image"]) == (
-        "하늘다람쥐", False, False)
-    assert body["properties"] == {"nickname": "하늘다람쥐", "profile_image": profile["profile_image_url"],
-                                  "thumbnail_image": profile["thumbnail_image_url"]}
+        "하늘다람쥐",
+        False,
+        False,
+    )
+    assert body["properties"] == {
+        "nickname": "하늘다람쥐",
+        "profile_image": profile["profile_image_url"],
+        "thumbnail_image": profile["thumbnail_image_url"],
+    }
 
 
 def test_item_not_configured_leaves_no_trace():
     body = Sandbox(consent_items=NICKNAME_ONLY).me()
-    assert body["kakao_account"] == {"profile_nickname_needs_agreement": False,
-                                     "profile": {"nickname": "하늘다람쥐", "is_default_nickname": False}}
+    assert body["kakao_account"] == {
+        "profile_nickname_needs_agreement": False,
+        "profile": {"nickname": "하늘다람쥐", "is_default_nickname": False},
+    }
 
 
 def test_item_not_agreed_shows_only_that_it_needs_agreement(sandbox):
     account = sandbox.me("refuses", items=())["kakao_account"]
     assert account == {
-        "profile_nickname_needs_agreement": False, "profile_image_needs_agreement": True,
+        "profile_nickname_needs_agreement": False,
+        "profile_image_needs_agreement": True,
         "profile": {"nickname": "조심스런고슴도치", "is_default_nickname": False},
-        "has_email": True, "email_needs_agreement": True}
+        "has_email": True,
+        "email_needs_agreement": True,
+    }
 
 
 def test_agreed_but_the_account_has_no_such_data(every_item):
@@ -59,8 +75,9 @@ def test_agreed_but_the_account_has_no_such_data(every_item):
     assert account["ci_needs_agreement"] is False
 
 
-@pytest.mark.parametrize(("person", "valid", "verified"), [
-    ("haneul", True, True), ("unverified", True, False), ("invalid", False, True)])
+@pytest.mark.parametrize(
+    ("person", "valid", "verified"), [("haneul", True, True), ("unverified", True, False), ("invalid", False, True)]
+)
 def test_flags_beside_the_email(sandbox, person, valid, verified):
     account = sandbox.me(person)["kakao_account"]
     assert (account["is_email_valid"], account["is_email_verified"]) == (valid, verified)
@@ -138,15 +155,24 @@ def test_pictures_are_http_unless_secure_ones_are_asked_for(sandbox, method, sec
         assert not (scheme == "https" and "http://" in url)
 
 
-@pytest.mark.parametrize(("keys", "account", "properties"), [
-    (["kakao_account.email"], {"has_email", "email_needs_agreement", "is_email_valid", "is_email_verified", "email"},
-     None),
-    (["kakao_account.profile"],
-     {"profile_nickname_needs_agreement", "profile_image_needs_agreement", "profile"}, None),
-    (["properties.nickname"], None, {"nickname"}),
-    (["properties."], None, {"nickname", "profile_image", "thumbnail_image"}),
-    ([], None, None),
-])
+@pytest.mark.parametrize(
+    ("keys", "account", "properties"),
+    [
+        (
+            ["kakao_account.email"],
+            {"has_email", "email_needs_agreement", "is_email_valid", "is_email_verified", "email"},
+            None,
+        ),
+        (
+            ["kakao_account.profile"],
+            {"profile_nickname_needs_agreement", "profile_image_needs_agreement", "profile"},
+            None,
+        ),
+        (["properties.nickname"], None, {"nickname"}),
+        (["properties."], None, {"nickname", "profile_image", "thumbnail_image"}),
+        ([], None, None),
+    ],
+)
 def test_property_keys(sandbox, keys, account, properties):
     token = sandbox.tokens()["access_token"]
     body = sandbox.call("GET", "/v2/user/me", token, query_string={"property_keys": json.dumps(keys)}).json
@@ -162,16 +188,36 @@ def test_property_keys_for_everything(sandbox):
     assert everything == sandbox.call("GET", "/v2/user/me", token).json
 
 
-@pytest.mark.parametrize(("sent", "code"), [
-    ({"property_keys": "kakao_account.email"}, -2), ({"property_keys": '{"a":1}'}, -2), ({"property_keys": "[1]"}, -2),
-    ({"property_keys": '["properties.grade"]'}, -201), ({"secure_resource": "yes"}, -2)])
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ({"property_keys": "kakao_account.email"}, -2),
+        ({"property_keys": '{"a":1}'}, -2),
+        ({"property_keys": "[1]"}, -2),
+        ({"property_keys": '["properties.grade"]'}, -201),
+        ({"secure_resource": "yes"}, -2),
+    ],
+)
 def test_odd_parameters(sandbox, sent, code):
     token = sandbox.tokens()["access_token"]
     assert refused(sandbox.call("GET", "/v2/user/me", token, query_string=sent), 400, code)
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer made-up", "Bearer Bearer x", "Basic eDp5",
-                                    "KakaoAK wrong", "KakaoAK " + SETTINGS.client_id, "Bearer 한글"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer made-up",
+        "Bearer Bearer x",
+        "Basic eDp5",
+        "KakaoAK wrong",
+        "KakaoAK " + SETTINGS.client_id,
+        "Bearer 한글",
+    ],
+)
 def test_bad_credentials(sandbox, header):
     headers = {} if header is None else {"Authorization": header}
     answer = sandbox.server.get("/v2/user/me", headers=headers)
@@ -227,4 +273,5 @@ def test_unknown_address_and_method_in_kapis_shape(sandbox):
 
 def test_every_item_reaches_the_account(every_item):
     assert set(every_item.log_in(items=ALL) and every_item.state.links["haneul"].agreed) == {
-        item.id for item in EVERY_ITEM}
+        item.id for item in EVERY_ITEM
+    }

@@ -25,8 +25,20 @@ SETTINGS = SandboxSettings(
 )
 EVERY_ITEM = (
     ConsentItem("profile_nickname", "required"),
-    *(ConsentItem(name) for name in ("profile_image", "account_email", "name", "gender", "age_range", "birthday",
-                                     "birthyear", "phone_number", "account_ci")),
+    *(
+        ConsentItem(name)
+        for name in (
+            "profile_image",
+            "account_email",
+            "name",
+            "gender",
+            "age_range",
+            "birthday",
+            "birthyear",
+            "phone_number",
+            "account_ci",
+        )
+    ),
 )
 ALL = ("profile_image", "account_email", *(item.id for item in EVERY_ITEM[3:]))
 KEYS = KeyRing()  # made once: two RSA keys per test would be slow
@@ -43,15 +55,21 @@ class Sandbox:
         self.server: FlaskClient = self.app.test_client()  # the site's own calls: no cookies
 
     def authorize(self, **query: str | None) -> TestResponse:
-        given = {"client_id": self.settings.client_id, "redirect_uri": CALLBACK, "response_type": "code",
-                 "state": "s-1"} | query
-        return self.browser.get("/oauth/authorize",
-                                query_string={name: value for name, value in given.items() if value is not None})
+        given = {
+            "client_id": self.settings.client_id,
+            "redirect_uri": CALLBACK,
+            "response_type": "code",
+            "state": "s-1",
+        } | query
+        return self.browser.get(
+            "/oauth/authorize", query_string={name: value for name, value in given.items() if value is not None}
+        )
 
     def choose(self, chooser: TestResponse, person: str) -> TestResponse:
         assert page_of(chooser) == "chooser"
-        return self.browser.post("/oauth/authorize/person", data={"request": request_id(chooser), "person": person},
-                                 follow_redirects=False)
+        return self.browser.post(
+            "/oauth/authorize/person", data={"request": request_id(chooser), "person": person}, follow_redirects=False
+        )
 
     def enter(self, chooser: TestResponse, person: str) -> TestResponse:
         """Choose and take the step that follows."""
@@ -61,8 +79,9 @@ class Sandbox:
 
     def decide(self, consent: TestResponse, *items: str, decision: str = "agree") -> TestResponse:
         assert page_of(consent) == "consent"
-        return self.browser.post("/oauth/authorize/consent", data={
-            "request": request_id(consent), "item": list(items), "decision": decision})
+        return self.browser.post(
+            "/oauth/authorize/consent", data={"request": request_id(consent), "item": list(items), "decision": decision}
+        )
 
     def log_in(self, person: str = "haneul", items: tuple[str, ...] = ALL, **query: str | None) -> str:
         """Walk through every page and return the code."""
@@ -75,8 +94,9 @@ class Sandbox:
 
     def token(self, **form: str | None) -> TestResponse:
         given = {"client_id": self.settings.client_id, "client_secret": self.settings.client_secret} | form
-        return self.server.post("/oauth/token",
-                                data={name: value for name, value in given.items() if value is not None})
+        return self.server.post(
+            "/oauth/token", data={name: value for name, value in given.items() if value is not None}
+        )
 
     def exchange(self, code: str, **form: str | None) -> TestResponse:
         return self.token(**({"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK} | form))
@@ -95,8 +115,9 @@ class Sandbox:
     def admin(self, method: str, path: str, target: int | None = None, **more: str) -> TestResponse:
         named = {"target_id_type": "user_id", "target_id": str(target)} if target is not None else {}
         place = "query_string" if method == "GET" else "data"
-        return self.server.open(path, method=method, headers={"Authorization": f"KakaoAK {SETTINGS.admin_key}"},
-                                **{place: named | more})
+        return self.server.open(
+            path, method=method, headers={"Authorization": f"KakaoAK {SETTINGS.admin_key}"}, **{place: named | more}
+        )
 
     def me(self, person: str = "haneul", items: tuple[str, ...] = ALL) -> dict[str, Any]:
         return dict(self.call("GET", "/v2/user/me", self.tokens(person, items)["access_token"]).json or {})
@@ -117,8 +138,9 @@ def returned(answer: TestResponse) -> dict[str, str]:
     """Return the query of a redirect to the site."""
     assert answer.status_code == 302, answer.text
     assert answer.location.startswith((CALLBACK, AFTER_LOGOUT))
-    return {name: values[0] for name, values in
-            parse_qs(urlsplit(answer.location).query, keep_blank_values=True).items()}
+    return {
+        name: values[0] for name, values in parse_qs(urlsplit(answer.location).query, keep_blank_values=True).items()
+    }
 
 
 def koe(answer: TestResponse) -> str | None:

@@ -46,9 +46,17 @@ def test_two_public_rsa_keys_and_nothing_private(sandbox):
 def test_id_token_of_a_full_consent(sandbox):
     tokens = sandbox.tokens("haneul", nonce="n-1")
     assert claims(sandbox, tokens) == {
-        "iss": "http://127.0.0.1:8001", "aud": SETTINGS.client_id, "sub": "3902187701", "auth_time": int(START),
-        "iat": int(START), "exp": int(START) + 21599, "nonce": "n-1", "nickname": "하늘다람쥐",
-        "picture": claims(sandbox, tokens)["picture"], "email": "haneul@example.kr"}
+        "iss": "http://127.0.0.1:8001",
+        "aud": SETTINGS.client_id,
+        "sub": "3902187701",
+        "auth_time": int(START),
+        "iat": int(START),
+        "exp": int(START) + 21599,
+        "nonce": "n-1",
+        "nickname": "하늘다람쥐",
+        "picture": claims(sandbox, tokens)["picture"],
+        "email": "haneul@example.kr",
+    }
     assert claims(sandbox, tokens)["picture"].startswith("http://")
     header = json.loads(base64.urlsafe_b64decode(tokens["id_token"].split(".")[0] + "=="))
     assert header == {"alg": "RS256", "typ": "JWT", "kid": keys(sandbox).keys[0].kid}
@@ -99,13 +107,20 @@ def test_userinfo():
     sandbox = Sandbox(consent_items=EVERY_ITEM)
     body = sandbox.call("GET", "/v1/oidc/userinfo", sandbox.tokens()["access_token"]).json
     assert body.pop("picture").startswith("http://")
-    assert body == {"sub": "3902187701", "nickname": "하늘다람쥐", "name": "김하늘", "email": "haneul@example.kr",
-                    "email_verified": True, "gender": "female", "birthdate": "1999-07-14",
-                    "phone_number": "+82 10-0000-1234", "phone_number_verified": True}
+    assert body == {
+        "sub": "3902187701",
+        "nickname": "하늘다람쥐",
+        "name": "김하늘",
+        "email": "haneul@example.kr",
+        "email_verified": True,
+        "gender": "female",
+        "birthdate": "1999-07-14",
+        "phone_number": "+82 10-0000-1234",
+        "phone_number_verified": True,
+    }
 
 
-@pytest.mark.parametrize(("items", "birthdate"), [
-    (("birthyear",), "1999"), (("birthday",), "0000-07-14"), ((), None)])
+@pytest.mark.parametrize(("items", "birthdate"), [(("birthyear",), "1999"), (("birthday",), "0000-07-14"), ((), None)])
 def test_birthdate_in_userinfo(items, birthdate):
     sandbox = Sandbox(consent_items=EVERY_ITEM)
     token = sandbox.tokens(items=items)["access_token"]
@@ -143,8 +158,16 @@ def test_tokeninfo_refusals(sandbox):
     altered = f"{head}.{encoded(claims(sandbox, {'id_token': good}) | {'sub': '1'})}.{signature}"
     unsigned = f"{encoded({'alg': 'none', 'typ': 'JWT'})}.{payload}."
     unknown_key = f"{encoded({'alg': 'RS256', 'kid': 'x'})}.{payload}.{signature}"
-    cases = {"": "KOE400", "a.b": "KOE400", "a.b.c": "KOE400", f"{head}.{encoded([1])}.x": "KOE400",
-             foreign: "KOE401", altered: "KOE402", unsigned: "KOE402", unknown_key: "KOE402"}
+    cases = {
+        "": "KOE400",
+        "a.b": "KOE400",
+        "a.b.c": "KOE400",
+        f"{head}.{encoded([1])}.x": "KOE400",
+        foreign: "KOE401",
+        altered: "KOE402",
+        unsigned: "KOE402",
+        unknown_key: "KOE402",
+    }
     for token, code in cases.items():
         answer = sandbox.server.post("/oauth/tokeninfo", data={"id_token": token})
         assert (answer.status_code, answer.json["error"], koe(answer)) == (400, "invalid_token", code), token

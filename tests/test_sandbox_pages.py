@@ -31,8 +31,9 @@ def every_page(sandbox):
 
 def logout_page(sandbox, **query):
     given = {"client_id": SETTINGS.client_id, "logout_redirect_uri": AFTER_LOGOUT, "state": "bye"} | query
-    return sandbox.browser.get("/oauth/logout",
-                               query_string={name: value for name, value in given.items() if value is not None})
+    return sandbox.browser.get(
+        "/oauth/logout", query_string={name: value for name, value in given.items() if value is not None}
+    )
 
 
 def answer_logout(sandbox, page, decision):
@@ -115,18 +116,31 @@ def test_sample_people_are_told_apart():
 
 
 def make(sandbox, **form):
-    return sandbox.browser.post("/oauth/authorize/new-person",
-                                data={"request": request_id(sandbox.authorize(prompt="login"))} | form)
+    return sandbox.browser.post(
+        "/oauth/authorize/new-person", data={"request": request_id(sandbox.authorize(prompt="login"))} | form
+    )
 
 
 def test_person_of_ones_own(sandbox):
-    step = make(sandbox, nickname=" 나 ", email="me@example.com", email_verified="1", big_id="1", birthyear="2001",
-                gender="male", age_range="20~29")
+    step = make(
+        sandbox,
+        nickname=" 나 ",
+        email="me@example.com",
+        email_verified="1",
+        big_id="1",
+        birthyear="2001",
+        gender="male",
+        age_range="20~29",
+    )
     assert step.status_code == 303
     sandbox.decide(sandbox.browser.get(step.location), "account_email")
     person = list(sandbox.state.people.values())[-1]
     assert (person.nickname, person.email, person.email_verified, person.email_valid) == (
-        "나", "me@example.com", True, False)
+        "나",
+        "me@example.com",
+        True,
+        False,
+    )
     assert 2**53 < person.user_id < 2**63
     assert len(str(person.user_id)) == 19
     assert (person.birthyear, person.gender, person.age_range, person.made) == ("2001", "male", "20~29", True)
@@ -140,10 +154,19 @@ def test_own_person_under_14_with_default_nickname(sandbox):
     assert (person.nickname, person.email, person.default_nickname) == ("닉네임을 등록해주세요", None, True)
 
 
-@pytest.mark.parametrize("form", [
-    {}, {"nickname": "  "}, {"nickname": "x" * 201}, {"nickname": "a", "email": "no-at"},
-    {"nickname": "a", "email": "a@b c"}, {"nickname": "a", "birthyear": "99"}, {"nickname": "a", "gender": "x"},
-    {"nickname": "a", "age_range": "20-29"}])
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"nickname": "  "},
+        {"nickname": "x" * 201},
+        {"nickname": "a", "email": "no-at"},
+        {"nickname": "a", "email": "a@b c"},
+        {"nickname": "a", "birthyear": "99"},
+        {"nickname": "a", "gender": "x"},
+        {"nickname": "a", "age_range": "20-29"},
+    ],
+)
 def test_odd_form_comes_back_with_the_reason_and_what_was_typed(sandbox, form):
     answer = make(sandbox, **form)
     assert answer.status_code == 422
@@ -213,10 +236,16 @@ def test_logout_cancelled_returns_and_keeps_the_session(sandbox):
     assert "code" in returned(sandbox.authorize())
 
 
-@pytest.mark.parametrize(("query", "code"), [
-    ({"logout_redirect_uri": AFTER_LOGOUT + "x"}, "KOE007"), ({"client_id": "x"}, "KOE101"),
-    ({"client_id": None}, "KOE207"), ({"logout_redirect_uri": None}, "KOE207"),
-    ({"logout_redirect_uri": SETTINGS.redirect_uris[0]}, "KOE007")])
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"logout_redirect_uri": AFTER_LOGOUT + "x"}, "KOE007"),
+        ({"client_id": "x"}, "KOE101"),
+        ({"client_id": None}, "KOE207"),
+        ({"logout_redirect_uri": None}, "KOE207"),
+        ({"logout_redirect_uri": SETTINGS.redirect_uris[0]}, "KOE007"),
+    ],
+)
 def test_logout_configuration_errors(sandbox, query, code):
     page = logout_page(sandbox, **query)
     assert page.status_code == 400
@@ -227,8 +256,7 @@ def test_logout_answer_from_elsewhere_is_refused(sandbox):
     sandbox.log_in()
     page = logout_page(sandbox)
     stranger = sandbox.app.test_client()
-    assert stranger.post("/oauth/logout",
-                         data={"request": request_id(page), "decision": "logout"}).status_code == 400
+    assert stranger.post("/oauth/logout", data={"request": request_id(page), "decision": "logout"}).status_code == 400
     assert answer_logout(sandbox, page, "perhaps").status_code == 400
     assert "code" in returned(sandbox.authorize())
 

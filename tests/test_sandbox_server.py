@@ -19,11 +19,19 @@ from kakaoauth.sandbox.server import access_log
 from kakaoauth.sandbox.storage import StateFileError
 
 
-@pytest.mark.parametrize("changes", [
-    {"client_id": ""}, {"admin_key": ""}, {"client_secret": ""}, {"issuer": "http://127.0.0.1:8001/"},
-    {"issuer": "127.0.0.1:8001"}, {"consent_items": (ConsentItem("email"),)},
-    {"consent_items": (ConsentItem("name"), ConsentItem("name"))},
-    {"consent_items": (ConsentItem("profile"), ConsentItem("profile_nickname"))}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_id": ""},
+        {"admin_key": ""},
+        {"client_secret": ""},
+        {"issuer": "http://127.0.0.1:8001/"},
+        {"issuer": "127.0.0.1:8001"},
+        {"consent_items": (ConsentItem("email"),)},
+        {"consent_items": (ConsentItem("name"), ConsentItem("name"))},
+        {"consent_items": (ConsentItem("profile"), ConsentItem("profile_nickname"))},
+    ],
+)
 def test_nonsense_in_the_settings_is_refused(changes):
     with pytest.raises(ValueError):
         replace(SETTINGS, **changes)
@@ -40,8 +48,9 @@ def test_everything_survives_a_restart(tmp_path):
     path = tmp_path / "new" / "sandbox.json"
     before = Sandbox(keyring=KeyRing(), state_file=path)
     tokens = before.tokens("bigid")
-    before.browser.post("/oauth/authorize/new-person", data={
-        "request": _request(before), "nickname": "손수 만든 이", "big_id": "1"})
+    before.browser.post(
+        "/oauth/authorize/new-person", data={"request": _request(before), "nickname": "손수 만든 이", "big_id": "1"}
+    )
     published = before.server.get("/.well-known/jwks.json").json
     made = list(before.state.people.values())[-1]
 
@@ -78,8 +87,17 @@ def test_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["sandbox.json"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 99}', '{"version": 1}',
-                                     '{"version": 1, "session_secret": "x", "generation": "y", "people": [{}]}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"version": 99}',
+        '{"version": 1}',
+        '{"version": 1, "session_secret": "x", "generation": "y", "people": [{}]}',
+    ],
+)
 def test_damaged_state_file_is_named(tmp_path, content):
     path = tmp_path / "sandbox.json"
     path.write_text(content)
@@ -102,8 +120,19 @@ def test_old_tokens_are_swept(monkeypatch):
     assert len(sandbox.state.grants.grants) == len(sandbox.state.grants.access_tokens) == 1
 
 
-@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "0.0.0.0",
-                                  "192.168.0.7:8001", "[::", "", "localhost,evil.example"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "0.0.0.0",
+        "192.168.0.7:8001",
+        "[::",
+        "",
+        "localhost,evil.example",
+    ],
+)
 def test_foreign_host_name_is_refused(host):
     sandbox = Sandbox()
     for path in ("/", "/v2/user/me", "/.well-known/jwks.json", "/static/sandbox.css"):
@@ -117,8 +146,9 @@ def test_own_host_name_is_welcome(host):
 
 @pytest.mark.parametrize("address", ["192.168.0.7", "10.0.0.1", "::ffff:192.168.0.7", "nonsense"])
 def test_foreign_address_is_refused_whatever_it_claims(address):
-    answer = Sandbox().server.get("/", environ_overrides={"REMOTE_ADDR": address},
-                                  headers={"X-Forwarded-For": "127.0.0.1"})
+    answer = Sandbox().server.get(
+        "/", environ_overrides={"REMOTE_ADDR": address}, headers={"X-Forwarded-For": "127.0.0.1"}
+    )
     assert answer.status_code == 403
 
 
@@ -147,8 +177,13 @@ def test_connection_stays_open_even_when_a_body_goes_unread(server):
     with connect(server) as connection:
         connection.connect()
         first = connection.sock
-        for method, path, body in [("GET", "/", None), ("POST", "/oauth/token", '{"unread": "json"}'),
-                                   ("HEAD", "/", None), ("POST", "/nowhere", "x" * 1000), ("GET", "/", None)]:
+        for method, path, body in [
+            ("GET", "/", None),
+            ("POST", "/oauth/token", '{"unread": "json"}'),
+            ("HEAD", "/", None),
+            ("POST", "/nowhere", "x" * 1000),
+            ("GET", "/", None),
+        ]:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             content = answer.read()
@@ -164,11 +199,15 @@ def test_foreign_host_is_refused_by_the_running_server(server):
         assert connection.getresponse().status == 403
 
 
-@pytest.mark.parametrize("request_text", [
-    b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n",
-    b"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n"])
+@pytest.mark.parametrize(
+    "request_text",
+    [
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n",
+        b"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    ],
+)
 def test_body_of_unknown_length_ends_the_connection(server, request_text):
     with socket.create_connection(server.server_address, timeout=5) as raw:
         raw.sendall(request_text)

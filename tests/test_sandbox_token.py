@@ -24,8 +24,15 @@ def test_code_grant_with_openid_connect(sandbox):
     assert answer.content_type == "application/json;charset=UTF-8"
     assert answer.headers["Cache-Control"] == "no-store"
     body = answer.json
-    assert set(body) == {"access_token", "token_type", "refresh_token", "id_token", "expires_in", "scope",
-                         "refresh_token_expires_in"}
+    assert set(body) == {
+        "access_token",
+        "token_type",
+        "refresh_token",
+        "id_token",
+        "expires_in",
+        "scope",
+        "refresh_token_expires_in",
+    }
     assert (body["token_type"], body["expires_in"], body["refresh_token_expires_in"]) == ("bearer", 21599, 5183999)
     assert body["scope"] == "account_email openid profile_image profile_nickname"
 
@@ -56,8 +63,7 @@ def test_code_works_once(sandbox):
 
 def test_two_exchanges_at_once_have_one_winner(sandbox):
     code, statuses = sandbox.log_in(), []
-    threads = [threading.Thread(target=lambda: statuses.append(sandbox.exchange(code).status_code))
-               for _ in range(8)]
+    threads = [threading.Thread(target=lambda: statuses.append(sandbox.exchange(code).status_code)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -98,8 +104,11 @@ def test_other_redirect_uri(sandbox, uri):
     code = sandbox.log_in()
     answer = sandbox.exchange(code, redirect_uri=uri)
     assert answer.status_code == 400
-    assert answer.json == {"error": "invalid_grant", "error_description": "Redirect URI mismatch.",
-                           "error_code": "KOE303"}
+    assert answer.json == {
+        "error": "invalid_grant",
+        "error_description": "Redirect URI mismatch.",
+        "error_code": "KOE303",
+    }
     assert koe(sandbox.exchange(code)) == "KOE320"
 
 
@@ -107,13 +116,21 @@ def test_other_redirect_uri(sandbox, uri):
 def test_wrong_client(sandbox, client_id, shown):
     answer = sandbox.exchange("x", client_id=client_id)
     assert answer.status_code == 401
-    assert answer.json == {"error": "invalid_client", "error_description": f"Not exist client_id [{shown}]",
-                           "error_code": "KOE101"}
+    assert answer.json == {
+        "error": "invalid_client",
+        "error_description": f"Not exist client_id [{shown}]",
+        "error_code": "KOE101",
+    }
 
 
 def test_basic_authentication_json_and_query_do_not_count(sandbox):
-    form = {"grant_type": "authorization_code", "client_id": SETTINGS.client_id,
-            "client_secret": SETTINGS.client_secret, "code": sandbox.log_in(), "redirect_uri": CALLBACK}
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": SETTINGS.client_id,
+        "client_secret": SETTINGS.client_secret,
+        "code": sandbox.log_in(),
+        "redirect_uri": CALLBACK,
+    }
     basic = {name: value for name, value in form.items() if not name.startswith("client_")}
     answers = [
         sandbox.server.post("/oauth/token", data=basic, auth=(SETTINGS.client_id, SETTINGS.client_secret)),
@@ -132,8 +149,11 @@ def test_secret_missing_or_wrong(sandbox, secret):
     code = sandbox.log_in()
     for answer in (sandbox.exchange(code, client_secret=secret), sandbox.refresh("x", client_secret=secret)):
         assert answer.status_code == 401
-        assert answer.json == {"error": "invalid_client", "error_description": "Bad client credentials",
-                               "error_code": "KOE010"}
+        assert answer.json == {
+            "error": "invalid_client",
+            "error_description": "Bad client credentials",
+            "error_code": "KOE010",
+        }
     assert sandbox.exchange(code).status_code == 200
 
 
@@ -178,8 +198,11 @@ def test_quota_of_20_tokens_in_10_minutes_per_person(sandbox):
         assert sandbox.exchange(sandbox.log_in()).status_code == 200
     answer = sandbox.exchange(sandbox.log_in())
     assert answer.status_code == 400
-    assert answer.json == {"error": "invalid_request", "error_description": "token request rate limit exceeded",
-                           "error_code": "KOE237"}
+    assert answer.json == {
+        "error": "invalid_request",
+        "error_description": "token request rate limit exceeded",
+        "error_code": "KOE237",
+    }
     assert sandbox.exchange(sandbox.log_in("bigid", prompt="login")).status_code == 200
     sandbox.clock.advance(600)
     assert sandbox.exchange(sandbox.log_in()).status_code == 200
@@ -223,8 +246,11 @@ def test_expired_or_unknown_refresh_token(sandbox):
     for token in (first["refresh_token"], "made-up", first["access_token"], "한글"):
         answer = sandbox.refresh(token)
         assert answer.status_code == 400
-        assert answer.json == {"error": "invalid_grant", "error_code": "KOE322",
-                               "error_description": "expired_or_invalid_refresh_token"}
+        assert answer.json == {
+            "error": "invalid_grant",
+            "error_code": "KOE322",
+            "error_description": "expired_or_invalid_refresh_token",
+        }
 
 
 @pytest.mark.parametrize("token", [None, ""])

@@ -33,8 +33,11 @@ def test_logout_by_admin_key_ends_all(sandbox):
 @pytest.mark.parametrize("by_admin", [False, True])
 def test_unlink_withdraws_consents_and_kills_tokens(sandbox, by_admin):
     tokens = sandbox.tokens()
-    answer = (sandbox.admin("POST", "/v1/user/unlink", 3902187701) if by_admin
-              else sandbox.call("POST", "/v1/user/unlink", tokens["access_token"]))
+    answer = (
+        sandbox.admin("POST", "/v1/user/unlink", 3902187701)
+        if by_admin
+        else sandbox.call("POST", "/v1/user/unlink", tokens["access_token"])
+    )
     assert answer.json == {"id": 3902187701}
     assert refused(sandbox.call("GET", "/v2/user/me", tokens["access_token"]), 401, -401)
     assert sandbox.refresh(tokens["refresh_token"]).json["error_code"] == "KOE322"
@@ -55,8 +58,14 @@ def test_scopes(sandbox):
     token = sandbox.tokens(items=("account_email",))["access_token"]
     body = sandbox.call("GET", "/v2/user/scopes", token).json
     assert body["id"] == 3902187701
-    assert body["scopes"][0] == {"id": "profile_nickname", "display_name": "닉네임", "type": "PRIVACY",
-                                 "using": True, "agreed": True, "revocable": False}
+    assert body["scopes"][0] == {
+        "id": "profile_nickname",
+        "display_name": "닉네임",
+        "type": "PRIVACY",
+        "using": True,
+        "agreed": True,
+        "revocable": False,
+    }
     by_id = {scope["id"]: scope for scope in body["scopes"]}
     assert by_id["account_email"]["revocable"] is True
     assert by_id["profile_image"]["agreed"] is False
@@ -76,9 +85,16 @@ def test_revoking_a_scope(sandbox):
     assert page_of(sandbox.authorize(scope="account_email")) == "consent"
 
 
-@pytest.mark.parametrize(("sent", "status", "code"), [
-    ('["profile_nickname"]', 403, -3), ('["email"]', 400, -2), ("[]", 400, -2), ("", 400, -2),
-    ("account_email", 400, -2)])
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        ('["profile_nickname"]', 403, -3),
+        ('["email"]', 400, -2),
+        ("[]", 400, -2),
+        ("", 400, -2),
+        ("account_email", 400, -2),
+    ],
+)
 def test_scopes_that_can_not_be_revoked(sandbox, sent, status, code):
     token = sandbox.tokens()["access_token"]
     assert refused(sandbox.call("POST", "/v2/user/revoke/scopes", token, data={"scopes": sent}), status, code)
@@ -104,7 +120,9 @@ def test_id_list_in_pages(sandbox):
     assert body["elements"] == [1376016924429759228]
     assert "from_id=3902187701" in body["before_url"]
     assert sandbox.admin("GET", "/v1/user/ids", order="desc", from_id="3902187702").json["elements"] == [
-        3902187702, 3902187701]
+        3902187702,
+        3902187701,
+    ]
 
 
 def test_id_list_is_for_the_admin_key_and_100_calls_a_minute(sandbox):

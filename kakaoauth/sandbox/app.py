@@ -19,8 +19,7 @@ LARGEST_BODY = 64 * 1024
 TEMPLATES = Path(__file__).parents[2] / "templates"
 
 
-def create_sandbox(settings: SandboxSettings, *, clock: Clock | None = None,
-                   keyring: KeyRing | None = None) -> Flask:
+def create_sandbox(settings: SandboxSettings, *, clock: Clock | None = None, keyring: KeyRing | None = None) -> Flask:
     """Return the sandbox as a Flask app; its State is `app.extensions["kakaoauth_sandbox"]`."""
     state = State(settings, clock or Clock(), keyring or KeyRing())
     app = Flask("kakaoauth.sandbox", template_folder=str(TEMPLATES))

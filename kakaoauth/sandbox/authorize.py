@@ -112,12 +112,20 @@ def _chooser(pending: Pending, form: dict[str, str] | None = None, problem: str 
     hinted = [person for person in state.people.values() if person.email and person.email == hint.lower()]
     others = [person for person in state.people.values() if person not in hinted]
     account = signed_in()
-    fields = form if form is not None else {"email_valid": "1", "email_verified": "1",
-                                            "email": "" if hinted else hint}
-    return page("chooser", status=422 if problem else 200, pending=pending, people=hinted + others,
-                hinted=hinted, current=account[0] if account else None, links=dict(state.links),
-                form=fields, problem=problem, ages=AGE_RANGES,
-                opened=problem is not None or "create" in pending.request.prompts)
+    fields = form if form is not None else {"email_valid": "1", "email_verified": "1", "email": "" if hinted else hint}
+    return page(
+        "chooser",
+        status=422 if problem else 200,
+        pending=pending,
+        people=hinted + others,
+        hinted=hinted,
+        current=account[0] if account else None,
+        links=dict(state.links),
+        form=fields,
+        problem=problem,
+        ages=AGE_RANGES,
+        opened=problem is not None or "create" in pending.request.prompts,
+    )
 
 
 def _find_pending(request_id: str, *, ended_too: bool = False) -> Pending:
@@ -140,8 +148,13 @@ def _find_pending(request_id: str, *, ended_too: bool = False) -> Pending:
 def _finish(pending: Pending, person: Person) -> Response:
     state = current_state()
     with state.reading():
-        code = state.grants.add_code(state.settings.client_id, person.key, pending.request,
-                                     auth_time=pending.auth_time, seconds=state.settings.code_seconds)
+        code = state.grants.add_code(
+            state.settings.client_id,
+            person.key,
+            pending.request,
+            auth_time=pending.auth_time,
+            seconds=state.settings.code_seconds,
+        )
     return _end(pending, code=code.value)
 
 

@@ -4,16 +4,18 @@ from kakaoauth.sandbox.model import AuthorizationRequest, Link
 from kakaoauth.sandbox.settings import ConsentItem, SandboxSettings
 
 
-def items_to_ask(settings: SandboxSettings, link: Link | None,
-                 wanted: AuthorizationRequest) -> list[ConsentItem]:
+def items_to_ask(settings: SandboxSettings, link: Link | None, wanted: AuthorizationRequest) -> list[ConsentItem]:
     """Return the items for the consent page, in the console's order.
 
     First link: the required items, and the named ones (without a scope: every configured one).
     Later: named items not yet agreed to, and required ones the console has added since.
     """
     agreed = link.agreed if link else {}
-    return [item for item in settings.consent_items
-            if item.id not in agreed and (item.required or _is_named(item, link, wanted))]
+    return [
+        item
+        for item in settings.consent_items
+        if item.id not in agreed and (item.required or _is_named(item, link, wanted))
+    ]
 
 
 def _is_named(item: ConsentItem, link: Link | None, wanted: AuthorizationRequest) -> bool:

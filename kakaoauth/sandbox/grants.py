@@ -22,8 +22,9 @@ class Grants:
         self.grants: dict[str, Grant] = {}
         self.access_tokens: dict[str, AccessToken] = {}
 
-    def add_code(self, client_id: str, person: str, request: AuthorizationRequest,
-                 *, auth_time: int, seconds: int) -> Code:
+    def add_code(
+        self, client_id: str, person: str, request: AuthorizationRequest, *, auth_time: int, seconds: int
+    ) -> Code:
         self._drop_old_codes()
         expires_at = self._clock.now() + seconds
         code = Code(secrets.token_urlsafe(48), client_id, person, request, auth_time, expires_at)
@@ -41,8 +42,14 @@ class Grants:
 
     def open(self, code: Code, *, with_id_token: bool) -> tuple[Grant, AccessToken]:
         self._drop_old_tokens()
-        grant = Grant(secrets.token_hex(12), code.person, code.auth_time, with_id_token,
-                      secrets.token_urlsafe(40), self._clock.now() + REFRESH_SECONDS)
+        grant = Grant(
+            secrets.token_hex(12),
+            code.person,
+            code.auth_time,
+            with_id_token,
+            secrets.token_urlsafe(40),
+            self._clock.now() + REFRESH_SECONDS,
+        )
         self.grants[grant.id] = grant
         return grant, self.add_access_token(grant)
 
@@ -55,8 +62,9 @@ class Grants:
     def find_by_refresh_token(self, value: str) -> Grant | None:
         now = self._clock.now()
         live = (grant for grant in self.grants.values() if grant.refresh_expires_at > now)
-        return next((grant for grant in live if secrets.compare_digest(
-            grant.refresh_token.encode(), value.encode())), None)
+        return next(
+            (grant for grant in live if secrets.compare_digest(grant.refresh_token.encode(), value.encode())), None
+        )
 
     def rotate_if_old(self, grant: Grant) -> bool:
         """Give the grant a new refresh token when the old one is in its last month; the old one dies."""
@@ -76,8 +84,10 @@ class Grants:
         self._keep_tokens(lambda token: token.person != person)
 
     def dump(self) -> dict[str, Any]:
-        return {"grants": [asdict(grant) for grant in self.grants.values()],
-                "access_tokens": [asdict(token) for token in self.access_tokens.values()]}
+        return {
+            "grants": [asdict(grant) for grant in self.grants.values()],
+            "access_tokens": [asdict(token) for token in self.access_tokens.values()],
+        }
 
     def restore(self, stored: dict[str, Any]) -> None:
         self.grants = {entry["id"]: Grant(**entry) for entry in stored["grants"]}

@@ -12,8 +12,14 @@ bp = Blueprint("home", __name__)
 def home() -> Response:
     state = current_state()
     account = signed_in()
-    return page("home", settings=state.settings, people=list(state.people.values()), links=dict(state.links),
-                current=account[0] if account else None, token=browser_id())
+    return page(
+        "home",
+        settings=state.settings,
+        people=list(state.people.values()),
+        links=dict(state.links),
+        current=account[0] if account else None,
+        token=browser_id(),
+    )
 
 
 @bp.post("/unlink")

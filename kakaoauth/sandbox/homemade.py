@@ -35,12 +35,18 @@ def person_from_form(form: Mapping[str, str], taken_ids: Collection[int]) -> Per
         if not passed:
             raise FormError(field)
     return Person(
-        key=f"made-{secrets.token_hex(4)}", user_id=_new_id(taken_ids, big="big_id" in form),
-        nickname=nickname, email=email or None, 
-        email_valid="email_valid" in form, email_verified="email_verified" in form,
-        gender=form.get("gender") or None, age_range=form.get("age_range") or None,
-        birthyear=form.get("birthyear", "").strip() or None, default_nickname=default_nickname,
-        under_14="under_14" in form, made=True,
+        key=f"made-{secrets.token_hex(4)}",
+        user_id=_new_id(taken_ids, big="big_id" in form),
+        nickname=nickname,
+        email=email or None,
+        email_valid="email_valid" in form,
+        email_verified="email_verified" in form,
+        gender=form.get("gender") or None,
+        age_range=form.get("age_range") or None,
+        birthyear=form.get("birthyear", "").strip() or None,
+        default_nickname=default_nickname,
+        under_14="under_14" in form,
+        made=True,
     )
 
 

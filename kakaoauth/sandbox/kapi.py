@@ -104,7 +104,7 @@ def _id_page(every: list[int], start: int, limit: int, order: str) -> dict[str, 
         return f"{settings.issuer}/v1/user/ids?{urlencode(query)}"
 
     return {
-        "elements": every[start:start + limit],
+        "elements": every[start : start + limit],
         "before_url": address(max(start - limit, 0)) if every and start else None,
         "after_url": address(start + limit) if start + limit < len(every) else None,
     }
@@ -122,9 +122,11 @@ def read_json_list(text: str, name: str) -> list[str]:
 
 
 def _check_properties(keys: list[str]) -> None:
-    unknown = [key.removeprefix("properties.") for key in keys
-               if key.startswith("properties.") and key != "properties."
-               and key.removeprefix("properties.") not in PROPERTIES]
+    unknown = [
+        key.removeprefix("properties.")
+        for key in keys
+        if key.startswith("properties.") and key != "properties." and key.removeprefix("properties.") not in PROPERTIES
+    ]
     if unknown:
         app_id = current_state().settings.app_id
         raise KapiError(-201, f"user property not found ([{', '.join(unknown)}] for appId={app_id})")

@@ -23,8 +23,9 @@ def ask() -> Response:
     if uri not in state.settings.logout_redirect_uris:
         raise PageError("KOE007", uri)
     account = signed_in()
-    pending = state.logouts.put(PendingLogout(secrets.token_urlsafe(32), browser_id(), state.clock.now(),
-                                              uri, raw_state(request.query_string)))
+    pending = state.logouts.put(
+        PendingLogout(secrets.token_urlsafe(32), browser_id(), state.clock.now(), uri, raw_state(request.query_string))
+    )
     return page("logout", pending=pending, person=account[0] if account else None)
 
 

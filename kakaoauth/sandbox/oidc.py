@@ -25,23 +25,35 @@ bp = Blueprint("oidc", __name__)
 @bp.get("/.well-known/openid-configuration")
 def discovery() -> Response:
     issuer = current_state().settings.issuer
-    return json_answer({
-        "issuer": issuer,
-        "authorization_endpoint": f"{issuer}/oauth/authorize",
-        "token_endpoint": f"{issuer}/oauth/token",
-        "userinfo_endpoint": f"{issuer}/v1/oidc/userinfo",
-        "jwks_uri": f"{issuer}/.well-known/jwks.json",
-        "token_endpoint_auth_methods_supported": ["client_secret_post"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
-        "request_uri_parameter_supported": False,
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
-        "code_challenge_methods_supported": ["S256"],
-        "claims_supported": ["iss", "aud", "sub", "auth_time", "exp", "iat", "nonce",
-                             "nickname", "picture", "email"],
-    })
+    return json_answer(
+        {
+            "issuer": issuer,
+            "authorization_endpoint": f"{issuer}/oauth/authorize",
+            "token_endpoint": f"{issuer}/oauth/token",
+            "userinfo_endpoint": f"{issuer}/v1/oidc/userinfo",
+            "jwks_uri": f"{issuer}/.well-known/jwks.json",
+            "token_endpoint_auth_methods_supported": ["client_secret_post"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+            "request_uri_parameter_supported": False,
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "code_challenge_methods_supported": ["S256"],
+            "claims_supported": [
+                "iss",
+                "aud",
+                "sub",
+                "auth_time",
+                "exp",
+                "iat",
+                "nonce",
+                "nickname",
+                "picture",
+                "email",
+            ],
+        }
+    )
 
 
 @bp.get("/.well-known/jwks.json")
@@ -54,8 +66,12 @@ def make_id_token(state: State, grant: Grant, *, nonce: str | None) -> str:
     now = int(state.clock.now())
     person, link = state.people[grant.person], state.links[grant.person]
     claims: dict[str, Any] = {
-        "aud": state.settings.client_id, "sub": str(link.user_id), "auth_time": grant.auth_time,
-        "iss": state.settings.issuer, "exp": now + ACCESS_SECONDS, "iat": now,
+        "aud": state.settings.client_id,
+        "sub": str(link.user_id),
+        "auth_time": grant.auth_time,
+        "iss": state.settings.issuer,
+        "exp": now + ACCESS_SECONDS,
+        "iat": now,
     }
     if nonce is not None:
         claims["nonce"] = nonce
@@ -131,8 +147,9 @@ def _names(link: Link, state: State, *, nickname: str, picture: bool) -> dict[st
 
 def _trusted_email(person: Person, link: Link, state: State) -> bool:
     configured = state.settings.find_item("account_email") is not None
-    return bool(configured and "account_email" in link.agreed
-                and person.email and person.email_valid and person.email_verified)
+    return bool(
+        configured and "account_email" in link.agreed and person.email and person.email_valid and person.email_verified
+    )
 
 
 def _birthdate(person: Person, given: set[str]) -> str | None:

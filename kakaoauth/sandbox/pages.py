@@ -13,8 +13,9 @@ from kakaoauth.sandbox.texts import LANGUAGES, TEXTS, translate
 
 # No form-action here: Chromium applies it to the whole chain of redirects after a form, and where the site's
 # callback sends the browser next is not ours to know. No page holds markup from outside, so little is lost.
-CONTENT_SECURITY_POLICY = ("default-src 'none'; style-src 'self'; img-src 'self'; "
-                           "base-uri 'none'; frame-ancestors 'none'")
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 
 
 def language() -> str:
@@ -23,15 +24,13 @@ def language() -> str:
 
 def page(name: str, *, status: int = 200, **values: Any) -> Response:
     lang = language()
-    html = render_template(f"sandbox/{name}.html", page=name, lang=lang,
-                           t=partial(translate, language=lang), **values)
+    html = render_template(f"sandbox/{name}.html", page=name, lang=lang, t=partial(translate, language=lang), **values)
     return make_response(html, status)
 
 
 def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Response(text.encode("utf-8", "replace"), status, headers,
-                    content_type="application/json;charset=UTF-8")
+    return Response(text.encode("utf-8", "replace"), status, headers, content_type="application/json;charset=UTF-8")
 
 
 def redirect_back(uri: str, **values: str | None) -> Response:

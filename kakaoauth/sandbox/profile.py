@@ -11,21 +11,27 @@ from kakaoauth.sandbox.settings import SandboxSettings
 
 DEFAULT_PICTURES = tuple(
     f"http://img1.kakaocdn.net/thumb/R{size}x{size}.q70/?fname=http://t1.kakaocdn.net/account_images/default_profile.jpeg"
-    for size in (110, 640))
+    for size in (110, 640)
+)
 
 # Item -> name in front of _needs_agreement, where it differs from the item's id
 PREFIXES = {"account_email": "email", "account_ci": "ci"}
 PROFILE_ITEMS = frozenset({"profile", "profile_nickname", "profile_image"})
 
 VALUES: dict[str, Callable[[Person], dict[str, Any]]] = {
-    "account_email": lambda person: {} if person.email is None else {
-        "is_email_valid": person.email_valid, "is_email_verified": person.email_verified,
-        "email": person.email},
+    "account_email": lambda person: (
+        {}
+        if person.email is None
+        else {"is_email_valid": person.email_valid, "is_email_verified": person.email_verified, "email": person.email}
+    ),
     "name": lambda person: {"name": person.name},
     "age_range": lambda person: {"age_range": person.age_range},
     "birthyear": lambda person: {"birthyear": person.birthyear},
-    "birthday": lambda person: {} if person.birthday is None else {
-        "birthday": person.birthday, "birthday_type": "SOLAR", "is_leap_month": False},
+    "birthday": lambda person: (
+        {}
+        if person.birthday is None
+        else {"birthday": person.birthday, "birthday_type": "SOLAR", "is_leap_month": False}
+    ),
     "gender": lambda person: {"gender": person.gender},
     "phone_number": lambda person: {"phone_number": person.phone_number},
     "account_ci": lambda person: {},
@@ -42,8 +48,9 @@ def picture_urls(person_key: str, own: bool, base: str) -> tuple[str, str]:
     return f"{folder}/img_110x110.jpg", f"{folder}/img_640x640.jpg"
 
 
-def user_me(person: Person, link: Link, settings: SandboxSettings, *, secure: bool,
-            keys: list[str] | None = None) -> dict[str, Any]:
+def user_me(
+    person: Person, link: Link, settings: SandboxSettings, *, secure: bool, keys: list[str] | None = None
+) -> dict[str, Any]:
     """Build the answer; `keys` are the wanted property_keys, None for all."""
     body: dict[str, Any] = {"id": link.user_id}
     if link.signed_up is not None:
@@ -51,8 +58,9 @@ def user_me(person: Person, link: Link, settings: SandboxSettings, *, secure: bo
     body["connected_at"] = utc_text(link.connected_at)
     profile = _profile(person, link, settings, secure=secure)
     properties = _legacy_properties(profile) if settings.legacy_fields and link.signed_up is not False else {}
-    properties = {name: value for name, value in properties.items()
-                  if _is_wanted(keys, "properties.", f"properties.{name}")}
+    properties = {
+        name: value for name, value in properties.items() if _is_wanted(keys, "properties.", f"properties.{name}")
+    }
     account = _account(person, link, settings, profile, keys)
     if properties:
         body["properties"] = properties
@@ -61,8 +69,9 @@ def user_me(person: Person, link: Link, settings: SandboxSettings, *, secure: bo
     return body
 
 
-def _account(person: Person, link: Link, settings: SandboxSettings, profile: dict[str, Any],
-             keys: list[str] | None) -> dict[str, Any]:
+def _account(
+    person: Person, link: Link, settings: SandboxSettings, profile: dict[str, Any], keys: list[str] | None
+) -> dict[str, Any]:
     account: dict[str, Any] = {}
     for item in settings.consent_items:
         name = "profile" if item.id in PROFILE_ITEMS else PREFIXES.get(item.id, item.id)
@@ -95,16 +104,18 @@ def _profile(person: Person, link: Link, settings: SandboxSettings, *, secure: b
         thumbnail, picture = picture_urls(person.key, person.picture, settings.picture_base)
         if secure:
             thumbnail, picture = (url.replace("http://", "https://") for url in (thumbnail, picture))
-        profile |= {"thumbnail_image_url": thumbnail, "profile_image_url": picture,
-                    "is_default_image": not person.picture}
+        profile |= {
+            "thumbnail_image_url": thumbnail,
+            "profile_image_url": picture,
+            "is_default_image": not person.picture,
+        }
     if nickname:
         profile["is_default_nickname"] = person.default_nickname
     return profile
 
 
 def _legacy_properties(profile: dict[str, Any]) -> dict[str, Any]:
-    old_names = {"nickname": "nickname", "profile_image": "profile_image_url",
-                 "thumbnail_image": "thumbnail_image_url"}
+    old_names = {"nickname": "nickname", "profile_image": "profile_image_url", "thumbnail_image": "thumbnail_image_url"}
     return {old: profile[new] for old, new in old_names.items() if new in profile}
 
 

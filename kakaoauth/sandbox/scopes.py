@@ -32,8 +32,11 @@ def revoke() -> Response:
             raise _nothing("revoke", wanted)
         locked = [name for name in wanted if not _is_revocable(name)]
         if locked:
-            raise KapiError(-3, f"[{', '.join(locked)}] is not revocable. check out if it's set as required "
-                                "on developers.kakao.com", status=403)
+            raise KapiError(
+                -3,
+                f"[{', '.join(locked)}] is not revocable. check out if it's set as required on developers.kakao.com",
+                status=403,
+            )
         for name in wanted:
             caller.link.agreed.pop(name, None)
     return json_answer(_answer(caller, wanted))
@@ -59,8 +62,13 @@ def _known(caller: Caller) -> list[str]:
 def _describe(name: str, caller: Caller) -> dict[str, Any]:
     korean, _, kind = CATALOGUE[name]
     agreed = name in caller.link.agreed
-    entry = {"id": name, "display_name": korean, "type": kind,
-             "using": current_state().settings.find_item(name) is not None, "agreed": agreed}
+    entry = {
+        "id": name,
+        "display_name": korean,
+        "type": kind,
+        "using": current_state().settings.find_item(name) is not None,
+        "agreed": agreed,
+    }
     return entry | ({"revocable": _is_revocable(name)} if agreed else {})
 
 
@@ -70,5 +78,6 @@ def _is_revocable(name: str) -> bool:
 
 
 def _nothing(verb: str, wanted: list[str]) -> KapiError:
-    return KapiError(-2, f"There is no scopes to {verb}. check out if given scope id([{', '.join(wanted)}]) "
-                         "is correct again.")
+    return KapiError(
+        -2, f"There is no scopes to {verb}. check out if given scope id([{', '.join(wanted)}]) is correct again."
+    )

@@ -87,13 +87,23 @@ class Handler(BaseHTTPRequestHandler):
         server = cast(SandboxServer, self.server)
         path, _, query = self.path.partition("?")
         environ: dict[str, Any] = {
-            "wsgi.version": (1, 0), "wsgi.url_scheme": "http", "wsgi.input": BytesIO(body),
-            "wsgi.errors": sys.stderr, "wsgi.run_once": False,
-            "wsgi.multithread": True, "wsgi.multiprocess": False,
-            "REQUEST_METHOD": self.command, "SCRIPT_NAME": "", "PATH_INFO": unquote(path, "latin-1"),
-            "QUERY_STRING": query, "SERVER_PROTOCOL": self.request_version, "SERVER_NAME": ADDRESS,
-            "SERVER_PORT": str(server.server_port), "REMOTE_ADDR": self.client_address[0],
-            "CONTENT_LENGTH": str(len(body)), "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": BytesIO(body),
+            "wsgi.errors": sys.stderr,
+            "wsgi.run_once": False,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "REQUEST_METHOD": self.command,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote(path, "latin-1"),
+            "QUERY_STRING": query,
+            "SERVER_PROTOCOL": self.request_version,
+            "SERVER_NAME": ADDRESS,
+            "SERVER_PORT": str(server.server_port),
+            "REMOTE_ADDR": self.client_address[0],
+            "CONTENT_LENGTH": str(len(body)),
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
         }
         for name in {name.upper() for name in self.headers} - {"CONTENT-LENGTH", "CONTENT-TYPE"}:
             if "_" not in name:

@@ -102,14 +102,17 @@ class State:
         if self.settings.state_file is None:
             return
         made = [asdict(person) for person in self.people.values() if person.made]
-        storage.save(self.settings.state_file, {
-            "session_secret": self.session_secret,
-            "generation": self.generation,
-            "people": made,
-            "links": [asdict(link) for link in self.links.values()],
-            "keys": self._keyring.dump(),
-            **self.grants.dump(),
-        })
+        storage.save(
+            self.settings.state_file,
+            {
+                "session_secret": self.session_secret,
+                "generation": self.generation,
+                "people": made,
+                "links": [asdict(link) for link in self.links.values()],
+                "keys": self._keyring.dump(),
+                **self.grants.dump(),
+            },
+        )
 
     def _restore(self) -> None:
         path = self.settings.state_file
@@ -125,7 +128,6 @@ class State:
         self.session_secret = stored["session_secret"]
         self.generation = stored["generation"]
         self.people |= {entry["key"]: Person(**entry) for entry in stored["people"]}
-        self.links = {entry["person"]: Link(**entry) for entry in stored["links"]
-                      if entry["person"] in self.people}
+        self.links = {entry["person"]: Link(**entry) for entry in stored["links"] if entry["person"] in self.people}
         self._keyring.restore(stored["keys"])
         self.grants.restore(stored)

@@ -49,8 +49,7 @@ def _read_form() -> dict[str, str]:
 def _authenticate_client(form: dict[str, str], state: State) -> None:
     client_id = form.get("client_id")
     if client_id != state.settings.client_id:
-        raise KauthError("invalid_client", f"Not exist client_id [{client_id or 'null'}]", "KOE101",
-                         status=401)
+        raise KauthError("invalid_client", f"Not exist client_id [{client_id or 'null'}]", "KOE101", status=401)
     secret = state.settings.client_secret
     if secret is not None and not _equal(form.get("client_secret", ""), secret):
         raise KauthError("invalid_client", "Bad client credentials", "KOE010", status=401)
@@ -60,8 +59,7 @@ def _exchange(form: dict[str, str], state: State) -> dict[str, Any]:
     value = form.get("code", "")
     code = state.grants.peek_code(value, form["client_id"])
     if code is None or code.person not in state.links:
-        raise KauthError("invalid_grant", f"authorization code not found for code={value or 'null'}",
-                         "KOE320")
+        raise KauthError("invalid_grant", f"authorization code not found for code={value or 'null'}", "KOE320")
     # Spent before the remaining checks: a wrong verifier or address gets one guess, not many
     state.grants.spend_code(code)
     if form.get("redirect_uri") != code.request.redirect_uri:
@@ -76,8 +74,7 @@ def _answer_exchange(code: Code, state: State) -> dict[str, Any]:
     # (one with a scope) only when it names openid
     with_id_token = state.settings.oidc and (code.request.items is None or code.request.openid)
     grant, access = state.grants.open(code, with_id_token=with_id_token)
-    body: dict[str, Any] = {"access_token": access.value, "token_type": "bearer",
-                            "refresh_token": grant.refresh_token}
+    body: dict[str, Any] = {"access_token": access.value, "token_type": "bearer", "refresh_token": grant.refresh_token}
     if with_id_token:
         body["id_token"] = make_id_token(state, grant, nonce=code.request.nonce)
     scope = sorted([*state.links[code.person].agreed, *(["openid"] if with_id_token else [])])
@@ -102,8 +99,7 @@ def _refresh(form: dict[str, str], state: State) -> dict[str, Any]:
 def _answer_refresh(grant: Grant, state: State) -> dict[str, Any]:
     rotated = state.grants.rotate_if_old(grant)
     access = state.grants.add_access_token(grant)
-    body: dict[str, Any] = {"access_token": access.value, "token_type": "bearer",
-                            "expires_in": ACCESS_SECONDS}
+    body: dict[str, Any] = {"access_token": access.value, "token_type": "bearer", "expires_in": ACCESS_SECONDS}
     if grant.with_id_token and state.settings.oidc:
         # Without the nonce: it belonged to the login that is long over (OpenID Connect 12.2)
         body["id_token"] = make_id_token(state, grant, nonce=None)
