@@ -205,6 +205,32 @@ def test_prompt_none_for_a_new_item(sandbox):
     assert returned(sandbox.authorize(prompt="none", scope="account_email"))["error"] == "consent_required"
 
 
+def test_prompt_none_goes_with_a_login_hint(sandbox):
+    sandbox.log_in()
+    assert "code" in returned(sandbox.authorize(prompt="none", login_hint="haneul@example.kr"))
+
+
+def test_service_terms_and_old_parameters_are_accepted_and_ignored(sandbox):
+    query = {"service_terms": "terms_1,terms_2", "auth_type": "reauthenticate", "ka": "sdk/2.0", "is_popup": "false"}
+    assert page_of(sandbox.authorize(**query)) == "chooser"
+    sandbox.log_in()
+    assert "code" in returned(sandbox.authorize(**query))
+
+
+def test_certificate_login_is_a_product_of_its_own(sandbox):
+    assert "KOE204" in sandbox.authorize(prompt="cert").text
+
+
+@pytest.mark.parametrize(
+    ("scope", "id_token"), [("openid,account_email", True), ("account_email", False), ("openid", True)]
+)
+def test_additional_consent_brings_an_id_token_only_with_openid(sandbox, scope, id_token):
+    sandbox.log_in(items=())
+    tokens = sandbox.tokens(scope=scope)
+    assert ("id_token" in tokens) == id_token
+    assert ("openid" in tokens["scope"].split()) == id_token
+
+
 def test_login_hint_puts_its_people_first(sandbox):
     chooser = sandbox.authorize(login_hint="Twins@example.com")
     assert re.findall(r'name="person" value="([\w-]+)"', chooser.text)[:2] == ["twin-a", "twin-b"]

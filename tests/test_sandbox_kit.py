@@ -1,14 +1,20 @@
 """What the sandbox's tests share: one sandbox, one browser, one clock that stands still until moved."""
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from werkzeug.test import TestResponse
 
-from kakaoauth.sandbox import Clock, ConsentItem, SandboxSettings, create_sandbox
+from kakaoauth.sandbox import Clock, ConsentItem, SandboxSettings, bind, create_sandbox
 from kakaoauth.sandbox.keys import KeyRing
 
 START = 1_790_000_000.0
@@ -44,12 +50,30 @@ ALL = ("profile_image", "account_email", *(item.id for item in EVERY_ITEM[3:]))
 KEYS = KeyRing()  # made once: two RSA keys per test would be slow
 
 
+class Compiled(BytecodeCache):
+    """Templates compiled once for all the sandboxes of a test run."""
+
+    def __init__(self) -> None:
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self._code:
+            bucket.bytecode_from_string(self._code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = Compiled()
+
+
 class Sandbox:
     def __init__(self, *, keyring: KeyRing = KEYS, **changes: Any) -> None:
         self.settings = replace(SETTINGS, **changes)
         self.clock = Clock(lambda: START)
         self.app = create_sandbox(self.settings, clock=self.clock, keyring=keyring)
         self.app.testing = True
+        self.app.jinja_env.bytecode_cache = COMPILED
         self.state = self.app.extensions["kakaoauth_sandbox"]
         self.browser: FlaskClient = self.app.test_client()
         self.server: FlaskClient = self.app.test_client()  # the site's own calls: no cookies
@@ -119,8 +143,68 @@ class Sandbox:
             path, method=method, headers={"Authorization": f"KakaoAK {SETTINGS.admin_key}"}, **{place: named | more}
         )
 
+    def api(self, method: str, path: str, body: Any = None, **more: Any) -> TestResponse:
+        """Use the control API as a script does."""
+        headers = {"X-Sandbox": "1"} if method != "GET" else {}
+        return self.server.open(f"/sandbox/api/{path}", method=method, json=body, headers=headers, **more)
+
+    def break_(self, endpoint: str, fault: str, **more: Any) -> None:
+        answer = self.api("POST", "faults", {"endpoint": endpoint, "fault": fault} | more)
+        assert answer.status_code == 200, answer.text
+
     def me(self, person: str = "haneul", items: tuple[str, ...] = ALL) -> dict[str, Any]:
         return dict(self.call("GET", "/v2/user/me", self.tokens(person, items)["access_token"]).json or {})
+
+
+class Received:
+    """A site's webhook addresses: remembers what came, answers as told."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, dict[str, str], bytes]] = []
+        self.answer: bytes | None = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
+        self.url = ""
+
+
+@contextmanager
+def receiver() -> Iterator[Received]:
+    received = Received()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            received.requests.append((self.command, self.path, dict(self.headers), body))
+            if received.answer is None:
+                self.rfile.read(1)  # until the other side gives up
+            else:
+                self.wfile.write(received.answer)
+
+        do_GET = do_POST
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        received.url = f"http://127.0.0.1:{server.server_port}/hook"
+        with running(server):
+            yield received
+
+
+@contextmanager
+def running(server: ThreadingHTTPServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def serving(sandbox: Sandbox) -> Iterator[int]:
+    """Serve it for real and return the port."""
+    with bind(sandbox.app, 0) as server, running(server):
+        yield server.server_port
 
 
 def page_of(answer: TestResponse) -> str | None:

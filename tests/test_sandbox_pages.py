@@ -22,7 +22,8 @@ def every_page(sandbox):
     yield sandbox.enter(chooser, "html")
     yield sandbox.authorize(client_id="x")
     yield logout_page(sandbox)
-    for path in ("/", "/nowhere", "/oauth/nowhere", "/oauth/authorize/step"):
+    tools = ("/sandbox/console", "/sandbox/faults", "/sandbox/webhooks", "/sandbox/tools")
+    for path in ("/", *tools, "/nowhere", "/oauth/nowhere", "/oauth/authorize/step"):
         yield sandbox.browser.get(path)
     yield sandbox.browser.delete("/oauth/authorize")
     yield sandbox.browser.post("/forget", data={"x": "y" * 70_000})

@@ -5,13 +5,12 @@ import json
 import logging
 import socket
 import stat
-import threading
 from contextlib import closing
 from dataclasses import replace
 from http.server import ThreadingHTTPServer
 
 import pytest
-from test_sandbox_kit import KEYS, SETTINGS, START, Sandbox, page_of, returned
+from test_sandbox_kit import KEYS, SETTINGS, START, Sandbox, page_of, returned, running
 
 from kakaoauth.sandbox import Clock, ConsentItem, bind, serve
 from kakaoauth.sandbox.keys import KeyRing
@@ -154,15 +153,8 @@ def test_foreign_address_is_refused_whatever_it_claims(address):
 
 @pytest.fixture
 def server():
-    sandbox = Sandbox()
-    with bind(sandbox.app, 0) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with bind(Sandbox().app, 0) as server, running(server):
+        yield server
 
 
 def connect(server):

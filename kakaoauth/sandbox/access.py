@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import request
 
 from kakaoauth.sandbox.context import current_state
+from kakaoauth.sandbox.endpoints import name_of
 from kakaoauth.sandbox.errors import KapiError
 from kakaoauth.sandbox.model import AccessToken, Link
 from kakaoauth.sandbox.people import Person
@@ -34,7 +35,10 @@ def find_caller(*, admin_allowed: bool = True) -> Caller:
     scheme, credentials = _authorization()
     if scheme == "bearer":
         link, token = find_bearer(credentials)
-        return Caller(current_state().people[link.person], link, token)
+        person = current_state().people[link.person]
+        if person.under_14 and not current_state().settings.under_14_allowed:
+            raise KapiError(-406, "under age 14.", status=401)
+        return Caller(person, link, token)
     if scheme == "kakaoak" and admin_allowed:
         _check_admin_key(credentials)
         return _find_target()
@@ -69,12 +73,24 @@ def parse_long(text: str, name: str) -> int:
 
 def _authorization() -> tuple[str, str]:
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if not scheme and "access_token" in request.args and current_state().settings.access_token_in_query_allowed:
+        return "bearer", request.args["access_token"]
     return scheme.lower(), credentials.strip()
 
 
+def check_address() -> None:
+    """Let only the console's allowed addresses call kapi. :raise KapiError: -401."""
+    allowed = current_state().settings.allowed_ips
+    if allowed and request.path.startswith(("/v1/", "/v2/")) and request.remote_addr not in allowed:
+        raise KapiError(-401, f"ip mismatched! callerIp={request.remote_addr}. check out registered ips.", status=401)
+
+
 def _check_admin_key(sent: str) -> None:
-    if not hmac.compare_digest(sent.encode(), current_state().settings.admin_key.encode()):
+    settings = current_state().settings
+    if not hmac.compare_digest(sent.encode(), settings.admin_key.encode()):
         raise KapiError(-401, "invalid app key.", status=401)
+    if settings.admin_key_apis is not None and name_of(request) not in settings.admin_key_apis:
+        raise KapiError(-3, "this API is not allowed for this admin key.", status=403)
 
 
 def _find_target() -> Caller:

@@ -6,7 +6,24 @@ from flask import Flask
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
-from kakaoauth.sandbox import authorize, home, kapi, logout, oidc, pages, scopes, token
+from kakaoauth.sandbox import (
+    api,
+    api_people,
+    authorize,
+    console_page,
+    fault_page,
+    faults,
+    home,
+    kapi,
+    logout,
+    oidc,
+    pages,
+    scopes,
+    token,
+    tools,
+    webhook_page,
+)
+from kakaoauth.sandbox.access import check_address
 from kakaoauth.sandbox.clock import Clock
 from kakaoauth.sandbox.context import EXTENSION
 from kakaoauth.sandbox.errors import KapiError, KauthError, PageError
@@ -35,8 +52,15 @@ def create_sandbox(settings: SandboxSettings, *, clock: Clock | None = None, key
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.globals["catalogue"] = CATALOGUE
     app.before_request(refuse_strangers)
+    app.before_request(faults.before)
+    app.before_request(check_address)
+    # Flask calls these from the last to the first: a fault's answer gets headers, too, and the log sees the end
+    app.after_request(faults.note)
     app.after_request(pages.add_headers)
-    for module in (home, authorize, token, oidc, kapi, scopes, logout):
+    app.after_request(faults.after)
+    for module in (home, authorize, token, oidc, kapi, scopes, logout, faults):
+        app.register_blueprint(module.bp)
+    for module in (console_page, fault_page, webhook_page, tools, api, api_people):
         app.register_blueprint(module.bp)
     app.register_error_handler(PageError, pages.show_page_error)
     app.register_error_handler(KauthError, pages.show_kauth_error)

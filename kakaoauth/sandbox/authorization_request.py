@@ -45,6 +45,8 @@ def read(request: Request, settings: SandboxSettings) -> AuthorizationRequest:
     query = single_values(request.args)
     require(query, "client_id", "redirect_uri", "response_type")
     check_client(query["client_id"], settings)
+    if not settings.login_enabled:
+        raise PageError("KOE004")
     if query["redirect_uri"] not in settings.redirect_uris:
         raise PageError("KOE006", query["redirect_uri"])
     _check_response_type(query["response_type"])

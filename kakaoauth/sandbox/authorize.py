@@ -12,6 +12,8 @@ from kakaoauth.sandbox.homemade import MOST, FormError, person_from_form
 from kakaoauth.sandbox.model import Pending
 from kakaoauth.sandbox.pages import go_to, page, redirect_back
 from kakaoauth.sandbox.people import AGE_RANGES, Person
+from kakaoauth.sandbox.settings import SandboxSettings
+from kakaoauth.sandbox.webhooks import person_consented
 
 bp = Blueprint("authorize", __name__)
 
@@ -69,14 +71,20 @@ def answer_consent() -> Response:
         return redirect_back(pending.location)
     person = state.people.get(pending.person or "")
     decision = request.form.get("decision")
-    if person is None or person.under_14 or decision not in ("agree", "cancel"):
+    if person is None or decision not in ("agree", "cancel"):
         raise PageError(None)
+    if _too_young(person, state.settings):
+        return _deny(pending, "access_denied", "Not allowed under age 14")
+    _check_membership(person, state.settings)
     if decision == "cancel":
         return _deny(pending, "access_denied", "User denied access")
     ticked = set(request.form.getlist("item"))
     with state.changing():
-        asked = items_to_ask(state.settings, state.links.get(person.key), pending.request)
-        state.agree(person, [item.id for item in asked if item.required or item.id in ticked])
+        before = state.links.get(person.key)
+        asked = items_to_ask(state.settings, before, pending.request)
+        agreed = [item.id for item in asked if item.required or item.id in ticked]
+        link = state.agree(person, agreed)
+    person_consented(state, link, agreed, first=before is None)
     return _finish(pending, person)
 
 
@@ -89,7 +97,8 @@ def _proceed(pending: Pending) -> Response:
         if silent:
             return _deny(pending, "login_required", "user authentication required.")
         return _chooser(pending)
-    if person.under_14:
+    _check_membership(person, state.settings)
+    if _too_young(person, state.settings):
         return _deny(pending, "access_denied", "Not allowed under age 14")
     link = state.links.get(person.key)
     asked = items_to_ask(state.settings, link, pending.request)
@@ -98,6 +107,16 @@ def _proceed(pending: Pending) -> Response:
     if silent:
         return _deny(pending, "consent_required", "user consent required.")
     return page("consent", pending=pending, person=person, items=asked, more=link is not None)
+
+
+def _too_young(person: Person, settings: SandboxSettings) -> bool:
+    return person.under_14 and not settings.under_14_allowed
+
+
+def _check_membership(person: Person, settings: SandboxSettings) -> None:
+    """Let only its members use a test app. :raise PageError: KOE005."""
+    if settings.test_app and person.key not in settings.members:
+        raise PageError("KOE005", person.key)
 
 
 def _enter(pending: Pending, person: Person) -> Response:

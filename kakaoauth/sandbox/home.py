@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request
 
 from kakaoauth.sandbox.context import browser_id, check_form_token, current_state, signed_in
 from kakaoauth.sandbox.pages import go_to, page
+from kakaoauth.sandbox.webhooks import person_leaves
 
 bp = Blueprint("home", __name__)
 
@@ -24,8 +25,16 @@ def home() -> Response:
 
 @bp.post("/unlink")
 def unlink() -> Response:
+    """What the person does under "connected services"."""
     check_form_token()
-    current_state().unlink(request.form.get("person", ""))
+    person_leaves(current_state(), request.form.get("person", ""), "UNLINK_FROM_APPS")
+    return go_to("/")
+
+
+@bp.post("/delete-account")
+def delete_account() -> Response:
+    check_form_token()
+    person_leaves(current_state(), request.form.get("delete", ""), "ACCOUNT_DELETE", delete=True)
     return go_to("/")
 
 

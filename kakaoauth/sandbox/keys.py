@@ -1,4 +1,4 @@
-"""The two RSA keys behind the sandbox's id_tokens."""
+"""The RSA keys behind the sandbox's id_tokens and security event tokens."""
 
 import secrets
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from joserfc.jwk import RSAKey
 
 KEY_COUNT = 2  # as many as Kakao publishes; the first signs
+MOST_KEYS = 6  # however often the keys are rotated
 
 
 class KeyRing:
@@ -13,13 +14,22 @@ class KeyRing:
 
     def __init__(self) -> None:
         self._keys: list[RSAKey] = []
+        self.published = True
 
     def ensure(self) -> bool:
         """Return True when the keys had to be made just now."""
         if self._keys:
             return False
-        self._keys = [_generate() for _ in range(KEY_COUNT)]
+        self._keys = [make_key() for _ in range(KEY_COUNT)]
         return True
+
+    def rotate(self) -> None:
+        """Sign with a new key from now on; the older ones stay published."""
+        self._keys = [make_key(), *self._keys][:MOST_KEYS]
+
+    def drop_old(self) -> None:
+        """Keep the signing key alone: what the others have signed can't be checked any more."""
+        self._keys = self._keys[:1]
 
     def signing_key(self) -> RSAKey:
         return self._keys[0]
@@ -28,7 +38,7 @@ class KeyRing:
         return list(self._keys)
 
     def public(self) -> list[dict[str, Any]]:
-        return [dict(key.as_dict(private=False)) for key in self._keys]
+        return [dict(key.as_dict(private=False)) for key in self._keys] if self.published else []
 
     def dump(self) -> list[dict[str, Any]]:
         return [dict(key.as_dict(private=True)) for key in self._keys]
@@ -37,6 +47,6 @@ class KeyRing:
         self._keys = [RSAKey.import_key(entry) for entry in stored]
 
 
-def _generate() -> RSAKey:
+def make_key() -> RSAKey:
     # Kakao's key ids are 30 hex characters
     return RSAKey.generate_key(2048, {"kid": secrets.token_hex(15), "alg": "RS256", "use": "sig"})

@@ -1,6 +1,7 @@
 """Who may talk to the sandbox: this computer, under one of its own names."""
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
 
 from flask import request
@@ -25,6 +26,19 @@ def is_loopback(name: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def is_webhook_address(url: str) -> bool:
+    """Return True for an address on this computer: the sandbox must not be a tool against others."""
+    if not re.fullmatch(r"[!-~]{1,500}", url):
+        return False
+    try:
+        parts = urlsplit(url)
+        port_is_odd = parts.port == 0
+    except ValueError:
+        return False
+    odd = port_is_odd or "@" in parts.netloc or "\\" in url or "#" in url
+    return parts.scheme in ("http", "https") and not odd and is_loopback(parts.hostname or "")
 
 
 def _host_name() -> str:

@@ -1,7 +1,5 @@
 """OpenID Connect: discovery, keys, id_tokens and the two addresses that read them back."""
 
-import base64
-import json
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -12,6 +10,7 @@ from joserfc.jwk import KeySet
 from kakaoauth.sandbox.access import find_caller
 from kakaoauth.sandbox.context import current_state
 from kakaoauth.sandbox.errors import KapiError, KauthError
+from kakaoauth.sandbox.forging import payload_of
 from kakaoauth.sandbox.grants import ACCESS_SECONDS
 from kakaoauth.sandbox.model import Grant, Link
 from kakaoauth.sandbox.pages import json_answer
@@ -53,6 +52,17 @@ def discovery() -> Response:
                 "email",
             ],
         }
+    )
+
+
+@bp.get("/.well-known/ssf-configuration")
+@bp.get("/.well-known/sse-configuration")
+def events_discovery() -> Response:
+    """Where the keys for the account-status webhooks are; both the newer and the older name."""
+    issuer = current_state().settings.issuer
+    push = "http://schemas.openid.net/secevent/risc/delivery-method/push"
+    return json_answer(
+        {"issuer": issuer, "jwks_uri": f"{issuer}/.well-known/jwks.json", "delivery_methods_supported": push}
     )
 
 
@@ -125,13 +135,9 @@ def tokeninfo() -> Response:
 
 def _unverified_claims(text: str) -> dict[str, Any]:
     try:
-        _, payload, _ = text.split(".")
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except ValueError:
-        claims = None
-    if not isinstance(claims, dict):
-        raise KauthError("invalid_token", "id_token is missing or malformed", "KOE400")
-    return claims
+        return payload_of(text)
+    except ValueError as error:
+        raise KauthError("invalid_token", "id_token is missing or malformed", "KOE400") from error
 
 
 def _names(link: Link, state: State, *, nickname: str, picture: bool) -> dict[str, str]:

@@ -76,7 +76,9 @@ def show_kapi_error(error: KapiError) -> Response:
 def show_http_error(error: HTTPException) -> Response:
     """Unknown addresses, wrong methods, large bodies, our own bugs: in the voice of the door they came to."""
     status = error.code or 500
-    if request.path.startswith(("/v1/", "/v2/")):
+    if request.path.startswith("/sandbox/api/"):
+        response = json_answer({"error": error.name.lower().replace(" ", "_")}, status)
+    elif request.path.startswith(("/v1/", "/v2/")):
         response = show_kapi_error(KapiError(-1 if status >= 500 else -2, error.name, status=status))
     elif request.path in ("/oauth/token", "/oauth/tokeninfo"):
         name, code = ("server_error", "KOE003") if status >= 500 else ("invalid_request", "KOE002")

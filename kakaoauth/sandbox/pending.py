@@ -30,8 +30,5 @@ class Waiting(Generic[Record]):
             return None
         return record if record.created_at + SECONDS > self._clock.now() else None
 
-    def drop(self, record_id: str) -> None:
-        self._records.pop(record_id, None)
-
     def clear(self) -> None:
         self._records.clear()

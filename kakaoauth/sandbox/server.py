@@ -7,16 +7,20 @@ untested.
 import logging
 import socketserver
 import sys
+from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from typing import Any, cast
 from urllib.parse import unquote
 
 from flask import Flask
+from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
 from kakaoauth.sandbox.app import LARGEST_BODY, create_sandbox
+from kakaoauth.sandbox.context import EXTENSION
 from kakaoauth.sandbox.settings import SandboxSettings
+from kakaoauth.sandbox.transport import ENVIRON_KEY, Transport, in_chunks
 
 ADDRESS = "127.0.0.1"  # never another one: whoever reaches the sandbox can be anybody in it
 access_log = logging.getLogger("kakaoauth.sandbox.access")
@@ -56,19 +60,47 @@ class Handler(BaseHTTPRequestHandler):
         body = self._read_body()
         if body is None:
             return
+        transport = Transport()
         app = cast(SandboxServer, self.server).app
-        chunks, status, headers = run_wsgi_app(app.wsgi_app, self._environ(body), buffered=True)
-        content = b"".join(chunks)
+        environ = self._environ(body) | {ENVIRON_KEY: transport}
+        chunks, status, headers = run_wsgi_app(app.wsgi_app, environ, buffered=False)
+        try:
+            out, self.wfile = self.wfile, BytesIO()  # the head is kept back: it travels as the transport says
+            try:
+                content = self._begin_answer(status, headers, chunks, transport)
+                head = self.wfile.getvalue()
+            finally:
+                self.wfile = out
+            if not transport.send(head, content, out):
+                self.close_connection = True
+        finally:
+            getattr(chunks, "close", lambda: None)()
+
+    def _begin_answer(
+        self, status: str, headers: Headers, chunks: Iterable[bytes], transport: Transport
+    ) -> Iterable[bytes]:
+        """Write the head and return the body as it is to be sent."""
         code, _, reason = status.partition(" ")
+        bodiless = self.command == "HEAD" or int(code) in (204, 304)
         self.send_response(int(code), reason)
         for name, value in headers.items():
-            if name.lower() != "content-length" or self.command == "HEAD":
+            if name.lower() != "content-length" or self.command == "HEAD" or transport.stream:
                 self.send_header(name, value)
-        if self.command != "HEAD":
-            self.send_header("Content-Length", str(len(content)))
+        content = chunks
+        if not transport.stream:
+            content = [b"".join(chunks)]
+            if self.command != "HEAD":
+                self.send_header("Content-Length", str(len(content[0])))
+        elif "Content-Length" not in headers:
+            self.send_header("Transfer-Encoding", "chunked")
+            content = in_chunks(chunks)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        return [] if bodiless else content
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        # The Date of an answer follows the sandbox's clock, which can be moved
+        state = cast(SandboxServer, self.server).app.extensions[EXTENSION]
+        return super().date_time_string(state.clock.now() if timestamp is None else timestamp)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _answer
 

@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
+from kakaoauth.sandbox.endpoints import ADMIN_APIS
+from kakaoauth.sandbox.loopback import is_webhook_address
+
 Level = Literal["required", "optional"]
+WebhookMethod = Literal["GET", "POST"]
 
 # Consent item -> (Korean name, English name, type in the scopes API)
 CATALOGUE: dict[str, tuple[str, str, str]] = {
@@ -66,21 +70,48 @@ class SandboxSettings:
     # has_email, properties.nickname ...: deprecated, yet still in real answers
     legacy_fields: bool = True
     picture_base: str = "http://k.kakaocdn.net/dn"
+    # Webhooks: to this computer only
+    unlink_webhook_url: str | None = None
+    unlink_webhook_method: WebhookMethod = "POST"
+    account_status_webhook_url: str | None = None
+    login_enabled: bool = True  # False: KOE004
+    test_app: bool = False  # True: KOE005 for everybody but the members
+    members: tuple[str, ...] = ()
+    under_14_allowed: bool = False
+    allowed_ips: tuple[str, ...] = ()  # empty: every address may call kapi
+    admin_key_apis: tuple[str, ...] | None = None  # None: every API
+    # Kakao's documents require the parameter; some libraries leave it out
+    token_redirect_uri_required: bool = True
+    # ... and to put the access token into a header; some libraries still send it in the address
+    access_token_in_query_allowed: bool = False
 
     def __post_init__(self) -> None:
-        ids = [item.id for item in self.consent_items]
-        unknown = [item for item in ids if item not in CATALOGUE]
-        if unknown:
-            raise ValueError(f"unknown consent item: {', '.join(unknown)}")
-        if len(set(ids)) != len(ids):
-            raise ValueError("a consent item is listed twice")
-        if "profile" in ids and {"profile_nickname", "profile_image"} & set(ids):
-            raise ValueError("the old item 'profile' excludes profile_nickname and profile_image")
+        self._check_items()
         if not self.client_id or not self.admin_key or self.client_secret == "":
             raise ValueError("client_id, admin_key, client_secret must not be empty (the secret may be None)")
         parts = urlsplit(self.issuer)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
             raise ValueError("issuer must be an origin such as http://127.0.0.1:8001, without a final slash")
+        if self.unlink_webhook_method not in ("GET", "POST"):
+            raise ValueError("unlink_webhook_method must be GET or POST")
+        for url in (self.unlink_webhook_url, self.account_status_webhook_url):
+            if url is not None and not is_webhook_address(url):
+                raise ValueError(f"a webhook address must lie on this computer (localhost, 127.0.0.1, [::1]): {url}")
+        unknown = set(self.admin_key_apis or ()) - ADMIN_APIS
+        if unknown:
+            raise ValueError(f"unknown API of the admin key: {', '.join(sorted(unknown))}")
+
+    def _check_items(self) -> None:
+        ids = [item.id for item in self.consent_items]
+        unknown = [item for item in ids if item not in CATALOGUE]
+        if unknown:
+            raise ValueError(f"unknown consent item: {', '.join(unknown)}")
+        if any(item.level not in ("required", "optional") for item in self.consent_items):
+            raise ValueError("the level of a consent item is required or optional")
+        if len(set(ids)) != len(ids):
+            raise ValueError("a consent item is listed twice")
+        if "profile" in ids and {"profile_nickname", "profile_image"} & set(ids):
+            raise ValueError("the old item 'profile' excludes profile_nickname and profile_image")
 
     def find_item(self, item_id: str) -> ConsentItem | None:
         return next((item for item in self.consent_items if item.id == item_id), None)

@@ -4,7 +4,7 @@ import secrets
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from kakaoauth.sandbox import storage
@@ -13,15 +13,22 @@ from kakaoauth.sandbox.grants import Grants
 from kakaoauth.sandbox.keys import KeyRing
 from kakaoauth.sandbox.limits import Limiter
 from kakaoauth.sandbox.model import Link, Pending, PendingLogout
+from kakaoauth.sandbox.outbox import Outbox
 from kakaoauth.sandbox.pending import Waiting
 from kakaoauth.sandbox.people import SAMPLE_PEOPLE, Person
+from kakaoauth.sandbox.request_log import RequestLog
 from kakaoauth.sandbox.settings import SandboxSettings
+from kakaoauth.sandbox.switchboard import Switchboard
 
 
 class State:
     def __init__(self, settings: SandboxSettings, clock: Clock, keyring: KeyRing) -> None:
         self.settings = settings
+        self._first_settings = settings
         self.clock = clock
+        self.switchboard = Switchboard()
+        self.log = RequestLog(clock)
+        self.outbox = Outbox(clock)
         self._keyring = keyring
         self._lock = threading.RLock()
         self._depth = 0
@@ -37,6 +44,12 @@ class State:
         self.generation = secrets.token_hex(8)
         self.people: dict[str, Person] = {person.key: person for person in SAMPLE_PEOPLE}
         self.links: dict[str, Link] = {}
+        self._deleted: set[str] = set()  # sample people who left for good
+
+    def change_settings(self, **changes: Any) -> None:
+        """Do what a developer does in the console. :raise ValueError: the new settings make no sense."""
+        with self.reading():
+            self.settings = replace(self.settings, **changes)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -89,6 +102,25 @@ class State:
             self.links.pop(person_key, None)
             self.grants.end_all_of(person_key)
 
+    def delete_person(self, person_key: str) -> None:
+        """End the account itself, not just its link."""
+        with self.changing():
+            self.unlink(person_key)
+            person = self.people.pop(person_key, None)
+            if person and not person.made:
+                self._deleted.add(person_key)
+
+    def reset(self) -> None:
+        """Forget everything and undo every switch, as after a start without a state file; the keys stay."""
+        with self.changing():
+            self.forget_everything()
+            self.settings = self._first_settings
+            self.clock.reset()
+            self.switchboard.clear()
+            self.log.clear()
+            self.outbox.clear()
+            self._keyring.published = True
+
     def forget_everything(self) -> None:
         """Back to the first day, except for the keys: a running site has them cached."""
         with self.changing():
@@ -108,6 +140,7 @@ class State:
                 "session_secret": self.session_secret,
                 "generation": self.generation,
                 "people": made,
+                "deleted": sorted(self._deleted),
                 "links": [asdict(link) for link in self.links.values()],
                 "keys": self._keyring.dump(),
                 **self.grants.dump(),
@@ -127,6 +160,8 @@ class State:
     def _read(self, stored: dict[str, Any]) -> None:
         self.session_secret = stored["session_secret"]
         self.generation = stored["generation"]
+        self._deleted = set(stored.get("deleted", ()))
+        self.people = {key: person for key, person in self.people.items() if key not in self._deleted}
         self.people |= {entry["key"]: Person(**entry) for entry in stored["people"]}
         self.links = {entry["person"]: Link(**entry) for entry in stored["links"] if entry["person"] in self.people}
         self._keyring.restore(stored["keys"])

@@ -1,5 +1,7 @@
 """Every sentence of the sandbox's pages, Korean and English."""
 
+from kakaoauth.sandbox.texts_tools import TOOL_TEXTS
+
 LANGUAGES = ("ko", "en")
 
 # key -> (Korean, English)
@@ -58,8 +60,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "logout_continue": ("계속", "Continue"),
     "home_title": ("로컬 로그인 연습장", "A place to practise logging in"),
     "home_lead": (
-        "카카오 계정 없이 카카오 로그인을 시험하는 곳입니다. 밖으로 아무것도 보내지 않습니다.",
-        "A local server to try Kakao login without a Kakao account. It sends nothing anywhere.",
+        "카카오 계정 없이 카카오 로그인을 시험하는 곳입니다. 이 컴퓨터 밖으로 아무것도 보내지 않습니다.",
+        "A local server to try Kakao login without a Kakao account. Nothing leaves this computer.",
     ),
     "home_settings": ("사이트에 넣을 설정", "Settings for your site"),
     "home_secret_off": ("클라이언트 시크릿: 꺼짐", "Client secret: OFF"),
@@ -104,6 +106,18 @@ TEXTS: dict[str, tuple[str, str]] = {
         "A consent item was requested that the app has not configured.",
     ),
     "why_KOE207": ("필수 파라미터가 없습니다.", "A required parameter is missing."),
+    "why_KOE003": ("일시적인 오류입니다. 잠시 뒤 다시 해 보세요.", "A temporary error. Try again in a moment."),
+    "why_KOE004": ("카카오 로그인이 꺼져 있습니다.", "Kakao Login is switched off for this app."),
+    "why_KOE005": ("테스트 앱의 멤버가 아닙니다.", "This person is not a member of the test app."),
+    "why_KOE008": ("이 호출에 쓸 수 없는 종류의 앱 키입니다.", "The wrong type of app key for this call."),
+    "why_KOE023": ("팝업 로그인을 쓸 수 없습니다.", "Login in a popup may not be used."),
+    "why_KOE203": ("필수 동의항목에 동의하지 않았습니다.", "A required consent item was not agreed to."),
+    "delete_account": ("계정 삭제", "Delete account"),
+    "home_people_lead": (
+        "연결 해제와 계정 삭제는 본인이 카카오에서 하는 것과 같습니다. 주소가 있으면 웹훅을 보냅니다.",
+        "Unlink and Delete account are what the person would do at Kakao; webhooks follow if they have an address.",
+    ),
+    **TOOL_TEXTS,
 }
 
 

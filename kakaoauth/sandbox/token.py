@@ -26,6 +26,8 @@ def token() -> Response:
     state = current_state()
     form = _read_form()
     _authenticate_client(form, state)
+    if not state.settings.login_enabled:
+        raise KauthError("misconfigured", "Kakao Login is not activated", "KOE004")
     grant_type = form.get("grant_type")
     # One change from the first look at the code to the saved token: two equal requests can't both win
     with state.changing():
@@ -62,7 +64,10 @@ def _exchange(form: dict[str, str], state: State) -> dict[str, Any]:
         raise KauthError("invalid_grant", f"authorization code not found for code={value or 'null'}", "KOE320")
     # Spent before the remaining checks: a wrong verifier or address gets one guess, not many
     state.grants.spend_code(code)
-    if form.get("redirect_uri") != code.request.redirect_uri:
+    sent_uri = form.get("redirect_uri")
+    if sent_uri is None and not state.settings.token_redirect_uri_required:
+        sent_uri = code.request.redirect_uri
+    if sent_uri != code.request.redirect_uri:
         raise KauthError("invalid_grant", "Redirect URI mismatch.", "KOE303")
     _check_verifier(form.get("code_verifier"), code)
     _count(state, f"issue:{code.person}", state.settings.issue_limit, ISSUE_WINDOW_SECONDS)
