@@ -191,8 +191,8 @@ class RedisSessionInterface(ServerSideSessionInterface):
         if session.sid is None:
             self.create(session, self.new_id())
             return
-        now = int(time.time())
-        if "_seen" in data and now - data["_seen"] >= TOUCH:
+        now = round(time.time(), 1)
+        if "_seen" in data and now - data["_seen"] >= self.touch_seconds():
             data["_seen"] = now
             session.set_cookie = True  # the browser's copy of the lifetime goes on as well
         if session.modified:
@@ -207,6 +207,11 @@ class RedisSessionInterface(ServerSideSessionInterface):
         old, session.sid, session.raw, session.set_cookie = session.sid, sid, raw, True
         if old:
             self.delete(old)
+
+    def touch_seconds(self) -> float:
+        """A minute, or less where sessions end so soon that a minute's silence would look like idleness."""
+        config = self.app.config
+        return min(TOUCH, min(config["SESSION_IDLE_SECONDS"], config["STAFF_SESSION_IDLE_SECONDS"]) / 4)
 
     def lifetime(self, data: dict[str, Any]) -> int:
         """Seconds that Redis keeps it. The limits by role are checked when the user is loaded."""
@@ -234,7 +239,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
             data = json.loads(raw)
         except (ValueError, RecursionError):
             data = None
-        if not isinstance(data, dict) or not all(isinstance(data.get(k, 0), int) for k in ("_begun", "_seen")):
+        if not isinstance(data, dict) or not all(isinstance(data.get(k, 0), int | float) for k in ("_begun", "_seen")):
             log.critical("a session in Redis is not ours: somebody else writes there")
             return None
         return data

@@ -73,7 +73,7 @@ def begin(user: User, *, sid: str | None = None) -> None:
     if not login_user(user):
         raise AccountDisabled(f"user {user.id} is not active")
     session.update(kept)
-    session["_begun"] = session["_seen"] = int(time.time())
+    session["_begun"] = session["_seen"] = round(time.time(), 1)
     generate_csrf()
     store = current_store()
     store.create(current_session(), sid or store.new_id())

@@ -127,6 +127,17 @@ def test_idle_session_ends(client: FlaskClient, kakao: FakeKakao) -> None:
         assert client.get("/users/me/").status_code == 302
 
 
+def test_short_idle_limit_counts_from_the_last_click(make_app: Any, kakao: FakeKakao) -> None:
+    client = make_app(SESSION_IDLE_SECONDS=8).test_client()
+    with time_machine.travel("2026-11-01T10:00:00Z", tick=False) as clock:
+        log_in(client, kakao)
+        for _ in range(6):
+            clock.shift(5)
+            assert client.get("/users/me/").status_code == 200
+        clock.shift(9)
+        assert client.get("/users/me/").status_code == 302
+
+
 def test_session_in_constant_use_ends_after_its_longest_life(client: FlaskClient, kakao: FakeKakao) -> None:
     with time_machine.travel("2026-08-01T10:00:00Z", tick=False) as clock:
         log_in(client, kakao)

@@ -8,10 +8,10 @@ from threading import Condition
 from kakaoauth.errors import ProviderBusy
 
 #: Seconds a login may wait for a place as long as the provider is quick: a burst is served one after the other.
-WAIT_SECONDS = 3.0
+WAIT_SECONDS = 4.0
 #: Once a conversation has lasted so many seconds the provider is slow, and nobody waits for it any more: threads that
 #: wait are threads that serve no other page.
-SLOW_SECONDS = 1.5
+SLOW_SECONDS = 2.5
 
 
 class Places:
