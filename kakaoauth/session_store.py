@@ -211,7 +211,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
     def touch_seconds(self) -> float:
         """A minute, or less where sessions end so soon that a minute's silence would look like idleness."""
         config = self.app.config
-        return min(TOUCH, min(config["SESSION_IDLE_SECONDS"], config["STAFF_SESSION_IDLE_SECONDS"]) / 4)
+        return float(min(TOUCH, min(config["SESSION_IDLE_SECONDS"], config["STAFF_SESSION_IDLE_SECONDS"]) / 4))
 
     def lifetime(self, data: dict[str, Any]) -> int:
         """Seconds that Redis keeps it. The limits by role are checked when the user is loaded."""

@@ -17,7 +17,7 @@ import requests_mock as rm
 from flask.config import Config
 
 from kakaoauth.errors import ProviderBusy, ProviderUnavailable
-from kakaoauth.providers import connections, http
+from kakaoauth.providers import connections, http, places
 from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
 from kakaoauth.providers.http import Line, Session, quiet_loggers, read_json
 
@@ -272,6 +272,10 @@ class TestDeadline:
 
 
 class TestBusy:
+    @pytest.fixture(autouse=True)
+    def soon_slow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(places, "SLOW_SECONDS", 0.3)
+
     def test_call_beyond_the_limit_fails_fast(self, make_line: Callable[..., Line]) -> None:
         line = make_line(max_calls=1)
         arrived, go_on = threading.Event(), threading.Event()
