@@ -16,6 +16,7 @@ from gunicorn.glogging import Logger
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from kakaoauth import retries
 from kakaoauth.config import ConfigError, is_loopback, load
 
 PROBES = ("/healthz", "/readyz")
@@ -77,6 +78,11 @@ def on_starting(server: Any) -> None:
                 f"kakaoauth: {where} can be reached from outside, and that needs your own"
                 f" {' and '.join(missing[part] for part in sorted(settings['EMBEDDED']))}: set it, or bind to 127.0.0.1"
             )
+
+
+def post_worker_init(worker: Any) -> None:
+    """The site itself retries what waits for Kakao or for the database."""
+    retries.start(worker.wsgi)
 
 
 settings, workers = _load()

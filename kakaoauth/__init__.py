@@ -17,10 +17,13 @@ from kakaoauth import (
     logs,
     ops,
     pages,
+    provider_tokens,
     providers,
     redis_client,
     sessions,
     users,
+    vault,
+    webhooks,
 )
 
 
@@ -41,12 +44,14 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     extensions.init_app(app)
     health.init_app(app)
     sessions.init_app(app)
-    providers.init_app(app)
+    vault.init_app(app)
+    providers.init_app(app, provider_tokens)
     pages.init_app(app)
 
     app.register_blueprint(auth.bp)
     app.register_blueprint(account.bp)
     app.register_blueprint(users.bp)
     app.register_blueprint(ops.bp)
+    app.register_blueprint(webhooks.bp)
     cli.init_app(app)
     return app

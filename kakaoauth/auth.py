@@ -122,7 +122,9 @@ def logout(provider: str) -> ResponseReturnValue:
     """End the session here, first and whatever Kakao does; with `account=1` go on to the provider's own logout."""
     chosen = _provider(provider)
     log.info("logout user=%s", current_user.id)
+    token_id = sessions.token_id()
     sessions.end()
+    flows.end_at_provider(flows.take_out(token_id=token_id))
     response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else url_for("auth.index"))
     # So that "back" finds no private page in the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -199,12 +201,13 @@ def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> None:
     provider.forget_pending(answer.state)
     try:
         profile = provider.fetch_profile(pending, answer.code)
-        user = flows.log_in(
+        user, token_id = flows.log_in(
             profile,
             email_required=current_app.config["EMAIL_REQUIRED"],
             consent_for_email=CONSENTS["account_email"],
+            begun_at=pending.begun_at,
         )
-        sessions.begin(user, sid=sid)
+        sessions.begin(user, sid=sid, token_id=token_id)
         sessions.remember_done(answer.state, pending.next)
     except AppError as error:
         claim.settle(error.memo())

@@ -6,19 +6,22 @@ from pathlib import Path
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
+from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import flows
+from kakaoauth import doctor as checks
+from kakaoauth import flows, retries
 from kakaoauth.config import (
     SANDBOX_ADMIN_KEY,
     SANDBOX_APP_ID,
     SANDBOX_CLIENT_ID,
     SANDBOX_CLIENT_SECRET,
 )
+from kakaoauth.extensions import REDIS_ERRORS
 from kakaoauth.models import User, find_user_by_email, page_of_users
 from kakaoauth.sandbox import SandboxSettings, StateFileError, serve
 
 users = AppGroup("users", help="Look after the accounts.")
-kakao = AppGroup("kakao", help="Kakao: its sandbox on this machine.")
+kakao = AppGroup("kakao", help="Kakao: check the configuration, or play Kakao on this machine.")
 
 
 def init_app(app: Flask) -> None:
@@ -93,6 +96,33 @@ def _get_user(email: str) -> User:
 
 
 @kakao.command()
+@checks.options
+def doctor(lang: str | None, json: bool) -> None:
+    """Check the whole configuration, Kakao's console included, and say what is wrong."""
+    if not checks.examine(current_app, lang=lang, json=json):
+        sys.exit(1)
+
+
+@kakao.command()
+def retry() -> None:
+    """Do now what waits: unlinks that Kakao has not heard of, messages that came while the database was away."""
+    try:
+        done, left = retries.run_once()
+    except (SQLAlchemyError, *REDIS_ERRORS) as error:
+        raise click.ClickException(f"Redis or the database is away ({type(error).__name__}): nothing is lost") from None
+    click.echo(f"{done} done, {left} could not be done yet.")
+
+
+@kakao.command("rotate-keys")
+def rotate_keys() -> None:
+    """Encrypt every stored Kakao token with the first key of TOKEN_KEYS; then the older keys may go."""
+    done, lost = flows.reseal_all()
+    click.echo(f"{done} logins' tokens are encrypted with the newest key.")
+    if lost:
+        click.echo(f"{lost} could not be read with any key; those people's tokens come back at their next login.")
+
+
+@kakao.command()
 @click.option("--port", type=int, help="Port on 127.0.0.1; SANDBOX_PORT if not given.")
 def sandbox(port: int | None) -> None:
     """Serve the local imitation of Kakao's login, on this machine only."""
@@ -111,6 +141,8 @@ def sandbox(port: int | None) -> None:
             f"http://127.0.0.1:{config['PORT']}/kakao/logout/callback/",
         ),
         issuer=f"http://127.0.0.1:{port}",
+        unlink_webhook_url=f"{site}/webhooks/kakao/unlink/",
+        account_status_webhook_url=f"{site}/webhooks/kakao/account-status/",
         state_file=Path(config["INSTANCE_PATH"]) / "sandbox.json",
     )
     try:

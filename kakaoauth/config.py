@@ -69,6 +69,9 @@ class Settings:
     #: `true` reads HTTPS_PROXY and friends for calls to Kakao.
     KAKAO_PROXY_FROM_ENV: bool = False
 
+    #: Fernet keys that encrypt stored provider tokens, comma separated, the newest first. Empty: made from SECRET_KEY.
+    TOKEN_KEYS: tuple[str, ...] = ()
+
     #: `false` lets people without a trusted e-mail in; their e-mail stays empty.
     EMAIL_REQUIRED: bool = True
     #: A session ends after this many seconds unused (14 days) ...

@@ -17,6 +17,7 @@
     ├── AccountDisabled         403
     ├── UntrustedIdentity       502  the provider's answer contradicts itself or is not signed as it must be
     ├── Forbidden               403
+    ├── LastSuperuserStays      409
     ├── NotFound                404
     ├── Misconfigured           500  the operator must act; the person is told only that it is not their fault
     └── Unavailable             503  try again later, with Retry-After
@@ -25,8 +26,8 @@
         ├── SessionsUnavailable 503  Redis is away
         └── DatabaseUnavailable 503  the database is away
 
-`reason` goes to the log and is written by us; nothing a provider or a browser sent ever goes there unescaped, and
-no token, code or `error_description` goes there at all.
+`reason` goes to the log and is written by us; what a provider or a browser sent goes there escaped at most, and no
+token, code or `error_description` goes there at all.
 """
 
 import logging
@@ -62,8 +63,7 @@ class AppError(Exception):
     def describe(self) -> str:
         return str(self.message)
 
-    def details(self) -> dict[str, Any]:
-        """Further members of the problem document."""
+    def details(self) -> dict[str, Any]:  # further members of the problem document
         return {}
 
     def arguments(self) -> dict[str, Any]:
@@ -238,6 +238,14 @@ class Forbidden(AppError):
     code = "FORBIDDEN"
     title = _("This page is for other people")
     message = _("You are logged in, but your account may not open this page.")
+    can_retry = False
+
+
+class LastSuperuserStays(AppError):
+    status = 409
+    code = "LAST_SUPERUSER"
+    title = _("This is the last superuser")
+    message = _("Somebody must look after the site. Please make another superuser first, then try again.")
     can_retry = False
 
 

@@ -115,8 +115,8 @@ class User(UserMixin, Base):
     def get_id(self) -> str:
         return f"{self.id}.{self.session_version}"
 
-    def has_identity(self, provider: str, subject: str) -> bool:
-        return any((identity.provider, identity.subject) == (provider, subject) for identity in self.identities)
+    def find_identity(self, provider: str, subject: str) -> "Identity | None":
+        return next((one for one in self.identities if (one.provider, one.subject) == (provider, subject)), None)
 
     @property
     def display_name(self) -> str:

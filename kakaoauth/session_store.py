@@ -6,6 +6,7 @@ cookie, so a copy of Redis opens no session, and nothing in it is ever executed.
     _user_id        who (User.get_id: id and session version)          Flask-Login
     _fresh, _id     Flask-Login's own marks
     _begun, _seen   unix seconds of the login and of the last request, the latter exact to a minute
+    _token          where the vault keeps the provider's tokens of this login
     _done           the last logins that were finished here: state -> next
     _state_*        logins that were begun here and wait for the callback   providers.pending
     _logout_state   a logout at the provider that we expect to hear of

@@ -54,7 +54,7 @@ def _is_over(user: User) -> bool:
     return bool(now - session.get("_seen", 0) >= idle or now - session.get("_begun", 0) >= longest)
 
 
-def begin(user: User, *, sid: str | None = None) -> None:
+def begin(user: User, *, sid: str | None = None, token_id: int | None = None) -> None:
     """Log `user` in.
 
     Crossing from anonymous to somebody is where a planted session id would pay off, so the order matters:
@@ -65,6 +65,7 @@ def begin(user: User, *, sid: str | None = None) -> None:
     - only then a new id is made, because there is something to store under it, and the old id is dead;
     - it is stored at once: nobody is told "you are in" before they are.
 
+    :param token_id: where the vault keeps the provider's tokens of this login.
     :param sid: the id for the new session, from `claims.Claim`; random if not given.
     :raises AccountDisabled: inactive user.
     """
@@ -73,10 +74,18 @@ def begin(user: User, *, sid: str | None = None) -> None:
     if not login_user(user):
         raise AccountDisabled(f"user {user.id} is not active")
     session.update(kept)
+    if token_id is not None:
+        session["_token"] = token_id
     session["_begun"] = session["_seen"] = round(time.time(), 1)
     generate_csrf()
     store = current_store()
     store.create(current_session(), sid or store.new_id())
+
+
+def token_id() -> int | None:
+    """Where the vault keeps the provider's tokens of this session's login."""
+    found = session.get("_token")
+    return found if type(found) is int else None
 
 
 def end() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, abort, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from kakaoauth import guards
+from kakaoauth import guards, outbox
 from kakaoauth.models import MAX_ID, User, find_user, page_of_users
 
 bp = Blueprint("users", __name__, url_prefix="/users")
@@ -27,7 +27,12 @@ def index() -> ResponseReturnValue:
     rows = page_of_users(search=search, before=_read_cursor(request.args.get("before", "")), size=PAGE + 1)
     more = url_for("users.index", q=search or None, before=_cursor(rows[PAGE - 1])) if len(rows) > PAGE else None
     return render_template(
-        "users/index.html", users=rows[:PAGE], search=search, more=more, first="before" not in request.args
+        "users/index.html",
+        users=rows[:PAGE],
+        search=search,
+        more=more,
+        first="before" not in request.args,
+        unlinks=outbox.waiting(),
     )
 
 

@@ -32,6 +32,8 @@ class FakeKakao:
         self.token: dict[str, Any] = {}
         mock.post(f"{KAUTH}/oauth/token", json=self._token)
         mock.get(f"{KAPI}/v2/user/me", json=lambda *_: self.me)
+        mock.post(f"{KAPI}/v1/user/logout", json=lambda *_: {"id": self.me["id"]})
+        mock.post(f"{KAPI}/v1/user/unlink", json=lambda *_: {"id": self.me["id"]})
         mock.get(f"{KAUTH}/.well-known/jwks.json", json={"keys": [key.as_dict(private=False)]})
 
     def _token(self, request: Any, context: Any) -> dict[str, Any]:

@@ -13,17 +13,32 @@ HOUSE = "kakaoauth"
 FLOORS: dict[int, set[str]] = {
     6: {"wsgi"},
     5: {""},  # kakaoauth/__init__.py, the composition root
-    4: {"auth", "account", "users", "ops", "cli"},
-    3: {"guards", "sessions", "session_store", "claims", "redirects", "edge", "pages", "error_pages"},
+    4: {"auth", "account", "users", "ops", "cli", "webhooks"},
+    3: {
+        "guards",
+        "sessions",
+        "session_store",
+        "claims",
+        "redirects",
+        "edge",
+        "pages",
+        "error_pages",
+        "provider_tokens",
+        "retries",
+    },
     2: {"flows"},
-    1: {"models", "providers", "redis_client", "health"},
+    1: {"models", "providers", "redis_client", "health", "vault", "outbox", "events", "inbox"},
     0: {"extensions", "errors", "config", "config_checks", "database", "emails", "logs"},
 }
 DOORS = 4
 #: Beside the house, with all they may import from it.
-BESIDE: dict[str, set[str]] = {"embedded": {"config"}, "sandbox": set()}
+BESIDE: dict[str, set[str]] = {
+    "embedded": {"config"},
+    "sandbox": set(),
+    "doctor": {"config", "errors", "extensions", "health", "providers"},
+}
 #: Who may import what stands beside.
-GUESTS: dict[str, set[str]] = {"embedded": set(), "sandbox": {"cli"}}
+GUESTS: dict[str, set[str]] = {"embedded": set(), "sandbox": {"cli"}, "doctor": {"cli"}}
 
 #: Libraries and names that belong to few. The sandbox plays Kakao, so it signs tokens of its own.
 LIBRARIES: dict[str, set[str]] = {
@@ -43,7 +58,7 @@ AUTHLIB_SESSION = ("kakaoauth/providers/pending.py", "authlib.integrations.flask
 FUNCTION_LINES = 40
 MODULE_LINES = 300
 #: Longer than allowed today: path, or path:function -> why.
-LONG: dict[str, str] = {}
+LONG: dict[str, str] = {"kakaoauth/errors.py": "one family; cut in two, nobody would see it whole"}
 
 
 class Module:

@@ -399,6 +399,13 @@ def test_openid_is_kept_when_asking_for_more(make_app: Any) -> None:
     assert begin_login(client, consent="account_email")["scope"] == "openid,account_email"
 
 
+def test_openid_is_asked_for_again_where_id_tokens_come(client: FlaskClient, kakao: FakeKakao) -> None:
+    kakao.id_claims = {}
+    kakao.me = person(7, email_needs_agreement=True, email=None, is_email_valid=None, is_email_verified=None)
+    assert "consent=account_email" in log_in(client, kakao).text
+    assert begin_login(client, consent="account_email")["scope"] == "openid,account_email"
+
+
 def test_without_email_when_not_required(make_app: Any, kakao: FakeKakao) -> None:
     app = make_app(EMAIL_REQUIRED=False)
     client = app.test_client()

@@ -23,6 +23,7 @@ from kakaoauth import create_app, flows
 from kakaoauth.errors import AccountDisabled, EmailInUse, EmailRequired
 from kakaoauth.extensions import db
 from kakaoauth.flows import LastSuperuser
+from kakaoauth.flows.transaction import TRIES
 from kakaoauth.models import Identity, User, find_session_user, find_user_by_email
 from kakaoauth.providers.base import EmailState
 
@@ -42,7 +43,10 @@ def session(site: Flask) -> Iterator[Any]:
 
 
 def enter(subject: str = "1", *, email_required: bool = True, **fields: Any) -> User:
-    return flows.log_in(profile(subject, **fields), email_required=email_required, consent_for_email=("account_email",))
+    entry = flows.log_in(
+        profile(subject, **fields), email_required=email_required, consent_for_email=("account_email",)
+    )
+    return entry.user
 
 
 def count(model: Any = User) -> int:
@@ -339,8 +343,8 @@ def test_two_superusers_who_demote_each_other_at_once_leave_one(site: Flask) -> 
 def test_ended_sessions_are_over_everywhere(session: Any) -> None:
     user, other = enter(email=MINJI), enter("2", email="other@example.kr")
     old, untouched = user.get_id(), other.get_id()
-    flows.end_all_sessions(user)
-    flows.end_all_sessions(user)
+    flows.end_all_sessions(user.id)
+    flows.end_all_sessions(user.id)
     session.expire_all()
     assert find_session_user(old) is None
     assert find_session_user(untouched) is other
@@ -352,7 +356,7 @@ def test_sessions_ended_twice_at_once_are_counted_twice(site: Flask) -> None:
         number = enter(email=MINJI).id
 
     def end() -> None:
-        flows.end_all_sessions(db.session.get_one(User, number))
+        flows.end_all_sessions(number)
 
     assert at_once(site, end, end) == [None, None]
     with site.app_context():
@@ -409,7 +413,7 @@ def test_race_that_is_always_lost_ends(session: Any) -> None:
 
     with pytest.raises(IntegrityError):
         verb()
-    assert len(tries) == flows.TRIES
+    assert len(tries) == TRIES
     assert count() == 1
 
 

@@ -11,7 +11,7 @@ from authlib.integrations.flask_client import OAuth
 from flask import Flask, current_app
 from flask.config import Config
 
-from kakaoauth.providers.base import Provider
+from kakaoauth.providers.base import Provider, TokenKeeper
 from kakaoauth.providers.http import quiet_loggers
 from kakaoauth.providers.kakao import Kakao
 from kakaoauth.providers.pending import StateData
@@ -19,7 +19,7 @@ from kakaoauth.providers.pending import StateData
 EXTENSION = "kakaoauth.providers"
 
 #: A provider is offered if `<NAME>_CLIENT_ID` is set. In the order of their buttons.
-KNOWN: dict[str, Callable[[OAuth, Config], Provider]] = {"kakao": Kakao}
+KNOWN: dict[str, Callable[[OAuth, Config, TokenKeeper], Provider]] = {"kakao": Kakao}
 
 
 class Clients(OAuth):
@@ -28,11 +28,13 @@ class Clients(OAuth):
     framework_integration_cls = StateData
 
 
-def init_app(app: Flask) -> None:
+def init_app(app: Flask, keeper: TokenKeeper) -> None:
     quiet_loggers()
-    oauth = Clients(app)
+    oauth = Clients(app, fetch_token=keeper.fetch_token, update_token=keeper.update_token)
     app.extensions[EXTENSION] = {
-        name: make(oauth, app.config) for name, make in KNOWN.items() if app.config.get(f"{name.upper()}_CLIENT_ID")
+        name: make(oauth, app.config, keeper)
+        for name, make in KNOWN.items()
+        if app.config.get(f"{name.upper()}_CLIENT_ID")
     }
 
 

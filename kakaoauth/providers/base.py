@@ -1,11 +1,18 @@
 """What a login provider offers, in words that fit every provider. Knows no provider, no request and no database."""
 
 import time
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
+
+from requests import Response
 
 from kakaoauth.errors import AppError
+
+#: Seconds a login may take.
+PENDING_SECONDS = 600
 
 
 class EmailState(Enum):
@@ -27,6 +34,16 @@ class EmailState(Enum):
 
 
 @dataclass(frozen=True)
+class TokenSet:
+    """A provider's tokens as they are used. Never in a repr, a log or a page."""
+
+    access_token: str = field(repr=False)
+    expires_at: datetime
+    refresh_token: str | None = field(default=None, repr=False)
+    refresh_expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Profile:
     """Who logged in. `None` means "not said in this answer", never "erase it".
 
@@ -44,6 +61,8 @@ class Profile:
     age: int | None = None
     age_range: str | None = None
     gender: str | None = None
+    #: The tokens of this login, for the vault.
+    tokens: TokenSet | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -59,11 +78,49 @@ class PendingLogin:
     next: str
     expires_at: float
 
+    @property
+    def begun_at(self) -> datetime:
+        return datetime.fromtimestamp(self.expires_at - PENDING_SECONDS, UTC)
+
     def is_late(self) -> bool:
         return time.time() > self.expires_at
 
     def __repr__(self) -> str:
         return f"<PendingLogin {self.provider}>"  # the rest are secrets, and a repr ends in logs
+
+
+class SetRefused(Exception):
+    """A message that is not acted upon. `err` is a code of RFC 8935, section 2.4."""
+
+    def __init__(self, err: str, description: str) -> None:
+        super().__init__(f"{err}: {description}")
+        self.err = err
+        self.description = description
+
+
+@dataclass(frozen=True)
+class AccountEvent:
+    """What happened to a person's account at the provider."""
+
+    jti: str
+    #: Last part of the event's URI, e.g. `user-unlinked`.
+    kind: str
+    subject: str
+    happened_at: datetime
+    #: Consent items, in scope events.
+    scopes: tuple[str, ...] = ()
+
+
+class TokenKeeper(Protocol):
+    """Where the current user's tokens come from and go to; each call names the provider."""
+
+    def fetch_token(self, provider: str) -> dict[str, Any] | None: ...
+
+    def update_token(self, provider: str, token: dict[str, Any], **old: Any) -> None: ...
+
+    def forget_token(self, provider: str) -> None: ...
+
+    def renewing(self, provider: str) -> AbstractContextManager[dict[str, Any] | None]: ...
 
 
 class Provider(Protocol):
@@ -97,6 +154,31 @@ class Provider(Protocol):
         """Exchange the code and find out who it is, with the values that wait in `pending`.
 
         :raises CodeRefused, Misconfigured, ProviderUnavailable, UntrustedIdentity, AccountUnusable, UnderAge:
+        """
+
+    def get(self, path: str, **arguments: Any) -> Response:
+        """Call the provider's API as the current user, whose tokens come from the vault and are renewed as needed.
+
+        :raises AppError: no token, or the provider's refusal.
+        """
+
+    def end_token(self, access_token: str) -> None:
+        """End the tokens of one login at the provider.
+
+        :raises AppError: the provider did not do it.
+        """
+
+    def unlink(self, subject: str, tokens: TokenSet | None) -> None:
+        """Withdraw the person's consent, with the person's own tokens or, failing that, the site's admin key. A person
+        who is not linked any more counts as unlinked.
+
+        :raises AppError: the provider did not do it.
+        """
+
+    def read_event(self, raw: str) -> AccountEvent:
+        """Read a signed message about an account.
+
+        :raises SetRefused: not genuine, or not for us. :raises ProviderUnavailable: cannot be verified now.
         """
 
     def account_logout_url(self, return_to: str, state: str) -> str | None:

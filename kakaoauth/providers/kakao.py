@@ -3,36 +3,67 @@
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from authlib.integrations.base_client import InvalidTokenError, MissingTokenError
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
 from flask.config import Config
 from requests import Response
 
 from kakaoauth.emails import normal_form
-from kakaoauth.errors import PROVIDER_LABELS, AppError, ProviderUnavailable, UntrustedIdentity
+from kakaoauth.errors import (
+    PROVIDER_LABELS,
+    AppError,
+    CodeRefused,
+    Misconfigured,
+    UntrustedIdentity,
+)
 from kakaoauth.providers import kakao_errors, oidc
-from kakaoauth.providers.base import PendingLogin, Profile
-from kakaoauth.providers.http import Line, Session, line_for, read_json
+from kakaoauth.providers.base import AccountEvent, PendingLogin, Profile, TokenKeeper, TokenSet
+from kakaoauth.providers.deadline import deadline
+from kakaoauth.providers.http import Line, Session, line_for
+from kakaoauth.providers.kakao_answers import read_answer, read_token, require_done, today_in_korea, token_set
+from kakaoauth.providers.kakao_events import read_set
 from kakaoauth.providers.kakao_profile import fill_gaps, read_claims, read_profile
 from kakaoauth.providers.pending import StateData
 
 #: Consent items whose values stand in `/v2/user/me` only.
 ONLY_IN_USER_ME = frozenset(("name", "gender", "age_range", "birthyear", "birthday"))
-#: Korea has had no summer time since 1988, and the zone database may be missing on a bare machine.
-KOREA = timedelta(hours=9)
+
+
+#: Seconds that fetching the keys for a webhook's message may take.
+EVENT_SECONDS = 1.0
+#: Seconds that telling Kakao of a logout may hold the person up.
+LOGOUT_SECONDS = 2.0
 
 
 class KakaoSession(Session):
     """Reads Kakao's answers instead of Authlib, which would drop `error_code` and crash on an odd `expires_in`."""
 
+    #: Holds back other workers while one renews the token, and gives the token as it stands by then.
+    renewing: Callable[[], AbstractContextManager[dict[str, Any] | None]] | None = None
+
     def parse_response_token(self, resp: Response) -> dict[str, Any]:
         token = read_token(resp)
         self.token = token
-        return token
+        return dict(self.token)
+
+    def ensure_active_token(self, token: Any = None) -> Any:
+        """Renew the token near its end; of many workers exactly one does, the others use what it got."""
+        token = token or self.token
+        if self.renewing is None or not token.is_expired(leeway=self.leeway):
+            return super().ensure_active_token(token)
+        with self.renewing() as current:
+            if current is None:
+                raise MissingTokenError  # another worker has just learnt that Kakao does not know it any more
+            self.token = current
+            return super().ensure_active_token(self.token)
 
 
 class KakaoApp(FlaskOAuth2App):
@@ -40,6 +71,24 @@ class KakaoApp(FlaskOAuth2App):
 
     client_cls = KakaoSession
     framework: StateData
+    renewing: Callable[[], AbstractContextManager[dict[str, Any] | None]] | None = None
+
+    def _get_oauth_client(self, **metadata: Any) -> KakaoSession:
+        client: KakaoSession = super()._get_oauth_client(**metadata)
+        client.renewing = self.renewing
+        return client
+
+    def refresh(self, refresh_token: str) -> dict[str, Any]:
+        """https://developers.kakao.com/docs/ko/kakaologin/rest-api#refresh-token"""
+        with self._get_oauth_client() as client:
+            return read_token(
+                client.post(
+                    self.access_token_url,
+                    withhold_token=True,
+                    data={"grant_type": "refresh_token", "refresh_token": refresh_token},
+                    auth=client.client_auth(client.token_endpoint_auth_method),
+                )
+            )
 
     def exchange(self, pending: PendingLogin, code: str) -> dict[str, Any]:
         """Call the token endpoint with the values this login was begun with, which the settings may not be any more."""
@@ -57,10 +106,14 @@ class Kakao:
 
     name = "kakao"
 
-    def __init__(self, oauth: OAuth, config: Config) -> None:
+    def __init__(self, oauth: OAuth, config: Config, keeper: TokenKeeper) -> None:
         self.line: Line = line_for(config, "KAKAO")
         self._kauth: str = config["KAKAO_KAUTH_URL"]
         self._scope = re.split(r"[,\s]+", config["KAKAO_SCOPE"].strip(", \t\r\n")) if config["KAKAO_SCOPE"] else []
+        self._app_id: int = config["KAKAO_APP_ID"]
+        self._admin_key: str = config["KAKAO_ADMIN_KEY"]
+        #: Known once an id_token has come: the switch stands in Kakao's console.
+        self._openid_is_on = False
         self._email_required: bool = config["EMAIL_REQUIRED"]
         # Kakao knows no other way than the secret in the form, and no way to say that there is none but leaving it out.
         method = "client_secret_post" if config["KAKAO_CLIENT_SECRET"] else "none"
@@ -69,6 +122,8 @@ class Kakao:
             client_cls=KakaoApp,
             client_kwargs={"line": self.line, "code_challenge_method": "S256", "token_endpoint_auth_method": method},
         )
+        self._app.renewing = partial(keeper.renewing, self.name)
+        self._forget_token = partial(keeper.forget_token, self.name)
         self._keys = oidc.KeyStore(self._fetch_keys)
 
     @property
@@ -113,9 +168,10 @@ class Kakao:
         with self.line.conversation():
             token = self._app.exchange(pending, code)
             claims = self._claims(token, pending)
+            tokens = token_set(token)
             if claims is not None and self._is_enough(claims, token):
-                return read_claims(claims)
-            profile = read_profile(self._user_me(token), today_in_korea())
+                return replace(read_claims(claims), tokens=tokens)
+            profile = replace(read_profile(self._user_me(token), today_in_korea()), tokens=tokens)
         if claims is None:
             return profile
         if not hmac.compare_digest(profile.subject, claims["sub"]):
@@ -123,23 +179,84 @@ class Kakao:
             raise UntrustedIdentity("user/me and id_token are about different people")
         return fill_gaps(profile, read_claims(claims))
 
+    def get(self, path: str, **arguments: Any) -> Response:
+        """https://developers.kakao.com/docs/ko/kakaologin/rest-api: any GET of kapi, `path` like `/v2/user/me`."""
+        try:
+            answer: Response = self._app.get(path.lstrip("/"), **arguments)
+        except MissingTokenError:
+            raise CodeRefused("no token of this login is kept") from None
+        except InvalidTokenError:
+            raise CodeRefused("the access token is over and there is no refresh token") from None
+        except CodeRefused:
+            self._forget_token()
+            raise
+        if answer.status_code >= 400:
+            try:
+                read_answer(answer)
+            except CodeRefused:
+                self._forget_token()
+                raise
+        return answer
+
+    def end_token(self, access_token: str) -> None:
+        """https://developers.kakao.com/docs/ko/kakaologin/rest-api#logout"""
+        with deadline(LOGOUT_SECONDS):
+            self._post_as("v1/user/logout", access_token)
+
+    def unlink(self, subject: str, tokens: TokenSet | None) -> None:
+        """https://developers.kakao.com/docs/ko/kakaologin/rest-api#unlink"""
+        with self.line.conversation():
+            if tokens is not None and self._unlinked_as(tokens):
+                return
+            if not self._admin_key:
+                raise Misconfigured("unlink: no usable token of the person and no KAKAO_ADMIN_KEY")
+            answer = self._app.post(
+                "v1/user/unlink",
+                withhold_token=True,
+                headers={"Authorization": f"KakaoAK {self._admin_key}"},
+                data={"target_id_type": "user_id", "target_id": subject},
+            )
+            require_done(answer)
+
+    def _unlinked_as(self, tokens: TokenSet) -> bool:
+        """With the person's token, renewed if it is over; False if Kakao knows neither."""
+        access_token = tokens.access_token
+        try:
+            if tokens.expires_at <= datetime.now(UTC) and tokens.refresh_token:
+                access_token = self._app.refresh(tokens.refresh_token)["access_token"]
+            self._post_as("v1/user/unlink", access_token)
+        except CodeRefused:
+            return False
+        return True
+
+    def _post_as(self, path: str, access_token: str) -> None:
+        require_done(self._app.post(path, token={"access_token": access_token, "token_type": "bearer"}))
+
+    def read_event(self, raw: str) -> AccountEvent:
+        """https://developers.kakao.com/docs/ko/kakaologin/callback: Kakao waits 3 seconds for our answer."""
+        with deadline(EVENT_SECONDS):
+            return read_set(raw, self._keys, issuer=self._kauth, client_id=self._app.client_id, app_id=self._app_id)
+
     def account_logout_url(self, return_to: str, state: str) -> str:
         """https://developers.kakao.com/docs/ko/kakaologin/rest-api#logout-of-service-and-kakaoaccount"""
         query = {"client_id": self._app.client_id, "logout_redirect_uri": return_to, "state": state}
         return f"{self._kauth}/oauth/logout?{urlencode(query)}"
 
     def _items(self, consent: tuple[str, ...]) -> list[str]:
-        """Without `openid` in it, an additional request would bring no new id_token."""
+        """Without `openid` in it, an additional request would bring no new id_token; where OpenID Connect is off in the
+        console, with it Kakao would refuse the request (KOE205)."""
         if not consent:
             return self._scope
-        return ["openid", *consent] if "openid" in self._scope else list(consent)
+        return ["openid", *consent] if "openid" in self._scope or self._openid_is_on else list(consent)
 
     def _claims(self, token: Mapping[str, Any], pending: PendingLogin) -> dict[str, Any] | None:
         if token.get("id_token") is None:
             return None
-        return oidc.validate(
+        claims = oidc.validate(
             token["id_token"], self._keys, issuer=self._kauth, client_id=pending.client_id, nonce=pending.nonce
         )
+        self._openid_is_on = True
+        return claims
 
     def _is_enough(self, claims: Mapping[str, Any], token: Mapping[str, Any]) -> bool:
         """Whether user/me could add anything that an account has room for."""
@@ -156,45 +273,3 @@ class Kakao:
 
     def _fetch_keys(self) -> dict[str, Any]:
         return read_answer(self._app.get(f"{self._kauth}/.well-known/jwks.json", withhold_token=True))
-
-
-def read_answer(response: Response) -> dict[str, Any]:
-    """Return a successful answer's JSON object.
-
-    :raises AppError: what kakao_errors makes of any other answer.
-    """
-    if response.status_code >= 400:
-        try:
-            body = read_json(response)
-        except ProviderUnavailable:
-            body = {}
-        raise kakao_errors.from_answer(response.status_code, body, response.headers.get("Retry-After", ""))
-    body = read_json(response)
-    if kakao_errors.is_error(body):
-        raise kakao_errors.from_answer(response.status_code, body)
-    return body
-
-
-def read_token(response: Response) -> dict[str, Any]:
-    """Return the token endpoint's answer, reduced to what we use: nothing of it is kept after the login.
-
-    :raises ProviderUnavailable: a field that no client could use. :raises AppError: an error answer.
-    """
-    body = read_answer(response)
-    access_token, kind = body.get("access_token"), body.get("token_type")
-    # Printable ASCII without blanks: it goes into a header (RFC 6750, section 2.1).
-    if not isinstance(access_token, str) or not re.fullmatch(r"[\x21-\x7e]+", access_token):
-        raise ProviderUnavailable("token answer: no usable access_token")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise ProviderUnavailable("token answer: token_type is not bearer")
-    scope = body.get("scope")
-    return {
-        "access_token": access_token,
-        "token_type": "bearer",
-        "id_token": body.get("id_token"),
-        "scope": scope if isinstance(scope, str) else "",
-    }
-
-
-def today_in_korea() -> date:
-    return (datetime.now(UTC) + KOREA).date()

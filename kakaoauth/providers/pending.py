@@ -12,10 +12,9 @@ from typing import Any, TypeGuard
 from authlib.integrations.flask_client.apps import session as authlib_session
 from authlib.integrations.flask_client.integration import FlaskIntegration
 
-from kakaoauth.providers.base import PendingLogin
+from kakaoauth.providers.base import PENDING_SECONDS, PendingLogin
 
-#: Seconds a login may take.
-LIFETIME = 600
+LIFETIME = PENDING_SECONDS
 #: Seconds after its beginning in which a login that took too long is still recognised as one of ours.
 REMEMBERED = 3600
 #: Logins that may wait in one browser, over all providers: bounds the session's size.

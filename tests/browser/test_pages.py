@@ -209,3 +209,55 @@ def test_pages_work_without_script(browser: Any, site: Any) -> None:
     page.get_by_role("button", name="로그아웃", exact=True).click()
     expect(page.locator("a.login.kakao")).to_be_visible()
     bare.close()
+
+
+def test_leaving_for_good_unlinks_at_kakao_too(context: Context, site: Any) -> None:
+    page = context(phone=True).new_page()
+    log_in_as(page, site, "defaultname", "/users/me/")
+    page.click("text=회원 탈퇴")
+    expect(page.locator("main")).to_contain_text("없어지는 것")
+    expect(page.locator("main")).to_contain_text("남는 것")
+    page.get_by_role("button", name="완전히 탈퇴하기").click()
+    expect(page.locator("a.login.kakao")).to_be_visible()
+    page.goto(f"{site.url}/users/me/")
+    page.click("a.login.kakao")
+    expect(page.locator("[data-page=consent]")).to_be_visible()
+    agree(page)
+    expect(page).to_have_url(f"{site.url}/users/me/")
+
+
+def test_leaving_can_be_thought_over(page: Page, site: Any) -> None:
+    log_in_as(page, site, "haneul", "/users/me/")
+    page.click("text=회원 탈퇴")
+    page.click("text=아니요, 계속 쓸게요")
+    expect(page.locator("main")).to_contain_text("haneul@example.kr")
+
+
+def test_logout_everywhere_reaches_the_other_device(context: Context, site: Any) -> None:
+    phone, laptop = context(phone=True).new_page(), context().new_page()
+    for page in (phone, laptop):
+        log_in_as(page, site, "defaultpicture", "/users/me/")
+    laptop.get_by_role("button", name="모든 기기에서 로그아웃").click()
+    expect(laptop.locator("a.login.kakao")).to_be_visible()
+    phone.reload()
+    expect(phone.locator("a.login.kakao")).to_be_visible()
+
+
+def test_another_account_can_be_chosen(page: Page, site: Any) -> None:
+    log_in_as(page, site, "haneul")
+    page.get_by_role("button", name="로그아웃", exact=True).click()
+    page.click("text=다른 카카오계정으로 로그인")
+    expect(page.locator("[data-page=chooser]")).to_be_visible()
+
+
+def test_unlinking_at_kakao_ends_the_session_here(context: Context, site: Any) -> None:
+    browser = context()
+    page, console = browser.new_page(), browser.new_page()
+    log_in_as(page, site, "longname", "/users/me/")
+    console.goto(site.sandbox)
+    console.click("button[name=person][value=longname]")
+    for _ in range(50):  # the sandbox sends its webhook in the background
+        page.goto(f"{site.url}/users/me/")
+        if page.locator("a.login.kakao").count():
+            break
+    expect(page.locator("a.login.kakao")).to_be_visible()

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -29,11 +30,30 @@ REDIRECT_URI = "https://site.test/kakao/login/callback/"
 SUBJECT = 4815162342
 
 
+class NoTokens:
+    """Nobody is logged in, so nobody's tokens are kept."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[str] = []
+
+    def fetch_token(self, provider: str) -> dict[str, Any] | None:
+        return None
+
+    def update_token(self, provider: str, token: dict[str, Any], **old: Any) -> None:
+        raise AssertionError("nothing to renew")
+
+    def forget_token(self, provider: str) -> None:
+        self.forgotten.append(provider)
+
+    def renewing(self, provider: str) -> AbstractContextManager[dict[str, Any] | None]:
+        return nullcontext(None)
+
+
 def make_app(**settings: Any) -> Flask:
     app = Flask("providers_under_test")
     given = {"SECRET_KEY": "k" * 40, "KAKAO_CLIENT_ID": CLIENT_ID, "KAKAO_CLIENT_SECRET": CLIENT_SECRET}
     app.config.update(config.load({**given, "REDIS_URL": "redis://127.0.0.1:1", **settings}))
-    providers.init_app(app)
+    providers.init_app(app, NoTokens())
     return app
 
 

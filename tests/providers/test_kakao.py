@@ -39,6 +39,7 @@ from .conftest import (
     SUBJECT,
     TOKEN_URL,
     FakeKakao,
+    NoTokens,
     Visitor,
     claims,
     kakao_of,
@@ -431,7 +432,7 @@ class TestAround:
 
     def test_unconfigured_provider_is_not_offered(self) -> None:
         app = Flask("bare")
-        providers.init_app(app)
+        providers.init_app(app, NoTokens())
         with app.app_context():
             assert providers.all_providers() == []
             assert providers.find_provider("kakao") is None

@@ -1,0 +1,34 @@
+"""Where this site is, as far as the settings say without a request."""
+
+import re
+from urllib.parse import urljoin
+
+from flask import Flask
+
+
+def split_items(scope: str) -> list[str]:
+    return [item for item in re.split(r"[,\s]+", scope) if item]
+
+
+def path_of(app: Flask, endpoint: str, **values: str) -> str:
+    return app.url_map.bind("localhost").build(endpoint, values)
+
+
+def callback_path(app: Flask) -> str:
+    return path_of(app, "auth.callback", provider="kakao")
+
+
+def redirect_uri(app: Flask) -> str | None:
+    """What a login sends as `redirect_uri`; None if only the proxy's headers will tell."""
+    config = app.config
+    if config["KAKAO_REDIRECT_URI"]:
+        return str(config["KAKAO_REDIRECT_URI"])
+    if not config["PUBLIC_URL"] and config["TRUSTED_PROXIES"]:
+        return None
+    site = config["PUBLIC_URL"] or f"http://localhost:{config['PORT']}"
+    return urljoin(site, callback_path(app))
+
+
+def logout_uri(app: Flask) -> str | None:
+    address = redirect_uri(app)
+    return address and urljoin(address, path_of(app, "auth.logout_callback", provider="kakao"))

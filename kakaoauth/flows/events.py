@@ -1,0 +1,106 @@
+"""What a provider's messages about an account do here. Each kind has a written effect; unknown ones have none."""
+
+import logging
+
+from kakaoauth import events, vault
+from kakaoauth.extensions import db
+from kakaoauth.flows.leave import remove_identity
+from kakaoauth.flows.transaction import transaction
+from kakaoauth.models import Identity, find_identity
+from kakaoauth.providers.base import AccountEvent
+
+log = logging.getLogger("kakaoauth.audit")
+
+#: The link is gone, and with it the consent to keep the data.
+ENDS_LINK = ("user-unlinked", "account-purged")
+#: Somebody else may hold the account or its password: every session and token here ends.
+ENDS_SESSIONS = (
+    "account-disabled",
+    "sessions-revoked",
+    "tokens-revoked",
+    "credential-compromise",
+    "credential-change",
+    "account-credential-change-required",
+    "identifier-changed",
+)
+#: Kakao's tokens are dead; who is logged in here stays so.
+ENDS_TOKENS = ("token-revoked",)
+#: The e-mail address belongs to somebody else now.
+ENDS_EMAIL = ("identifier-recycled",)
+#: A consent was withdrawn: what it covered is erased.
+ENDS_CONSENT = ("user-scope-withdraw",)
+#: Known, and nothing to do: the next login brings what is new. `user-linked` comes at each sign-up.
+NO_EFFECT = (
+    "user-linked",
+    "user-scope-consent",
+    "token-issued",
+    "account-enabled",
+    "assurance-level-change",
+    "user-profile-changed",
+)
+#: What a login may meet that began before it: see `log_in`.
+ENDS_LOGIN = (*ENDS_LINK, *ENDS_SESSIONS)
+
+#: Consent item -> the fields it covers.
+COVERED = {
+    "profile": ("nickname", "profile_image"),
+    "profile_nickname": ("nickname",),
+    "profile_image": ("profile_image",),
+    "name": ("name",),
+    "gender": ("gender",),
+    "age_range": ("age_range",),
+    "birthyear": ("age",),
+    "account_email": ("email", "email_key"),
+}
+
+
+@transaction
+def apply_event(provider: str, event: AccountEvent) -> bool:
+    """Act on a message once. False if it was acted upon before, here or by another worker."""
+    if events.is_known(provider, event.jti):
+        return False
+    events.forget_old()
+    events.remember(provider, event.jti, kind=event.kind, subject=event.subject, happened_at=event.happened_at)
+    identity = find_identity(provider, event.subject)
+    # Senders count whole seconds: what happened in the second of the linking came after it.
+    if identity is None or identity.date_linked.replace(microsecond=0) > event.happened_at:
+        effect = "nobody"  # unknown here, or linked anew since: the message was overtaken
+    else:
+        effect = _act(identity, event)
+    log.info("webhook provider=%s kind=%s effect=%s", provider, event.kind, effect)
+    return True
+
+
+def _act(identity: Identity, event: AccountEvent) -> str:
+    kind = event.kind
+    if kind in ENDS_LINK:
+        remove_identity(identity)
+        return "unlinked"
+    if kind in ENDS_SESSIONS:
+        _end_sessions(identity)
+        return "logged out everywhere"
+    if kind in ENDS_TOKENS:
+        vault.forget_all([identity.id])
+        return "tokens dropped"
+    if kind in ENDS_EMAIL:
+        identity.user.set_email(None)
+        _end_sessions(identity)
+        return "e-mail erased"
+    if kind in ENDS_CONSENT:
+        return _erase_fields(identity, event.scopes)
+    return "none" if kind in NO_EFFECT else "none (unknown kind)"
+
+
+def _end_sessions(identity: Identity) -> None:
+    identity.user.session_version += 1
+    vault.forget_all([identity.id])
+    db.session.flush()
+
+
+def _erase_fields(identity: Identity, scopes: tuple[str, ...]) -> str:
+    fields = [field for scope in scopes for field in COVERED.get(scope, ())]
+    for field in fields:
+        setattr(identity.user, field, None)
+    if "email" in fields:
+        _end_sessions(identity)  # a site that requires an e-mail asks for it at the next login
+    return "fields erased" if fields else "none"

@@ -1,0 +1,146 @@
+"""Leaving: withdrawal, and unlinks that begin at the provider.
+
+An account is closed here first and at once; telling the provider waits in the outbox until it has heard.
+"""
+
+import logging
+from typing import Any, cast
+
+from sqlalchemy.engine import CursorResult
+
+from kakaoauth import outbox, vault
+from kakaoauth.errors import AppError
+from kakaoauth.extensions import db
+from kakaoauth.flows.roles import LastSuperuser, keep_a_superuser_besides
+from kakaoauth.flows.transaction import transaction
+from kakaoauth.models import Identity, User
+from kakaoauth.providers import find_provider
+from kakaoauth.providers.base import TokenSet
+
+log = logging.getLogger("kakaoauth.audit")
+
+
+@transaction
+def withdraw(user_id: int) -> list[int]:
+    """Erase a user: row, identities, tokens, and with the row every session. Return the unlinks that now wait.
+
+    :raises LastSuperuser: nobody could look after the site.
+    """
+    user = db.session.get(User, user_id, populate_existing=True)
+    if user is None:
+        return []
+    if user.is_superuser and user.is_active:
+        keep_a_superuser_besides(user)
+    jobs = [_job_for(identity) for identity in user.identities]
+    if not _erase(user):
+        return []  # the same button, pressed twice at once
+    db.session.add_all(jobs)
+    db.session.flush()
+    log.info("withdrawn user=%s", user_id)
+    return [job.id for job in jobs]
+
+
+def _job_for(identity: Identity) -> outbox.UnlinkJob:
+    newest = next(iter(vault.of_identity(identity)), None)
+    return outbox.UnlinkJob(
+        provider=identity.provider,
+        subject=identity.subject,
+        access_token=newest.access_token if newest else None,
+        refresh_token=newest.refresh_token if newest else None,
+        token_expires_at=newest.expires_at if newest else None,
+    )
+
+
+def _erase(user: User) -> bool:
+    """False if another request has just done it."""
+    # By statement, not by session.delete: the database's ON DELETE CASCADE takes identities and tokens along.
+    result = cast("CursorResult[Any]", db.session.execute(db.delete(User).where(User.id == user.id)))
+    db.session.expunge(user)
+    return result.rowcount == 1
+
+
+def try_unlink(job_id: int) -> bool:
+    """Tell the provider now. True if it has heard; otherwise the job waits for its next try."""
+    job = _take(job_id)
+    if job is None:
+        return False
+    provider = find_provider(job.provider)
+    try:
+        if provider is None:
+            raise AppError("provider is not configured")
+        provider.unlink(job.subject, _tokens_of(job))
+    except AppError as error:
+        _put_off(job_id, f"{error.code} {error.provider_code}".strip())
+        log.warning("unlink waits provider=%s tries=%s code=%s", job.provider, job.tries, error.code)
+        return False
+    _finish(job_id)
+    log.info("unlinked at provider=%s", job.provider)
+    return True
+
+
+def retry_unlinks(limit: int = 100) -> tuple[int, int]:
+    """Try those that are due. Return how many were done and how many still wait."""
+    results = [try_unlink(job_id) for job_id in outbox.due(limit)]
+    return sum(results), len(results) - sum(results)
+
+
+@transaction
+def _take(job_id: int) -> outbox.UnlinkJob | None:
+    job = outbox.take(job_id)
+    if job is not None:
+        db.session.flush()
+        db.session.expunge(job)
+    return job
+
+
+@transaction
+def _put_off(job_id: int, error: str) -> None:
+    job = db.session.get(outbox.UnlinkJob, job_id)
+    if job is not None:
+        outbox.put_off(job, error)
+
+
+@transaction
+def _finish(job_id: int) -> None:
+    db.session.execute(db.delete(outbox.UnlinkJob).where(outbox.UnlinkJob.id == job_id))
+
+
+def _tokens_of(job: outbox.UnlinkJob) -> TokenSet | None:
+    access_token = vault.unseal(job.access_token) if job.access_token else None
+    if access_token is None or job.token_expires_at is None:
+        return None
+    refresh_token = vault.unseal(job.refresh_token) if job.refresh_token else None
+    return TokenSet(access_token, job.token_expires_at, refresh_token)
+
+
+def remove_identity(identity: Identity) -> None:
+    """The person withdrew their consent at the provider. Inside another verb's transaction.
+
+    The identity and its tokens go. If it was the only way in, the whole account goes with it, as in a withdrawal:
+    the consent that let us keep the data is gone. Only the last active superuser's account stays, without a way in;
+    the next login with its trusted e-mail takes it over.
+    """
+    user = identity.user
+    if len(user.identities) == 1 and not _is_last_superuser(user):
+        _erase(user)
+    else:
+        _cut(user, identity)
+    log.info("unlinked by provider=%s user=%s", identity.provider, user.id)
+
+
+def _is_last_superuser(user: User) -> bool:
+    if not (user.is_superuser and user.is_active):
+        return False
+    try:
+        keep_a_superuser_besides(user)
+    except LastSuperuser:
+        return True
+    return False
+
+
+def _cut(user: User, identity: Identity) -> None:
+    user.session_version += 1
+    left = [other for other in user.identities if other is not identity]
+    user.provider = left[0].provider if left else None
+    db.session.execute(db.delete(Identity).where(Identity.id == identity.id))
+    db.session.expunge(identity)

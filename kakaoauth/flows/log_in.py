@@ -1,0 +1,98 @@
+"""Coming in: from a provider's profile to an account."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from kakaoauth import events, outbox, vault
+from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired
+from kakaoauth.extensions import db
+from kakaoauth.flows.events import ENDS_LOGIN
+from kakaoauth.flows.transaction import transaction
+from kakaoauth.models import Identity, User, claim_account, find_identity, find_user_by_email, now
+from kakaoauth.providers.base import EmailState, Profile
+
+#: What a login may bring up to date. E-mail has rules of its own.
+PROFILE_FIELDS = ("name", "nickname", "profile_image", "age", "age_range", "gender")
+
+
+class Entry(NamedTuple):
+    """Who came in, and where the vault keeps the provider's tokens of this login."""
+
+    user: User
+    token_id: int | None
+
+
+@transaction
+def log_in(
+    profile: Profile, *, email_required: bool, consent_for_email: tuple[str, ...] = (), begun_at: datetime | None = None
+) -> Entry:
+    """Find or make the account of `profile`.
+
+    :raises AccountDisabled: suspended. :raises EmailRequired: no trusted e-mail. :raises EmailInUse: another account's.
+    """
+    identity = find_identity(profile.provider, profile.subject)
+    if identity is None and begun_at is not None:
+        _refuse_if_overtaken(profile, begun_at)
+    user = identity.user if identity else _owner_of_email(profile)
+    if user is not None and not user.is_active:
+        raise AccountDisabled(f"user {user.id} is suspended")
+    if email_required and profile.email is None and (user is None or user.email is None):
+        raise EmailRequired(profile.email_state.value, consent=_askable(profile, consent_for_email))
+    if user is None:
+        user = User.objects.create_user(profile.email, provider=profile.provider)
+    if identity is None:
+        identity = user.find_identity(profile.provider, profile.subject)
+    if identity is None:
+        identity = Identity(provider=profile.provider, subject=profile.subject, user=user)
+        db.session.add(identity)
+        outbox.forget(profile.provider, profile.subject)
+    _bring_up_to_date(user, profile)
+    token = vault.put(identity, profile.tokens) if profile.tokens else None
+    return Entry(user, token.id if token else None)
+
+
+def _askable(profile: Profile, consent: tuple[str, ...]) -> tuple[str, ...]:
+    """Asking Kakao again helps only a person who was asked and has not agreed, or was not asked at all."""
+    return consent if profile.email_state in (EmailState.NOT_AGREED, EmailState.NOT_CONFIGURED) else ()
+
+
+def _refuse_if_overtaken(profile: Profile, begun_at: datetime) -> None:
+    """A message that ends the account can arrive before its first login is stored; it must not be lost.
+
+    :raises AccountUnusable: such a message is about a moment after this login was begun.
+    """
+    message = events.latest(profile.provider, profile.subject, ENDS_LOGIN)
+    if message is not None and message.happened_at >= begun_at:
+        raise AccountUnusable("the provider ended the link while the login was under way")
+
+
+def _owner_of_email(profile: Profile) -> User | None:
+    """The account made on the command line for this trusted e-mail: the first login with it takes it over.
+
+    Or the account that another first login of the same person has made since we looked for the identity.
+
+    :raises EmailInUse: the e-mail's account has a provider. Joining the two silently would hand it to whoever
+        controls the address today.
+    """
+    owner = find_user_by_email(profile.email) if profile.email else None
+    if owner is None or owner.find_identity(profile.provider, profile.subject):
+        return owner
+    if owner.provider is not None or owner.identities:
+        raise EmailInUse(owner.provider or owner.identities[0].provider)
+    if not claim_account(owner, profile.provider):
+        db.session.expire(owner)  # Another first login was faster: look again.
+        return _owner_of_email(profile)
+    return owner
+
+
+def _bring_up_to_date(user: User, profile: Profile) -> None:
+    """Take over what this answer says. What it leaves out stays: Kakao under stress leaves fields out."""
+    for field in PROFILE_FIELDS:
+        value = getattr(profile, field)
+        if value is not None:
+            setattr(user, field, value)
+    if profile.email and profile.email != user.email:
+        owner = find_user_by_email(profile.email)
+        if owner is None or owner is user:
+            user.set_email(profile.email)
+    user.last_login = now()

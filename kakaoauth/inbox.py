@@ -1,0 +1,51 @@
+"""Messages that came while the database was away: kept in Redis until it is back."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from flask import current_app
+
+from kakaoauth.extensions import redis_of
+from kakaoauth.providers.base import AccountEvent
+
+KEY = "webhooks:waiting"
+#: More than a night's; beyond it a message is answered 503, so that the sender knows.
+MOST = 100_000
+
+
+def keep(provider: str, event: AccountEvent) -> None:
+    """:raises RedisError: Redis is away as well. :raises OverflowError: too many wait."""
+    redis = redis_of(current_app)
+    if redis.llen(KEY) >= MOST:
+        raise OverflowError
+    redis.rpush(KEY, json.dumps({"provider": provider, **_as_json(event)}))
+
+
+def first() -> bytes | None:
+    """The oldest message, left where it is: it goes only when it has been acted upon."""
+    return cast("bytes | None", redis_of(current_app).lindex(KEY, 0))
+
+
+def drop(raw: bytes) -> None:
+    """By its content: another worker may have dropped it already, and the oldest is another one by now."""
+    redis_of(current_app).lrem(KEY, 1, cast(str, raw))
+
+
+def _as_json(event: AccountEvent) -> dict[str, Any]:
+    return {
+        "jti": event.jti,
+        "kind": event.kind,
+        "subject": event.subject,
+        "happened_at": event.happened_at.timestamp(),
+        "scopes": list(event.scopes),
+    }
+
+
+def read(raw: bytes) -> tuple[str, AccountEvent]:
+    """:raises ValueError, KeyError, TypeError, AttributeError: written by another version, or by nobody of ours."""
+    data = json.loads(raw)
+    provider = data.pop("provider")
+    data["happened_at"] = datetime.fromtimestamp(data["happened_at"], UTC)
+    data["scopes"] = tuple(data["scopes"])
+    return provider, AccountEvent(**data)

@@ -1,0 +1,95 @@
+"""The current user's tokens at a provider: what Authlib's fetch_token and update_token are made of.
+
+The session says which login it is, the vault keeps that login's tokens, flows write what a refresh brought.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import current_app
+from flask_login import current_user
+from redis.exceptions import LockError
+
+from kakaoauth import flows, sessions, vault
+from kakaoauth.errors import ProviderBusy
+from kakaoauth.extensions import db, redis_of
+from kakaoauth.providers.base import TokenSet
+from kakaoauth.vault import ProviderToken
+
+#: Seconds the lock on a refresh lives: longer than a login may talk to a provider, and the end of it if a worker dies.
+LOCK_SECONDS = 10
+#: Seconds another worker waits for it.
+WAIT_SECONDS = 6
+
+
+def fetch_token(provider: str) -> dict[str, Any] | None:
+    """The tokens of this session's login, in Authlib's words; None if there are none that can be read."""
+    row = _row(provider)
+    tokens = vault.read(row) if row else None
+    return _as_authlib(tokens) if tokens else None
+
+
+def update_token(provider: str, token: dict[str, Any], **_old: Any) -> None:
+    """Keep what a refresh brought."""
+    token_id = sessions.token_id()
+    if token_id is not None:
+        flows.renew(token_id, _from_authlib(token))
+
+
+def forget_token(provider: str) -> None:
+    """The provider does not know the tokens any more; the session stays."""
+    token_id = sessions.token_id()
+    if token_id is not None:
+        flows.drop(token_id)
+
+
+@contextmanager
+def renewing(provider: str) -> Iterator[dict[str, Any] | None]:
+    """Let exactly one worker refresh: the others wait, and find the new tokens.
+
+    :raises ProviderBusy: the one that refreshes takes too long.
+    """
+    name = f"refresh:{sessions.token_id()}"
+    lock = redis_of(current_app).lock(name, timeout=LOCK_SECONDS, blocking_timeout=WAIT_SECONDS)
+    if not lock.acquire():
+        raise ProviderBusy("another worker refreshes this token")
+    try:
+        db.session.expire_all()
+        yield fetch_token(provider)
+    finally:
+        try:
+            lock.release()
+        except LockError:
+            pass  # It ended by itself; the next one reads the vault before it refreshes.
+
+
+def _row(provider: str) -> ProviderToken | None:
+    token_id = sessions.token_id() if current_user.is_authenticated else None
+    row = vault.find(token_id) if token_id is not None else None
+    if row is None or row.identity.user_id != current_user.id or row.identity.provider != provider:
+        return None
+    return row
+
+
+def _as_authlib(tokens: TokenSet) -> dict[str, Any]:
+    token: dict[str, Any] = {
+        "access_token": tokens.access_token,
+        "token_type": "bearer",
+        "expires_at": int(tokens.expires_at.timestamp()),
+    }
+    if tokens.refresh_token:
+        token["refresh_token"] = tokens.refresh_token
+    return token
+
+
+def _from_authlib(token: dict[str, Any]) -> TokenSet:
+    refresh_expires_at = token.get("refresh_expires_at")
+    return TokenSet(
+        access_token=token["access_token"],
+        expires_at=datetime.fromtimestamp(token["expires_at"], UTC),
+        # Authlib puts the old refresh token back where the answer has none; without its end it is not a new one.
+        refresh_token=token.get("refresh_token") if refresh_expires_at else None,
+        refresh_expires_at=datetime.fromtimestamp(refresh_expires_at, UTC) if refresh_expires_at else None,
+    )

@@ -1,0 +1,659 @@
+"""The provider's tokens: encrypted at rest, renewed once for all, dropped only when Kakao says that they are dead."""
+
+import json
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import time_machine
+from cryptography.fernet import Fernet
+from flask import Flask, jsonify
+from flask.testing import FlaskClient
+from flask.typing import ResponseReturnValue
+from redis import Redis
+from sqlalchemy import text
+from support import CLIENT_ID, CLIENT_SECRET, KAPI, KAUTH, FakeKakao, csrf_token, log_in, person, set_cookie
+
+from kakaoauth import create_app, flows, provider_tokens, vault
+from kakaoauth.config_checks import ConfigError
+from kakaoauth.extensions import db
+from kakaoauth.models import User
+from kakaoauth.providers import find_provider
+from kakaoauth.vault import ProviderToken
+
+CANARIES = ("canary-access-token", "canary-refresh-token", "canary-code")
+#: An access token of Kakao's lives six hours.
+SIX_HOURS = 6 * 3600
+REFUSED = {"status_code": 401, "json": {"msg": "this access token does not exist", "code": -401}}
+KOE322 = {
+    "status_code": 400,
+    "json": {"error": "invalid_grant", "error_description": "expired_or_invalid_refresh_token", "error_code": "KOE322"},
+}
+
+
+def with_call(app: Flask) -> Flask:
+    """A page of the site's own that asks Kakao something as whoever is logged in."""
+
+    @app.get("/from-kakao/")
+    def from_kakao() -> ResponseReturnValue:
+        return jsonify(find_provider("kakao").get("/v2/user/me").json())  # type: ignore[union-attr]
+
+    return app
+
+
+@pytest.fixture
+def site(make_app: Callable[..., Flask], database_url: str) -> Flask:
+    """On both databases."""
+    return with_call(make_app(DATABASE_URL=database_url))
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return with_call(make_app())
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    with time_machine.travel(datetime.now(UTC)) as clock:
+        yield clock
+
+
+@pytest.fixture
+def minji(client: FlaskClient, kakao: FakeKakao) -> FlaskClient:
+    assert log_in(client, kakao).status_code == 302
+    return client
+
+
+def rows(app: Flask) -> list[ProviderToken]:
+    with app.app_context():
+        found = list(db.session.scalars(db.select(ProviderToken).order_by(ProviderToken.id)))
+        db.session.expunge_all()
+        return found
+
+
+def opened(app: Flask) -> list[tuple[str, str | None]]:
+    """What the vault holds, in the clear."""
+    with app.app_context():
+        return [(found.access_token, found.refresh_token) for row in rows(app) if (found := vault.read(row))]
+
+
+def token_calls(kakao: FakeKakao) -> int:
+    return kakao.calls.count("POST /oauth/token")
+
+
+def is_logged_in(client: FlaskClient) -> bool:
+    return client.get("/users/me/").status_code == 200
+
+
+# At rest
+
+
+def test_tokens_of_a_login_are_kept_and_only_encrypted(site: Flask, kakao: FakeKakao) -> None:
+    log_in(site.test_client(), kakao)
+    (row,) = rows(site)
+    assert opened(site) == [("canary-access-token", "canary-refresh-token")]
+    left = row.expires_at - datetime.now(UTC)
+    assert timedelta(seconds=21500) < left <= timedelta(seconds=21599)
+    assert timedelta(days=59) < row.refresh_expires_at - datetime.now(UTC) < timedelta(days=60)
+    with site.app_context():
+        for name in db.inspect(db.engine).get_table_names():
+            everything = repr(db.session.execute(text(f"SELECT * FROM {name}")).all())
+            assert not [canary for canary in CANARIES if canary in everything], name
+
+
+def test_no_token_is_in_the_database_file_redis_a_page_or_a_log(
+    app: Flask, kakao: FakeKakao, redis: Redis, tmp_path: Path, caplog: pytest.LogCaptureFixture, clock: Any
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    client = app.test_client()
+    answers = [log_in(client, kakao)]
+    for page in ("/", "/users/me/", "/users/me/withdraw/", "/kakao/logout/", "/from-kakao/"):
+        answers.append(client.get(page))
+    clock.shift(SIX_HOURS)
+    kakao.fails(token={"status_code": 503, "json": {"error": "server_error"}})
+    answers.append(client.get("/from-kakao/"))
+    kakao.fails(token=KOE322)
+    answers.append(client.get("/from-kakao/"))
+    log_in(client, kakao)
+    answers.append(client.post("/users/me/logout-everywhere/", data={"csrf_token": csrf_token(client)}))
+    assert answers[-1].status_code == 302
+    with app.app_context():
+        db.engine.dispose()
+    kept = {f"file {path.name}": path.read_bytes() for path in tmp_path.rglob("test.db*")}
+    assert kept
+    for key in redis.keys():
+        kept[f"redis {key!r}"] = redis.get(key) if redis.type(key) == b"string" else b""
+    for number, answer in enumerate(answers):
+        kept[f"answer {number}"] = answer.data + str(answer.headers).encode()
+    kept["log"] = caplog.text.encode() + repr([vars(record) for record in caplog.records]).encode()
+    assert not [(where, word) for where, what in kept.items() for word in CANARIES if word.encode() in what]
+
+
+def test_repr_of_what_carries_tokens_shows_none(app: Flask, minji: FlaskClient) -> None:
+    (row,) = rows(app)
+    with app.app_context():
+        shown = repr(vault.read(row)) + repr(row)
+    assert "canary" not in shown
+
+
+def test_each_login_has_a_row_of_its_own(app: Flask, kakao: FakeKakao) -> None:
+    for number in (1, 2):
+        kakao.token = {"access_token": f"canary-{number}"}
+        log_in(app.test_client(), kakao)
+    assert [access for access, _ in opened(app)] == ["canary-1", "canary-2"]
+
+
+def test_rows_that_nobody_can_use_go_at_the_next_login(app: Flask, kakao: FakeKakao, clock: Any) -> None:
+    log_in(app.test_client(), kakao)
+    clock.shift(59 * 86400)
+    log_in(app.test_client(), kakao)
+    assert len(rows(app)) == 2
+    clock.shift(2 * 86400)
+    kakao.me = person(5)
+    log_in(app.test_client(), kakao)
+    assert len(rows(app)) == 3, "somebody else's login is no reason to look"
+    kakao.me = person(3902187744)
+    log_in(app.test_client(), kakao)
+    assert len(rows(app)) == 3
+
+
+def test_session_holds_the_number_of_the_row_and_no_token(app: Flask, minji: FlaskClient, redis: Redis) -> None:
+    (key,) = redis.keys("session:*")
+    assert json.loads(redis.get(key))["_token"] == rows(app)[0].id
+
+
+# Keys
+
+
+def key() -> str:
+    return Fernet.generate_key().decode()
+
+
+def rotate(app: Flask) -> str:
+    result = app.test_cli_runner().invoke(args=["kakao", "rotate-keys"])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_default_key_comes_from_the_secret_key(make_app: Callable[..., Flask], kakao: FakeKakao) -> None:
+    first = make_app()
+    log_in(first.test_client(), kakao)
+    assert opened(make_app()) == [("canary-access-token", "canary-refresh-token")]
+    assert opened(make_app(SECRET_KEY="another secret for tests, of over 32 characters")) == []
+    assert opened(make_app(TOKEN_KEYS=key())) == []
+
+
+def test_old_rows_stay_readable_behind_a_new_key(make_app: Callable[..., Flask], kakao: FakeKakao) -> None:
+    old, new = key(), key()
+    log_in(make_app(TOKEN_KEYS=old).test_client(), kakao)
+    both = make_app(TOKEN_KEYS=f"{new},{old}")
+    assert opened(both) == [("canary-access-token", "canary-refresh-token")]
+    log_in(both.test_client(), kakao)
+    assert len(opened(make_app(TOKEN_KEYS=new))) == 1, "the first key encrypts"
+
+
+def test_after_rotation_the_old_key_may_go(
+    make_app: Callable[..., Flask], database_url: str, kakao: FakeKakao, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kakaoauth.flows.tokens.BATCH", 2)
+    old, new = key(), key()
+    before = make_app(TOKEN_KEYS=old, DATABASE_URL=database_url)
+    for number in range(5):
+        kakao.token = {"access_token": f"token-{number}", "refresh_token": None if number == 3 else f"again-{number}"}
+        log_in(before.test_client(), kakao)
+    tokens = opened(before)
+    assert len(tokens) == 5
+    both = make_app(TOKEN_KEYS=f"{new},{old}", DATABASE_URL=database_url)
+    assert rotate(both) == "5 logins' tokens are encrypted with the newest key.\n"
+    assert opened(make_app(TOKEN_KEYS=new, DATABASE_URL=database_url)) == tokens
+    assert opened(before) == []
+
+
+def test_rotation_says_what_no_key_opens_and_leaves_it(make_app: Callable[..., Flask], kakao: FakeKakao) -> None:
+    old = key()
+    log_in(make_app(TOKEN_KEYS=old).test_client(), kakao)
+    late = make_app(TOKEN_KEYS=key())
+    log_in(late.test_client(), kakao)
+    said = rotate(late)
+    assert said.startswith("1 logins' tokens")
+    assert "1 could not be read with any key" in said
+    assert len(opened(make_app(TOKEN_KEYS=old))) == 1
+
+
+def test_token_whose_key_is_gone_is_unusable_and_its_owner_stays_logged_in(
+    make_app: Callable[..., Flask], kakao: FakeKakao
+) -> None:
+    client = make_app(TOKEN_KEYS=key()).test_client()
+    log_in(client, kakao)
+    app = with_call(make_app(TOKEN_KEYS=key()))
+    after = app.test_client()
+    after.set_cookie("session", set_cookie(client))
+    assert is_logged_in(after)
+    before = len(kakao.calls)
+    assert after.get("/from-kakao/").status_code == 400
+    assert len(kakao.calls) == before
+    assert after.post("/kakao/logout/", data={"csrf_token": csrf_token(after)}).status_code == 302
+    assert not is_logged_in(after)
+    assert rows(app) == []
+
+
+@pytest.mark.parametrize("keys", ["short", "a" * 44, f"{'A' * 43}=,no", "한글", f"{'A' * 43}=;{'B' * 43}="])
+def test_key_that_is_none_stops_the_start(settings: dict[str, Any], keys: str) -> None:
+    with pytest.raises(ConfigError, match="TOKEN_KEYS must be Fernet keys") as caught:
+        create_app({**settings, "TOKEN_KEYS": keys})
+    assert keys not in str(caught.value)
+
+
+# Use and renewal
+
+
+def test_call_as_the_person_carries_this_logins_token(app: Flask, kakao: FakeKakao) -> None:
+    browsers = []
+    for number in (1, 2):
+        kakao.token = {"access_token": f"canary-{number}"}
+        browsers.append(app.test_client())
+        log_in(browsers[-1], kakao)
+    for number, browser in enumerate(browsers, 1):
+        assert browser.get("/from-kakao/").json == kakao.me
+        assert kakao.mock.last_request.headers["Authorization"] == f"Bearer canary-{number}"
+    assert token_calls(kakao) == 2
+
+
+def test_nobody_logged_in_means_no_call(app: Flask, kakao: FakeKakao) -> None:
+    assert app.test_client().get("/from-kakao/").status_code == 400
+    assert kakao.calls == []
+
+
+def test_row_of_somebody_else_is_not_used(app: Flask, minji: FlaskClient, kakao: FakeKakao, redis: Redis) -> None:
+    stranger = app.test_client()
+    kakao.me = person(5)
+    log_in(stranger, kakao)
+    first, second = rows(app)
+    for name in redis.keys("session:*"):
+        data = json.loads(redis.get(name))
+        redis.set(name, json.dumps({**data, "_token": first.id if data["_token"] == second.id else second.id}))
+    before = len(kakao.calls)
+    assert [browser.get("/from-kakao/").status_code for browser in (minji, stranger)] == [400, 400]
+    assert len(kakao.calls) == before
+
+
+def test_expired_token_is_renewed_with_what_kakao_wants(site: Flask, kakao: FakeKakao, clock: Any) -> None:
+    client = site.test_client()
+    log_in(client, kakao)
+    clock.shift(SIX_HOURS)
+    kakao.token = {"access_token": "fresh-access", "refresh_token": None, "refresh_token_expires_in": None}
+    assert client.get("/from-kakao/").json == kakao.me
+    assert kakao.form() == {
+        "grant_type": "refresh_token",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "refresh_token": "canary-refresh-token",
+    }
+    assert kakao.mock.last_request.headers["Authorization"] == "Bearer fresh-access"
+    assert client.get("/from-kakao/").status_code == 200
+    assert token_calls(kakao) == 2, "one login, one renewal"
+
+
+@pytest.mark.parametrize("left_out", [True, False], ids=["left out", "null"])
+def test_old_refresh_token_is_kept_where_the_answer_has_none(
+    site: Flask, kakao: FakeKakao, clock: Any, left_out: bool
+) -> None:
+    client = site.test_client()
+    log_in(client, kakao)
+    ends = rows(site)[0].refresh_expires_at
+    clock.shift(SIX_HOURS)
+    answer = {"token_type": "bearer", "access_token": "fresh-access", "expires_in": 21599}
+    kakao.fails(token={"json": answer if left_out else {**answer, "refresh_token": None}})
+    client.get("/from-kakao/")
+    assert opened(site) == [("fresh-access", "canary-refresh-token")]
+    assert rows(site)[0].refresh_expires_at == ends
+    assert rows(site)[0].expires_at > datetime.now(UTC) + timedelta(hours=5)
+    clock.shift(SIX_HOURS)
+    client.get("/from-kakao/")
+    assert kakao.form()["refresh_token"] == "canary-refresh-token"
+
+
+def test_new_refresh_token_takes_the_place_of_the_old(site: Flask, kakao: FakeKakao, clock: Any) -> None:
+    client = site.test_client()
+    log_in(client, kakao)
+    ends = rows(site)[0].refresh_expires_at
+    clock.shift(SIX_HOURS)
+    kakao.token = {"access_token": "fresh-access", "refresh_token": "fresh-refresh"}
+    client.get("/from-kakao/")
+    assert opened(site) == [("fresh-access", "fresh-refresh")]
+    assert rows(site)[0].refresh_expires_at > ends
+    clock.shift(SIX_HOURS)
+    client.get("/from-kakao/")
+    assert kakao.form()["refresh_token"] == "fresh-refresh"
+
+
+def test_twenty_at_once_renew_once(site: Flask, kakao: FakeKakao, clock: Any) -> None:
+    client = site.test_client()
+    log_in(client, kakao)
+    cookie = set_cookie(client)
+    clock.shift(SIX_HOURS)
+    kakao.token = {"access_token": "fresh-access", "refresh_token": "fresh-refresh"}
+    line = threading.Barrier(20)
+    found: list[int] = []
+
+    def ask() -> None:
+        browser = site.test_client()
+        browser.set_cookie("session", cookie)
+        line.wait(10)
+        found.append(browser.get("/from-kakao/").status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert found == [200] * 20
+    assert token_calls(kakao) == 2, "one login, one renewal"
+    assert opened(site) == [("fresh-access", "fresh-refresh")]
+
+
+def test_twenty_at_once_with_a_dead_refresh_token_ask_kakao_once(app: Flask, kakao: FakeKakao, clock: Any) -> None:
+    client = app.test_client()
+    log_in(client, kakao)
+    cookie = set_cookie(client)
+    clock.shift(SIX_HOURS)
+    kakao.fails(token=KOE322)
+    line = threading.Barrier(20)
+    found: list[int] = []
+
+    def ask() -> None:
+        browser = app.test_client()
+        browser.set_cookie("session", cookie)
+        line.wait(10)
+        found.append(browser.get("/from-kakao/").status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert found == [400] * 20
+    assert token_calls(kakao) == 2, "one login, one renewal"
+
+
+def test_worker_that_died_with_the_lock_holds_nobody_up_for_ever(
+    app: Flask, minji: FlaskClient, kakao: FakeKakao, redis: Redis, clock: Any
+) -> None:
+    clock.shift(SIX_HOURS)
+    redis.set(f"refresh:{rows(app)[0].id}", "a dead worker's", px=700)
+    began = time.perf_counter()
+    assert minji.get("/from-kakao/").status_code == 200
+    assert 0.3 < time.perf_counter() - began < 3
+    assert token_calls(kakao) == 2
+    assert provider_tokens.LOCK_SECONDS <= 15
+
+
+def test_lock_held_too_long_means_busy_and_changes_nothing(
+    app: Flask, minji: FlaskClient, kakao: FakeKakao, redis: Redis, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_tokens, "WAIT_SECONDS", 0.2)
+    clock.shift(SIX_HOURS)
+    name = f"refresh:{rows(app)[0].id}"
+    redis.set(name, "another worker's", ex=60)
+    assert minji.get("/from-kakao/").status_code == 503
+    assert token_calls(kakao) == 1
+    assert redis.get(name) == b"another worker's"
+    assert len(rows(app)) == 1
+    assert is_logged_in(minji)
+
+
+def test_lock_that_ended_during_the_call_does_no_harm(
+    app: Flask, minji: FlaskClient, kakao: FakeKakao, redis: Redis, clock: Any
+) -> None:
+    clock.shift(SIX_HOURS)
+    name = f"refresh:{rows(app)[0].id}"
+    answer = {"token_type": "bearer", "access_token": "fresh-access", "expires_in": 21599}
+
+    def slowly(*_: Any) -> dict[str, Any]:
+        assert 0 < redis.pttl(name) <= provider_tokens.LOCK_SECONDS * 1000
+        redis.delete(name)
+        return answer
+
+    kakao.fails(token={"json": slowly})
+    assert minji.get("/from-kakao/").status_code == 200
+    assert opened(app)[0][0] == "fresh-access"
+
+
+def test_lock_is_free_after_a_renewal_that_failed(
+    minji: FlaskClient, kakao: FakeKakao, redis: Redis, clock: Any
+) -> None:
+    clock.shift(SIX_HOURS)
+    kakao.fails(token={"status_code": 500, "text": ""})
+    assert minji.get("/from-kakao/").status_code == 503
+    assert redis.keys("refresh:*") == []
+
+
+# What Kakao's refusals do
+
+DEAD = {"-401 on the call": ("me", REFUSED), "KOE322 on the renewal": ("token", KOE322)}
+ALIVE = {
+    "-1": {"status_code": 400, "json": {"msg": "internal", "code": -1}},
+    "-7": {"status_code": 400, "json": {"msg": "maintenance", "code": -7}},
+    "-10 as 400": {"status_code": 400, "json": {"msg": "API limit has been exceeded.", "code": -10}},
+    "-10 as 429": {"status_code": 429, "json": {"msg": "API limit has been exceeded.", "code": -10}},
+    "-9798": {"status_code": 503, "json": {"msg": "service under maintenance", "code": -9798}},
+    "500": {"status_code": 500, "text": ""},
+    "502 in HTML": {"status_code": 502, "text": "<html>", "headers": {"Content-Type": "text/html"}},
+    "time-out": {"exc": requests.exceptions.ReadTimeout},
+    "refused connection": {"exc": requests.exceptions.ConnectionError},
+    "-401 in a 503": {"status_code": 503, "json": {"msg": "?", "code": -401}},
+}
+
+
+@pytest.mark.parametrize("case", DEAD)
+def test_token_that_kakao_calls_dead_is_dropped_and_the_session_stays(
+    site: Flask, kakao: FakeKakao, clock: Any, case: str
+) -> None:
+    client, other = site.test_client(), site.test_client()
+    log_in(client, kakao)
+    log_in(other, kakao)
+    call, answer = DEAD[case]
+    if call == "token":
+        clock.shift(SIX_HOURS)
+    kakao.fails(**{call: answer})
+    assert client.get("/from-kakao/").status_code == 400
+    (left,) = rows(site)
+    assert left.id == 2, "the other login's stays"
+    assert is_logged_in(client)
+    before = len(kakao.calls)
+    assert client.get("/from-kakao/").status_code == 400
+    assert len(kakao.calls) == before, "a dead token is not tried again"
+
+
+@pytest.mark.parametrize("call", ["me", "token"])
+@pytest.mark.parametrize("case", ALIVE)
+def test_token_outlives_kakaos_bad_days(
+    app: Flask, minji: FlaskClient, kakao: FakeKakao, clock: Any, call: str, case: str
+) -> None:
+    if call == "token":
+        clock.shift(SIX_HOURS)
+    kakao.fails(**{call: ALIVE[case]})
+    assert minji.get("/from-kakao/").status_code == 503
+    assert opened(app) == [("canary-access-token", "canary-refresh-token")]
+    assert is_logged_in(minji)
+    kakao.mock.post(f"{KAUTH}/oauth/token", json=kakao._token)
+    kakao.mock.get(f"{KAPI}/v2/user/me", json=kakao.me)
+    assert minji.get("/from-kakao/").status_code == 200
+
+
+def test_html_instead_of_tokens_leaves_the_old_ones(
+    app: Flask, minji: FlaskClient, kakao: FakeKakao, clock: Any
+) -> None:
+    clock.shift(SIX_HOURS)
+    kakao.fails(token={"status_code": 200, "text": "<html>", "headers": {"Content-Type": "text/html"}})
+    assert minji.get("/from-kakao/").status_code == 503
+    assert opened(app) == [("canary-access-token", "canary-refresh-token")]
+    assert is_logged_in(minji)
+
+
+def test_missing_consent_is_said_and_drops_nothing(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
+    kakao.fails(me={"status_code": 403, "json": {"msg": "insufficient scopes.", "code": -402}})
+    assert minji.get("/from-kakao/").status_code == 403
+    assert len(rows(app)) == 1
+
+
+def test_login_that_ended_during_a_renewal_keeps_nothing(site: Flask, kakao: FakeKakao, clock: Any) -> None:
+    client = site.test_client()
+    log_in(client, kakao)
+    clock.shift(SIX_HOURS)
+    answer = {"token_type": "bearer", "access_token": "fresh-access", "expires_in": 21599}
+
+    def meanwhile(*_: Any) -> dict[str, Any]:
+        def end() -> None:
+            with site.app_context():
+                flows.take_out(token_id=1)
+
+        thread = threading.Thread(target=end)
+        thread.start()
+        thread.join(10)
+        return answer
+
+    kakao.fails(token={"json": meanwhile})
+    assert client.get("/from-kakao/").status_code == 200
+    assert rows(site) == []
+
+
+def test_renewal_outside_a_login_is_nobodys(app: Flask, minji: FlaskClient) -> None:
+    with app.app_context():
+        flows.renew(999, vault.TokenSet("x", datetime.now(UTC)))
+        flows.drop(999)
+        assert flows.take_out(token_id=999) == flows.take_out() == []
+    assert len(rows(app)) == 1
+
+
+# Odd answers
+
+
+@pytest.mark.parametrize("lifetime", ["21599", -5, 10**18, None, 2.5, True, [], {"a": 1}])
+def test_odd_lifetime_of_an_access_token_means_use_it_once(
+    app: Flask, client: FlaskClient, kakao: FakeKakao, lifetime: Any
+) -> None:
+    kakao.token = {"expires_in": lifetime}
+    assert log_in(client, kakao).status_code == 302
+    assert is_logged_in(client)
+    assert rows(app)[0].expires_at <= datetime.now(UTC)
+    kakao.token = {"access_token": "fresh-access"}
+    assert client.get("/from-kakao/").status_code == 200
+    assert opened(app)[0][0] == "fresh-access"
+
+
+@pytest.mark.parametrize("lifetime", ["5183999", -5, 10**18, None, 2.5, True, []])
+def test_odd_lifetime_of_a_refresh_token_means_two_months(
+    app: Flask, client: FlaskClient, kakao: FakeKakao, lifetime: Any
+) -> None:
+    kakao.token = {"refresh_token_expires_in": lifetime}
+    assert log_in(client, kakao).status_code == 302
+    left = rows(app)[0].refresh_expires_at - datetime.now(UTC)
+    assert timedelta(days=59) < left <= timedelta(days=60)
+
+
+@pytest.mark.parametrize("odd", [12345, "", "two words", "line\nbreak", [], None, "한글"])
+def test_login_without_a_usable_refresh_token_works_until_the_access_token_ends(
+    app: Flask, client: FlaskClient, kakao: FakeKakao, clock: Any, odd: Any
+) -> None:
+    kakao.token = {"refresh_token": odd}
+    assert log_in(client, kakao).status_code == 302
+    assert opened(app) == [("canary-access-token", None)]
+    assert client.get("/from-kakao/").status_code == 200
+    clock.shift(SIX_HOURS)
+    answer = client.get("/from-kakao/")
+    assert (answer.status_code, 'data-code="CODE_REFUSED"' in answer.text) == (400, True)
+    assert is_logged_in(client)
+    assert token_calls(kakao) == 1
+
+
+@pytest.mark.parametrize("odd", [12345, "", "two words", None, []])
+def test_renewal_without_a_usable_access_token_leaves_the_old_tokens(
+    app: Flask, minji: FlaskClient, kakao: FakeKakao, clock: Any, odd: Any
+) -> None:
+    clock.shift(SIX_HOURS)
+    kakao.token = {"access_token": odd}
+    assert minji.get("/from-kakao/").status_code == 503
+    assert opened(app) == [("canary-access-token", "canary-refresh-token")]
+    assert is_logged_in(minji)
+
+
+def test_very_long_tokens_are_kept_whole(site: Flask, kakao: FakeKakao) -> None:
+    kakao.token = {"access_token": "a" * 4000, "refresh_token": "r" * 4000}
+    assert log_in(site.test_client(), kakao).status_code == 302
+    assert opened(site) == [("a" * 4000, "r" * 4000)]
+
+
+def test_rotation_during_a_renewal_brings_no_old_token_back(site: Flask, kakao: FakeKakao) -> None:
+    """The whole batch is read before it is written; what a renewal wrote in between is newer."""
+    app = site
+    log_in(app.test_client(), kakao)
+    soon = datetime.now(UTC) + timedelta(hours=6)
+    threads: list[threading.Thread] = []
+
+    def renew() -> None:
+        with app.app_context():
+            flows.renew(1, vault.TokenSet("fresh-access", soon, "fresh-refresh", soon))
+
+    @flows.transaction
+    def rotate_slowly() -> None:
+        (row,) = vault.batch_after(0, 10)
+        threads.append(threading.Thread(target=renew))
+        threads[0].start()
+        threads[0].join(10)
+        vault.reseal(row)
+
+    with app.app_context():
+        rotate_slowly()
+    threads[0].join(10)
+    assert opened(app) == [("fresh-access", "fresh-refresh")]
+
+
+def test_tokens_go_with_the_account(site: Flask, kakao: FakeKakao) -> None:
+    log_in(site.test_client(), kakao)
+    with site.app_context():
+        db.session.execute(db.delete(User))
+        db.session.commit()
+    assert rows(site) == []
+
+
+def test_copy_of_the_database_alone_opens_nothing(app: Flask, minji: FlaskClient, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "test.db") as connection:
+        (sealed,) = connection.execute("SELECT access_token FROM provider_tokens").fetchone()
+    connection.close()
+    assert sealed.startswith("gAAAA")
+    thief = create_app({**app.config, "TESTING": True, "TOKEN_KEYS": key()})
+    with thief.app_context():
+        assert vault.unseal(sealed) is None
+        db.engine.dispose()
+
+
+def test_row_that_goes_while_it_is_rewritten_is_no_error(site: Flask, kakao: FakeKakao) -> None:
+    log_in(site.test_client(), kakao)
+    found: list[bool] = []
+
+    def end() -> None:
+        with site.app_context():
+            flows.drop(1)
+
+    @flows.transaction
+    def renew_slowly() -> None:
+        row = vault.find(1)
+        found.append(row is not None)
+        if row is not None:
+            thread = threading.Thread(target=end)
+            thread.start()
+            thread.join(10)
+            vault.write(row, vault.TokenSet("fresh-access", datetime.now(UTC)))
+
+    with site.app_context():
+        renew_slowly()
+    assert found == [True, False]
+    assert rows(site) == []
