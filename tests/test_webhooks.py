@@ -632,6 +632,17 @@ def test_message_that_comes_before_the_first_login_is_stored_refuses_that_login_
     assert user_of(app, "9") is not None
 
 
+def test_password_changed_on_the_way_in_does_not_refuse_the_login(app: Flask, kakao: FakeKakao) -> None:
+    browser = app.test_client()
+    kakao.me = person(9, email="new@example.kr")
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        state = begin_login(browser)["state"]
+        clock.shift(3)
+        assert tell(app, kakao, "credential-change", "9").status_code == 202
+        clock.shift(3)
+        assert come_back(browser, state).status_code == 302
+
+
 # Kakao's keys
 
 

@@ -38,8 +38,8 @@ NO_EFFECT = (
     "assurance-level-change",
     "user-profile-changed",
 )
-#: What a login may meet that began before it: see `log_in`.
-ENDS_LOGIN = (*ENDS_LINK, *ENDS_SESSIONS)
+#: What refuses a first login that was begun before it. Not a changed password: people change it in order to log in.
+ENDS_LOGIN = (*ENDS_LINK, "account-disabled", "sessions-revoked", "tokens-revoked", "credential-compromise")
 
 #: Consent item -> the fields it covers.
 COVERED = {

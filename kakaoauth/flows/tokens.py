@@ -6,7 +6,6 @@ from typing import NamedTuple
 from kakaoauth import vault
 from kakaoauth.errors import AppError
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import Identity
 from kakaoauth.providers import find_provider
 from kakaoauth.providers.base import TokenSet
 from kakaoauth.providers.deadline import deadline
@@ -93,8 +92,3 @@ def _reseal_after(last: int) -> tuple[int, int, int]:
             lost += 1
         last = row.id
     return done, lost, last
-
-
-def forget_identities(identities: list[Identity]) -> None:
-    """Inside another verb's transaction."""
-    vault.forget_all([identity.id for identity in identities])
