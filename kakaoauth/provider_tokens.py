@@ -13,7 +13,7 @@ from flask_login import current_user
 from redis.exceptions import LockError
 
 from kakaoauth import flows, sessions, vault
-from kakaoauth.errors import ProviderBusy
+from kakaoauth.errors import CodeRefused, ProviderBusy
 from kakaoauth.extensions import db, redis_of
 from kakaoauth.providers.base import TokenSet
 from kakaoauth.vault import ProviderToken
@@ -58,6 +58,9 @@ def renewing(provider: str) -> Iterator[dict[str, Any] | None]:
     try:
         db.session.expire_all()
         yield fetch_token(provider)
+    except CodeRefused:
+        forget_token(provider)  # Still under the lock: those who wait find nothing that they could refresh in vain.
+        raise
     finally:
         try:
             lock.release()

@@ -172,8 +172,7 @@ def test_staff_sees_the_list_and_searches_it(context: Context, site: Any) -> Non
     picture(page, "users")
 
 
-@pytest.mark.parametrize("language", ["ko-KR", "en-US"])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("language", "dark"), [("ko-KR", False), ("en-US", True)])
 def test_phone_shows_every_page_without_sideways_scrolling(
     context: Context, site: Any, language: str, dark: bool
 ) -> None:
@@ -183,7 +182,16 @@ def test_phone_shows_every_page_without_sideways_scrolling(
         picture(page, "phone-ko")
     log_in_as(page, site, "bigid")
     site.flask("users", "promote", "bigid@example.com", "--staff")
-    for path in ("/", "/users/me/", "/users/", "/users/1/", "/kakao/logout/", "/nowhere/", "/kakao/login/callback/"):
+    for path in (
+        "/",
+        "/users/me/",
+        "/users/",
+        "/users/1/",
+        "/users/me/withdraw/",
+        "/kakao/logout/",
+        "/nowhere/",
+        "/kakao/login/callback/",
+    ):
         page.goto(f"{site.url}{path}")
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 375, path

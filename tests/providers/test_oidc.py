@@ -373,7 +373,7 @@ class TestKeys:
             first.join()
 
     def test_waiting_for_the_keys_ends(self, keys: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("kakaoauth.providers.oidc.BRAKE", 0.05)
+        monkeypatch.setattr("kakaoauth.providers.oidc.PATIENCE", 0.05)
         with keys._lock, pytest.raises(ProviderUnavailable):
             keys.find("key-one")
 
