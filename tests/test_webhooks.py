@@ -995,3 +995,14 @@ def console_of(port: int) -> Any:
         return requests.get(f"http://127.0.0.1:{port}/sandbox/api/console", timeout=5).json()
     except requests.ConnectionError:
         return None
+
+
+def test_genuine_message_under_a_new_key_is_not_refused_because_of_made_up_ones(
+    app: Flask, people: People, kakao: FakeKakao
+) -> None:
+    """Anybody can make us ask for keys; the next 30 seconds nobody can. What comes then is put off, not refused."""
+    assert tell(app, kakao).status_code == 202  # the keys are known and fresh
+    assert post(app, signed(kakao, claims("user-linked", MINJI), kid="made-up-1")).status_code == 400
+    answer = post(app, signed(kakao, claims("user-linked", MINJI), kid="made-up-2"))
+    assert answer.status_code == 503
+    assert "Retry-After" in answer.headers

@@ -16,9 +16,9 @@ from joserfc.errors import DecodeError, JoseError
 from joserfc.jwk import GuestProtocol, RSAKey
 from joserfc.jws import JWSRegistry
 
-from kakaoauth.errors import UntrustedIdentity
+from kakaoauth.errors import ProviderUnavailable, UntrustedIdentity
 from kakaoauth.providers.base import AccountEvent, SetRefused
-from kakaoauth.providers.oidc import LEEWAY, KeyStore
+from kakaoauth.providers.oidc import LEEWAY, KeyStore, UnknownForNow
 
 #: Seconds: older messages are refused. Longer than an outage of ours, shorter than their ids are remembered.
 MAX_AGE = 30 * 86400
@@ -61,6 +61,9 @@ def _verified_claims(raw: str, keys: KeyStore) -> dict[str, Any]:
     registry = JWSRegistry(algorithms=["RS256"], strict_check_header=False)
     try:
         token = jwt.decode(raw, key_of, registry=registry)
+    except UnknownForNow:
+        # Made-up messages by anybody hold the brake; a genuine one under a new key must not be refused for it.
+        raise ProviderUnavailable("the key may be newer than the ones we have") from None
     except UntrustedIdentity:
         raise SetRefused("invalid_key", "unknown kid") from None
     except DecodeError:

@@ -39,6 +39,10 @@ _SUBJECT = re.compile(r"[1-9][0-9]{0,39}")
 _HOSTILE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
+class UnknownForNow(UntrustedIdentity):
+    """An unknown key id while the brake holds: it may be made up, or rotated in since we last asked."""
+
+
 class KeyStore:
     """The provider's signing keys, with their age. Safe for threads; one of them asks while the others go on."""
 
@@ -56,28 +60,34 @@ class KeyStore:
     def find(self, kid: str) -> RSAKey:
         """Return the key of that id, asking the provider where that is needed and allowed.
 
-        :raises UntrustedIdentity: the provider does not have it. :raises ProviderUnavailable: cannot be known now.
+        :raises UntrustedIdentity: the provider does not have it, or (UnknownForNow) did not when we last asked.
+        :raises ProviderUnavailable: cannot be known now.
         """
         key = self._get(kid, FRESH)
+        asked = False
         if key is None:
-            self._renew(kid)
+            asked = self._renew(kid)
             key = self._get(kid, USABLE)
         if key is not None:
             return key
         if self._failed:
             raise ProviderUnavailable("the provider's signing keys cannot be had")
-        raise UntrustedIdentity("id_token: signed with a key the provider does not publish")
+        refusal = UntrustedIdentity if asked else UnknownForNow
+        raise refusal("id_token: signed with a key the provider does not publish")
 
-    def _renew(self, kid: str) -> None:
+    def _renew(self, kid: str) -> bool:
+        """Ask for the keys where that is needed and allowed; say whether it was done."""
         old_will_do = self._get(kid, USABLE) is not None
         if old_will_do and self._lock.locked():
-            return
+            return False
         if not self._lock.acquire(timeout=time_left(PATIENCE)):
             raise ProviderUnavailable("the provider's signing keys take too long")
         try:
             # Looked at under the lock: those who waited find the keys that the first one has got.
             if self._get(kid, FRESH) is None and self._may_ask():
                 self._ask(RENEWAL if old_will_do else PATIENCE)
+                return True
+            return False
         finally:
             self._lock.release()
 
