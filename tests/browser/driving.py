@@ -33,6 +33,6 @@ def log_in_as(page: Page, site: Any, person: str, next_path: str = "") -> None:
 
 
 def picture(page: Page, name: str) -> None:
-    """Keep a picture for the README when asked to (`make pictures`)."""
+    """Keep a picture for the README when asked to (`PICTURES=1 make test`)."""
     if os.environ.get("PICTURES"):
         page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")

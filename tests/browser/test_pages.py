@@ -60,7 +60,6 @@ def test_refused_email_is_asked_for_and_ends_at_next(context: Context, site: Any
     choose(page, "refuses")
     agree(page, without=("account_email",))
     expect(page.locator("h1")).to_have_text("이메일 주소가 필요해요")
-    picture(page, "email-ko")
     page.click("text=이메일 제공에 동의하기")
     expect(page.locator("input[name=item]")).to_have_count(1)
     page.check("input[name=item][value=account_email]")
