@@ -12,7 +12,7 @@ PIP := .venv/bin/python -m pip install --quiet --no-input
 START := import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); \
 	import runpy; runpy.run_module("kakaoauth.embedded", run_name="__main__")
 
-.PHONY: help run test check bench clean python chromium
+.PHONY: help run test check bench translations clean python chromium
 
 help:
 	@echo "make run     the site on http://localhost:8000, with its own Redis, database and a Kakao to try"
@@ -20,6 +20,7 @@ help:
 	@echo "make test    all tests, with whatever they need"
 	@echo "make check   ruff, mypy, then all tests"
 	@echo "make bench   the benchmarks"
+	@echo "make translations   compile the Korean texts after a change of messages.po"
 	@echo "make clean   remove what make made; your data in instance/ stays"
 
 run: $(RUN)
@@ -36,6 +37,9 @@ check: $(DEV)
 
 bench: $(DEV)
 	@for file in benchmarks/*.py; do [ ! -e "$$file" ] || .venv/bin/python "$$file" || exit 1; done
+
+translations: $(DEV)
+	@.venv/bin/pybabel -q compile -d kakaoauth/translations
 
 clean:
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.* htmlcov
