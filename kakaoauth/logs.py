@@ -28,9 +28,6 @@ def init_app(app: Flask) -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(UtcFormatter("%(asctime)sZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
         root.addHandler(handler)
-    # At DEBUG, Authlib writes the PKCE verifier and urllib3 whole addresses.
-    for name in ("authlib", "urllib3", "requests"):
-        logging.getLogger(name).setLevel(logging.INFO)
     werkzeug = logging.getLogger("werkzeug")
     if not any(isinstance(known, WithoutQuery) for known in werkzeug.filters):
         werkzeug.addFilter(WithoutQuery())

@@ -5,7 +5,6 @@ The session says which login it is, the vault keeps that login's tokens, flows w
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import current_app
@@ -35,7 +34,7 @@ def update_token(provider: str, token: dict[str, Any], **_old: Any) -> None:
     """Keep what a refresh brought."""
     token_id = sessions.token_id()
     if token_id is not None:
-        flows.renew(token_id, _from_authlib(token))
+        flows.renew(token_id, TokenSet.from_authlib(token))
 
 
 def forget_token(provider: str) -> None:
@@ -85,14 +84,3 @@ def _as_authlib(tokens: TokenSet) -> dict[str, Any]:
     if tokens.refresh_token:
         token["refresh_token"] = tokens.refresh_token
     return token
-
-
-def _from_authlib(token: dict[str, Any]) -> TokenSet:
-    refresh_expires_at = token.get("refresh_expires_at")
-    return TokenSet(
-        access_token=token["access_token"],
-        expires_at=datetime.fromtimestamp(token["expires_at"], UTC),
-        # Authlib puts the old refresh token back where the answer has none; without its end it is not a new one.
-        refresh_token=token.get("refresh_token") if refresh_expires_at else None,
-        refresh_expires_at=datetime.fromtimestamp(refresh_expires_at, UTC) if refresh_expires_at else None,
-    )

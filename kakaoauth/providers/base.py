@@ -1,6 +1,7 @@
 """What a login provider offers, in words that fit every provider. Knows no provider, no request and no database."""
 
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,6 +42,20 @@ class TokenSet:
     expires_at: datetime
     refresh_token: str | None = field(default=None, repr=False)
     refresh_expires_at: datetime | None = None
+
+    @classmethod
+    def from_authlib(cls, token: Mapping[str, Any]) -> "TokenSet":
+        """From a token in Authlib's words, times in unix seconds.
+
+        Authlib puts the old refresh token back where an answer has none: without `refresh_expires_at` it is not new.
+        """
+        refresh_ends = token.get("refresh_expires_at")
+        return cls(
+            access_token=token["access_token"],
+            expires_at=datetime.fromtimestamp(token["expires_at"], UTC),
+            refresh_token=token.get("refresh_token") if refresh_ends else None,
+            refresh_expires_at=datetime.fromtimestamp(refresh_ends, UTC) if refresh_ends else None,
+        )
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from kakaoauth.providers import kakao_errors, oidc
 from kakaoauth.providers.base import AccountEvent, PendingLogin, Profile, TokenKeeper, TokenSet
 from kakaoauth.providers.deadline import deadline
 from kakaoauth.providers.http import Line, Session, line_for
-from kakaoauth.providers.kakao_answers import read_answer, read_token, require_done, today_in_korea, token_set
+from kakaoauth.providers.kakao_answers import read_answer, read_token, require_done, today_in_korea
 from kakaoauth.providers.kakao_events import read_set
 from kakaoauth.providers.kakao_profile import fill_gaps, read_claims, read_profile
 from kakaoauth.providers.pending import StateData
@@ -168,7 +168,7 @@ class Kakao:
         with self.line.conversation():
             token = self._app.exchange(pending, code)
             claims = self._claims(token, pending)
-            tokens = token_set(token)
+            tokens = TokenSet.from_authlib(token)
             if claims is not None and self._is_enough(claims, token):
                 return replace(read_claims(claims), tokens=tokens)
             profile = replace(read_profile(self._user_me(token), today_in_korea()), tokens=tokens)
@@ -187,9 +187,6 @@ class Kakao:
             raise CodeRefused("no token of this login is kept") from None
         except InvalidTokenError:
             raise CodeRefused("the access token is over and there is no refresh token") from None
-        except CodeRefused:
-            self._forget_token()
-            raise
         if answer.status_code >= 400:
             try:
                 read_answer(answer)

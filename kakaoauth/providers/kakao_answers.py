@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,6 @@ from requests import Response
 
 from kakaoauth.errors import AccountUnusable, ProviderUnavailable
 from kakaoauth.providers import kakao_errors
-from kakaoauth.providers.base import TokenSet
 from kakaoauth.providers.http import read_json
 
 #: Lifetimes where the answer does not say: an access token is used at once or renewed, a refresh token lives 2 months.
@@ -62,17 +60,6 @@ def read_token(response: Response) -> dict[str, Any]:
         lifetime = _seconds(body.get("refresh_token_expires_in"), REFRESH_SECONDS)
         token.update(refresh_token=refresh_token, refresh_expires_at=int(time.time()) + lifetime)
     return token
-
-
-def token_set(token: Mapping[str, Any]) -> TokenSet:
-    """The same for the vault."""
-    refresh_expires_at = token.get("refresh_expires_at")
-    return TokenSet(
-        access_token=token["access_token"],
-        expires_at=datetime.fromtimestamp(token["expires_at"], UTC),
-        refresh_token=token.get("refresh_token"),
-        refresh_expires_at=datetime.fromtimestamp(refresh_expires_at, UTC) if refresh_expires_at else None,
-    )
 
 
 def _seconds(value: object, otherwise: int) -> int:
