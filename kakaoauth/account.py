@@ -1,31 +1,115 @@
 """The door to one's own page: who one is here, leaving everywhere, leaving for good."""
 
-from flask import Blueprint, make_response, redirect, render_template, url_for
+from flask import Blueprint, abort, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from kakaoauth import flows, guards, sessions
+from kakaoauth import audit_search, audit_words, devices, flows, guards, providers, sessions
 from kakaoauth.errors import LastSuperuserStays
+from kakaoauth.redirects import callback_address
 
 bp = Blueprint("account", __name__, url_prefix="/users/me")
 bp.before_request(guards.login)
 bp.before_request(guards.form)
 
+#: Of what has happened lately, on one's own page.
+EVENTS = 10
+
 
 @bp.get("/")
 def show() -> ResponseReturnValue:
-    return render_template("account/show.html", user=current_user._get_current_object())
+    user = current_user._get_current_object()
+    linked = {identity.provider for identity in user.identities}
+    return render_template(
+        "account/show.html",
+        user=user,
+        linkable=[provider for provider in providers.all_providers() if provider.name not in linked],
+        devices=devices.own(),
+        events=audit_words.own_lines(audit_search.own(user.id, EVENTS), user.id),
+        may_unlink=len(user.identities) > 1 or bool(user.is_superuser and user.password_hash),
+    )
 
 
 @bp.post("/logout-everywhere/")
 def logout_everywhere() -> ResponseReturnValue:
     """End every session and every provider token of this user, this one included; here first, then at the provider."""
-    user_id = current_user.id
+    user_id, asked_as = current_user.id, current_user.get_id()
     flows.end_all_sessions(user_id)
     held = flows.take_out(user_id=user_id)
     sessions.end()
+    devices.sweep(user_id, asked_as)
     flows.end_at_provider(held)
     return _goodbye()
+
+
+@bp.post("/devices/<handle>/end/")
+def end_device(handle: str) -> ResponseReturnValue:
+    """Log out on one device; on this one, as the logout does it.
+
+    :raise 404: no device of this person was ever called so.
+    """
+    key = devices.read_handle(handle)
+    if key is None:
+        abort(404)
+    if key != sessions.name():
+        devices.end(key)
+        return redirect(url_for("account.show", _anchor="devices"))
+    token_id = sessions.token_id()
+    flows.note_session_ended(current_user.id)
+    sessions.end()
+    flows.end_at_provider(flows.take_out(token_id=token_id))
+    return _goodbye()
+
+
+@bp.post("/devices/end-others/")
+def end_other_devices() -> ResponseReturnValue:
+    """Log out everywhere but here, apps and front ends included. This session goes on under a new id."""
+    user_id, asked_as = current_user.id, current_user.get_id()
+    try:
+        session_user_id = flows.end_other_sessions(current_user._get_current_object())
+    except flows.SessionOver:
+        return redirect(url_for("account.show"))  # The guard decides about whoever is in by then.
+    sessions.renew(session_user_id)
+    devices.sweep(user_id, asked_as)
+    flows.end_at_provider(flows.take_out(user_id=user_id, but=sessions.token_id()))
+    return redirect(url_for("account.show", _anchor="devices"))
+
+
+@bp.post("/link/<provider>/")
+def link(provider: str) -> ResponseReturnValue:
+    """Begin to link: by POST, and bound to this person, so that nobody else's account can end up linked to theirs.
+
+    The provider asks which account: in a shared browser somebody else may be logged in there.
+    """
+    chosen = providers.find_provider(provider)
+    if chosen is None:
+        abort(404)
+    address = chosen.begin(
+        callback_address(chosen.name),
+        url_for("account.show"),
+        prompt="select_account" if "select_account" in chosen.prompts else None,
+        link_to=current_user.get_id(),
+    )
+    return redirect(address)
+
+
+@bp.post("/unlink/<int:identity_id>/")
+def unlink(identity_id: int) -> ResponseReturnValue:
+    """Take a way in away. Ends every other session, for somebody may have come by it.
+
+    :raises LastWayIn: it is the only one.
+    """
+    user_id, asked_as = current_user.id, current_user.get_id()
+    try:
+        unlinked = flows.unlink(user_id, identity_id, asked_as=asked_as)
+    except flows.SessionOver:
+        return redirect(url_for("account.show"))  # The guard decides about whoever is in by then.
+    if unlinked is None:
+        abort(404)
+    sessions.renew(unlinked.session_user_id)
+    devices.sweep(user_id, asked_as)
+    flows.try_unlink(unlinked.job)
+    return redirect(url_for("account.show"))
 
 
 @bp.get("/withdraw/")
@@ -40,11 +124,13 @@ def withdraw() -> ResponseReturnValue:
 
     :raises LastSuperuserStays: nobody could look after the site.
     """
+    user_id, asked_as = current_user.id, current_user.get_id()
     try:
-        jobs = flows.withdraw(current_user.id)
+        jobs = flows.withdraw(user_id)
     except flows.LastSuperuser:
         raise LastSuperuserStays from None
     sessions.end()
+    devices.sweep(user_id, asked_as)
     for job in jobs:
         flows.try_unlink(job)
     return _goodbye()

@@ -1,6 +1,5 @@
 """The door for people who are nobody yet: the first page, the login, its callback, the logout."""
 
-import logging
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -11,30 +10,28 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from kakaoauth import flows, guards, providers, sessions
+from kakaoauth import arrivals, counters, deletions, flows, guards, providers, rate_limits, sessions, token_cookies
+from kakaoauth.arrivals import Arrival
 from kakaoauth.claims import Claim
 from kakaoauth.errors import (
     AppError,
     CookieLost,
     EmailInUse,
     EmailRequired,
+    LinkEnded,
     LoginExpired,
     MalformedCallback,
     UnknownState,
     recall,
 )
-from kakaoauth.providers.base import PendingLogin, Provider
-from kakaoauth.redirects import safe_next
+from kakaoauth.providers.base import CONSENT_FOR_EMAIL, PendingLogin, Provider
+from kakaoauth.redirects import callback_address, redirect_without_fragment, safe_next
 
 bp = Blueprint("auth", __name__)
 bp.before_request(guards.anyone)
 
-log = logging.getLogger("kakaoauth.audit")
-
-#: `prompt` values a link may ask for. Not `none`: nobody is logged in without having wished it.
-PROMPTS = ("login", "select_account", "create")
 #: Named sets of consent items a link may ask for.
-CONSENTS = {"account_email": ("account_email",)}
+CONSENTS = {"account_email": CONSENT_FOR_EMAIL}
 
 #: 32 bytes in base64url, as providers.pending makes them.
 STATE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -67,39 +64,47 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/<provider>/login/")
-@guards.guarded(guards.visitor)
+@guards.guarded(guards.visitor, rate_limits.per_address("login"), rate_limits.per_session("login_session"))
 def login(provider: str) -> ResponseReturnValue:
     """Begin a login. By GET on purpose: logging a consenting person in to their own account harms nobody."""
     chosen = _provider(provider)
     prompt = _only("prompt")
     address = chosen.begin(
-        _callback_address(chosen),
+        callback_address(chosen.name),
         safe_next(_only("next")),
-        prompt=prompt if prompt in PROMPTS else None,
+        prompt=prompt if prompt in chosen.prompts else None,
         consent=CONSENTS.get(_only("consent") or "", ()),
+        mode="jwt" if _only("mode") == "jwt" else "",
     )
+    counters.count("login_begun", chosen.name)
     return redirect(address)
 
 
 @bp.route("/<provider>/login/callback/", methods=["GET"], provide_automatic_options=False)
+@guards.guarded(rate_limits.per_address("callback"))
 def callback(provider: str) -> ResponseReturnValue:
-    """Kakao's redirect. Every way it can end: a redirect to where the person wanted to go, or an AppError's page."""
+    """The way back. Every way it can end: a redirect to where the person wanted to go, or an AppError's page."""
     if request.method != "GET":
         abort(405)
     chosen = _provider(provider)
-    target: str | None = None
+    pending: PendingLogin | None = None
     try:
         answer = _read_answer()
         pending = chosen.find_pending(answer.state)
-        if pending is None:
-            target = _repeated(answer)
-        else:
-            target = pending.next
-            _finish(chosen, pending, answer)
+        if pending and not pending.link_to:
+            counters.count("login_returned", chosen.name)
+        arrival = _finish(chosen, pending, answer) if pending else _repeated(answer)
     except AppError as error:
-        _offer_ways_on(error, chosen, target)
+        error.provider = chosen.name
+        flows.note_refusal(error, chosen.name, action="linked" if pending and pending.link_to else "login")
+        _offer_ways_on(error, chosen, pending)
         raise
-    return redirect(target)
+    # A page of ours removes a fragment by itself (clean-address.js); a front end has to be spared it.
+    spared = chosen.leaves_fragment and not arrival.next.startswith("/")
+    response = redirect_without_fragment(arrival.next) if spared else redirect(arrival.next)
+    if arrival.tokens:
+        token_cookies.put(response, arrival.tokens)
+    return response
 
 
 @bp.after_request
@@ -113,15 +118,17 @@ def keep_the_code_to_ourselves(response: Response) -> Response:
 @bp.get("/<provider>/logout/")
 @guards.guarded(guards.login)
 def logout_page(provider: str) -> ResponseReturnValue:
-    return render_template("auth/logout.html", provider=_provider(provider))
+    chosen = _provider(provider)
+    may_leave_account = chosen.account_logout_url("", "") is not None
+    return render_template("auth/logout.html", provider=chosen, may_leave_account=may_leave_account)
 
 
 @bp.post("/<provider>/logout/")
 @guards.guarded(guards.login, guards.form)
 def logout(provider: str) -> ResponseReturnValue:
-    """End the session here, first and whatever Kakao does; with `account=1` go on to the provider's own logout."""
+    """End the session here, first and whatever the provider does; with `account=1` go on to its own logout."""
     chosen = _provider(provider)
-    log.info("logout user=%s", current_user.id)
+    flows.note_logout(current_user.id, chosen.name)
     token_id = sessions.token_id()
     sessions.end()
     flows.end_at_provider(flows.take_out(token_id=token_id))
@@ -141,6 +148,15 @@ def logout_callback(provider: str) -> ResponseReturnValue:
     return redirect(url_for("auth.index"))
 
 
+@bp.get("/<provider>/data-deletion/<code>/")
+def data_deletion(provider: str, code: str) -> ResponseReturnValue:
+    """What became of somebody's request to erase their data; the provider shows them this address."""
+    deletion = deletions.find(provider, code)
+    if deletion is None:
+        abort(404)
+    return render_template("auth/deletion.html", deletion=deletion)
+
+
 def _provider(name: str) -> Provider:
     found = providers.find_provider(name)
     if found is None:
@@ -154,25 +170,22 @@ def _only(name: str) -> str | None:
     return values[0] if len(values) == 1 else None
 
 
-def _callback_address(provider: Provider) -> str:
-    configured: str = current_app.config.get(f"{provider.name.upper()}_REDIRECT_URI") or ""
-    return configured or url_for("auth.callback", provider=provider.name, _external=True)
-
-
 def _logout_address(provider: Provider) -> str:
     """Registered at the provider beside the callback, so on the same scheme and host."""
     path = url_for("auth.logout_callback", provider=provider.name)
-    return urljoin(_callback_address(provider), path)
+    return urljoin(callback_address(provider.name), path)
 
 
 def _read_answer() -> Answer:
     """:raises MalformedCallback: what no provider sends. :raises CookieLost: a login, but no session to find it in."""
     found: dict[str, str] = {}
-    for name in ("state", "code", "error", "error_description"):
+    for name in ("state", "code", "error", "error_code", "error_description"):
         values = request.args.getlist(name)
         if len(values) > 1:
             raise MalformedCallback(f"doubled {name}")
         found[name] = values[0] if values else ""
+    if not found["code"] and not found["error"]:
+        found["error"] = found["error_code"]  # Facebook's dialog, where the app's settings are the reason
     if bool(found["code"]) == bool(found["error"]):
         raise MalformedCallback("neither or both of code and error")
     for name, pattern in (("state", STATE), ("code", CODE), ("error", ERROR)):
@@ -185,7 +198,7 @@ def _read_answer() -> Answer:
     return Answer(found["state"], found["code"], found["error"], found["error_description"])
 
 
-def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> None:
+def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> Arrival:
     """:raises AppError: nobody is logged in."""
     if pending.is_late():
         provider.forget_pending(answer.state)
@@ -193,56 +206,59 @@ def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> None:
     if answer.error:
         provider.forget_pending(answer.state)
         raise provider.refusal(answer.error, answer.description)
+    if arrivals.is_foreign_link(pending):
+        provider.forget_pending(answer.state)
+        raise LinkEnded("whoever began to link is not in any more")
     claim = Claim(answer.state, answer.code)
     sid = claim.take(CLAIM_SECONDS)
     if sid is None:
-        _follow(claim)
-        return
+        return _follow(claim)
     provider.forget_pending(answer.state)
     try:
-        profile = provider.fetch_profile(pending, answer.code)
-        user, token_id = flows.log_in(
-            profile,
-            email_required=current_app.config["EMAIL_REQUIRED"],
-            consent_for_email=CONSENTS["account_email"],
-            begun_at=pending.begun_at,
-        )
-        sessions.begin(user, sid=sid, token_id=token_id)
-        sessions.remember_done(answer.state, pending.next)
+        arrival = arrivals.arrive(pending, provider.fetch_profile(pending, answer.code), sid)
     except AppError as error:
         claim.settle(error.memo())
         raise
     except Exception:
         claim.settle(AppError("the first of two requests failed").memo())
         raise
-    claim.settle({"next": pending.next})
-    log.info("login user=%s provider=%s", user.id, provider.name)
+    claim.settle(arrival.memo())
+    return arrival
 
 
-def _repeated(answer: Answer) -> str:
+def _repeated(answer: Answer) -> Arrival:
     """Back button, reload, double click: where that login went.
 
     :raises UnknownState: it was not begun in this browser, or the person has logged out since.
     """
     target = sessions.find_done(answer.state)
-    if target is None and answer.code:
-        target = _follow(Claim(answer.state, answer.code))
-    if target is None:
+    if target is not None:
+        return Arrival(target)
+    landed = sessions.find_landed(answer.state)
+    if landed is not None:
+        # The browser may have thrown the answer away, and the tokens with it. Later it gets the address only.
+        outcome = _outcome(Claim(answer.state, answer.code))
+        return arrivals.follow(outcome) if outcome and "next" in outcome else Arrival(landed)
+    if not answer.code:
         raise UnknownState("state not in this browser's session")
-    return target
+    return _follow(Claim(answer.state, answer.code))
 
 
-def _follow(claim: Claim) -> str:
+def _follow(claim: Claim) -> Arrival:
     """End as the first of two equal requests did.
 
     :raises AppError: as it did, or UnknownState if this is another browser.
     """
-    outcome = claim.outcome(current_app.config["KAKAO_DEADLINE_SECONDS"] + 2)
+    outcome = _outcome(claim)
     if outcome is None:
         raise UnknownState("state already used")
     if "next" not in outcome:
         raise recall(outcome)
-    return str(outcome["next"])
+    return arrivals.follow(outcome)
+
+
+def _outcome(claim: Claim) -> dict[str, Any] | None:
+    return claim.outcome(current_app.config["KAKAO_DEADLINE_SECONDS"] + 2)
 
 
 def _account_logout(provider: Provider) -> str:
@@ -254,17 +270,22 @@ def _account_logout(provider: Provider) -> str:
     return address
 
 
-def _offer_ways_on(error: AppError, provider: Provider, target: str | None) -> None:
+def _offer_ways_on(error: AppError, provider: Provider, pending: PendingLogin | None) -> None:
     """The buttons on the page: ask for what is missing, log in where the account is, or simply again."""
+    # Whoever is in was linking, or reloads the page of a link: a login would bring them to another account.
+    if pending.link_to if pending else current_user.is_authenticated:
+        error.actions.append((gettext("My page"), url_for("account.show")))
+        return
 
     def again(name: str, **more: Any) -> str:
-        return url_for("auth.login", provider=name, next=target, **more)
+        target, mode = (pending.next, pending.mode or None) if pending else (None, None)
+        return url_for("auth.login", provider=name, next=target, mode=mode, **more)
 
     if isinstance(error, EmailRequired) and error.consent:
         error.actions.append((gettext("Share my e-mail address"), again(provider.name, consent=error.consent[0])))
-    elif isinstance(error, EmailInUse) and (other := providers.find_provider(error.provider)) and other != provider:
+    elif isinstance(error, EmailInUse) and (other := providers.find_provider(error.other)) and other != provider:
         error.actions.append((gettext("Log in with %(provider)s", provider=other.label), again(other.name)))
     elif error.can_retry:
         error.actions.append((gettext("Try again"), again(provider.name)))
-    if isinstance(error, EmailRequired | EmailInUse):
+    if isinstance(error, EmailRequired | EmailInUse) and "select_account" in provider.prompts:
         error.actions.append((gettext("Use another account"), again(provider.name, prompt="select_account")))

@@ -44,7 +44,7 @@ class Claim:
         return self._sid(salt) if taken else None
 
     def settle(self, outcome: dict[str, Any]) -> None:
-        """Tell the other request how it ended: {"next": ...} or an error's memo."""
+        """Tell the other request how it ended: an Arrival's memo, or an error's."""
         redis = redis_of(current_app)
         raw = redis.get(self._key)
         if raw is not None:
@@ -64,7 +64,8 @@ class Claim:
                 return None
             outcome: dict[str, Any] | None = record.get("outcome")
             if outcome is not None:
-                return outcome if "next" not in outcome or self._adopt(self._sid(record["salt"])) else None
+                has_session = "next" in outcome and "family" not in outcome
+                return outcome if not has_session or self._adopt(self._sid(record["salt"])) else None
             if time.monotonic() > give_up:
                 return None
             time.sleep(0.05)

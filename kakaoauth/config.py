@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_type_hints
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from dotenv import dotenv_values
 from flask import Config
 
-from kakaoauth.config_checks import ConfigError, check, check_database, check_kakao_is_whole, is_loopback
+from kakaoauth.config_checks import ConfigError, check, check_facebook_is_whole, check_kakao_is_whole, is_loopback
+from kakaoauth.config_libraries import derive
 
 __all__ = ["ConfigError", "Settings", "is_loopback", "load"]
 
@@ -30,6 +31,8 @@ SANDBOX_APP_ID = 100001
 SANDBOX_CLIENT_ID = "5a9db0c5a9db0c5a9db0c5a9db0c0001"
 SANDBOX_CLIENT_SECRET = "SandboxSecretNotForKakao00000001"  # noqa: S105
 SANDBOX_ADMIN_KEY = "5a9db0c5a9db0c5a9db0c5a9db0cad31"
+SANDBOX_FACEBOOK_CLIENT_ID = "100000000000001"
+SANDBOX_FACEBOOK_CLIENT_SECRET = "5a9db0fb5a9db0fb5a9db0fb5a9db0fb"  # noqa: S105
 
 
 class Settings:
@@ -54,6 +57,8 @@ class Settings:
     KAKAO_REDIRECT_URI: str = ""
     #: Consent items to ask for, e.g. `openid,account_email`; empty lets the console decide.
     KAKAO_SCOPE: str = ""
+    #: App keys besides KAKAO_CLIENT_ID, comma separated, that id_tokens may have been made for (native app key).
+    KAKAO_ID_TOKEN_AUDIENCES: tuple[str, ...] = ()
     #: OAuth and OpenID Connect host; also the issuer of id_tokens.
     KAKAO_KAUTH_URL: str = "https://kauth.kakao.com"
     #: Resource API host.
@@ -69,6 +74,19 @@ class Settings:
     #: `true` reads HTTPS_PROXY and friends for calls to Kakao.
     KAKAO_PROXY_FROM_ENV: bool = False
 
+    #: App id. Without it there is no Facebook button; with the sandbox's, its imitation of Facebook answers.
+    FACEBOOK_CLIENT_ID: str = ""
+    #: App secret.
+    FACEBOOK_CLIENT_SECRET: str = ""
+    #: Used byte for byte when set; otherwise the callback's absolute address.
+    FACEBOOK_REDIRECT_URI: str = ""
+    #: Host of the login dialog.
+    FACEBOOK_DIALOG_URL: str = "https://www.facebook.com"
+    #: Graph API host.
+    FACEBOOK_GRAPH_URL: str = "https://graph.facebook.com"
+    #: Version of both. Facebook retires each about two years after it came.
+    FACEBOOK_GRAPH_VERSION: str = "v24.0"
+
     #: Fernet keys that encrypt stored provider tokens, comma separated, the newest first. Empty: made from SECRET_KEY.
     TOKEN_KEYS: tuple[str, ...] = ()
 
@@ -83,17 +101,34 @@ class Settings:
     #: ... and 7 days whatever happens.
     STAFF_SESSION_MAX_SECONDS: int = 7 * 86400
 
-    #: Exact origins, comma separated, that a login may return to besides this site.
+    #: Our access tokens live this long (5 minutes).
+    ACCESS_TOKEN_SECONDS: int = 300
+    #: A refresh token lives this long unused (7 days); a family of them ends like a session, at SESSION_MAX_SECONDS.
+    REFRESH_TOKEN_SECONDS: int = 604800
+    #: HS256, or RS256 and ES256, whose public keys other services find at `/.well-known/jwks.json`.
+    ACCESS_TOKEN_ALGORITHM: str = "HS256"  # noqa: S105
+
+    #: Exact origins, comma separated, that a login may return to and whose scripts may use the API. With the sandbox:
+    #: the example front end's.
     FRONTEND_ORIGINS: tuple[str, ...] = ()
     #: How many proxies' `X-Forwarded-*` are believed.
     TRUSTED_PROXIES: int = 0
     #: Scheme and host of the site, e.g. `https://login.example.kr`; when set, the Host header decides nothing.
     PUBLIC_URL: str = ""
+    #: `false` counts no requests, for load tests: see rate_limits.
+    RATE_LIMITS: bool = True
+
+    #: The audit trail goes back this many days; what is older is removed.
+    AUDIT_DAYS: int = 365
+    #: Opens `/metrics` to a scraper elsewhere (`Authorization: Bearer ...`); empty: for this machine alone.
+    METRICS_TOKEN: str = ""
 
     #: Port of the site on this machine.
     PORT: int = 8000
     #: Port of the Kakao sandbox on this machine.
     SANDBOX_PORT: int = 8001
+    #: Port of the example front end on this machine; it goes with the sandbox.
+    FRONTEND_PORT: int = 8002
     #: DEBUG, INFO, WARNING or ERROR.
     LOG_LEVEL: str = "INFO"
     #: Where the embedded parts keep their data.
@@ -117,8 +152,10 @@ def load(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
         values[name] = _parse(name, raw) if name in TYPES else raw
     check_kakao_is_whole(values, Settings)
     _embed(values)
+    _embed_facebook(values)
+    check_facebook_is_whole(values, Settings)
     check(values, TYPES)
-    _derive(values)
+    derive(values)
     return values
 
 
@@ -212,6 +249,8 @@ def _embed(values: dict[str, Any]) -> None:
             KAKAO_KAUTH_URL=sandbox,
             KAKAO_KAPI_URL=sandbox,
         )
+        if not values["FRONTEND_ORIGINS"]:
+            values["FRONTEND_ORIGINS"] = (f"http://localhost:{values['FRONTEND_PORT']}",)
     elif values["KAKAO_CLIENT_ID"] == SANDBOX_CLIENT_ID:
         raise ConfigError(
             "KAKAO_CLIENT_ID is the sandbox's: set your app's REST API key, or remove it to use the sandbox"
@@ -221,6 +260,18 @@ def _embed(values: dict[str, Any]) -> None:
         values["DATABASE_URL"] = f"sqlite:///{quote(str(instance / 'kakaoauth.db'))}"
     if not values["SECRET_KEY"] and embedded:
         values["SECRET_KEY"] = _secret_of_this_machine(instance)
+
+
+def _embed_facebook(values: dict[str, Any]) -> None:
+    """The sandbox's Facebook is asked for by its app id."""
+    if values["FACEBOOK_CLIENT_ID"] != SANDBOX_FACEBOOK_CLIENT_ID:
+        return
+    if "kakao" not in values["EMBEDDED"]:
+        raise ConfigError("FACEBOOK_CLIENT_ID is the sandbox's: set your app's id, or remove it")
+    sandbox = values["KAKAO_KAUTH_URL"]
+    values.update(
+        FACEBOOK_CLIENT_SECRET=SANDBOX_FACEBOOK_CLIENT_SECRET, FACEBOOK_DIALOG_URL=sandbox, FACEBOOK_GRAPH_URL=sandbox
+    )
 
 
 def _secret_of_this_machine(instance: Path) -> str:
@@ -244,51 +295,3 @@ def _secret_of_this_machine(instance: Path) -> str:
         raise ConfigError(
             f"SECRET_KEY cannot be kept in {instance} ({error.strerror}): make the folder writable or set SECRET_KEY"
         ) from None
-
-
-def _derive(values: dict[str, Any]) -> None:
-    """What the libraries want to find, under their own names."""
-    for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL", "PUBLIC_URL"):
-        values[name] = values[name].rstrip("/")
-    values["FRONTEND_ORIGINS"] = tuple(origin.rstrip("/") for origin in values["FRONTEND_ORIGINS"])
-    url = values["DATABASE_URL"]
-    for prefix in ("postgres://", "postgresql://"):
-        if url.startswith(prefix):
-            url = "postgresql+psycopg://" + url.removeprefix(prefix)
-    check_database(url)
-    values["SQLALCHEMY_DATABASE_URI"] = url
-    values["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(url)
-    kauth = values["KAKAO_KAUTH_URL"]
-    values["KAKAO_AUTHORIZE_URL"] = f"{kauth}/oauth/authorize"
-    values["KAKAO_ACCESS_TOKEN_URL"] = f"{kauth}/oauth/token"
-    values["KAKAO_API_BASE_URL"] = f"{values['KAKAO_KAPI_URL']}/"
-    values["MAX_CONTENT_LENGTH"] = 1024 * 1024
-    values["MAX_FORM_MEMORY_SIZE"] = 256 * 1024
-    values["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
-    values["WTF_CSRF_TIME_LIMIT"] = None  # The token lives as long as the session that holds it.
-    values["WTF_CSRF_SSL_STRICT"] = False  # guards.form checks Origin instead; we send no Referer.
-    values["WTF_CSRF_CHECK_DEFAULT"] = False  # Each page door asks for it; the API carries no cookie.
-    values["BABEL_DEFAULT_LOCALE"] = "ko"
-    values["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
-    values["PREFERRED_URL_SCHEME"] = urlsplit(values["PUBLIC_URL"]).scheme or "http"
-
-
-def _engine_options(url: str) -> dict[str, Any]:
-    """A lost database is to be noticed within a page's 3 seconds, connecting and waiting in the pool included."""
-    if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": 2.0}}
-    if url.startswith("postgresql+psycopg"):
-        return {
-            "pool_pre_ping": True,
-            "pool_timeout": 2,
-            "pool_size": 16,  # a worker's threads
-            "max_overflow": 16,
-            "pool_recycle": 1800,
-            "connect_args": {
-                "connect_timeout": 2,
-                "options": "-c statement_timeout=2500 -c lock_timeout=2000 -c timezone=UTC",
-                "tcp_user_timeout": 2500,
-                "keepalives_idle": 30,
-            },
-        }
-    return {"pool_pre_ping": True, "pool_timeout": 2}

@@ -1,11 +1,15 @@
 """Which settings are refused at start: half a configuration, and values that cannot be meant."""
 
+import re
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
+
+REDIRECT_URIS = ("KAKAO_REDIRECT_URI", "FACEBOOK_REDIRECT_URI")
+GRAPH_VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
 
 
 class ConfigError(Exception):
@@ -33,13 +37,16 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
     :raises ConfigError:
     """
     _check_secret(values["SECRET_KEY"])
-    for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL", "PUBLIC_URL"):
+    for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL", "FACEBOOK_DIALOG_URL", "FACEBOOK_GRAPH_URL", "PUBLIC_URL"):
         if values[name]:
             _check_origin(name, values[name])
     for origin in values["FRONTEND_ORIGINS"]:
         _check_origin("FRONTEND_ORIGINS", origin)
-    if values["KAKAO_REDIRECT_URI"]:
-        _check_https("KAKAO_REDIRECT_URI", values["KAKAO_REDIRECT_URI"])
+    for name in REDIRECT_URIS:
+        if values[name]:
+            _check_https(name, values[name])
+    if not GRAPH_VERSION.fullmatch(values["FACEBOOK_GRAPH_VERSION"]):
+        raise ConfigError("FACEBOOK_GRAPH_VERSION must be like v24.0")
     for name, kind in kinds.items():
         if kind in (int, float) and values[name] < 0:
             raise ConfigError(f"{name} must not be negative")
@@ -49,6 +56,12 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
         raise ConfigError("KAKAO_MAX_CALLS must be 1 or more")
     if values["LOG_LEVEL"].upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
+    if values["ACCESS_TOKEN_ALGORITHM"] not in ("HS256", "RS256", "ES256"):
+        raise ConfigError("ACCESS_TOKEN_ALGORITHM must be HS256, RS256 or ES256")
+    if not 1 <= values["AUDIT_DAYS"] <= 36500:
+        raise ConfigError("AUDIT_DAYS must be from 1 to 36500")
+    if values["METRICS_TOKEN"] and len(values["METRICS_TOKEN"]) < 16:
+        raise ConfigError("METRICS_TOKEN is too short: use 16 random characters or more")
     _check_redis(values["REDIS_URL"])
     _check_embedded_stays_here(values)
 
@@ -68,6 +81,23 @@ def check_kakao_is_whole(values: dict[str, Any], defaults: type) -> None:
     for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL"):
         if values[name] != getattr(defaults, name):
             raise ConfigError(f"{name} is set but KAKAO_CLIENT_ID is not: set KAKAO_CLIENT_ID, or remove {name}")
+
+
+def check_facebook_is_whole(values: dict[str, Any], defaults: type) -> None:
+    """Facebook is off, or has both id and secret: it lets nobody in without.
+
+    :raises ConfigError:
+    """
+    if values["FACEBOOK_CLIENT_ID"]:
+        if not values["FACEBOOK_CLIENT_SECRET"]:
+            raise ConfigError(
+                "FACEBOOK_CLIENT_ID is set but FACEBOOK_CLIENT_SECRET is not: set it to the app secret, see the"
+                " App Dashboard under App settings > Basic"
+            )
+        return
+    for name in ("FACEBOOK_CLIENT_SECRET", "FACEBOOK_REDIRECT_URI", "FACEBOOK_DIALOG_URL", "FACEBOOK_GRAPH_URL"):
+        if values[name] != getattr(defaults, name):
+            raise ConfigError(f"{name} is set but FACEBOOK_CLIENT_ID is not: set FACEBOOK_CLIENT_ID, or remove {name}")
 
 
 def _check_secret(secret: str) -> None:
@@ -132,7 +162,7 @@ def _check_embedded_stays_here(values: dict[str, Any]) -> None:
         return
     cure = {"redis": "REDIS_URL", "kakao": "KAKAO_CLIENT_ID"}
     missing = " and ".join(sorted(cure[part] for part in values["EMBEDDED"]))
-    for name in ("PUBLIC_URL", "KAKAO_REDIRECT_URI"):
+    for name in ("PUBLIC_URL", *REDIRECT_URIS):
         if values[name] and not is_loopback(urlsplit(values[name]).hostname):
             raise ConfigError(f"{name} is a public address but {missing} is not set: set {missing}")
     if values["TRUSTED_PROXIES"]:

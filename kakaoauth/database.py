@@ -1,9 +1,11 @@
 """How we talk to the database: the only file that knows what SQLite and PostgreSQL need on each connection."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 #: Seconds to wait for the pool's "are you there?", which psycopg sends outside a transaction, ...
 PING_SECONDS = 0.8
@@ -18,7 +20,7 @@ class DatabaseSilent(psycopg.OperationalError):
 class BoundedConnection(psycopg.Connection[Any]):
     """Waits for no answer longer than a page may take."""
 
-    #: False for work that takes its time on purpose: migrations.
+    #: False for work that takes its time on purpose: migrations, a million users at once.
     bounded = True
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
@@ -36,6 +38,22 @@ def prepare(engine: Engine) -> None:
         event.listen(engine, "connect", _prepare_sqlite)
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", _connect_bounded)
+
+
+@contextmanager
+def unhurried(connection: Connection) -> Iterator[None]:
+    """Let this transaction take its time, and use the memory that takes."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    bounded: Any = connection.connection.dbapi_connection
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '256MB'")
+    bounded.bounded = False
+    try:
+        yield
+    finally:
+        bounded.bounded = True
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

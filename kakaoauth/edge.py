@@ -4,10 +4,14 @@ import logging
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, g, request
+from flask import Flask, Response, abort, current_app, g, has_request_context, request
+from sqlalchemy import inspect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from kakaoauth import audit, providers
 from kakaoauth.config import is_loopback
+from kakaoauth.models import User
+from kakaoauth.visitors import Visitor, visitor_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("kakaoauth.edge")
 
 LANGUAGES = ("ko", "en")
+#: The same for everybody.
+CACHEABLE = ("static", "api.tokens.jwks", "api.docs.asset")
 
 
 class PublicUrl:
@@ -38,9 +44,28 @@ def init_app(app: Flask) -> None:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_port=0, x_prefix=0
         )
+    app.before_request(name_the_source)
     app.before_request(refuse_strangers)
     app.before_request(remember_language_choice)
     app.after_request(add_headers)
+
+
+def name_the_source() -> None:
+    """For the audit trail: whom a guard has let in, without asking for anybody it has not looked for."""
+    audit.acts_from(_source)
+
+
+def _source() -> audit.Source:
+    if not has_request_context():  # a request that this thread has answered before
+        return audit.Source()
+    person = g.get("bearer") or g.get("_login_user")
+    # Not by their attributes, which may be gone or not true any more: people suspend and delete themselves.
+    identity = inspect(person).identity if isinstance(person, User) else None
+    return audit.Source(identity[0] if identity else None, request.remote_addr or "", visitor().agent)
+
+
+def visitor() -> Visitor:
+    return visitor_of(request.user_agent.string, request.remote_addr or "")
 
 
 def hostname() -> str:
@@ -61,10 +86,9 @@ def refuse_strangers() -> None:
         host = ""
     if is_loopback(host):
         return
-    redirect_uri = config["KAKAO_REDIRECT_URI"]
-    if redirect_uri and host == urlsplit(redirect_uri).hostname:
-        return
-    if config["TRUSTED_PROXIES"] and not redirect_uri:
+    redirect_uris = [config.get(f"{provider.name.upper()}_REDIRECT_URI") for provider in providers.all_providers()]
+    ours = {urlsplit(redirect_uri).hostname for redirect_uri in redirect_uris if redirect_uri}
+    if host in ours or (config["TRUSTED_PROXIES"] and not ours):
         return
     log.warning("refused a request for a foreign host: set PUBLIC_URL to the address of this site")
     abort(400)
@@ -85,7 +109,7 @@ def remember_language_choice() -> None:
 
 def add_headers(response: Response) -> Response:
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", _content_security_policy())
+    headers.setdefault("Content-Security-Policy", content_security_policy())
     headers.setdefault("Referrer-Policy", "same-origin")
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("X-Frame-Options", "DENY")
@@ -93,7 +117,7 @@ def add_headers(response: Response) -> Response:
     headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
     if request.scheme == "https":
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if request.endpoint != "static":
+    if request.endpoint not in CACHEABLE:
         headers["Cache-Control"] = "no-store"
         response.vary.update(("Cookie", "Accept-Language"))
     if choice := g.get("language_choice"):
@@ -103,9 +127,11 @@ def add_headers(response: Response) -> Response:
     return response
 
 
-def _content_security_policy() -> str:
-    # form-action: browsers hold the redirect after a form to it as well, and one logout form ends at Kakao.
+def content_security_policy(*, images: str = "https:") -> str:
+    """:param images: from where pictures may come, besides this site."""
+    # form-action: browsers hold each redirect after a form to it as well, and linking and one logout end elsewhere.
+    theirs = dict.fromkeys(origin for provider in providers.all_providers() for origin in provider.page_origins)
     return (
-        "default-src 'none'; style-src 'self'; img-src 'self' https:; base-uri 'none'; frame-ancestors 'none'; "
-        f"form-action 'self' {current_app.config['KAKAO_KAUTH_URL']}"
+        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
+        f"img-src 'self' {images}; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {' '.join(theirs)}"
     )

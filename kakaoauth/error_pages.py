@@ -15,6 +15,7 @@ from kakaoauth.errors import (
     AppError,
     DatabaseUnavailable,
     ForgedForm,
+    InvalidAccessToken,
     InvalidRequest,
     NotFound,
     SessionsUnavailable,
@@ -83,7 +84,7 @@ def _without_message(error: Exception) -> tuple[type, Exception, Any]:
 
 
 def _wants_json() -> bool:
-    return request.path.startswith(("/api/", "/webhooks/"))
+    return request.path.startswith(("/api/", "/webhooks/", "/.well-known/"))
 
 
 def _render_http(error: HTTPException) -> Response:
@@ -100,13 +101,16 @@ def _render_http(error: HTTPException) -> Response:
 
 def _as_problem(error: AppError, reference: str) -> Response:
     """RFC 9457."""
-    body = {"type": "about:blank", "title": str(error.title), "status": error.status, "code": error.code}
+    body = {"type": "about:blank", "title": error.heading(), "status": error.status, "code": error.code}
     body |= {"detail": error.describe(), **error.details()}
     if reference:
         body["instance"] = f"urn:kakaoauth:{reference}"
     response = jsonify(body)
     response.status_code = error.status
     response.content_type = "application/problem+json"
+    if isinstance(error, InvalidAccessToken):
+        why = f', error="{error.token_error}"' if error.token_error else ""
+        response.headers["WWW-Authenticate"] = f'Bearer realm="api"{why}'
     return response
 
 
@@ -115,7 +119,7 @@ def _as_page(error: AppError, reference: str) -> Response:
     g.bare_page = True
     if request_ctx.url_adapter is None:
         # A Host that is no name: no address can be built on it, not even the style sheet's.
-        text = f"{error.title}\n{error.describe()}\n"
+        text = f"{error.heading()}\n{error.describe()}\n"
         return make_response(text, error.status, {"Content-Type": "text/plain; charset=utf-8"})
     page = render_template("errors/problem.html", error=error, reference=reference)
     return make_response(page, error.status)

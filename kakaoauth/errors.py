@@ -4,16 +4,28 @@
     ├── InvalidRequest          400  a request nobody's browser makes by itself
     │   ├── MalformedCallback   400  doubled, oversized or contradictory parameters
     │   ├── UnknownState        400  a login this browser did not begin, or began elsewhere
+    │   ├── LinkEnded           400  whoever began to link a provider is not logged in any more
     │   ├── CookieLost          400  the browser came back without its cookie
     │   ├── LoginExpired        400  the login took longer than ten minutes
-    │   ├── CodeRefused         400  Kakao no longer knows the authorization code
+    │   ├── CodeRefused         400  the provider no longer knows the authorization code
     │   └── ForgedForm          400  a form without this session's CSRF token, or from another site
+    ├── InvalidFields           400  a body or query of the API that does not fit, with the fields
+    ├── BodyTooLarge            413
+    ├── InvalidAccessToken      401  not genuine, not for us, or of a kind that is not meant here
+    │   ├── MissingToken        401  there is none
+    │   ├── ExpiredToken        401  genuine, and over
+    │   ├── ForeignAccessToken  401  a provider's token that was made for another app
+    │   └── InvalidCredentials  401  unknown e-mail or wrong password: nobody is told which
     ├── LoginCancelled          200  a person who changed their mind
-    ├── InteractionRequired     403  Kakao wants to show a page first
+    ├── InteractionRequired     403  the provider wants to show a page first
     ├── UnderAge                403
     ├── AccountUnusable         403  the provider will not let this account in
     ├── EmailRequired           403  with the case it is: see providers.base.EmailState
     ├── EmailInUse              409  with the provider that account uses
+    ├── IdentityInUse           409  another account logs in with it; whose is nobody's business
+    ├── LastWayIn               409  without this identity its owner could not log in any more
+    │   └── TheirLastWayIn      409  the same, told to whoever looks after the account
+    ├── RateLimited             429  with Retry-After
     ├── AccountDisabled         403
     ├── UntrustedIdentity       502  the provider's answer contradicts itself or is not signed as it must be
     ├── Forbidden               403
@@ -31,19 +43,41 @@ token, code or `error_description` goes there at all.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from flask_babel import gettext, lazy_gettext
 
 _ = lazy_gettext
 
-#: How people call the providers.
+#: How people call the providers, and an account there. A provider without a line goes by its own name.
 PROVIDER_LABELS = {"kakao": _("Kakao"), "facebook": _("Facebook")}
+ACCOUNT_LABELS = {"kakao": _("Kakao account")}
+
+
+def provider_label(name: str) -> str:
+    return str(PROVIDER_LABELS.get(name, name.title()))
+
+
+def title_of(code: str) -> Any:
+    """What people are told first where an error has this code; None for a code of none."""
+    found = [kind for kind in _family() if kind.code == code]
+    return found[0].title if found else None
+
+
+def account_label(name: str) -> str:
+    found = ACCOUNT_LABELS.get(name)
+    return str(found) if found else str(gettext("%(provider)s account", provider=provider_label(name)))
 
 
 class AppError(Exception):
-    """What a person is told. `reason`: for the log. `provider_code`: KOE code or Kakao's negative number."""
+    """What a person is told. `reason`: for the log. `provider_code`: the provider's own code for it. `user_id`: whose
+    account it is about, for the audit trail alone.
+
+    `title` and `message` may say `%(provider)s` and `%(account)s`: the provider that `provider` names, and an account
+    there. Korean particles that change with the name cannot follow these; 에서, 의 and 에 can, and `%(account)s` always
+    ends in 계정.
+    """
 
     status = 500
     code = "INTERNAL_ERROR"
@@ -53,37 +87,52 @@ class AppError(Exception):
     retry_after: int | None = None
     can_retry = True
 
-    def __init__(self, reason: str = "", *, provider_code: str = "") -> None:
+    def __init__(self, reason: str = "", *, provider_code: str = "", user_id: int | None = None) -> None:
         super().__init__(reason or self.code)
+        self.user_id = user_id
+        #: The provider this is about, filled in by the door that knows it.
+        self.provider = "kakao"
         self.reason = reason
         self.provider_code = provider_code
         #: Addresses of the buttons on the page, filled in by the door that knows them: (label, address).
         self.actions: list[tuple[str, str]] = []
 
+    def heading(self) -> str:
+        return self._named(self.title)
+
     def describe(self) -> str:
-        return str(self.message)
+        return self._named(self.message)
+
+    def _named(self, text: Any) -> str:
+        said = str(text).replace("%(provider)s", provider_label(self.provider))
+        return said.replace("%(account)s", account_label(self.provider))
 
     def details(self) -> dict[str, Any]:  # further members of the problem document
         return {}
 
     def arguments(self) -> dict[str, Any]:
         """What `recall` needs to say the same again."""
-        return {"reason": self.reason, "provider_code": self.provider_code}
+        return {"reason": self.reason, "provider_code": self.provider_code, "user_id": self.user_id}
 
     def memo(self) -> dict[str, Any]:
         """This error as JSON values, for the second of two requests that ended alike."""
-        return {"type": type(self).__name__, "arguments": self.arguments()}
+        return {"type": type(self).__name__, "arguments": self.arguments(), "provider": self.provider}
 
 
 def recall(memo: dict[str, Any]) -> AppError:
     """Make the error again that `memo` was taken from."""
-    family = {AppError.__name__: AppError}
-    todo = [AppError]
-    while todo:
-        for child in todo.pop().__subclasses__():
-            family[child.__name__] = child
-            todo.append(child)
-    return family[memo["type"]](**memo["arguments"])
+    family = {kind.__name__: kind for kind in _family()}
+    error = family[memo["type"]](**memo["arguments"])
+    error.provider = memo.get("provider", error.provider)
+    return error
+
+
+def _family() -> list[type[AppError]]:
+    """All of them, parents before their children."""
+    family = [AppError]
+    for kind in family:
+        family += kind.__subclasses__()
+    return family
 
 
 class InvalidRequest(AppError):
@@ -106,6 +155,16 @@ class UnknownState(InvalidRequest):
     level = logging.WARNING
 
 
+class LinkEnded(InvalidRequest):
+    code = "LINK_ENDED"
+    title = _("This link was not finished")
+    message = _(
+        "Since it was begun you have logged out, or somebody else has logged in. Nothing was linked. "
+        "Please log in and begin again on your page."
+    )
+    level = logging.WARNING
+
+
 class CookieLost(InvalidRequest):
     code = "COOKIE_LOST"
     title = _("Your browser came back without its cookie")
@@ -124,13 +183,73 @@ class LoginExpired(InvalidRequest):
 class CodeRefused(InvalidRequest):
     code = "CODE_REFUSED"
     title = _("The login could not be finished")
-    message = _("Kakao says that this login was already used or has expired. Please try again.")
+    message = _("%(provider)s says that this login was already used or has expired. Please try again.")
 
 
 class ForgedForm(InvalidRequest):
     code = "FORM_EXPIRED"
     title = _("This form is out of date")
     message = _("Nothing was changed. Please go back, reload the page and try again.")
+
+
+class InvalidFields(InvalidRequest):
+    """`fields`: what is wrong with each, in English: it is read by developers. Never what was sent."""
+
+    title = _("This request does not fit")
+    message = _("Some fields are missing, unknown or not as they must be.")
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        # A field's name is its sender's: what does not look like one of ours stays out of the log.
+        names = sorted(name for name in fields if len(name) <= 30 and name.replace("_", "").isalpha())
+        super().__init__("fields " + " ".join(names))
+        self.fields = dict(fields)
+
+    def arguments(self) -> dict[str, Any]:
+        return {"fields": self.fields}
+
+    def details(self) -> dict[str, Any]:
+        return {"fields": self.fields}
+
+
+class BodyTooLarge(AppError):
+    status = 413
+    code = "BODY_TOO_LARGE"
+    title = _("This request is too large")
+    message = _("It was not read. Please send less.")
+    can_retry = False
+
+
+class InvalidAccessToken(AppError):
+    status = 401
+    code = "INVALID_ACCESS_TOKEN"
+    title = _("This token is not valid here")
+    message = _("Please log in again.")
+    can_retry = False
+    #: `error` of the WWW-Authenticate header; none for who has brought no token (RFC 6750, section 3).
+    token_error = "invalid_token"  # noqa: S105
+
+
+class MissingToken(InvalidAccessToken):
+    token_error = ""
+
+
+class ExpiredToken(InvalidAccessToken):
+    code = "EXPIRED_TOKEN"
+    title = _("This token has expired")
+
+
+class ForeignAccessToken(InvalidAccessToken):
+    code = "FOREIGN_ACCESS_TOKEN"
+    title = _("This token belongs to another app")
+    level = logging.WARNING
+
+
+class InvalidCredentials(InvalidAccessToken):
+    code = "INVALID_CREDENTIALS"
+    title = _("E-mail address or password is wrong")
+    message = _("Please check both and try again.")
+    can_retry = True
+    token_error = ""
 
 
 class LoginCancelled(AppError):
@@ -143,22 +262,27 @@ class LoginCancelled(AppError):
 class InteractionRequired(AppError):
     status = 403
     code = "INTERACTION_REQUIRED"
-    title = _("Kakao needs you for a moment")
-    message = _("Kakao wants to ask you something before it can log you in. Please press the button.")
+    title = _("%(provider)s needs you for a moment")
+    message = _("%(provider)s wants to ask you something before it can log you in. Please press the button.")
 
 
 class UnderAge(AppError):
     status = 403
     code = "UNDER_AGE"
     title = _("People under 14 cannot log in yet")
-    message = _("Kakao asks a guardian to agree first. Please ask your guardian, then try again.")
+    message = _("%(provider)s asks a guardian to agree first. Please ask your guardian, then try again.")
 
 
 class AccountUnusable(AppError):
     status = 403
     code = "ACCOUNT_UNUSABLE"
-    title = _("Kakao does not let this account in")
-    message = _("Please check your Kakao account in the KakaoTalk settings, or log in with another account.")
+    title = _("%(provider)s does not let this account in")
+    message = _("Please check your %(account)s, or log in with another account.")
+    #: Where Kakao's people look.
+    IN_KAKAOTALK = _("Please check your Kakao account in the KakaoTalk settings, or log in with another account.")
+
+    def describe(self) -> str:
+        return str(self.IN_KAKAOTALK) if self.provider == "kakao" else super().describe()
 
 
 class EmailRequired(AppError):
@@ -168,18 +292,18 @@ class EmailRequired(AppError):
     code = "EMAIL_REQUIRED"
     title = _("We need your e-mail address")
     CASES: ClassVar = {
-        "not_configured": _("This site needs your e-mail address, but Kakao was not asked for it."),
+        "not_configured": _("This site needs your e-mail address, but %(provider)s was not asked for it."),
         "not_agreed": _("You did not share your e-mail address. This site cannot make an account without it."),
-        "absent": _("Your Kakao account has no e-mail address. Please add one in your Kakao account and try again."),
+        "absent": _("Your %(account)s has no e-mail address. Please add one in your %(account)s and try again."),
         "unverified": _(
-            "The e-mail address of your Kakao account is not confirmed yet. "
-            "Please confirm it in your Kakao account and try again."
+            "The e-mail address of your %(account)s is not confirmed yet. "
+            "Please confirm it in your %(account)s and try again."
         ),
         "expired": _(
-            "The e-mail address of your Kakao account now belongs to another account. "
-            "Please change it in your Kakao account and try again."
+            "The e-mail address of your %(account)s now belongs to another account. "
+            "Please change it in your %(account)s and try again."
         ),
-        "unusable": _("Kakao sent an e-mail address that cannot be used. Please check it in your Kakao account."),
+        "unusable": _("%(provider)s sent an e-mail address that cannot be used. Please check it in your %(account)s."),
     }
 
     def __init__(self, case: str, *, consent: Sequence[str] = ()) -> None:
@@ -191,30 +315,79 @@ class EmailRequired(AppError):
         return {"case": self.case, "consent": list(self.consent)}
 
     def describe(self) -> str:
-        return str(self.CASES[self.case])
+        return self._named(self.CASES[self.case])
 
     def details(self) -> dict[str, Any]:
         return {"required_scopes": list(self.consent), "case": self.case}
 
 
 class EmailInUse(AppError):
+    """`other`: the provider that account logs in with; empty if it has none yet."""
+
     status = 409
     code = "EMAIL_IN_USE"
     title = _("This e-mail address already has an account")
     message = _("Please log in to that account the way you did before.")
 
-    def __init__(self, provider: str) -> None:
+    def __init__(self, other: str) -> None:
         super().__init__("the trusted e-mail belongs to another account")
-        self.provider = provider
+        self.other = other
 
     def arguments(self) -> dict[str, Any]:
-        return {"provider": self.provider}
+        return {"other": self.other}
+
+    def details(self) -> dict[str, Any]:
+        return {"provider": self.other} if self.other else {}
 
     def describe(self) -> str:
-        if not self.provider:
+        if not self.other:
             return str(self.message)
-        label = str(PROVIDER_LABELS.get(self.provider, self.provider))
+        label = provider_label(self.other)
         return str(gettext("That account logs in with %(provider)s. Please log in there first.", provider=label))
+
+
+class IdentityInUse(AppError):
+    status = 409
+    code = "IDENTITY_IN_USE"
+    title = _("This login is already in use")
+    message = _("Another account here logs in with it, so it cannot be linked to yours. Nothing was changed.")
+    can_retry = False
+
+
+class LastWayIn(AppError):
+    status = 409
+    code = "LAST_WAY_IN"
+    title = _("This is your only way in")
+    message = _("Link another login first; without one you could not come back. Nothing was changed.")
+    can_retry = False
+
+
+class TheirLastWayIn(LastWayIn):
+    title = _("This is their only way in")
+    message = _("Without it this person could not come back. To close the account, delete it. Nothing was changed.")
+
+
+class RateLimited(AppError):
+    """`retry_after` in seconds."""
+
+    status = 429
+    code = "RATE_LIMITED"
+    title = _("Too many attempts")
+    message = _("Please wait a moment, then try again.")
+    level = logging.WARNING
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"wait {retry_after} s")
+        self.retry_after = retry_after
+
+    def arguments(self) -> dict[str, Any]:
+        return {"retry_after": self.retry_after}
+
+    def describe(self) -> str:
+        minutes = -(-(self.retry_after or 0) // 60)
+        if minutes < 2:
+            return str(self.message)
+        return str(gettext("Please try again in %(minutes)s minutes.", minutes=minutes))
 
 
 class AccountDisabled(AppError):
@@ -229,7 +402,7 @@ class UntrustedIdentity(AppError):
     status = 502
     code = "UNTRUSTED_IDENTITY"
     title = _("The login could not be verified")
-    message = _("Kakao's answer did not pass our checks, so nobody was logged in. Please try again.")
+    message = _("%(provider)s's answer did not pass our checks, so nobody was logged in. Please try again.")
     level = logging.ERROR
 
 
@@ -275,14 +448,14 @@ class Unavailable(AppError):
 
 class ProviderUnavailable(Unavailable):
     code = "PROVIDER_UNAVAILABLE"
-    title = _("Kakao does not answer at the moment")
+    title = _("%(provider)s does not answer at the moment")
     message = _("Nothing was lost and you did nothing wrong. Please try again in a minute.")
     retry_after = 60
 
 
 class ProviderBusy(ProviderUnavailable):
-    title = _("Kakao is slow at the moment")
-    message = _("Many people are waiting for Kakao right now. Please try again in a few seconds.")
+    title = _("%(provider)s is slow at the moment")
+    message = _("Many people are waiting for %(provider)s right now. Please try again in a few seconds.")
     level = logging.WARNING
     retry_after = 10
 

@@ -3,16 +3,18 @@
 It serves as `bp.before_request(guard)` at module scope, and through `guarded` on a single view.
 """
 
+import hmac
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec
 
-from flask import redirect, request, url_for
+from flask import current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from kakaoauth import health
-from kakaoauth.errors import Forbidden, ForgedForm
+from kakaoauth import flows, health, token_cookies
+from kakaoauth.config import is_loopback
+from kakaoauth.errors import Forbidden, ForgedForm, MissingToken, NotFound
 from kakaoauth.extensions import csrf
 
 P = ParamSpec("P")
@@ -45,6 +47,61 @@ def staff() -> ResponseReturnValue | None:
     if refusal is None and not current_user.is_staff:
         raise Forbidden("not staff")
     return refusal
+
+
+def superuser() -> ResponseReturnValue | None:
+    refusal = login()
+    if refusal is None and not current_user.is_superuser:
+        raise Forbidden("not a superuser")
+    return refusal
+
+
+def bearer() -> None:
+    """The API: an access token, in the Authorization header or in its cookie. Sets `g.bearer`, the person.
+
+    A token in the address is not looked at: addresses end in histories and logs (RFC 6750, section 2.3).
+
+    :raises MissingToken: none. :raises InvalidAccessToken: none that is good now.
+    :raises InvalidFields: a cookie nobody can answer for.
+    """
+    header = request.headers.get("Authorization")
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise MissingToken("another authorization scheme")
+    else:
+        token = token_cookies.find_access_token() or ""
+    if not token:
+        raise MissingToken("no access token")
+    g.bearer = flows.find_bearer(token)
+
+
+def bearer_staff() -> None:
+    """:raises Forbidden:"""
+    if not g.bearer.is_staff:
+        raise Forbidden("not staff")
+
+
+def bearer_superuser() -> None:
+    """:raises Forbidden:"""
+    if not g.bearer.is_superuser:
+        raise Forbidden("not a superuser")
+
+
+def operator() -> None:
+    """This machine itself, or whoever has METRICS_TOKEN; for others the address does not exist.
+
+    A request that a proxy has forwarded is not this machine's own, also where nobody counts that proxy.
+
+    :raises NotFound:
+    """
+    token: str = current_app.config["METRICS_TOKEN"]
+    sent = request.headers.get("Authorization", "")
+    if token and hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):
+        return
+    forwarded = "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    if forwarded or not is_loopback(request.remote_addr):
+        raise NotFound
 
 
 def form() -> None:

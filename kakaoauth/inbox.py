@@ -27,6 +27,10 @@ def first() -> bytes | None:
     return cast("bytes | None", redis_of(current_app).lindex(KEY, 0))
 
 
+def number_waiting() -> int:
+    return redis_of(current_app).llen(KEY)
+
+
 def drop(raw: bytes) -> None:
     """By its content: another worker may have dropped it already, and the oldest is another one by now."""
     redis_of(current_app).lrem(KEY, 1, cast(str, raw))

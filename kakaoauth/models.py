@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
@@ -15,10 +15,10 @@ from sqlalchemy import (
     Index,
     Integer,
     String,
+    Text,
     TypeDecorator,
     UniqueConstraint,
-    and_,
-    or_,
+    event,
     select,
     update,
 )
@@ -38,6 +38,20 @@ SESSION_USER_ID = re.compile(r"([0-9]{1,19})\.([0-9]{1,9})")
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def comparable(text: str) -> str:
+    """The form in which texts are searched and sorted: one line, whatever the case and however Hangul was typed."""
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = "".join(char for char in line if unicodedata.category(char) not in ("Cc", "Cs"))
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", line).casefold())
+
+
+def list_keys(email_key: str | None, nickname: str | None, name: str | None) -> dict[str, str | None]:
+    """The columns of a user that the list sorts and searches by; whoever writes rows without the ORM sets them too."""
+    texts = [comparable(text or "") for text in (email_key, nickname, name)]
+    return {"nickname_key": texts[1][:100] or None, "search_text": "\n".join(dict.fromkeys(filter(None, texts)))}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -107,8 +121,15 @@ class User(UserMixin, Base):
     is_superuser: Mapped[bool] = mapped_column(default=False)
     date_joined: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     last_login: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: Part of what a session holds; one more ends every session of this user.
+    #: Profile fields that the person has set here, comma separated: a login leaves them alone.
+    own_fields: Mapped[str] = mapped_column(String(100), default="")
+    #: Argon2, in the form that names its parameters. Only superusers made on the command line have one.
+    password_hash: Mapped[str | None] = mapped_column(String(255))
+    #: Part of what a session and a token hold; one more ends every session and token of this user.
     session_version: Mapped[int] = mapped_column(default=0)
+    #: What the list of users sorts and searches by, kept by `_keep_keys`.
+    nickname_key: Mapped[str | None] = mapped_column(String(100))
+    search_text: Mapped[str] = mapped_column(Text, default="", server_default="")
 
     identities: Mapped[list["Identity"]] = relationship(back_populates="user", order_by="Identity.id")
 
@@ -131,6 +152,13 @@ class User(UserMixin, Base):
 
     def __repr__(self) -> str:
         return f"<User {self.id}>"
+
+
+@event.listens_for(User, "before_insert")
+@event.listens_for(User, "before_update")
+def _keep_keys(_mapper: Any, _connection: Any, user: User) -> None:
+    for column, value in list_keys(user.email_key, user.nickname, user.name).items():
+        setattr(user, column, value)
 
 
 class Identity(Base):
@@ -161,6 +189,22 @@ def find_user(user_id: int) -> User | None:
     return db.session.get(User, user_id) if 0 < user_id <= MAX_ID else None
 
 
+def names_of(user_ids: Iterable[int]) -> dict[int, str]:
+    """How those of them are called who still have an account."""
+    users = db.session.scalars(select(User).where(User.id.in_(set(user_ids))))
+    return {user.id: user.display_name for user in users}
+
+
+def lock_user(user_id: int) -> None:
+    """Let nobody else change this user until the transaction ends; what was read before is read again.
+
+    By an UPDATE that changes nothing, because SQLite knows no other lock and ignores FOR UPDATE.
+    """
+    same = update(User).where(User.id == user_id).values(session_version=User.session_version)
+    db.session.execute(same.execution_options(synchronize_session=False))
+    db.session.expire_all()
+
+
 def find_user_by_email(email: str) -> User | None:
     key = normal_form(email)
     return db.session.scalar(select(User).where(User.email_key == key)) if key else None
@@ -175,22 +219,3 @@ def claim_account(user: User, provider: str) -> bool:
     """Mark an account that has no provider yet as taken over by this one; False if another login was faster."""
     query = update(User).where(User.id == user.id, User.provider.is_(None)).values(provider=provider)
     return cast("CursorResult[Any]", db.session.execute(query)).rowcount == 1
-
-
-def page_of_users(*, search: str = "", before: tuple[datetime, int] | None = None, size: int = 50) -> Sequence[User]:
-    """Newest first. `before`: (date_joined, id) of the last row of the page before; `search` is literal."""
-    query = select(User).order_by(User.date_joined.desc(), User.id.desc()).limit(size)
-    if before:
-        joined, user_id = before
-        query = query.where(or_(User.date_joined < joined, and_(User.date_joined == joined, User.id < user_id)))
-    if search:
-        search = unicodedata.normalize("NFC", search)  # as names are stored; a Mac types Hangul in parts
-        matches = [
-            User.email_key.contains(search.lower(), autoescape=True),
-            User.nickname.icontains(search, autoescape=True),
-            User.identities.any(Identity.subject == search),
-        ]
-        if search.isdecimal() and len(search) < 20 and int(search) <= MAX_ID:
-            matches.append(User.id == int(search))
-        query = query.where(or_(*matches))
-    return db.session.scalars(query).all()

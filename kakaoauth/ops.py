@@ -1,9 +1,9 @@
-"""The operator's door: is the process alive, and can it serve?"""
+"""The operator's door: is the process alive, can it serve, and what has it done?"""
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from kakaoauth import guards, health
+from kakaoauth import guards, health, metrics
 
 bp = Blueprint("ops", __name__)
 bp.before_request(guards.anyone)
@@ -24,3 +24,9 @@ def readyz() -> ResponseReturnValue:
     }
     ready = all(state == "ok" for state in parts.values())
     return jsonify(status="ok" if ready else "unavailable", **parts), 200 if ready else 503
+
+
+@bp.get("/metrics")
+@guards.guarded(guards.operator)
+def show_metrics() -> ResponseReturnValue:
+    return Response(metrics.text(), content_type=metrics.CONTENT_TYPE)

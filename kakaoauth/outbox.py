@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, Text, delete, select, update
+from sqlalchemy import String, Text, delete, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.extensions import Base, db
@@ -25,6 +25,8 @@ class UnlinkJob(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     provider: Mapped[str] = mapped_column(String(20))
     subject: Mapped[str] = mapped_column(String(64))
+    #: Whose it was. Without a foreign key: most of them are gone.
+    user_id: Mapped[int | None] = mapped_column(BigId)
     #: The last login's tokens, sealed by the vault: for a site without an admin key.
     access_token: Mapped[str | None] = mapped_column(Text)
     refresh_token: Mapped[str | None] = mapped_column(Text)
@@ -39,6 +41,15 @@ class UnlinkJob(Base):
 def waiting() -> Sequence[UnlinkJob]:
     """All of them, oldest first: what staff sees."""
     return db.session.scalars(select(UnlinkJob).order_by(UnlinkJob.id).limit(200)).all()
+
+
+def waiting_of(user_id: int) -> Sequence[UnlinkJob]:
+    """Those of identities that this user had."""
+    return db.session.scalars(select(UnlinkJob).where(UnlinkJob.user_id == user_id).order_by(UnlinkJob.id)).all()
+
+
+def number_waiting() -> int:
+    return db.session.scalar(select(func.count()).select_from(UnlinkJob)) or 0
 
 
 def due(limit: int) -> list[int]:

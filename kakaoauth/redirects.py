@@ -1,17 +1,39 @@
 """The only file that decides where we may send a browser."""
 
 import unicodedata
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
-from flask import current_app, url_for
+from flask import Response, current_app, url_for
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
+from werkzeug.utils import redirect
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 #: Doors that have no page to return to: their addresses begin or end something, or are not for people.
-NOT_PAGES = ("auth", "api", "webhooks", "ops", "static")
+NOT_PAGES = ("auth", "local", "api", "webhooks", "ops", "static")
 
 #: More than any page of ours needs, less than a header may hold.
 MAX_LENGTH = 2000
+
+
+class _WithoutFragment(Response):
+    """Werkzeug takes an empty fragment away, so it is put back last."""
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        headers = super().get_wsgi_headers(environ)
+        if "#" not in headers["Location"]:
+            headers["Location"] += "#"
+        return headers
+
+
+def redirect_without_fragment(target: str) -> Response:
+    """A redirect over which the browser carries no fragment of the address it comes from: an empty one of its own sees
+    to that (RFC 9110, section 10.2.2)."""
+    return cast(Response, redirect(target, Response=_WithoutFragment))
 
 
 def safe_next(target: str | None, default: str | None = None) -> str:
@@ -26,6 +48,12 @@ def safe_next(target: str | None, default: str | None = None) -> str:
     if target.startswith("/"):
         return target if _is_own_page(target) else fallback
     return target if _is_front_end(target) else fallback
+
+
+def callback_address(provider: str) -> str:
+    """The redirect URI of a provider's authorization requests: the setting byte for byte, or the callback's address."""
+    configured: str = current_app.config.get(f"{provider.upper()}_REDIRECT_URI") or ""
+    return configured or url_for("auth.callback", provider=provider, _external=True)
 
 
 def _is_plain(target: str) -> bool:

@@ -1,16 +1,21 @@
-"""What the running site does by itself: unlinks that wait for a provider, messages that wait for the database."""
+"""What the running site does by itself: unlinks that wait for a provider, messages that wait for the database, and what
+has grown too old.
+"""
 
 import logging
 import threading
+import time
 
-from flask import Flask
+from flask import Flask, current_app
 
-from kakaoauth import flows, inbox
+from kakaoauth import audit, flows, inbox
 
 log = logging.getLogger("kakaoauth.retries")
 
 #: Seconds between two looks. Two short statements each, in each worker.
 PAUSE = 30.0
+#: Seconds between two batches that are removed from the audit trail: one statement that finds nothing, as a rule.
+TIDY_PAUSE = 3600.0
 
 
 def run_once() -> tuple[int, int]:
@@ -20,6 +25,7 @@ def run_once() -> tuple[int, int]:
         received += _act_on(raw)
         inbox.drop(raw)
     done, left = flows.retry_unlinks()
+    flows.store_counts()
     return received + done, left
 
 
@@ -33,6 +39,17 @@ def _act_on(raw: bytes) -> bool:
     return flows.apply_event(provider, event)
 
 
+def tidy(due: float) -> float:
+    """Remove a batch of the audit trail that is too old, if it is time. Return when it is time again.
+
+    :param due: on the monotonic clock.
+    """
+    if time.monotonic() < due:
+        return due
+    there_is_more = flows.forget_old_notes(current_app.config["AUDIT_DAYS"]) == audit.BATCH
+    return due if there_is_more else time.monotonic() + TIDY_PAUSE
+
+
 def start(app: Flask) -> threading.Event:
     """Look again and again in a thread of this process. Set the returned event to end it."""
     ended = threading.Event()
@@ -41,10 +58,12 @@ def start(app: Flask) -> threading.Event:
 
 
 def _run(app: Flask, ended: threading.Event) -> None:
+    due = time.monotonic()
     while not ended.wait(PAUSE):
         try:
             with app.app_context():
                 run_once()
+                due = tidy(due)
         except Exception as error:
             # Whatever is away now is looked for again; the error's text may hold what a database was told.
             log.warning("retries put off: %s", type(error).__name__)

@@ -6,8 +6,11 @@ cookie, so a copy of Redis opens no session, and nothing in it is ever executed.
     _user_id        who (User.get_id: id and session version)          Flask-Login
     _fresh, _id     Flask-Login's own marks
     _begun, _seen   unix seconds of the login and of the last request, the latter exact to a minute
+    _agent          what browser that request came from, and
+    _address        from which network: both shortened                visitors
     _token          where the vault keeps the provider's tokens of this login
     _done           the last logins that were finished here: state -> next
+    _landed         the same for logins that ended in tokens in cookies
     _state_*        logins that were begun here and wait for the callback   providers.pending
     _logout_state   a logout at the provider that we expect to hear of
     csrf_token      Flask-WTF
@@ -17,18 +20,19 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, cast
 
 from flask import Flask, Request, Response, current_app, request, session
-from flask.sessions import SessionMixin
 from flask_session.base import ServerSideSessionInterface
+from redis.client import Pipeline
 
+from kakaoauth import edge, session_index
 from kakaoauth.config import is_loopback
-from kakaoauth.extensions import REDIS_ERRORS, redis_of
+from kakaoauth.extensions import redis_of
+from kakaoauth.redis_session import RedisSession, given_up_on_failure
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -47,78 +51,29 @@ if now ~= ARGV[1] then return now end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
+#: What is read without asking of which kind it is.
+TEXTS = ("_user_id", "_agent", "_address")
+TIMES = ("_begun", "_seen")
+#: Of this century and a little more: a time that no clock of ours has written is no time.
+LAST_TIME = 5e9
 
 
-class RedisSession(SessionMixin):
-    """A session that is read when first looked at: pages that never look cost no Redis command."""
-
-    def __init__(self, store: "RedisSessionInterface", cookie: str | None) -> None:
-        self._store = store
-        #: The id the browser sent, known to Redis or not.
-        self.cookie = cookie
-        #: The id the data stands under in Redis; None while nothing is stored.
-        self.sid: str | None = None
-        self.data: dict[str, Any] | None = None
-        self.raw = b""
-        self.accessed = False
-        self.set_cookie = False
-        self.ended = False
-
-    def end(self) -> None:
-        """Have the stored session and the cookie removed."""
-        self.load().clear()
-        self.ended = True
-
-    def load(self) -> dict[str, Any]:
-        self.accessed = True
-        if self.data is None:
-            self.data = {}
-            if self.cookie:
-                self.read(self.cookie)
-        return self.data
-
-    def read(self, sid: str) -> bool:
-        """Become the stored session `sid`; False if there is none."""
-        raw = self._store.get(sid)
-        stored = self._store.decode(raw) if raw is not None else None
-        if raw is None or stored is None:
-            return False
-        self.data, self.raw, self.sid = stored, raw, sid
-        return True
-
-    def __getitem__(self, key: str) -> Any:
-        return self.load()[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        self.load()[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        del self.load()[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self.load()))
-
-    def __len__(self) -> int:
-        return len(self.load())
-
-    @property
-    def modified(self) -> bool:  # type: ignore[override]
-        return self.data is not None and self._store.encode(self.data) != (self.raw or b"{}")
-
-    @property
-    def new(self) -> bool:  # type: ignore[override]
-        return self.sid is None
+def name_of(sid: str) -> str:
+    """What a session is called wherever its id must not stand."""
+    return sha256(sid.encode()).hexdigest()
 
 
-@contextmanager
-def given_up_on_failure(session: RedisSession) -> Iterator[None]:
-    """What Redis could not take is dropped: the page that says so shall neither try again, which takes as long once
-    more, nor send a cookie for it, which would replace the one of a session that is still good."""
-    try:
-        yield
-    except REDIS_ERRORS:
-        session.data, session.set_cookie = None, False
-        raise
+def is_ours(data: dict[str, Any]) -> bool:
+    """Whether a JSON object can be a session of ours."""
+    texts, times = [data.get(key, "") for key in TEXTS], [data.get(key, 0) for key in TIMES]
+    are_times = all(isinstance(moment, int | float) and 0 <= moment < LAST_TIME for moment in times)
+    return are_times and all(isinstance(text, str) for text in texts)
+
+
+def marks() -> dict[str, Any]:
+    """When this request came, and where from."""
+    visitor = edge.visitor()
+    return {"_seen": round(time.time(), 1), "_agent": visitor.agent, "_address": visitor.address}
 
 
 class RedisSessionInterface(ServerSideSessionInterface):
@@ -163,7 +118,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
         with given_up_on_failure(session):
             if session.ended and not session.data:
                 if session.sid:
-                    self.delete(session.sid)
+                    self.remove(session.sid, session.raw)
                     self._send_cookie(app, response, "", 0)
                 return
             if not session.data and session.sid is None:
@@ -192,22 +147,35 @@ class RedisSessionInterface(ServerSideSessionInterface):
         if session.sid is None:
             self.create(session, self.new_id())
             return
-        now = round(time.time(), 1)
-        if "_seen" in data and now - data["_seen"] >= self.touch_seconds():
-            data["_seen"] = now
+        is_due = "_seen" in data and time.time() - data["_seen"] >= self.touch_seconds()
+        if is_due:
+            data.update(marks())
             session.set_cookie = True  # the browser's copy of the lifetime goes on as well
         if session.modified:
             self._upsert_session(timedelta(seconds=self.lifetime(data)), session, self._get_store_id(session.sid))
+        if is_due and session.set_cookie:  # it was still there
+            self._execute(self.redis.pipeline(transaction=False), session.sid, data)
 
-    def create(self, session: RedisSession, sid: str) -> None:
-        """Store the session under a new id; the id it had is dead from then on."""
+    def create(self, session: RedisSession, sid: str) -> bool:
+        """Store the session under a new id; the id it had is dead from then on. False if it was so already."""
         data = session.load()
         raw = self.encode(data)
+        commands = self.redis.pipeline(transaction=False)
+        commands.set(self._get_store_id(sid), raw, ex=self.lifetime(data))
         with given_up_on_failure(session):
-            self.redis.set(self._get_store_id(sid), raw, ex=self.lifetime(data))
-        old, session.sid, session.raw, session.set_cookie = session.sid, sid, raw, True
-        if old:
-            self.delete(old)
+            self._execute(commands, sid, data)
+        old, old_raw = session.sid, session.raw
+        session.sid, session.raw, session.set_cookie = sid, raw, True
+        return old is None or self.remove(old, old_raw)
+
+    def _execute(self, commands: Pipeline, sid: str, data: dict[str, Any]) -> None:
+        """Run `commands` and, in the same round trip, put a person's session on the list of theirs."""
+        user_id = session_index.owner_of(data)
+        if user_id is None:
+            commands.execute()
+            return
+        seconds = self.app.config["SESSION_IDLE_SECONDS"]
+        self.drop(user_id, session_index.enter(commands, user_id, name_of(sid), seen=data["_seen"], seconds=seconds))
 
     def touch_seconds(self) -> float:
         """A minute, or less where sessions end so soon that a minute's silence would look like idleness."""
@@ -225,11 +193,28 @@ class RedisSessionInterface(ServerSideSessionInterface):
     def new_id(self) -> str:
         return cast(str, self._generate_sid(32))
 
-    def delete(self, sid: str) -> None:
-        self._delete_session(self._get_store_id(sid))
+    def remove(self, sid: str, raw: bytes) -> bool:
+        """False if there is none. :param raw: what it held, which says on whose list it stands."""
+        return self.drop(session_index.owner_of(self.decode(raw) or {}), [name_of(sid)]) == 1
+
+    def drop(self, user_id: int | None, names: Sequence[str]) -> int:
+        """Delete sessions by name, and strike them off their owner's list. Return how many there were."""
+        commands = self.redis.pipeline(transaction=False)
+        for name in names:
+            commands.delete(self.key_prefix + name)
+        if user_id is not None:
+            session_index.strike(commands, user_id, names)
+        return sum(commands.execute()[: len(names)])
 
     def get(self, sid: str) -> bytes | None:
         return cast("bytes | None", self.redis.get(self._get_store_id(sid)))
+
+    def read_named(self, names: Sequence[str]) -> list[dict[str, Any] | None]:
+        """What these sessions hold, in one round trip; None for one that is gone."""
+        commands = self.redis.pipeline(transaction=False)
+        for name in names:
+            commands.get(self.key_prefix + name)
+        return [self.decode(raw) if raw is not None else None for raw in commands.execute()]
 
     def encode(self, data: dict[str, Any]) -> bytes:
         return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
@@ -240,7 +225,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
             data = json.loads(raw)
         except (ValueError, RecursionError):
             data = None
-        if not isinstance(data, dict) or not all(isinstance(data.get(k, 0), int | float) for k in ("_begun", "_seen")):
+        if not isinstance(data, dict) or not is_ours(data):
             log.critical("a session in Redis is not ours: somebody else writes there")
             return None
         return data
@@ -248,7 +233,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
     # Flask-Session's verbs.
 
     def _get_store_id(self, sid: str) -> str:
-        return cast(str, self.key_prefix) + sha256(sid.encode()).hexdigest()
+        return cast(str, self.key_prefix) + name_of(sid)
 
     def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
         raw = cast("bytes | None", self.redis.get(store_id))

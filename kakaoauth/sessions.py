@@ -2,6 +2,8 @@
 
 import secrets
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from flask import Flask, current_app, session
 from flask_login import current_user, login_user, logout_user
@@ -10,7 +12,7 @@ from flask_wtf.csrf import generate_csrf
 from kakaoauth.errors import AccountDisabled
 from kakaoauth.extensions import login_manager
 from kakaoauth.models import User, find_session_user
-from kakaoauth.session_store import RedisSessionInterface, current_session, current_store
+from kakaoauth.session_store import RedisSessionInterface, current_session, current_store, marks, name_of
 
 #: How many finished logins a browser may come back to with its back button.
 DONE = 10
@@ -38,20 +40,21 @@ def new_secret() -> str:
 def load_user(session_user_id: str) -> User | None:
     """The session's user, in one statement. A session that is over, or whose user is, ends here and now."""
     user = find_session_user(session_user_id)
-    if user is None or _is_over(user):
+    if user is None or is_over(user, session):
         current_session().end()
         return None
     return user
 
 
-def _is_over(user: User) -> bool:
+def is_over(user: User, data: Mapping[str, Any]) -> bool:
+    """Whether a session of this user that holds `data` was unused, or there, for too long."""
     config = current_app.config
     idle, longest = config["SESSION_IDLE_SECONDS"], config["SESSION_MAX_SECONDS"]
     if user.is_staff:
         idle = min(idle, config["STAFF_SESSION_IDLE_SECONDS"])
         longest = min(longest, config["STAFF_SESSION_MAX_SECONDS"])
     now = time.time()
-    return bool(now - session.get("_seen", 0) >= idle or now - session.get("_begun", 0) >= longest)
+    return bool(now - data.get("_seen", 0) >= idle or now - data.get("_begun", 0) >= longest)
 
 
 def begin(user: User, *, sid: str | None = None, token_id: int | None = None) -> None:
@@ -69,22 +72,49 @@ def begin(user: User, *, sid: str | None = None, token_id: int | None = None) ->
     :param sid: the id for the new session, from `claims.Claim`; random if not given.
     :raises AccountDisabled: inactive user.
     """
-    kept = {key: session[key] for key in session if key.startswith(("_state_", "_done"))}
+    _enter(user, round(time.time(), 1), token_id)
+    store = current_store()
+    store.create(current_session(), sid or store.new_id())
+
+
+def renew(session_user_id: str, *, sid: str | None = None) -> bool:
+    """Give this session a new id and a new CSRF token, because what it may do has changed.
+
+    It stays the same login, and its age goes on counting. False: it was ended while its request was on the way, here
+    or everywhere, and stays so.
+
+    :param session_user_id: what `User.get_id` must give. :param sid: as for `begin`.
+    """
+    user, store = find_session_user(session_user_id), current_store()
+    if user is not None:
+        _enter(user, session.get("_begun", 0), token_id())
+        if store.create(current_session(), sid or store.new_id()):
+            return True
+    end()
+    return False
+
+
+def is_stored() -> bool:
+    """Whether the session that this request came with has not been ended since."""
+    sid = current_session().sid
+    return sid is not None and current_store().get(sid) is not None
+
+
+def _enter(user: User, begun: float, token_id: int | None) -> None:
+    kept = {key: session[key] for key in session if key.startswith(("_state_", "_done", "_landed"))}
     session.clear()
     if not login_user(user):
         raise AccountDisabled(f"user {user.id} is not active")
     session.update(kept)
     if token_id is not None:
         session["_token"] = token_id
-    session["_begun"] = session["_seen"] = round(time.time(), 1)
+    session.update(_begun=begun, **marks())
     generate_csrf()
-    store = current_store()
-    store.create(current_session(), sid or store.new_id())
 
 
-def token_id() -> int | None:
-    """Where the vault keeps the provider's tokens of this session's login."""
-    found = session.get("_token")
+def token_id(data: Mapping[str, Any] = session) -> int | None:
+    """Where the vault keeps the provider's tokens of this session's login, or of the one that holds `data`."""
+    found = data.get("_token")
     return found if type(found) is int else None
 
 
@@ -94,7 +124,13 @@ def end() -> None:
     current = current_session()
     current.end()
     if current.sid:
-        current_store().delete(current.sid)
+        current_store().remove(current.sid, current.raw)
+
+
+def name() -> str:
+    """What this session is called where its id must not stand; empty while it is not stored."""
+    sid = current_session().sid
+    return name_of(sid) if sid else ""
 
 
 def leave_note(key: str, value: str) -> None:
@@ -104,16 +140,23 @@ def leave_note(key: str, value: str) -> None:
     store.create(current_session(), store.new_id())
 
 
-def remember_done(state: str, target: str) -> None:
-    """The back button leads to the callback again: keep where that login went."""
-    done = {**session.get("_done", {}), state: target}
-    session["_done"] = dict(list(done.items())[-DONE:])
+def remember_done(state: str, target: str, *, without_session: bool = False) -> None:
+    """The back button leads to the callback again: keep where that login went.
+
+    :param without_session: it ended in tokens, so who comes back need not be logged in here.
+    """
+    key = "_landed" if without_session else "_done"
+    done = {**session.get(key, {}), state: target}
+    session[key] = dict(list(done.items())[-DONE:])
     current_store().persist(current_session())
 
 
 def find_done(state: str) -> str | None:
     """Where the login with that state went, if it was finished in this session and the person is still in."""
-    if "_user_id" not in session:
-        return None
-    target = session.get("_done", {}).get(state)
-    return target if isinstance(target, str) else None
+    return session.get("_done", {}).get(state) if "_user_id" in session else None
+
+
+def find_landed(state: str) -> str | None:
+    """Where the login with that state went, if it was finished in this browser and ended in tokens."""
+    landed: str | None = session.get("_landed", {}).get(state)
+    return landed

@@ -1,61 +1,136 @@
-"""The staff's door: the list of users, and one of them."""
+"""The staff's door: the list of users, to be searched, filtered, sorted and turned over."""
 
-import re
-from datetime import UTC, datetime
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+from typing import Any, NamedTuple
 
-from flask import Blueprint, abort, render_template, request, url_for
+from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import format_decimal, gettext
+from flask_babel import lazy_gettext as _
 
-from kakaoauth import guards, outbox
-from kakaoauth.models import MAX_ID, User, find_user, page_of_users
+from kakaoauth import guards, listing, outbox
+from kakaoauth.errors import PROVIDER_LABELS
+from kakaoauth.listing import ROLES, SORTS, STATES, Filter, Page
 
 bp = Blueprint("users", __name__, url_prefix="/users")
 bp.before_request(guards.staff)
 bp.before_request(guards.form)
 
 PAGE = 50
-#: Longer than any nickname, shorter than any trouble.
+#: Longer than any e-mail address or name, shorter than any trouble.
 SEARCH_LENGTH = 254
+DEFAULT_SORT = "-date_joined"
+#: Column -> the sort its heading asks for first.
+COLUMNS = {"id": "-id", "nickname": "nickname", "email": "email", "date_joined": "-date_joined"}
+COLUMNS["last_login"] = "-last_login"
+SORT_LABELS = {
+    "-date_joined": _("newest first"),
+    "date_joined": _("oldest first"),
+    "-last_login": _("last login first"),
+    "last_login": _("longest away first"),
+    "nickname": _("nickname A–Z"),
+    "-nickname": _("nickname Z–A"),
+    "email": _("e-mail A–Z"),
+    "-email": _("e-mail Z–A"),
+    "id": _("number, smallest first"),
+    "-id": _("number, largest first"),
+}
 
-#: Microseconds since 1970 and the id of the last row shown.
-CURSOR = re.compile(r"([0-9]{1,17})-([0-9]{1,19})")
+#: What the address asks for: its parameters, as far as they were understood.
+Asked = dict[str, Any]
+
+
+class Heading(NamedTuple):
+    href: str
+    #: What `aria-sort` says; None: the list is sorted by something else.
+    sorted: str | None
 
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    search = "".join(char for char in request.args.get("q", "") if char.isprintable()).strip()[:SEARCH_LENGTH]
-    rows = page_of_users(search=search, before=_read_cursor(request.args.get("before", "")), size=PAGE + 1)
-    more = url_for("users.index", q=search or None, before=_cursor(rows[PAGE - 1])) if len(rows) > PAGE else None
+    """All there is to say about a page stands in its address. What is not understood there counts as not said."""
+    asked: Asked = {name: text for name, read in READERS.items() if (text := read(request.args.get(name, "").strip()))}
+    sort = asked.get("sort", DEFAULT_SORT)
+    chosen = _filter(asked)
+    page = _page(chosen, sort, request.args.get("cursor"))
     return render_template(
         "users/index.html",
-        users=rows[:PAGE],
-        search=search,
-        more=more,
-        first="before" not in request.args,
+        users=page.users,
+        asked=asked,
+        sort=sort,
+        sorts=SORT_LABELS,
+        providers=PROVIDER_LABELS,
+        headings={column: _heading(asked, column, sort) for column in COLUMNS},
+        by_age=sort in ("-date_joined", "-id"),
+        total=_total(chosen, page),
+        cut=page.cut,
+        first=url_for("users.index", **asked) if "cursor" in request.args else None,
+        previous=page.previous and url_for("users.index", **asked, cursor=page.previous),
+        next=page.next and url_for("users.index", **asked, cursor=page.next),
         unlinks=outbox.waiting(),
     )
 
 
-@bp.get("/<int:user_id>/")
-def show(user_id: int) -> ResponseReturnValue:
-    user = find_user(user_id)
-    if user is None:
-        abort(404)
-    return render_template("users/show.html", user=user)
+def _day(text: str) -> str:
+    with suppress(ValueError):
+        return date.fromisoformat(text).isoformat()
+    return ""
 
 
-def _cursor(user: User) -> str:
-    moment = user.date_joined
-    return f"{int(moment.timestamp()) * 1_000_000 + moment.microsecond}-{user.id}"
+def _search(text: str) -> str:
+    """What can be written into an address again. An emoji's joiner cannot be printed, but is part of it."""
+    return "".join(char for char in text if char.isprintable() or char == "\u200d").strip()[:SEARCH_LENGTH]
 
 
-def _read_cursor(text: str) -> tuple[datetime, int] | None:
+#: Parameter of the address -> how it is read; empty if it cannot be.
+READERS: dict[str, Callable[[str], str]] = {
+    "q": _search,
+    "provider": lambda text: text if text in PROVIDER_LABELS else "",
+    "role": lambda text: text if text in ROLES else "",
+    "state": lambda text: text if text in STATES else "",
+    "from": _day,
+    "until": _day,
+    "sort": lambda text: text if text in SORTS and text != DEFAULT_SORT else "",
+}
+
+
+def _filter(asked: Asked) -> Filter:
+    days = {name: date.fromisoformat(asked[name]) for name in ("from", "until") if name in asked}
+    return Filter(
+        search=asked.get("q", ""),
+        provider=asked.get("provider", ""),
+        role=asked.get("role", ""),
+        state=asked.get("state", ""),
+        joined_from=days.get("from"),
+        joined_until=days.get("until"),
+    )
+
+
+def _page(chosen: Filter, sort: str, cursor: str | None) -> Page:
     """An unreadable cursor is the first page."""
-    match = CURSOR.fullmatch(text)
-    if not match or int(match[2]) > MAX_ID:
-        return None
-    seconds, micros = divmod(int(match[1]), 1_000_000)
-    try:
-        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros), int(match[2])
-    except (ValueError, OverflowError, OSError):
-        return None
+    with suppress(ValueError):
+        return listing.page(chosen, sort=sort, cursor=cursor, limit=PAGE)
+    return listing.page(chosen, sort=sort, limit=PAGE)
+
+
+def _heading(asked: Asked, column: str, sort: str) -> Heading:
+    """A link that sorts by the column, or turns the order round if the list is sorted by it."""
+    others = {name: text for name, text in asked.items() if name != "sort"}
+    wanted, state = COLUMNS[column], None
+    if sort.removeprefix("-") == column:
+        wanted = column if sort.startswith("-") else f"-{column}"
+        state = "descending" if sort.startswith("-") else "ascending"
+    return Heading(url_for("users.index", **others, sort=wanted), state)
+
+
+def _total(chosen: Filter, page: Page) -> str:
+    if page.next is None and page.previous is None:
+        number, exact = len(page.users), True
+    else:
+        number, exact = listing.estimate(chosen)
+    if exact:
+        return str(gettext("Users: %(number)s", number=format_decimal(number)))
+    number = max(number, len(page.users))
+    return str(gettext("Users: about %(number)s", number=format_decimal(round(number, 2 - len(str(number))))))

@@ -3,15 +3,18 @@
 import hmac
 import logging
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.parse import urljoin
 
-from flask import Blueprint, Response, abort, current_app, jsonify, make_response, request
+from flask import Blueprint, Response, abort, current_app, jsonify, make_response, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import flows, guards, inbox, providers
+from kakaoauth import deletions, flows, guards, inbox, providers, rate_limits
 from kakaoauth.errors import Unavailable
 from kakaoauth.providers.base import AccountEvent, Provider, SetRefused
+from kakaoauth.redirects import callback_address
 
 bp = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 bp.before_request(guards.anyone)  # each view proves its caller by itself: one by a key, one by a signature
@@ -28,7 +31,7 @@ USER_ID = re.compile(r"[1-9][0-9]{0,39}")
 def kakao_unlink() -> ResponseReturnValue:
     """Kakao's unlink webhook. Kakao does not repeat it: once the caller is authentic the answer is 200, also for
     people we do not know, and 503 only if the message could be stored nowhere."""
-    _kakao()
+    _provider("kakao")
     _require_admin_key()
     parameters = request.args if request.method == "GET" else request.form
     app_id = current_app.config["KAKAO_APP_ID"]
@@ -44,20 +47,50 @@ def kakao_unlink() -> ResponseReturnValue:
 @bp.post("/kakao/account-status/")
 def kakao_account_status() -> ResponseReturnValue:
     """Kakao's account-status webhook: RFC 8935. 202, or 400 with `err` and `description`."""
-    provider = _kakao()
+    provider = _provider("kakao")
     if (request.content_length or 0) > MAX_BYTES:
         abort(413)
     try:
         event = provider.read_event(request.get_data(as_text=False).decode("ascii", "replace"))
     except SetRefused as refused:
-        log.warning("webhook refused err=%s: %s", refused.err, refused.description)
         return _refusal(refused)
     _receive(provider.name, event)
     return "", 202
 
 
-def _kakao() -> Provider:
-    provider = providers.find_provider("kakao")
+@bp.post("/facebook/deauthorize/")
+def facebook_deauthorize() -> ResponseReturnValue:
+    """Facebook's deauthorize callback: somebody has taken the app away. 200, or 400 with `err` and `description`."""
+    provider = _provider("facebook")
+    try:
+        event = provider.read_event(_signed_request())
+    except SetRefused as refused:
+        return _refusal(refused)
+    _receive(provider.name, event)
+    return "", 200
+
+
+@bp.post("/facebook/data-deletion/")
+def facebook_data_deletion() -> ResponseReturnValue:
+    """Facebook's data deletion callback: the same, and an answer that it shows to the person."""
+    provider = _provider("facebook")
+    try:
+        event = provider.read_event(_signed_request())
+    except SetRefused as refused:
+        return _refusal(refused)
+    _receive(provider.name, replace(event, kind="data-deletion", jti=f"deletion-{event.jti}"))
+    code = deletions.code_for(provider.name, event.subject)
+    path = url_for("auth.data_deletion", provider=provider.name, code=code)
+    return jsonify(url=urljoin(callback_address(provider.name), path), confirmation_code=code)
+
+
+def _signed_request() -> str:
+    request.max_content_length = MAX_BYTES
+    return request.form.get("signed_request", "")
+
+
+def _provider(name: str) -> Provider:
+    provider = providers.find_provider(name)
     if provider is None:
         abort(404)
     return provider
@@ -69,7 +102,16 @@ def _require_admin_key() -> None:
     sent = request.headers.get("Authorization", "")
     if not key or not hmac.compare_digest(sent.encode(), f"KakaoAK {key}".encode()):
         log.warning("webhook refused: not Kakao's admin key")
+        _count_refused()
         abort(401)
+
+
+def _count_refused() -> None:
+    """Messages are not repeated, so genuine ones are never limited, however many come.
+
+    :raises RateLimited: too many that were not.
+    """
+    rate_limits.hit("webhook_refused", rate_limits.address())
 
 
 def _receive(provider: str, event: AccountEvent) -> None:
@@ -90,5 +132,7 @@ def _receive(provider: str, event: AccountEvent) -> None:
 
 
 def _refusal(refused: SetRefused) -> Response:
+    log.warning("webhook refused err=%s: %s", refused.err, refused.description)
+    _count_refused()
     body = jsonify(err=refused.err, description=refused.description)
     return make_response(body, 400)

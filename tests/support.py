@@ -5,10 +5,15 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import requests_mock
+from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from kakaoauth import flows
+from kakaoauth.extensions import db
+from kakaoauth.flows import TokenPair
+from kakaoauth.models import User
 from kakaoauth.providers.base import Profile
 
 KAUTH = "https://kauth.kakao.com"
@@ -121,3 +126,36 @@ def csrf_token(client: FlaskClient, page: str = "/users/me/") -> str:
 
 def profile(subject: str = "1", **fields: Any) -> Profile:
     return Profile(provider="kakao", subject=subject, **fields)
+
+
+def tokens_of(app: Flask, user_id: int) -> TokenPair:
+    """The tokens of a login of that user that has just been made."""
+    with app.app_context():
+        user = db.session.get(User, user_id)
+        assert user
+        return flows.begin_family(user)
+
+
+def api_client(app: Flask, access_token: str) -> FlaskClient:
+    """An app that sends this token with every request."""
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {access_token}"
+    return client
+
+
+def problem(answer: Any, status: int, code: str) -> dict[str, Any]:
+    """The problem document (RFC 9457) that a refusal of the API must be."""
+    assert answer.status_code == status, answer.text
+    assert answer.content_type == "application/problem+json"
+    found: dict[str, Any] = answer.get_json(force=True)
+    assert (found["status"], found["code"]) == (status, code)
+    assert found["title"]
+    assert found["detail"]
+    assert ("WWW-Authenticate" in answer.headers) == (status == 401)
+    assert answer.headers["Cache-Control"] == "no-store"
+    return found
+
+
+def readable_tables() -> list[str]:
+    """All tables; of SQLite's search index, which gives nothing out, those that it keeps its content in."""
+    return sorted(set(db.inspect(db.engine).get_table_names()) - {"user_search"})

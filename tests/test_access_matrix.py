@@ -5,13 +5,17 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from support import PERSONAS
+from support import PERSONAS, FakeKakao
+
+from kakaoauth.api import docs
 
 ALL_200 = (200, 200, 200, 200, 200)
 
 #: Status for anonymous, minji (user), sora (staff), hana (superuser), gone (suspended).
 MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/"): ALL_200,
+    ("GET", "/login/"): (200, 302, 302, 302, 200),
+    ("POST", "/login/"): (400, 400, 400, 400, 400),
     ("GET", "/kakao/login/"): (302, 302, 302, 302, 302),
     ("GET", "/kakao/login/callback/"): (400, 400, 400, 400, 400),
     ("GET", "/kakao/logout/"): (302, 200, 200, 200, 302),
@@ -19,18 +23,62 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/kakao/logout/callback/"): (400, 400, 400, 400, 400),
     ("GET", "/users/me/"): (302, 200, 200, 200, 302),
     ("POST", "/users/me/logout-everywhere/"): (302, 400, 400, 400, 302),
+    ("POST", "/users/me/devices/x/end/"): (302, 400, 400, 400, 302),
+    ("POST", "/users/me/devices/end-others/"): (302, 400, 400, 400, 302),
+    ("POST", "/users/me/link/kakao/"): (302, 400, 400, 400, 302),
+    ("POST", "/users/me/unlink/1/"): (302, 400, 400, 400, 302),
     ("GET", "/users/me/withdraw/"): (302, 200, 200, 200, 302),
     ("POST", "/users/me/withdraw/"): (302, 400, 400, 400, 302),
     ("GET", "/webhooks/kakao/unlink/"): (401, 401, 401, 401, 401),
     ("POST", "/webhooks/kakao/unlink/"): (401, 401, 401, 401, 401),
     ("POST", "/webhooks/kakao/account-status/"): (400, 400, 400, 400, 400),
+    ("POST", "/webhooks/facebook/deauthorize/"): (404, 404, 404, 404, 404),  # not configured here
+    ("POST", "/webhooks/facebook/data-deletion/"): (404, 404, 404, 404, 404),
+    ("GET", "/facebook/data-deletion/no-such-code/"): (404, 404, 404, 404, 404),
     ("GET", "/users/"): (302, 403, 200, 200, 302),
     ("GET", "/users/1/"): (302, 403, 200, 200, 302),
     ("GET", "/users/999/"): (302, 403, 404, 404, 302),
+    ("GET", "/users/1/suspend/"): (302, 403, 403, 200, 302),
+    ("POST", "/users/1/suspend/"): (302, 403, 403, 400, 302),
+    ("GET", "/users/1/unlink/1/"): (302, 403, 403, 200, 302),
+    ("POST", "/users/1/unlink/1/"): (302, 403, 403, 400, 302),
+    ("GET", "/users/audit/"): (302, 403, 403, 200, 302),
     ("GET", "/healthz"): ALL_200,
+    ("GET", "/metrics"): ALL_200,  # from this machine, where the tests are; see test_counters.py
     ("GET", "/readyz"): (503, 503, 503, 503, 503),  # the tests' schema is not made by migrations
     ("GET", "/static/style.css"): ALL_200,
+    ("POST", "/api/auth/kakao/"): (400, 400, 400, 400, 400),
+    ("POST", "/api/token/"): (400, 400, 400, 400, 400),
+    ("POST", "/api/token/refresh/"): (401, 401, 401, 401, 401),
+    ("POST", "/api/token/verify/"): (400, 400, 400, 400, 400),
+    ("POST", "/api/token/revoke/"): ALL_200,
+    ("GET", "/api/openapi.json"): ALL_200,
+    ("GET", "/api/docs/"): ALL_200,
+    ("GET", f"/api/docs/assets/{docs.VERSION}/swagger-ui.css"): ALL_200,
+    ("GET", "/.well-known/jwks.json"): ALL_200,
 }
+
+#: The same for an access token instead of a session; one's own account goes last.
+BEARER: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
+    ("GET", "/api/users/"): (401, 403, 200, 200, 401),
+    ("GET", "/api/users/1/"): (401, 200, 200, 200, 401),
+    ("GET", "/api/users/2/"): (401, 404, 200, 200, 401),
+    ("PATCH", "/api/users/1/"): (401, 403, 403, 200, 401),
+    ("DELETE", "/api/users/1/"): (401, 403, 403, 204, 401),
+    ("GET", "/api/users/me/"): (401, 200, 200, 200, 401),
+    ("PATCH", "/api/users/me/"): (401, 200, 200, 200, 401),
+    ("POST", "/api/users/me/logout-everywhere/"): (401, 204, 204, 204, 401),
+    ("DELETE", "/api/users/me/"): (401, 204, 204, 409, 401),  # the last superuser stays
+}
+#: A session opens nothing there.
+MATRIX |= dict.fromkeys(BEARER, (401, 401, 401, 401, 401))
+
+
+@pytest.mark.parametrize("persona", PERSONAS)
+def test_every_token_opens_the_right_door(api_as: Callable[[str], FlaskClient], kakao: FakeKakao, persona: str) -> None:
+    column = PERSONAS.index(persona)
+    found = {key: api_as(persona).open(key[1], method=key[0], json={}).status_code for key in BEARER}
+    assert found == {key: row[column] for key, row in BEARER.items()}
 
 
 @pytest.mark.parametrize("persona", PERSONAS)

@@ -176,5 +176,5 @@ def test_address_does_not_steer_the_terminal(run: Type, people: dict[str, int]) 
 
 def test_help_names_every_command(run: Type) -> None:
     listed = run("users", "--help").output
-    assert all(name in listed for name in ("create-superuser", "promote", "demote", "list"))
+    assert all(name in listed for name in ("create-superuser", "set-password", "promote", "demote", "list"))
     assert "sandbox" in run("kakao", "--help").output

@@ -223,7 +223,8 @@ def test_nothing_is_written(doctor: Doctor, redis: Redis, settings: dict[str, An
 
     def everything() -> Any:
         with app.app_context(), db.engine.connect() as connection:
-            tables = sorted(inspect(connection).get_table_names())
+            # SQLite's search index gives nothing out; its own tables beside it do.
+            tables = sorted(set(inspect(connection).get_table_names()) - {"user_search"})
             rows = {name: connection.execute(text(f"SELECT * FROM {name}")).all() for name in tables}
         return redis.dbsize(), sorted(redis.keys()), rows
 

@@ -45,11 +45,13 @@ def test_every_answer_carries_the_walls(client_as: ClientAs, who: str, path: str
     policy = dict(part.split(" ", 1) for part in answer.headers["Content-Security-Policy"].split("; "))
     assert policy == {
         "default-src": "'none'",
+        "script-src": "'self'",
+        "connect-src": "'self'",
         "style-src": "'self'",
         "img-src": "'self' https:",
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
-        "form-action": f"'self' {KAUTH}",
+        "form-action": f"'self' {KAUTH} https://accounts.kakao.com",
     }
     assert answer.headers["X-Frame-Options"] == "DENY"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

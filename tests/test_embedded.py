@@ -71,10 +71,15 @@ class Run:
 
     def __init__(self, instance: Path, *command: str, **environment: str) -> None:
         self.instance = instance
-        self.port, self.sandbox_port = free_port(), free_port()
+        self.port, self.sandbox_port, self.front_end_port = free_port(), free_port(), free_port()
         self.log = instance.parent / f"{instance.name}-{time.monotonic_ns()}.log"
         clean = {name: value for name, value in os.environ.items() if name not in OURS}
-        own = {"INSTANCE_PATH": str(instance), "PORT": str(self.port), "SANDBOX_PORT": str(self.sandbox_port)}
+        own = {
+            "INSTANCE_PATH": str(instance),
+            "PORT": str(self.port),
+            "SANDBOX_PORT": str(self.sandbox_port),
+            "FRONTEND_PORT": str(self.front_end_port),
+        }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command or SUPERVISOR, cwd=config.ROOT, env={**clean, **own, **environment},
@@ -142,7 +147,7 @@ def run(folder: Path) -> Iterator[Callable[..., Run]]:
 def assert_nothing_is_left(one: Run, pids: set[int]) -> None:
     wait(lambda: not any(map(alive, pids)), f"the end of {pids}, {one.output}")
     assert not list((one.instance / "run").glob("*.pid"))
-    for port in (one.port, one.sandbox_port):
+    for port in (one.port, one.sandbox_port, one.front_end_port):
         assert get(port) is None
     assert "Traceback" not in one.output
 
@@ -162,7 +167,14 @@ def test_everything_starts_stays_private_and_ctrl_c_ends_it(run: Callable[..., R
     first = run().up()
     assert get(first.port, "/readyz") == 200
     assert get(first.sandbox_port) == 200
-    for address in (f"http://localhost:{first.port}", f"http://127.0.0.1:{first.sandbox_port}", "embedded", "sqlite"):
+    assert get(first.front_end_port) == 302, "to localhost, the name under which the cookies are"
+    for address in (
+        f"http://localhost:{first.port}",
+        f"http://127.0.0.1:{first.sandbox_port}",
+        f"http://localhost:{first.front_end_port}",
+        "embedded",
+        "sqlite",
+    ):
         assert address in first.output
     for name in ("redis", "run", "redis/redis.sock", "kakaoauth.db"):
         assert stat.S_IMODE((first.instance / name).stat().st_mode) & 0o077 == 0, name
@@ -191,6 +203,7 @@ def test_what_is_configured_is_not_embedded(run: Callable[..., Run], redis_url: 
     real = run(REDIS_URL=redis_url, DATABASE_URL=database, **PRODUCTION).up()
     assert get(real.port, "/readyz") == 200
     assert get(real.sandbox_port) is None
+    assert get(real.front_end_port) is None
     assert database in real.output
     assert "embedded" not in real.output
     assert not (real.instance / "redis").exists()
@@ -199,7 +212,7 @@ def test_what_is_configured_is_not_embedded(run: Callable[..., Run], redis_url: 
 # How it ends
 
 
-@pytest.mark.parametrize("part", ["site", "sandbox", "redis"])
+@pytest.mark.parametrize("part", ["site", "sandbox", "redis", "front_end"])
 def test_when_one_part_dies_the_rest_is_ended(run: Callable[..., Run], part: str) -> None:
     one = run().up()
     pids = one.pids()
@@ -246,16 +259,29 @@ def test_a_taken_port_is_named_with_the_cure(run: Callable[..., Run]) -> None:
         line = run(PORT=str(port)).line()
         assert line == f"kakaoauth: port {port} is taken by another program: choose another, e.g. make run PORT=8010"
         with pytest.raises(Refused, match=f"port {port} is taken .* make run SANDBOX_PORT=8011"):
-            checks.require_ports({"PORT": free_port(), "SANDBOX_PORT": port, "EMBEDDED": {"kakao"}})
-        checks.require_ports({"PORT": free_port(), "SANDBOX_PORT": port, "EMBEDDED": {"redis"}})
+            checks.require_ports(ports(free_port(), port, free_port()))
+        with pytest.raises(Refused, match=f"port {port} is taken .* make run FRONTEND_PORT=8012"):
+            checks.require_ports(ports(free_port(), free_port(), port))
+        checks.require_ports(ports(free_port(), port, port) | {"EMBEDDED": {"redis"}})
+        checks.require_ports(ports(free_port(), free_port(), port) | {"FRONTEND_ORIGINS": ("http://localhost:3000",)})
+
+
+def ports(site: int, sandbox: int, front_end: int) -> dict[str, Any]:
+    origins = (f"http://localhost:{front_end}",)
+    numbers = {"PORT": site, "SANDBOX_PORT": sandbox, "FRONTEND_PORT": front_end}
+    return {**numbers, "FRONTEND_ORIGINS": origins, "EMBEDDED": {"kakao"}}
 
 
 @pytest.mark.parametrize(
-    ("ports", "words"),
-    [((8000, 8000), "both 8000"), ((0, 8001), "PORT is 0"), ((8000, 70000), "SANDBOX_PORT is 70000")],
+    ("settings", "words"),
+    [
+        (ports(8000, 8000, 8002), "PORT and SANDBOX_PORT are both 8000"),
+        (ports(8000, 8001, 8001), "SANDBOX_PORT and FRONTEND_PORT are both 8001"),
+        (ports(0, 8001, 8002), "PORT is 0"),
+        (ports(8000, 70000, 8002), "SANDBOX_PORT is 70000"),
+    ],
 )
-def test_ports_that_cannot_be_meant_are_refused(ports: tuple[int, int], words: str) -> None:
-    settings = {"PORT": ports[0], "SANDBOX_PORT": ports[1], "EMBEDDED": {"kakao"}}
+def test_ports_that_cannot_be_meant_are_refused(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(Refused, match=words):
         checks.require_ports(settings)
 

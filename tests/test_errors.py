@@ -18,9 +18,11 @@ from kakaoauth.errors import (
     EmailInUse,
     EmailRequired,
     Forbidden,
+    InvalidFields,
     Misconfigured,
     ProviderBusy,
     ProviderUnavailable,
+    RateLimited,
     one_line,
     recall,
 )
@@ -41,6 +43,10 @@ def sample(kind: type[AppError]) -> AppError:
         return EmailRequired("not_agreed", consent=("account_email",))
     if kind is EmailInUse:
         return EmailInUse("kakao")
+    if kind is InvalidFields:
+        return InvalidFields({"limit": "must be a number"})
+    if kind is RateLimited:
+        return RateLimited(90)
     return kind("what happened", provider_code="KOE320")
 
 
@@ -73,7 +79,8 @@ def test_every_error_is_a_page_and_a_problem_document(
     page = client.get("/broken/?lang=en")
     assert (page.status_code, page.mimetype) == (error.status, "text/html")
     assert f'data-code="{error.code}"' in page.text
-    assert f"<h1>{error.title._args[0].replace(chr(39), '&#39;')}</h1>" in page.text  # type: ignore[attr-defined]
+    title = error.title._args[0].replace("%(provider)s", "Kakao").replace("'", "&#39;")  # type: ignore[attr-defined]
+    assert f"<h1>{title}</h1>" in page.text
     problem = client.get("/api/broken/?lang=en")
     assert (problem.status_code, problem.content_type) == (error.status, "application/problem+json")
     assert problem.json is not None

@@ -16,7 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy import text
-from support import KAPI, FakeKakao, csrf_token, log_in, person, set_cookie
+from support import KAPI, FakeKakao, csrf_token, log_in, person, readable_tables, set_cookie
 from test_flows import at_once
 
 from kakaoauth import flows, outbox, retries
@@ -209,7 +209,7 @@ def test_everything_of_the_person_is_gone_and_nothing_of_others(site: Flask, kak
         assert not is_logged_in(browser)
     assert is_logged_in(other)
     with site.app_context():
-        for name in db.inspect(db.engine).get_table_names():
+        for name in readable_tables():
             everything = repr(db.session.execute(text(f"SELECT * FROM {name}")).all())
             assert "민지민지" not in everything, name
             assert f"p{MINJI}@" not in everything, name

@@ -9,7 +9,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, event, text, update
 from sqlalchemy.exc import IntegrityError
-from support import FakeKakao, log_in, person
 
 from kakaoauth.extensions import db
 from kakaoauth.models import (
@@ -20,7 +19,6 @@ from kakaoauth.models import (
     find_session_user,
     find_user,
     find_user_by_email,
-    page_of_users,
 )
 
 
@@ -267,92 +265,17 @@ def test_odd_session_user_is_nobody(session: Any) -> None:
         assert find_session_user(f"1.{number}") is None, number
 
 
-# The list
+# What listing goes by
 
 
-def names(users: Any) -> list[str]:
-    return [user.nickname for user in users]
-
-
-def crowd(count: int, *, moments: int) -> None:
-    """So many users, joined at so many moments: many share one."""
-    start = datetime(2026, 11, 1, tzinfo=UTC)
-    for number in range(count):
-        db.session.add(User(nickname=f"u{number:03}", date_joined=start + timedelta(microseconds=number % moments)))
-    db.session.commit()
-
-
-def test_list_is_newest_first_and_then_by_number(session: Any) -> None:
-    crowd(6, moments=2)
-    assert names(page_of_users()) == ["u005", "u003", "u001", "u004", "u002", "u000"]
-
-
-def test_pages_neither_skip_nor_repeat_while_people_join(session: Any) -> None:
-    crowd(40, moments=3)
-    wanted = names(page_of_users(size=100))
-    seen: list[str] = []
-    before = None
-    while page := page_of_users(before=before, size=7):
-        seen += names(page)
-        before = (page[-1].date_joined, page[-1].id)
-        crowd_before = len(seen)
-        add(nickname=f"new{crowd_before}")
-    assert seen == wanted
-
-
-def test_page_costs_one_statement_however_many_there_are(session: Any) -> None:
-    crowd(30, moments=30)
-    session.remove()
-    assert len(statements(lambda: names(page_of_users(size=20)))) == 1
-
-
-def test_search_takes_every_character_as_itself(session: Any) -> None:
-    add("minji@example.kr", nickname="100 percent underscore backslash obrien hi semicolon emoji ab")
-    found = {"%": "100%", "_": "under_score", "\\": "back\\slash", "'": "o'brien", '"': 'say "hi"', "글 ": "한글 이름"}
-    found |= {";": "semi;colon--", "😀": "😀 emoji", "{": "{x}", "/": "a/b", "민": "민지"}
-    for nickname in found.values():
-        add(nickname=nickname)
-    for search, nickname in found.items():
-        assert names(page_of_users(search=search)) == [nickname]
-        assert names(page_of_users(search=nickname)) == [nickname]
-    for search in ("%%", "__", "1_0", "%percent", "' OR '1'='1"):
-        assert page_of_users(search=search) == [], search
-
-
-def test_search_finds_by_address_nickname_number_and_kakao_number(session: Any) -> None:
-    user = add("Minji@Example.kr", nickname="MinJi")
-    session.add(Identity(provider="kakao", subject="1234567890123456789", user=user))
+def test_keys_of_the_list_follow_what_is_stored(session: Any) -> None:
+    user = add("Minji@Example.kr", nickname="  Zoë  PARK ", name=nfd("박조이"))
+    assert (user.nickname_key, user.search_text) == ("zoë park", "minji@example.kr\nzoë park\n박조이")
+    user.nickname, user.name = "minji@example.kr", None
     session.commit()
-    add("other@example.com", nickname="other")
-    for search in ("MINJI@", "example.KR", "minj", "INJ", str(user.id), "1234567890123456789"):
-        assert names(page_of_users(search=search)) == ["MinJi"], search
-    for search in ("123456789012345678", "nobody", "0", "²", "9" * 30, "9" * 5000):
-        assert page_of_users(search=search) == [], search
-
-
-def test_search_and_pages_go_together(session: Any) -> None:
-    crowd(9, moments=2)
-    add(nickname="somebody")
-    first = page_of_users(search="u00", size=4)
-    second = page_of_users(search="u00", size=9, before=(first[-1].date_joined, first[-1].id))
-    assert names(first) + names(second) == names(page_of_users(search="u0"))
-    assert len(second) == 5
-
-
-def test_odd_search_on_the_page_is_a_page(site: Flask, kakao: FakeKakao) -> None:
-    with site.app_context():
-        sora = User.objects.create_user("sora@example.kr", nickname="소라", provider="kakao", is_staff=True)
-        db.session.add(Identity(provider="kakao", subject="7", user=sora))
-        db.session.commit()
-    client = site.test_client()
-    kakao.me = person(7, email="sora@example.kr", profile={"nickname": "소라"})
-    log_in(client, kakao)
-    for query in ("q=%00", "q=%EC%86%8C%00%EB%9D%BC", "q=%ff", "q=%ED%A0%80", "q=" + "9" * 1000, "q=%25", "q='"):
-        assert client.get(f"/users/?{query}").status_code == 200, query
-    for cursor in ("0-0", "x", "99999999999999999-1", "-1-1", "1-9999999999999999999", "1-" + "9" * 30, "%00"):
-        assert client.get(f"/users/?before={cursor}").status_code == 200, cursor
-    assert "소라" in client.get("/users/?q=%EC%86%8C%00%EB%9D%BC").text
-    assert client.get(f"/users/{10**30}/").status_code == 404
+    assert (user.nickname_key, user.search_text) == ("minji@example.kr", "minji@example.kr")
+    assert (add().nickname_key, add().search_text) == (None, "")
+    assert len(add(nickname="İ" * 100).nickname_key or "") == 100
 
 
 def test_postgresql_session_speaks_utc(make_app: Callable[..., Flask], postgres_url: str) -> None:

@@ -133,6 +133,14 @@ def assert_carries_a_session(app: Flask, kakao: FakeKakao, store: Any) -> None:
     copied, token = set_cookie(client), csrf_token(client)
     log_in(client, kakao)
     assert len(list(store.scan_iter("session:*"))) == 1
+    phone = app.test_client()
+    log_in(phone, kakao)
+    assert client.get("/users/me/").text.count("/end/") == 2, "both are listed"
+    client.post("/users/me/devices/end-others/", data={"csrf_token": csrf_token(client)})
+    assert phone.get("/users/me/").status_code == 302
+    assert len(list(store.scan_iter("session*"))) == 2, "one session, one list"
+    copied = set_cookie(client)
+    assert list(store.scan_iter("rate:*")), "the limits count there as well"
     assert client.post("/kakao/logout/", data={"csrf_token": token}).status_code == 400
     answer = client.post("/kakao/logout/", data={"csrf_token": csrf_token(client), "account": "1"})
     assert answer.location.startswith("https://kauth.kakao.com/oauth/logout?")

@@ -448,7 +448,10 @@ def test_person_leaves(sandbox):
 CHANGES = [
     *(("POST", path) for path in ("console", "faults", "clock", "keys/rotate", "people", "people/haneul/unlink")),
     *(("POST", path) for path in ("webhooks/send", "webhooks/1/again", "reset")),
+    ("POST", "people/haneul/log-in"),
     *(("DELETE", path) for path in ("faults", "log", "people/haneul")),
+    *(("POST", f"facebook/{path}") for path in ("app", "people", "tokens", "callbacks/send")),
+    *(("POST", f"facebook/people/haneul/{path}") for path in ("install", "remove", "delete-data", "end-tokens")),
 ]
 
 
@@ -511,3 +514,36 @@ def test_reset_undoes_everything_but_the_keys(sandbox):
     post_tool(sandbox, "clock", advance="60")
     assert post_tool(sandbox, "reset").status_code == 303
     assert sandbox.clock.offset == 0
+
+
+# Logging in as an app does
+
+
+def test_app_gets_tokens_without_a_page(sandbox):
+    answer = sandbox.api("POST", "people/haneul/log-in", {"nonce": "n"}).json
+    info = sandbox.call("GET", "/v1/user/access_token_info", answer["access_token"]).json
+    assert info["app_id"] == SETTINGS.app_id
+    assert "account_email" in answer["scope"]
+    assert answer["id_token"]
+    assert "access_token" in sandbox.refresh(answer["refresh_token"]).json
+
+
+def test_app_gets_a_code_for_a_registered_address(sandbox):
+    code = sandbox.api("POST", "people/haneul/log-in", {"redirect_uri": CALLBACK}).json["code"]
+    assert koe(sandbox.exchange(code, redirect_uri=OTHER_CALLBACK)) == "KOE303"
+    code = sandbox.api("POST", "people/haneul/log-in", {"redirect_uri": CALLBACK}).json["code"]
+    assert sandbox.exchange(code).status_code == 200
+    assert sandbox.api("POST", "people/haneul/log-in", {"redirect_uri": "https://evil.example/"}).status_code == 400
+
+
+def test_person_in_an_app_can_keep_something_to_themselves(sandbox):
+    answer = sandbox.api("POST", "people/haneul/log-in", {"without": ["account_email"]}).json
+    assert "account_email" not in answer["scope"]
+    assert "email" not in sandbox.call("GET", "/v2/user/me", answer["access_token"]).json["kakao_account"]
+
+
+@pytest.mark.parametrize(
+    ("key", "body"), [("nobody", {}), ("under14", {}), ("haneul", {"without": "x"}), ("haneul", {"other": 1})]
+)
+def test_odd_login_of_an_app_is_refused(sandbox, key, body):
+    assert sandbox.api("POST", f"people/{key}/log-in", body).status_code == 400

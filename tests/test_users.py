@@ -1,14 +1,17 @@
-"""The staff's pages: the list, its search and pages, one user; and one's own page."""
+"""The staff's pages: the list with its search, filters, sorts and pages, one user; and one's own page."""
 
+import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from kakaoauth.extensions import db
+from kakaoauth.listing import SORTS
 from kakaoauth.models import Identity, User
 from kakaoauth.users import PAGE
 
@@ -20,13 +23,27 @@ def names_on(text: str) -> list[str]:
     return [part.split("<", 1)[0] for part in text.split('/">')[1:] if part.split("<", 1)[0].startswith("n")]
 
 
+def link(text: str, rel: str) -> str | None:
+    found = re.search(rf'rel="{rel}" href="([^"]*)"', text)
+    return unescape(found[1]) if found else None
+
+
 @pytest.fixture
 def crowd(app: Flask) -> None:
     """130 users, each a minute younger than the one before; every third one joined in the same moment as the next."""
     with app.app_context():
         for number in range(130):
             joined = BEGINNING + timedelta(minutes=number - number % 3)
-            User.objects.create_user(f"n{number}@example.kr", nickname=f"n{number:03}", date_joined=joined)
+            db.session.add(
+                User(
+                    email=f"n{number}@example.kr",
+                    email_key=f"n{number}@example.kr",
+                    nickname=f"n{number:03}",
+                    provider="facebook" if number % 10 == 0 else "kakao",
+                    is_active=number % 50 != 7,
+                    date_joined=joined,
+                )
+            )
         db.session.commit()
 
 
@@ -35,31 +52,93 @@ def sora(crowd: None, client_as: Callable[[str], FlaskClient]) -> FlaskClient:
     return client_as("sora")
 
 
-def test_pages_go_from_newest_to_oldest_without_gap_or_repetition(sora: FlaskClient) -> None:
-    seen: list[str] = []
-    address = "/users/?q=n"
-    while True:
+def test_pages_go_from_newest_to_oldest_and_back_without_gap_or_repetition(sora: FlaskClient) -> None:
+    seen: list[list[str]] = []
+    address: str | None = "/users/?q=n"
+    text = ""
+    while address:
         text = sora.get(address).text
-        seen += [name for name in names_on(text) if name[1:].isdigit()]
-        if 'rel="next"' not in text:
-            break
-        address = text.split('rel="next" href="', 1)[1].split('"', 1)[0].replace("&amp;", "&")
-    assert seen == [f"n{number:03}" for number in reversed(range(130))]
+        seen.append([name for name in names_on(text) if name[1:].isdigit()])
+        address = link(text, "next")
+    assert [name for names in seen for name in names] == [f"n{number:03}" for number in reversed(range(130))]
+    back = []
+    while address := link(text, "prev"):
+        text = sora.get(address).text
+        back.insert(0, [name for name in names_on(text) if name[1:].isdigit()])
+    assert back == seen[:-1]
 
 
-def test_first_page_is_full_and_costs_three_statements(
+def test_first_page_is_full_and_costs_four_statements_whoever_is_shown(
     sora: FlaskClient, count_statements: Callable[[Callable[[], object]], int]
 ) -> None:
     assert sora.get("/users/").text.count("<tr") == PAGE + 1
-    assert count_statements(lambda: sora.get("/users/")) == 3  # who asks, the page, the unlinks that wait
+    # Who asks, the page, how many there are, the unlinks that wait.
+    assert count_statements(lambda: sora.get("/users/")) == 4
+    assert count_statements(lambda: sora.get("/users/?state=suspended")) == 3  # all on one page: nothing to count
+    assert count_statements(lambda: sora.get("/users/?q=n")) < 10
 
 
-@pytest.mark.parametrize(
-    "before",
-    ["", "x", "-1", "1-", "0-0", "99999999999999999-1", "1-9999999999999999999", "1-99999999999999999999", "١-١"],
-)
-def test_odd_cursor_is_no_error(sora: FlaskClient, before: str) -> None:
-    assert sora.get("/users/", query_string={"before": before}).status_code == 200
+@pytest.mark.parametrize("cursor", ["", "x", "-1", "W10", "%00", "null", "١", "x" * 5000])
+def test_odd_cursor_is_the_first_page(sora: FlaskClient, cursor: str) -> None:
+    response = sora.get("/users/", query_string={"cursor": cursor})
+    assert response.status_code == 200
+    assert "n129" in response.text
+
+
+def test_address_that_is_no_text_is_no_error(sora: FlaskClient) -> None:
+    for query in ("q=%00", "q=n07%007", "q=%ff", "q=%ED%A0%80", "cursor=%ff", "from=%ff", "sort=%00"):
+        assert sora.get(f"/users/?{query}").status_code == 200, query
+
+
+def test_cursor_of_another_sort_is_the_first_page(sora: FlaskClient) -> None:
+    cursor = link(sora.get("/users/").text, "next")
+    assert names_on(sora.get(f"{cursor}&sort=-email").text) == names_on(sora.get("/users/?sort=-email").text)
+
+
+def test_filters_go_together_and_stay_with_the_pages(sora: FlaskClient) -> None:
+    text = sora.get("/users/?provider=kakao&state=active&role=user&from=2026-01-01&until=2026-01-01&q=n1").text
+    shown = [name for name in names_on(text) if name[1:].isdigit()]
+    wanted = [n for n in reversed(range(130)) if str(n).startswith("1") or 100 <= n]
+    assert shown == [f"n{n:03}" for n in wanted if n % 10 and n % 50 != 7]
+    following = link(sora.get("/users/?provider=kakao&sort=nickname").text, "next")
+    assert following is not None
+    assert "provider=kakao" in following
+    assert "sort=nickname" in following
+    for chosen in ('value="kakao" selected', 'value="active" selected', 'value="2026-01-01"', 'value="n1"'):
+        assert chosen in text
+    assert 'href="/users/"' in text, "a way back to everybody"
+
+
+def test_what_is_not_understood_counts_as_not_said(sora: FlaskClient) -> None:
+    plain = sora.get("/users/").text
+    odd = "provider=myspace&role=boss&state=%00&from=yesterday&until=2026-02-30&sort=password_hash&lang=ko&x=1"
+    assert names_on(sora.get(f"/users/?{odd}").text) == names_on(plain)
+    assert sora.get("/users/?from=0001-01-01&until=9999-12-31").status_code == 200
+    assert sora.get("/users/?q=a&q=b&role=user&role=staff").status_code == 200
+
+
+def test_headings_sort_and_turn_the_order_round(sora: FlaskClient) -> None:
+    text = sora.get("/users/?q=n").text
+    assert text.count("aria-sort") == 1
+    assert re.search(r'aria-sort="descending"><a href="/users/\?q=n&amp;sort=date_joined">', text)
+    text = sora.get("/users/?q=n&sort=nickname").text
+    assert re.search(r'aria-sort="ascending"><a href="/users/\?q=n&amp;sort=-nickname">', text)
+    assert next(name for name in names_on(text) if name[1:].isdigit()) == "n000"
+
+
+def test_every_sort_has_a_page_and_a_name(sora: FlaskClient) -> None:
+    for sort in SORTS:
+        text = sora.get("/users/", query_string={"sort": sort}).text
+        assert f'value="{sort}" selected' in text
+        assert text.count("<tr") == PAGE + 1
+
+
+def test_line_says_how_many_there_are(sora: FlaskClient, app: Flask) -> None:
+    assert "사용자 134명" in sora.get("/users/").text
+    assert "Users: 134" in sora.get("/users/?lang=en").text
+    assert "사용자 13명" in sora.get("/users/?provider=facebook&lang=ko").text
+    assert "사용자 1명" in sora.get("/users/?q=n077").text
+    assert "사용자 0명" in sora.get("/users/?q=nobody").text
 
 
 @pytest.mark.parametrize(
@@ -76,6 +155,8 @@ def test_odd_cursor_is_no_error(sora: FlaskClient, before: str) -> None:
         ("n" * 10_000, []),
         ("  n007  ", ["n007"]),
         ("9" * 400, []),
+        ("n077\0", ["n077"]),
+        ("\xff", []),
     ],
 )
 def test_search_is_literal(sora: FlaskClient, search: str, found: list[str] | None) -> None:

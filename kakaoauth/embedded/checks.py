@@ -6,9 +6,11 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from kakaoauth.embedded import front_end
 from kakaoauth.embedded.processes import Refused
 
 
@@ -44,10 +46,15 @@ def _owner(file: int) -> str:
 
 
 def require_ports(settings: Mapping[str, Any]) -> None:
-    """:raises Refused: the site's or the sandbox's port cannot be used."""
-    ports = ["PORT", "SANDBOX_PORT"] if "kakao" in settings["EMBEDDED"] else ["PORT"]
-    if len({settings[name] for name in ports}) < len(ports):
-        raise Refused(f"PORT and SANDBOX_PORT are both {settings['PORT']}: give the site and the sandbox one port each")
+    """:raises Refused: a port that is needed cannot be used."""
+    ports = ["PORT"]
+    if "kakao" in settings["EMBEDDED"]:
+        ports.append("SANDBOX_PORT")
+    if front_end.is_wanted(settings):
+        ports.append("FRONTEND_PORT")
+    for one, other in combinations(ports, 2):
+        if settings[one] == settings[other]:
+            raise Refused(f"{one} and {other} are both {settings[one]}: give each a port of its own")
     for name in ports:
         port = settings[name]
         if not 1 <= port <= 65535:
@@ -58,7 +65,7 @@ def require_ports(settings: Mapping[str, Any]) -> None:
 
 
 def _next(name: str) -> int:
-    return {"PORT": 8010, "SANDBOX_PORT": 8011}[name]
+    return {"PORT": 8010, "SANDBOX_PORT": 8011, "FRONTEND_PORT": 8012}[name]
 
 
 def _why_taken(port: int) -> str:

@@ -1,7 +1,7 @@
 """What `make run` starts, in which order, what it says, and how all of it ends together.
 
-Redis, the sandbox and the schema come up at the same time, then the site. The end goes the other way round: the site
-first, which still needs Redis for its last answers.
+Redis, the sandbox, the example front end and the schema come up at the same time, then the site. The end goes the other
+way round: the site first, which still needs Redis for its last answers.
 """
 
 import os
@@ -24,13 +24,14 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth import config
-from kakaoauth.embedded import checks
+from kakaoauth.embedded import checks, front_end
 from kakaoauth.embedded.processes import Part, Refused, die_with, end_leftovers, start
 from kakaoauth.embedded.redis import SECONDS_TO_START, answers, start_redis, why_it_ended
 
 NAMES = {
     "redis": "the embedded Redis",
     "sandbox": "the Kakao sandbox",
+    "front_end": "the example front end",
     "preparation": "the preparation of the database",
     "site": "the site",
 }
@@ -102,6 +103,8 @@ class Supervisor:
             self.parts.append(start_redis(self.redis_folder, socket_path, self.run_folder))
         if "kakao" in embedded:
             self._start("sandbox", serve_sandbox, patience=2)
+        if front_end.is_wanted(self.settings):
+            self._start("front_end", lambda: front_end.serve(self.settings), patience=2)
         preparation = self._start("preparation", prepare, patience=5)
         if "redis" in embedded:
             self._wait_until(lambda: answers(socket_path), "redis")
@@ -113,6 +116,8 @@ class Supervisor:
         self._wait_until(lambda: responds(self.settings["PORT"], "/healthz"), "site")
         if "kakao" in self.settings["EMBEDDED"]:
             self._wait_until(lambda: listens(self.settings["SANDBOX_PORT"]), "sandbox")
+        if front_end.is_wanted(self.settings):
+            self._wait_until(lambda: listens(self.settings["FRONTEND_PORT"]), "front_end")
 
     def _start(self, name: str, run: Callable[[], object], *, patience: float) -> Part:
         self.parts.append(start(name, run, self.run_folder, patience=patience))
@@ -186,10 +191,13 @@ def describe(settings: dict[str, Any]) -> str:
     redis = "your own, REDIS_URL"
     if "redis" in settings["EMBEDDED"]:
         redis = f"embedded, data in {Path(settings['INSTANCE_PATH']) / 'redis'} (for your own set REDIS_URL)"
+    example = ""
+    if front_end.is_wanted(settings):
+        example = f"  Front end {front_end.origin(settings)} (an example that logs in here, with tokens in cookies)\n"
     database = make_url(settings["SQLALCHEMY_DATABASE_URI"]).render_as_string(hide_password=True)
     return (
         f"\n  Site      http://localhost:{settings['PORT']}\n  Kakao     {kakao}\n  Redis     {redis}\n"
-        f"  Database  {database}\n\nCtrl-C stops everything.\n"
+        f"  Database  {database}\n{example}\nCtrl-C stops everything.\n"
     )
 
 

@@ -1,9 +1,27 @@
 """The verbs: what people do to accounts. Each is all or nothing, and nothing else in the house commits."""
 
+from kakaoauth.flows.bearer import (
+    TokenPair,
+    begin_family,
+    end_family,
+    find_bearer,
+    issuer,
+    pair_in_force,
+    refresh,
+    rotate_signing_key,
+    verify,
+)
+from kakaoauth.flows.counts import add_counts, store_counts
+from kakaoauth.flows.devices import end_other_sessions, end_own_family, note_session_ended, open_families
 from kakaoauth.flows.events import apply_event
-from kakaoauth.flows.leave import retry_unlinks, try_unlink, withdraw
+from kakaoauth.flows.leave import delete_user, retry_unlinks, try_unlink, withdraw
+from kakaoauth.flows.linking import SessionOver, link, unlink, unlink_for
 from kakaoauth.flows.log_in import Entry, log_in
-from kakaoauth.flows.roles import LastSuperuser, create_superuser, demote, end_all_sessions, promote
+from kakaoauth.flows.notes import forget_old_notes, note_logout, note_refusal
+from kakaoauth.flows.passwords import log_in_with_password, remove_password, set_password
+from kakaoauth.flows.profile import change_profile
+from kakaoauth.flows.roles import LastSuperuser, change_user, create_superuser, demote, end_all_sessions, promote
+from kakaoauth.flows.seed import NotSeeded, seed
 from kakaoauth.flows.tokens import Held, drop, end_at_provider, renew, reseal_all, take_out
 from kakaoauth.flows.transaction import forget_transaction, transaction
 
@@ -11,20 +29,50 @@ __all__ = [
     "Entry",
     "Held",
     "LastSuperuser",
+    "NotSeeded",
+    "SessionOver",
+    "TokenPair",
+    "add_counts",
     "apply_event",
+    "begin_family",
+    "change_profile",
+    "change_user",
     "create_superuser",
+    "delete_user",
     "demote",
     "drop",
     "end_all_sessions",
     "end_at_provider",
+    "end_family",
+    "end_other_sessions",
+    "end_own_family",
+    "find_bearer",
+    "forget_old_notes",
     "forget_transaction",
+    "issuer",
+    "link",
     "log_in",
+    "log_in_with_password",
+    "note_logout",
+    "note_refusal",
+    "note_session_ended",
+    "open_families",
+    "pair_in_force",
     "promote",
+    "refresh",
+    "remove_password",
     "renew",
     "reseal_all",
     "retry_unlinks",
+    "rotate_signing_key",
+    "seed",
+    "set_password",
+    "store_counts",
     "take_out",
     "transaction",
     "try_unlink",
+    "unlink",
+    "unlink_for",
+    "verify",
     "withdraw",
 ]

@@ -1,18 +1,16 @@
 """What a provider's messages about an account do here. Each kind has a written effect; unknown ones have none."""
 
-import logging
-
-from kakaoauth import events, vault
+from kakaoauth import audit, deletions, events, outbox, vault
 from kakaoauth.extensions import db
 from kakaoauth.flows.leave import remove_identity
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import Identity, find_identity
+from kakaoauth.models import Identity, User, find_identity
 from kakaoauth.providers.base import AccountEvent
-
-log = logging.getLogger("kakaoauth.audit")
 
 #: The link is gone, and with it the consent to keep the data.
 ENDS_LINK = ("user-unlinked", "account-purged")
+#: Facebook's, in a person's name: the link goes, and with it whatever else may have come over it.
+ERASES = "data-deletion"
 #: Somebody else may hold the account or its password: every session and token here ends.
 ENDS_SESSIONS = (
     "account-disabled",
@@ -39,7 +37,7 @@ NO_EFFECT = (
     "user-profile-changed",
 )
 #: What refuses a first login that was begun before it. Not a changed password: people change it in order to log in.
-ENDS_LOGIN = (*ENDS_LINK, "account-disabled", "sessions-revoked", "tokens-revoked", "credential-compromise")
+ENDS_LOGIN = (*ENDS_LINK, ERASES, "account-disabled", "sessions-revoked", "tokens-revoked", "credential-compromise")
 
 #: Consent item -> the fields it covers.
 COVERED = {
@@ -62,12 +60,17 @@ def apply_event(provider: str, event: AccountEvent) -> bool:
     events.forget_old()
     events.remember(provider, event.jti, kind=event.kind, subject=event.subject, happened_at=event.happened_at)
     identity = find_identity(provider, event.subject)
+    user_id = identity.user_id if identity else None
     # Senders count whole seconds: what happened in the second of the linking came after it.
     if identity is None or identity.date_linked.replace(microsecond=0) > event.happened_at:
         effect = "nobody"  # unknown here, or linked anew since: the message was overtaken
     else:
         effect = _act(identity, event)
-    log.info("webhook provider=%s kind=%s effect=%s", provider, event.kind, effect)
+    if event.kind == ERASES:
+        outbox.forget(provider, event.subject)  # the unlink that waits is done, and it holds their number
+        deletions.record(provider, event.subject)
+    target = user_id if effect != "nobody" else None
+    audit.record("webhook", target=target, provider=provider, kind=event.kind, effect=effect)
     return True
 
 
@@ -76,6 +79,10 @@ def _act(identity: Identity, event: AccountEvent) -> str:
     if kind in ENDS_LINK:
         remove_identity(identity)
         return "unlinked"
+    if kind == ERASES:
+        _erase_profile(identity.user)
+        remove_identity(identity)
+        return "erased"
     if kind in ENDS_SESSIONS:
         _end_sessions(identity)
         return "logged out everywhere"
@@ -89,6 +96,18 @@ def _act(identity: Identity, event: AccountEvent) -> str:
     if kind in ENDS_CONSENT:
         return _erase_fields(identity, event.scopes)
     return "none" if kind in NO_EFFECT else "none (unknown kind)"
+
+
+def _erase_profile(user: User) -> None:
+    """Of an account that other providers keep open: nobody knows which of them told what, so all of it goes that the
+    person has not set here, and the next login brings back what is still shared. A superuser's e-mail address is the
+    operators' word."""
+    own = user.own_fields.split(",")
+    for field in {field for fields in COVERED.values() for field in fields if not field.startswith("email")}:
+        if field not in own:
+            setattr(user, field, None)
+    if not user.is_superuser:
+        user.set_email(None)
 
 
 def _end_sessions(identity: Identity) -> None:

@@ -8,43 +8,72 @@ from typing import Any, cast
 
 from sqlalchemy.engine import CursorResult
 
-from kakaoauth import outbox, vault
+from kakaoauth import audit, outbox, vault
 from kakaoauth.errors import AppError
 from kakaoauth.extensions import db
-from kakaoauth.flows.roles import LastSuperuser, keep_a_superuser_besides
+from kakaoauth.flows.roles import LastSuperuser, keep_a_superuser_besides, refusals_noted, require_superuser
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import Identity, User
+from kakaoauth.models import Identity, User, find_user, lock_user
 from kakaoauth.providers import find_provider
 from kakaoauth.providers.base import TokenSet
 
 log = logging.getLogger("kakaoauth.audit")
 
 
-@transaction
 def withdraw(user_id: int) -> list[int]:
-    """Erase a user: row, identities, tokens, and with the row every session. Return the unlinks that now wait.
+    """Erase a user by their own wish: row, identities, tokens, and with the row every session. Return the unlinks that
+    now wait.
 
     :raises LastSuperuser: nobody could look after the site.
     """
+    with refusals_noted("withdrawn", user_id):
+        return _close(user_id, "withdrawn")
+
+
+@transaction
+def _close(user_id: int, action: str, *, by: int | None = None, reason: str = "") -> list[int]:
+    require_superuser(by)
     user = db.session.get(User, user_id, populate_existing=True)
+    if user is not None and user.is_superuser and user.is_active:
+        keep_a_superuser_besides(user)
+    lock_user(user_id)  # What is being linked at this moment comes too late, or its provider is told as well.
+    user = db.session.get(User, user_id)
     if user is None:
         return []
-    if user.is_superuser and user.is_active:
-        keep_a_superuser_besides(user)
-    jobs = [_job_for(identity) for identity in user.identities]
+    jobs = [job_for(identity) for identity in user.identities]
     if not _erase(user):
         return []  # the same button, pressed twice at once
     db.session.add_all(jobs)
     db.session.flush()
-    log.info("withdrawn user=%s", user_id)
+    audit.record(action, target=user_id, actor=by, reason=reason)
     return [job.id for job in jobs]
 
 
-def _job_for(identity: Identity) -> outbox.UnlinkJob:
+def delete_user(user_id: int, *, by: int | None = None, reason: str = "") -> bool:
+    """Erase a user and tell the providers. False if there is no such user.
+
+    :param by: the superuser who decides; None: the person. :raises Forbidden: a superuser who is none any more.
+    :raises LastSuperuser: nobody could look after the site.
+    """
+    if find_user(user_id) is None:
+        return False
+    if by is None:
+        jobs = withdraw(user_id)
+    else:
+        with refusals_noted("deleted", user_id):
+            jobs = _close(user_id, "deleted", by=by, reason=reason)
+    for job in jobs:
+        try_unlink(job)
+    return True
+
+
+def job_for(identity: Identity) -> outbox.UnlinkJob:
+    """What the provider has to be told, with the newest token of the identity."""
     newest = next(iter(vault.of_identity(identity)), None)
     return outbox.UnlinkJob(
         provider=identity.provider,
         subject=identity.subject,
+        user_id=identity.user_id,
         access_token=newest.access_token if newest else None,
         refresh_token=newest.refresh_token if newest else None,
         token_expires_at=newest.expires_at if newest else None,
@@ -120,12 +149,16 @@ def remove_identity(identity: Identity) -> None:
     the consent that let us keep the data is gone. Only the last active superuser's account stays, without a way in;
     the next login with its trusted e-mail takes it over.
     """
-    user = identity.user
+    user, identity_id = identity.user, identity.id
+    erased = False
+    lock_user(user.id)  # Of two that go at once, the second is the only one left.
+    if db.session.get(Identity, identity_id) is None:
+        return
     if len(user.identities) == 1 and not _is_last_superuser(user):
-        _erase(user)
+        erased = _erase(user)
     else:
-        _cut(user, identity)
-    log.info("unlinked by provider=%s user=%s", identity.provider, user.id)
+        cut(user, identity)
+    audit.record("unlinked by provider", target=user.id, provider=identity.provider, erased=erased)
 
 
 def _is_last_superuser(user: User) -> bool:
@@ -138,7 +171,8 @@ def _is_last_superuser(user: User) -> bool:
     return False
 
 
-def _cut(user: User, identity: Identity) -> None:
+def cut(user: User, identity: Identity) -> None:
+    """Take an identity from its user. Inside another verb's transaction."""
     user.session_version += 1
     left = [other for other in user.identities if other is not identity]
     user.provider = left[0].provider if left else None

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from kakaoauth import events, outbox, vault
+from kakaoauth import audit, events, outbox, vault
 from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired
 from kakaoauth.extensions import db
 from kakaoauth.flows.events import ENDS_LOGIN
@@ -20,6 +20,8 @@ class Entry(NamedTuple):
 
     user: User
     token_id: int | None
+    #: Whether this login made the account.
+    is_new: bool = False
 
 
 @transaction
@@ -32,12 +34,13 @@ def log_in(
     """
     identity = find_identity(profile.provider, profile.subject)
     if identity is None and begun_at is not None:
-        _refuse_if_overtaken(profile, begun_at)
+        refuse_if_overtaken(profile, begun_at)
     user = identity.user if identity else _owner_of_email(profile)
     if user is not None and not user.is_active:
-        raise AccountDisabled(f"user {user.id} is suspended")
+        raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
     if email_required and profile.email is None and (user is None or user.email is None):
         raise EmailRequired(profile.email_state.value, consent=_askable(profile, consent_for_email))
+    is_new = user is None
     if user is None:
         user = User.objects.create_user(profile.email, provider=profile.provider)
     if identity is None:
@@ -46,9 +49,11 @@ def log_in(
         identity = Identity(provider=profile.provider, subject=profile.subject, user=user)
         db.session.add(identity)
         outbox.forget(profile.provider, profile.subject)
-    _bring_up_to_date(user, profile)
+    bring_up_to_date(user, profile, leads=user.provider in (None, profile.provider))
+    user.last_login = now()
     token = vault.put(identity, profile.tokens) if profile.tokens else None
-    return Entry(user, token.id if token else None)
+    audit.record("login", target=user.id, actor=user.id, provider=profile.provider, new=is_new)
+    return Entry(user, token.id if token else None, is_new)
 
 
 def _askable(profile: Profile, consent: tuple[str, ...]) -> tuple[str, ...]:
@@ -56,8 +61,8 @@ def _askable(profile: Profile, consent: tuple[str, ...]) -> tuple[str, ...]:
     return consent if profile.email_state in (EmailState.NOT_AGREED, EmailState.NOT_CONFIGURED) else ()
 
 
-def _refuse_if_overtaken(profile: Profile, begun_at: datetime) -> None:
-    """A message that ends the account can arrive before its first login is stored; it must not be lost.
+def refuse_if_overtaken(profile: Profile, begun_at: datetime) -> None:
+    """A message that ends the account can arrive before its identity is stored; it must not be lost.
 
     :raises AccountUnusable: such a message is about a moment after this login was begun.
     """
@@ -71,28 +76,35 @@ def _owner_of_email(profile: Profile) -> User | None:
 
     Or the account that another first login of the same person has made since we looked for the identity.
 
-    :raises EmailInUse: the e-mail's account has a provider. Joining the two silently would hand it to whoever
-        controls the address today.
+    :raises EmailInUse: the e-mail's account has a provider, or this one's word is not enough for it. Joining the two
+        silently would hand it to whoever controls the address today.
     """
     owner = find_user_by_email(profile.email) if profile.email else None
     if owner is None or owner.find_identity(profile.provider, profile.subject):
         return owner
     if owner.provider is not None or owner.identities:
         raise EmailInUse(owner.provider or owner.identities[0].provider)
+    if not profile.email_opens_waiting_account:
+        raise EmailInUse("")
     if not claim_account(owner, profile.provider):
         db.session.expire(owner)  # Another first login was faster: look again.
         return _owner_of_email(profile)
     return owner
 
 
-def _bring_up_to_date(user: User, profile: Profile) -> None:
-    """Take over what this answer says. What it leaves out stays: Kakao under stress leaves fields out."""
+def bring_up_to_date(user: User, profile: Profile, *, leads: bool) -> None:
+    """Take over what this answer says. What it leaves out stays: Kakao under stress leaves fields out. What the person
+    has set here stays as well.
+
+    :param leads: whether the account's profile follows this provider. Others fill gaps: with two that lead, e-mail and
+        nickname would change with every way in.
+    """
+    own = user.own_fields.split(",")
     for field in PROFILE_FIELDS:
         value = getattr(profile, field)
-        if value is not None:
+        if value is not None and field not in own and (leads or getattr(user, field) is None):
             setattr(user, field, value)
-    if profile.email and profile.email != user.email:
+    if profile.email and profile.email != user.email and (leads or user.email is None):
         owner = find_user_by_email(profile.email)
         if owner is None or owner is user:
             user.set_email(profile.email)
-    user.last_login = now()

@@ -1,25 +1,50 @@
-"""Who may do what, and where they are logged in."""
+"""Who may do what, and where they are logged in.
 
-import logging
+Superusers decide about each other, at the same moment too. So whoever decides is looked at again under the lock that
+each of these decisions takes first, always the superusers' rows before any other: of two who act on each other, one
+waits, and is refused if the other one's decision was about them.
+"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from sqlalchemy.engine import CursorResult
+
+from kakaoauth import audit, passwords, token_families
+from kakaoauth.errors import AppError, Forbidden, LastSuperuserStays
 from kakaoauth.extensions import db
+from kakaoauth.flows.notes import note_refusal
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import User, find_user_by_email
-
-log = logging.getLogger("kakaoauth.audit")
+from kakaoauth.models import MAX_ID, User, find_user_by_email
 
 
 class LastSuperuser(Exception):
     """The last active superuser can't be demoted, suspended or deleted: nobody could undo it."""
 
 
+@contextmanager
+def refusals_noted(action: str, user_id: int) -> Iterator[None]:
+    """Write down who wanted to do this to a user, and was not let."""
+    try:
+        yield
+    except LastSuperuser:
+        note_refusal(LastSuperuserStays(), action=action, target=user_id)
+        raise
+    except AppError as error:
+        note_refusal(error, action=action, target=user_id)
+        raise
+
+
 @transaction
-def create_superuser(email: str) -> User:
-    """:raises ValueError: no e-mail address, or it has an account already."""
+def create_superuser(email: str, password: str | None = None) -> User:
+    """:raises ValueError: no e-mail address, or it has an account already, or a password that will not do."""
     if find_user_by_email(email):
         raise ValueError("an account with this e-mail exists already: use promote")
     user = User.objects.create_superuser(email)
-    log.info("superuser created user=%s", user.id)
+    if password is not None:
+        passwords.set_password(user, password)
+    audit.record("superuser created", target=user.id)
     return user
 
 
@@ -27,23 +52,98 @@ def create_superuser(email: str) -> User:
 def promote(user: User, *, superuser: bool) -> None:
     user.is_staff = True
     user.is_superuser = user.is_superuser or superuser
-    log.info("promoted user=%s superuser=%s", user.id, user.is_superuser)
+    audit.record("promoted", target=user.id, superuser=user.is_superuser)
 
 
-@transaction
 def demote(user: User) -> None:
     """Take every role away.
 
     :raises LastSuperuser: nobody would be left.
     """
-    if user.is_superuser and user.is_active:
+    with refusals_noted("demoted", user.id):
+        _demote(user)
+
+
+@transaction
+def _demote(user: User) -> None:
+    _change(user, is_staff=False, is_superuser=False)
+    audit.record("demoted", target=user.id)
+
+
+def change_user(
+    user_id: int,
+    *,
+    by: int | None = None,
+    reason: str = "",
+    is_active: bool | None = None,
+    is_staff: bool | None = None,
+    is_superuser: bool | None = None,
+) -> User | None:
+    """Change role or state; None leaves things as they are. Return None if there is no such user.
+
+    A superuser is staff, so who is made one becomes staff, and who is no longer staff is no superuser either. What is
+    so already leaves no trace.
+
+    :param by: the superuser who decides. :raises Forbidden: who is none any more.
+    :raises ValueError: a superuser who is not staff. :raises LastSuperuser: nobody would be left.
+    """
+    if is_superuser and is_staff is False:
+        raise ValueError("a superuser is staff")
+    if is_superuser:
+        is_staff = True
+    elif is_staff is False:
+        is_superuser = False
+    with refusals_noted("user changed", user_id):
+        return _change_user(user_id, by, reason, is_active=is_active, is_staff=is_staff, is_superuser=is_superuser)
+
+
+@transaction
+def _change_user(user_id: int, by: int | None, reason: str, **values: bool | None) -> User | None:
+    require_superuser(by)
+    user = db.session.get(User, user_id, populate_existing=True) if 0 < user_id <= MAX_ID else None
+    if user is None:
+        return None
+    changes = _change(user, **values)
+    changed = [("+" if value else "-") + name for name, value in changes.items()]
+    if changed:
+        audit.record("user changed", target=user.id, actor=by, reason=reason, changed=",".join(changed))
+    return user
+
+
+def _change(user: User, **values: bool | None) -> dict[str, bool]:
+    """Return what was not so before."""
+    changes = {name: value for name, value in values.items() if value is not None and value != getattr(user, name)}
+    lost = [name for name, value in changes.items() if not value]
+    if user.is_superuser and user.is_active and {"is_active", "is_superuser"} & set(lost):
         keep_a_superuser_besides(user)
-    user.is_staff = user.is_superuser = False
-    log.info("demoted user=%s", user.id)
+    for name, value in changes.items():
+        setattr(user, name, value)
+    if "is_active" in lost:
+        # So that being let in again does not bring old sessions and tokens back.
+        user.session_version = User.session_version + 1
+    elif lost:
+        token_families.stop_refreshing(user.id)
+    db.session.flush()
+    return changes
 
 
 def keep_a_superuser_besides(user: User) -> None:
-    """Lock the superusers' rows first: of two who demote each other at once, one waits and is then refused.
+    """:raises LastSuperuser: nobody would be left."""
+    if not _locked_superusers() - {user.id}:
+        raise LastSuperuser
+
+
+def require_superuser(user_id: int | None) -> None:
+    """Go on only for an active superuser, who stays one until the transaction ends. None: the command line.
+
+    :raises Forbidden:
+    """
+    if user_id is not None and user_id not in _locked_superusers():
+        raise Forbidden("not a superuser any more")
+
+
+def _locked_superusers() -> set[int]:
+    """The active ones; nobody becomes one or ceases to be one until the transaction ends.
 
     By an UPDATE that changes nothing, because SQLite knows no other lock and ignores FOR UPDATE.
     """
@@ -51,12 +151,21 @@ def keep_a_superuser_besides(user: User) -> None:
     db.session.execute(
         db.update(User).where(*active).values(is_superuser=True).execution_options(synchronize_session=False)
     )
-    if not set(db.session.scalars(db.select(User.id).where(*active))) - {user.id}:
-        raise LastSuperuser
+    return set(db.session.scalars(db.select(User.id).where(*active)))
+
+
+def end_all_sessions(user_id: int, *, by: int | None = None, reason: str = "") -> None:
+    """Log a user out everywhere: every session holds the version it was begun with.
+
+    :param by: the superuser who decides, if it is not the person. :raises Forbidden: who is none any more.
+    """
+    with refusals_noted("sessions ended", user_id):
+        _end_all_sessions(user_id, by, reason)
 
 
 @transaction
-def end_all_sessions(user_id: int) -> None:
-    """Log a user out everywhere: every session holds the version it was begun with."""
-    db.session.execute(db.update(User).where(User.id == user_id).values(session_version=User.session_version + 1))
-    log.info("sessions ended user=%s", user_id)
+def _end_all_sessions(user_id: int, by: int | None, reason: str) -> None:
+    require_superuser(by)
+    raised = db.update(User).where(User.id == user_id).values(session_version=User.session_version + 1)
+    if cast("CursorResult[Any]", db.session.execute(raised)).rowcount:
+        audit.record("sessions ended", target=user_id, actor=by, reason=reason)

@@ -3,7 +3,7 @@
 import logging
 from typing import NamedTuple
 
-from kakaoauth import vault
+from kakaoauth import audit, vault
 from kakaoauth.errors import AppError
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.providers import find_provider
@@ -40,10 +40,10 @@ def drop(token_id: int) -> None:
 
 
 @transaction
-def take_out(*, token_id: int | None = None, user_id: int | None = None) -> list[Held]:
-    """Remove the tokens of one login, or of all logins of a user, and return what still works."""
+def take_out(*, token_id: int | None = None, user_id: int | None = None, but: int | None = None) -> list[Held]:
+    """Remove the tokens of one login, or of all logins of a user `but` one, and return what still works."""
     if user_id is not None:
-        rows = vault.of_user(user_id)
+        rows = [row for row in vault.of_user(user_id) if row.id != but]
     else:
         row = vault.find(token_id) if token_id is not None else None
         rows = [row] if row else []
@@ -78,8 +78,14 @@ def reseal_all() -> tuple[int, int]:
         batch_done, batch_lost, last_in_batch = _reseal_after(last)
         done, lost = done + batch_done, lost + batch_lost
         if last_in_batch == last:
+            _note_resealed(done, lost)
             return done, lost
         last = last_in_batch
+
+
+@transaction
+def _note_resealed(done: int, lost: int) -> None:
+    audit.record("token keys rotated", logins=done, lost=lost)
 
 
 @transaction

@@ -4,22 +4,22 @@ Each app has its own: Authlib keeps the clients it has made, so one `OAuth` for 
 first one's keys (authlib issue 583).
 """
 
-from collections.abc import Callable
-from typing import cast
+from typing import NamedTuple, cast
 
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, current_app
-from flask.config import Config
 
 from kakaoauth.providers.base import Provider, TokenKeeper
+from kakaoauth.providers.facebook import Facebook
 from kakaoauth.providers.http import quiet_loggers
 from kakaoauth.providers.kakao import Kakao
+from kakaoauth.providers.oauth import OAuthProvider
 from kakaoauth.providers.pending import StateData
 
 EXTENSION = "kakaoauth.providers"
 
-#: A provider is offered if `<NAME>_CLIENT_ID` is set. In the order of their buttons.
-KNOWN: dict[str, Callable[[OAuth, Config, TokenKeeper], Provider]] = {"kakao": Kakao}
+#: In the order of their buttons.
+KNOWN: tuple[type[OAuthProvider], ...] = (Kakao, Facebook)
 
 
 class Clients(OAuth):
@@ -28,24 +28,37 @@ class Clients(OAuth):
     framework_integration_cls = StateData
 
 
+class Registry(NamedTuple):
+    """An app's providers, and what making another one takes."""
+
+    oauth: OAuth
+    keeper: TokenKeeper
+    configured: dict[str, Provider]
+
+
 def init_app(app: Flask, keeper: TokenKeeper) -> None:
     quiet_loggers()
     oauth = Clients(app, fetch_token=keeper.fetch_token, update_token=keeper.update_token)
-    app.extensions[EXTENSION] = {
-        name: make(oauth, app.config, keeper)
-        for name, make in KNOWN.items()
-        if app.config.get(f"{name.upper()}_CLIENT_ID")
-    }
+    app.extensions[EXTENSION] = Registry(oauth, keeper, {})
+    for kind in KNOWN:
+        add(app, kind)
+
+
+def add(app: Flask, kind: type[OAuthProvider]) -> None:
+    """Offer one more provider, if `<NAME>_CLIENT_ID` is set: docs/adding-a-provider.md."""
+    if app.config.get(f"{kind.name.upper()}_CLIENT_ID"):
+        registry = _registry_of(app)
+        registry.configured[kind.name] = kind(registry.oauth, app.config, registry.keeper)
 
 
 def find_provider(name: str) -> Provider | None:
-    return _configured().get(name)
+    return _registry_of(current_app).configured.get(name)
 
 
 def all_providers() -> list[Provider]:
     """The configured ones, in the order of their buttons."""
-    return list(_configured().values())
+    return list(_registry_of(current_app).configured.values())
 
 
-def _configured() -> dict[str, Provider]:
-    return cast("dict[str, Provider]", current_app.extensions[EXTENSION])
+def _registry_of(app: Flask) -> Registry:
+    return cast(Registry, app.extensions[EXTENSION])

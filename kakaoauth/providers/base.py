@@ -15,6 +15,9 @@ from kakaoauth.errors import AppError
 #: Seconds a login may take.
 PENDING_SECONDS = 600
 
+#: What to ask a provider for where the e-mail is missing, in Kakao's word; each provider has its own for it.
+CONSENT_FOR_EMAIL = ("account_email",)
+
 
 class EmailState(Enum):
     """Why a profile carries no e-mail we may trust, or that it does."""
@@ -76,6 +79,8 @@ class Profile:
     age: int | None = None
     age_range: str | None = None
     gender: str | None = None
+    #: Whether this e-mail may open an account that was made on the command line and waits for its owner's first login.
+    email_opens_waiting_account: bool = True
     #: The tokens of this login, for the vault.
     tokens: TokenSet | None = field(default=None, repr=False, compare=False)
 
@@ -88,10 +93,15 @@ class PendingLogin:
     state: str
     client_id: str
     redirect_uri: str
-    nonce: str
-    code_verifier: str
+    #: None only for a login that an app has begun by itself, without one.
+    nonce: str | None
+    code_verifier: str | None
     next: str
     expires_at: float
+    #: `jwt`: ends with our tokens in cookies instead of a session; empty otherwise.
+    mode: str = ""
+    #: `User.get_id` of the person who wants to link this provider; empty for a login.
+    link_to: str = ""
 
     @property
     def begun_at(self) -> datetime:
@@ -148,12 +158,33 @@ class Provider(Protocol):
     def label(self) -> str:
         """What people call it, in the request's language."""
 
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The `prompt` values (OpenID Connect Core, section 3.1.2.1) it understands. Never `none`: nobody is logged in
+        without having wished it."""
+
+    @property
+    def page_origins(self) -> tuple[str, ...]:
+        """Where a browser passes on its way through a login or logout: a form of ours must be allowed to lead there."""
+
+    @property
+    def leaves_fragment(self) -> bool:
+        """It appends a fragment to the callback's address, which a browser carries on to where we send it."""
+
     def begin(
-        self, redirect_uri: str, next_url: str, *, prompt: str | None = None, consent: tuple[str, ...] = ()
+        self,
+        redirect_uri: str,
+        next_url: str,
+        *,
+        prompt: str | None = None,
+        consent: tuple[str, ...] = (),
+        mode: str = "",
+        link_to: str = "",
     ) -> str:
         """Keep a PendingLogin in the session and return the authorization request's address.
 
         :param prompt: one of the provider's `prompt` values. :param consent: consent items to ask for in addition.
+        :param mode: and `link_to`: see PendingLogin.
         """
 
     def find_pending(self, state: str) -> PendingLogin | None:
@@ -169,6 +200,29 @@ class Provider(Protocol):
         """Exchange the code and find out who it is, with the values that wait in `pending`.
 
         :raises CodeRefused, Misconfigured, ProviderUnavailable, UntrustedIdentity, AccountUnusable, UnderAge:
+        """
+
+    def profile_of_access_token(self, access_token: str) -> Profile:
+        """Find out whose access token an app has brought, and that it was made for us.
+
+        :raises InvalidAccessToken: the provider does not know it. :raises ForeignAccessToken: made for another app.
+        :raises Forbidden: the settings lack what tells our app from others. :raises AppError: as fetch_profile.
+        """
+
+    def profile_of_code(
+        self, code: str, redirect_uri: str, *, code_verifier: str | None = None, nonce: str | None = None
+    ) -> Profile:
+        """Exchange a code that an app has got by itself, with the values of its authorization request.
+
+        :raises InvalidAccessToken: the code is used, expired or unknown. :raises InvalidFields: another redirect_uri
+        than the request's. :raises AppError: as fetch_profile.
+        """
+
+    def profile_of_id_token(self, id_token: str, *, nonce: str | None = None) -> Profile:
+        """Find out whose id_token an app has brought.
+
+        :raises InvalidAccessToken: not genuine, of another nonce, or of a provider that knows no id_tokens.
+        :raises ExpiredToken: :raises ForeignAccessToken: another audience. :raises AppError: as fetch_profile.
         """
 
     def get(self, path: str, **arguments: Any) -> Response:
@@ -193,6 +247,7 @@ class Provider(Protocol):
     def read_event(self, raw: str) -> AccountEvent:
         """Read a signed message about an account.
 
+        :param raw: in the provider's own form: a Security Event Token, a `signed_request`.
         :raises SetRefused: not genuine, or not for us. :raises ProviderUnavailable: cannot be verified now.
         """
 

@@ -116,8 +116,9 @@ def read_json(response: Response) -> dict[str, Any]:
     """
     if response.is_redirect or 300 <= response.status_code < 400:
         raise ProviderUnavailable("the provider answered with a redirect")
-    kind = response.headers.get("Content-Type", "")
-    if kind and "json" not in kind.lower():
+    kind = response.headers.get("Content-Type", "").lower()
+    # Facebook has called its JSON a script at times.
+    if kind and "json" not in kind and "javascript" not in kind:
         raise ProviderUnavailable(f"the provider's answer is not JSON (status {response.status_code})")
     try:
         body = json.loads(response.content.decode("utf-8"))

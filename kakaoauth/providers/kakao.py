@@ -1,164 +1,85 @@
 """The only file that knows how Kakao Login goes (https://developers.kakao.com/docs/ko/kakaologin/rest-api)."""
 
 import hmac
+import logging
 import re
-import secrets
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
-from authlib.integrations.base_client import InvalidTokenError, MissingTokenError
-from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
+from authlib.integrations.flask_client import OAuth
 from flask.config import Config
 from requests import Response
 
 from kakaoauth.emails import normal_form
-from kakaoauth.errors import (
-    PROVIDER_LABELS,
-    AppError,
-    CodeRefused,
-    Misconfigured,
-    UntrustedIdentity,
-)
+from kakaoauth.errors import AppError, CodeRefused, Forbidden, InvalidAccessToken, Misconfigured, UntrustedIdentity
 from kakaoauth.providers import kakao_errors, oidc
+from kakaoauth.providers.answers import BEARER, bearer
 from kakaoauth.providers.base import AccountEvent, PendingLogin, Profile, TokenKeeper, TokenSet
 from kakaoauth.providers.deadline import deadline
-from kakaoauth.providers.http import Line, Session, line_for
-from kakaoauth.providers.kakao_answers import read_answer, read_token, require_done, today_in_korea
+from kakaoauth.providers.kakao_answers import (
+    read_answer,
+    read_token_info,
+    refused_as_token,
+    require_done,
+    today_in_korea,
+)
 from kakaoauth.providers.kakao_events import read_set
 from kakaoauth.providers.kakao_profile import fill_gaps, read_claims, read_profile
-from kakaoauth.providers.pending import StateData
+from kakaoauth.providers.oauth import OAuthProvider
+
+log = logging.getLogger(__name__)
 
 #: Consent items whose values stand in `/v2/user/me` only.
 ONLY_IN_USER_ME = frozenset(("name", "gender", "age_range", "birthyear", "birthday"))
 
-
+#: Where Kakao shows its pages, whatever host a browser was sent to.
+ACCOUNTS = "https://accounts.kakao.com"
 #: Seconds that fetching the keys for a webhook's message may take.
 EVENT_SECONDS = 1.0
+#: Seconds since an id_token was issued in which an app may bring it: as long as a login may take. A client that comes
+#: later refreshes its Kakao token, and with that gets a new one.
+ID_TOKEN_SECONDS = 600
 #: Seconds that telling Kakao of a logout may hold the person up.
 LOGOUT_SECONDS = 2.0
 
 
-class KakaoSession(Session):
-    """Reads Kakao's answers instead of Authlib, which would drop `error_code` and crash on an odd `expires_in`."""
-
-    #: Holds back other workers while one renews the token, and gives the token as it stands by then.
-    renewing: Callable[[], AbstractContextManager[dict[str, Any] | None]] | None = None
-
-    def parse_response_token(self, resp: Response) -> dict[str, Any]:
-        token = read_token(resp)
-        self.token = token
-        return dict(self.token)
-
-    def ensure_active_token(self, token: Any = None) -> Any:
-        """Renew the token near its end; of many workers exactly one does, the others use what it got."""
-        token = token or self.token
-        if self.renewing is None or not token.is_expired(leeway=self.leeway):
-            return super().ensure_active_token(token)
-        with self.renewing() as current:
-            if current is None:
-                raise MissingTokenError  # another worker has just learnt that Kakao does not know it any more
-            self.token = current
-            return super().ensure_active_token(self.token)
-
-
-class KakaoApp(FlaskOAuth2App):
-    """Authlib's app for Kakao."""
-
-    client_cls = KakaoSession
-    framework: StateData
-    renewing: Callable[[], AbstractContextManager[dict[str, Any] | None]] | None = None
-
-    def _get_oauth_client(self, **metadata: Any) -> KakaoSession:
-        client: KakaoSession = super()._get_oauth_client(**metadata)
-        client.renewing = self.renewing
-        return client
-
-    def refresh(self, refresh_token: str) -> dict[str, Any]:
-        """https://developers.kakao.com/docs/ko/kakaologin/rest-api#refresh-token"""
-        with self._get_oauth_client() as client:
-            return read_token(
-                client.post(
-                    self.access_token_url,
-                    withhold_token=True,
-                    data={"grant_type": "refresh_token", "refresh_token": refresh_token},
-                    auth=client.client_auth(client.token_endpoint_auth_method),
-                )
-            )
-
-    def exchange(self, pending: PendingLogin, code: str) -> dict[str, Any]:
-        """Call the token endpoint with the values this login was begun with, which the settings may not be any more."""
-        with self._get_oauth_client() as client:
-            client.client_id = pending.client_id
-            client.redirect_uri = pending.redirect_uri
-            token: dict[str, Any] = client.fetch_token(
-                self.access_token_url, grant_type="authorization_code", code=code, code_verifier=pending.code_verifier
-            )
-            return token
-
-
-class Kakao:
+class Kakao(OAuthProvider):
     """Kakao as a `Provider`."""
 
     name = "kakao"
+    prompts = ("login", "select_account", "create")
+    #: Not registered at all; not the one of the authorization request.
+    redirect_uri_codes = frozenset(("KOE006", "KOE303", "KOE310"))
 
     def __init__(self, oauth: OAuth, config: Config, keeper: TokenKeeper) -> None:
-        self.line: Line = line_for(config, "KAKAO")
         self._kauth: str = config["KAKAO_KAUTH_URL"]
+        self.authorize_url = config["KAKAO_AUTHORIZE_URL"]
+        self.token_url = config["KAKAO_ACCESS_TOKEN_URL"]
+        self.api_url = config["KAKAO_API_BASE_URL"]
         self._scope = re.split(r"[,\s]+", config["KAKAO_SCOPE"].strip(", \t\r\n")) if config["KAKAO_SCOPE"] else []
         self._app_id: int = config["KAKAO_APP_ID"]
         self._admin_key: str = config["KAKAO_ADMIN_KEY"]
+        self._audiences: tuple[str, ...] = config["KAKAO_ID_TOKEN_AUDIENCES"]
         #: Known once an id_token has come: the switch stands in Kakao's console.
         self._openid_is_on = False
         self._email_required: bool = config["EMAIL_REQUIRED"]
-        # Kakao knows no other way than the secret in the form, and no way to say that there is none but leaving it out.
-        method = "client_secret_post" if config["KAKAO_CLIENT_SECRET"] else "none"
-        self._app: KakaoApp = oauth.register(
-            self.name,
-            client_cls=KakaoApp,
-            client_kwargs={"line": self.line, "code_challenge_method": "S256", "token_endpoint_auth_method": method},
-        )
-        self._app.renewing = partial(keeper.renewing, self.name)
-        self._forget_token = partial(keeper.forget_token, self.name)
+        super().__init__(oauth, config, keeper)
         self._keys = oidc.KeyStore(self._fetch_keys)
 
     @property
-    def label(self) -> str:
-        return str(PROVIDER_LABELS[self.name])
+    def page_origins(self) -> tuple[str, ...]:
+        return (self._kauth, ACCOUNTS)
 
-    def begin(
-        self, redirect_uri: str, next_url: str, *, prompt: str | None = None, consent: tuple[str, ...] = ()
-    ) -> str:
-        """Scope and prompt are comma lists at Kakao. Nonce and S256 challenge always go along: a nonce costs nothing
-        where no id_token comes, and whether one comes is set in the console."""
-        state, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-        request = self._app.create_authorization_url(
-            redirect_uri,
-            state=state,
-            nonce=nonce,
-            code_verifier=secrets.token_urlsafe(48),  # 64 characters; RFC 7636 wants 43 to 128.
-            scope=",".join(self._items(consent)) or None,
-            prompt=prompt,
-        )
-        self._app.save_authorize_data(
-            state=state,
-            client_id=self._app.client_id,
-            redirect_uri=redirect_uri,
-            nonce=nonce,
-            code_verifier=request["code_verifier"],
-            next=next_url,
-        )
-        return str(request["url"])
+    def request_parameters(self, prompt: str | None, consent: tuple[str, ...], nonce: str) -> dict[str, str | None]:
+        """Scope and prompt are comma lists at Kakao. The nonce always goes along: it costs nothing where no id_token
+        comes, and whether one comes is set in the console."""
+        return {"scope": ",".join(self._items(consent)) or None, "prompt": prompt, "nonce": nonce}
 
-    def find_pending(self, state: str) -> PendingLogin | None:
-        return self._app.framework.find_pending(state)
-
-    def forget_pending(self, state: str) -> None:
-        self._app.framework.forget_pending(state)
+    def read_answer(self, response: Response) -> dict[str, Any]:
+        return read_answer(response)
 
     def refusal(self, error: str, description: str) -> AppError:
         return kakao_errors.refusal(error, description)
@@ -179,21 +100,33 @@ class Kakao:
             raise UntrustedIdentity("user/me and id_token are about different people")
         return fill_gaps(profile, read_claims(claims))
 
-    def get(self, path: str, **arguments: Any) -> Response:
-        """https://developers.kakao.com/docs/ko/kakaologin/rest-api: any GET of kapi, `path` like `/v2/user/me`."""
-        try:
-            answer: Response = self._app.get(path.lstrip("/"), **arguments)
-        except MissingTokenError:
-            raise CodeRefused("no token of this login is kept") from None
-        except InvalidTokenError:
-            raise CodeRefused("the access token is over and there is no refresh token") from None
-        if answer.status_code >= 400:
-            try:
-                read_answer(answer)
-            except CodeRefused:
-                self._forget_token()
-                raise
-        return answer
+    def profile_of_access_token(self, access_token: str) -> Profile:
+        """https://developers.kakao.com/docs/ko/kakaologin/rest-api#get-token-info: whose token, and for which app."""
+        if not self._app_id:
+            log.critical("access tokens are refused: set KAKAO_APP_ID, without it other apps' tokens cannot be told")
+            raise Forbidden("KAKAO_APP_ID is not set")
+        if not BEARER.fullmatch(access_token):
+            raise InvalidAccessToken("odd characters or length")
+        token = bearer(access_token)
+        with self.line.conversation(), refused_as_token():
+            owner = read_token_info(self._app.get("v1/user/access_token_info", token=token), self._app_id)
+            profile = read_profile(self._user_me(token), today_in_korea())
+        if profile.subject != owner:
+            raise InvalidAccessToken("access_token_info and user/me are about different people")
+        return profile
+
+    def profile_of_id_token(self, id_token: str, *, nonce: str | None = None) -> Profile:
+        """Audiences: the REST API key, and whatever else KAKAO_ID_TOKEN_AUDIENCES counts (the native app key)."""
+        with refused_as_token():
+            claims = oidc.validate(
+                id_token,
+                self._keys,
+                issuer=self._kauth,
+                audiences=[self._app.client_id, *self._audiences],
+                nonce=nonce,
+                max_age=ID_TOKEN_SECONDS,
+            )
+        return read_claims(claims)
 
     def end_token(self, access_token: str) -> None:
         """https://developers.kakao.com/docs/ko/kakaologin/rest-api#logout"""
@@ -227,7 +160,7 @@ class Kakao:
         return True
 
     def _post_as(self, path: str, access_token: str) -> None:
-        require_done(self._app.post(path, token={"access_token": access_token, "token_type": "bearer"}))
+        require_done(self._app.post(path, token=bearer(access_token)))
 
     def read_event(self, raw: str) -> AccountEvent:
         """https://developers.kakao.com/docs/ko/kakaologin/callback: Kakao waits 3 seconds for our answer."""
@@ -250,7 +183,7 @@ class Kakao:
         if token.get("id_token") is None:
             return None
         claims = oidc.validate(
-            token["id_token"], self._keys, issuer=self._kauth, client_id=pending.client_id, nonce=pending.nonce
+            token["id_token"], self._keys, issuer=self._kauth, audiences=[pending.client_id], nonce=pending.nonce
         )
         self._openid_is_on = True
         return claims
@@ -264,9 +197,8 @@ class Kakao:
         return not self._email_required or (isinstance(email, str) and normal_form(email) is not None)
 
     def _user_me(self, token: Mapping[str, Any]) -> dict[str, Any]:
-        bearer = {"access_token": token["access_token"], "token_type": "bearer"}
-        answer = self._app.get("v2/user/me", token=bearer, params={"secure_resource": "true"})
-        return read_answer(answer)
+        token = bearer(token["access_token"])
+        return read_answer(self._app.get("v2/user/me", token=token, params={"secure_resource": "true"}))
 
     def _fetch_keys(self) -> dict[str, Any]:
         return read_answer(self._app.get(f"{self._kauth}/.well-known/jwks.json", withhold_token=True))

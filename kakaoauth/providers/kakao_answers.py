@@ -1,19 +1,22 @@
 """How Kakao's answers are read: the only file that decides what of them may be believed."""
 
-import re
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from requests import Response
 
-from kakaoauth.errors import AccountUnusable, ProviderUnavailable
-from kakaoauth.providers import kakao_errors
-from kakaoauth.providers.http import read_json
+from kakaoauth.errors import (
+    AccountUnusable,
+    ExpiredToken,
+    ForeignAccessToken,
+    InvalidAccessToken,
+    Misconfigured,
+    ProviderUnavailable,
+)
+from kakaoauth.providers import answers, kakao_errors, oidc
 
-#: Lifetimes where the answer does not say: an access token is used at once or renewed, a refresh token lives 2 months.
-UNSAID_SECONDS = 0
-REFRESH_SECONDS = 60 * 86400
 #: Korea has had no summer time since 1988, and the zone database may be missing on a bare machine.
 KOREA = timedelta(hours=9)
 
@@ -23,48 +26,43 @@ def read_answer(response: Response) -> dict[str, Any]:
 
     :raises AppError: what kakao_errors makes of any other answer.
     """
-    if response.status_code >= 400:
-        try:
-            body = read_json(response)
-        except ProviderUnavailable:
-            body = {}
-        raise kakao_errors.from_answer(response.status_code, body, response.headers.get("Retry-After", ""))
-    body = read_json(response)
-    if kakao_errors.is_error(body):
-        raise kakao_errors.from_answer(response.status_code, body)
-    return body
+    return answers.read_answer(response, kakao_errors.is_error, kakao_errors.from_answer)
 
 
-def read_token(response: Response) -> dict[str, Any]:
-    """Return the token endpoint's answer, reduced to what we use: nothing of it is kept after the login.
+def read_token_info(response: Response, app_id: int) -> str:
+    """Return the user id that an access token of app `app_id` stands for.
 
-    :raises ProviderUnavailable: a field that no client could use. :raises AppError: an error answer.
+    https://developers.kakao.com/docs/ko/kakaologin/rest-api#get-token-info
+
+    :raises ForeignAccessToken: another app's. :raises ExpiredToken: no seconds left.
+    :raises ProviderUnavailable: no answer to that question.
     """
     body = read_answer(response)
-    access_token, kind = body.get("access_token"), body.get("token_type")
-    # Printable ASCII without blanks: it goes into a header (RFC 6750, section 2.1).
-    if not isinstance(access_token, str) or not re.fullmatch(r"[\x21-\x7e]+", access_token):
-        raise ProviderUnavailable("token answer: no usable access_token")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise ProviderUnavailable("token answer: token_type is not bearer")
-    scope = body.get("scope")
-    token: dict[str, Any] = {
-        "access_token": access_token,
-        "token_type": "bearer",
-        "id_token": body.get("id_token"),
-        "scope": scope if isinstance(scope, str) else "",
-        "expires_at": int(time.time()) + _seconds(body.get("expires_in"), UNSAID_SECONDS),
-    }
-    refresh_token = body.get("refresh_token")
-    if isinstance(refresh_token, str) and re.fullmatch(r"[\x21-\x7e]+", refresh_token):
-        lifetime = _seconds(body.get("refresh_token_expires_in"), REFRESH_SECONDS)
-        token.update(refresh_token=refresh_token, refresh_expires_at=int(time.time()) + lifetime)
-    return token
+    owner, app, left = body.get("id"), body.get("app_id"), body.get("expires_in")
+    if type(owner) is not int or type(app) is not int:
+        raise ProviderUnavailable("access_token_info: no usable id or app_id")
+    if app != app_id:
+        raise ForeignAccessToken("access_token_info: another app_id")
+    if type(left) is int and left <= 0:
+        raise ExpiredToken("access_token_info: no seconds left")
+    return str(owner)
 
 
-def _seconds(value: object, otherwise: int) -> int:
-    """A lifetime that can be meant: not negative, not for ever, not a text."""
-    return value if type(value) is int and 0 <= value <= 10 * 365 * 86400 else otherwise
+@contextmanager
+def refused_as_token() -> Iterator[None]:
+    """In the words of whoever brought a token of Kakao's."""
+    with answers.refused_as_token():
+        try:
+            yield
+        except oidc.OtherAudience as error:
+            raise ForeignAccessToken(error.reason) from None
+        except oidc.TooOld as error:
+            raise ExpiredToken(error.reason) from None
+        except Misconfigured as error:
+            # The one thing in these calls that is not ours is the token (-2: malformed).
+            if error.provider_code != "-2":
+                raise
+            raise InvalidAccessToken(error.reason, provider_code=error.provider_code) from None
 
 
 def require_done(answer: Response) -> None:

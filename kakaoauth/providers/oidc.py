@@ -4,7 +4,7 @@ import hmac
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
@@ -41,6 +41,14 @@ _HOSTILE = (JoseError, ValueError, TypeError, KeyError, AttributeError, Recursio
 
 class UnknownForNow(UntrustedIdentity):
     """An unknown key id while the brake holds: it may be made up, or rotated in since we last asked."""
+
+
+class OtherAudience(UntrustedIdentity):
+    """Genuine, and made for another app."""
+
+
+class TooOld(UntrustedIdentity):
+    """Genuine, and over."""
 
 
 class KeyStore:
@@ -136,10 +144,21 @@ def usable_keys(jwk_set: Mapping[str, Any]) -> dict[str, RSAKey]:
     return found
 
 
-def validate(id_token: object, keys: KeyStore, *, issuer: str, client_id: str, nonce: str) -> dict[str, Any]:
+def validate(
+    id_token: object,
+    keys: KeyStore,
+    *,
+    issuer: str,
+    audiences: Sequence[str],
+    nonce: str | None,
+    max_age: float | None = None,
+) -> dict[str, Any]:
     """Return the claims of a genuine id_token that was made for this login.
 
-    :raises UntrustedIdentity: any doubt. :raises ProviderUnavailable: the signing keys cannot be had.
+    :param audiences: the client ids it may have been made for. :param nonce: of the authorization request; None if
+        whoever brings the token names none. :param max_age: seconds since it was issued; None leaves that to `exp`.
+    :raises UntrustedIdentity: any doubt (OtherAudience, TooOld: no other). :raises ProviderUnavailable: the signing
+        keys cannot be had.
     """
     if not isinstance(id_token, str):
         raise UntrustedIdentity("id_token: not a text")
@@ -157,9 +176,10 @@ def validate(id_token: object, keys: KeyStore, *, issuer: str, client_id: str, n
         claims = jwt.decode(id_token, key_of, registry=registry).claims
     except _HOSTILE as error:
         raise UntrustedIdentity(f"id_token: {type(error).__name__}") from None
-    _check_parties(claims, issuer, client_id)
-    _check_times(claims)
-    _check_nonce(claims.get("nonce"), nonce)
+    _check_parties(claims, issuer, audiences)
+    _check_times(claims, max_age)
+    if nonce is not None:
+        _check_nonce(claims.get("nonce"), nonce)
     return claims
 
 
@@ -176,13 +196,16 @@ def _is_for_us(entry: Mapping[str, Any]) -> bool:
     )
 
 
-def _check_parties(claims: Mapping[str, Any], issuer: str, client_id: str) -> None:
+def _check_parties(claims: Mapping[str, Any], issuer: str, audiences: Sequence[str]) -> None:
     if claims.get("iss") != issuer:
         raise UntrustedIdentity("id_token: another issuer")
-    if claims.get("aud") not in (client_id, [client_id]):
-        raise UntrustedIdentity("id_token: another audience")
-    if claims.get("azp", client_id) != client_id:
-        raise UntrustedIdentity("id_token: another authorized party")
+    audience = claims.get("aud")
+    if isinstance(audience, list) and len(audience) == 1:
+        audience = audience[0]
+    if not isinstance(audience, str) or audience not in audiences:
+        raise OtherAudience("id_token: another audience")
+    if claims.get("azp", audience) != audience:
+        raise OtherAudience("id_token: another authorized party")
     subject = claims.get("sub")
     if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
         raise UntrustedIdentity("id_token: no usable subject")
@@ -193,7 +216,7 @@ def _check_nonce(theirs: object, ours: str) -> None:
         raise UntrustedIdentity("id_token: nonce is missing or of another login")
 
 
-def _check_times(claims: Mapping[str, Any]) -> None:
+def _check_times(claims: Mapping[str, Any], max_age: float | None) -> None:
     now = int(time.time())
     exp, iat = claims.get("exp"), claims.get("iat")
     if type(exp) is not int or type(iat) is not int:
@@ -201,7 +224,9 @@ def _check_times(claims: Mapping[str, Any]) -> None:
     # A token we have just been given is neither old nor from the future: our clock is the likelier culprit.
     if exp <= now - LEEWAY:
         log.error("id_token is %d seconds too old: check the clock of this machine", now - exp)
-        raise UntrustedIdentity("id_token: expired (check the clock)")
+        raise TooOld("id_token: expired (check the clock)")
     if iat > now + LEEWAY:
         log.error("id_token is %d seconds from the future: check the clock of this machine", iat - now)
         raise UntrustedIdentity("id_token: issued in the future (check the clock)")
+    if max_age is not None and iat < now - max_age - LEEWAY:
+        raise TooOld("id_token: issued too long ago")

@@ -1,6 +1,6 @@
 """The only file that knows how a login waits in the session for its callback (RFC 6749, section 4.1.1).
 
-`_state_<provider>_<state>` -> `{"data": {client_id, redirect_uri, nonce, code_verifier, next}, "exp": unix seconds}`.
+`_state_<provider>_<state>` -> `{"data": {FIELDS and OPTIONAL}, "exp": unix seconds}`.
 The state names its provider: one made for another provider is not found (RFC 9700, section 4.4, mix-up).
 """
 
@@ -21,6 +21,8 @@ REMEMBERED = 3600
 MOST = 10
 PREFIX = "_state_"
 FIELDS = ("client_id", "redirect_uri", "nonce", "code_verifier", "next")
+#: Empty in most logins.
+OPTIONAL = ("mode", "link_to")
 
 Session = MutableMapping[str, Any]
 
@@ -33,7 +35,7 @@ class StateData(FlaskIntegration):
 
     def set_state_data(self, session: Session, state: str, data: dict[str, Any]) -> None:
         # Authlib adds the whole authorization address, which holds nothing that the fields do not.
-        kept = {field: data[field] for field in FIELDS}
+        kept = {field: data[field] for field in FIELDS} | {field: data[field] for field in OPTIONAL if data.get(field)}
         own = self._key(state)
         session[own] = {"data": kept, "exp": int(time.time()) + LIFETIME}
         self._clear_session_state(session)
@@ -58,7 +60,7 @@ class StateData(FlaskIntegration):
         value = authlib_session.get(self._key(state))
         if not _is_whole(value) or _is_forgotten(value):
             return None
-        fields = {field: value["data"][field] for field in FIELDS}
+        fields = {field: value["data"][field] for field in (*FIELDS, *OPTIONAL) if field in value["data"]}
         return PendingLogin(self.name, state, expires_at=_expiry(value), **fields)
 
     def forget_pending(self, state: str) -> None:
@@ -88,4 +90,8 @@ def _is_forgotten(value: Any) -> bool:
 
 def _is_whole(value: Any) -> TypeGuard[dict[str, Any]]:
     data = value.get("data") if isinstance(value, dict) else None
-    return isinstance(data, dict) and all(isinstance(data.get(field), str) for field in FIELDS)
+    return (
+        isinstance(data, dict)
+        and all(isinstance(data.get(field, ""), str) for field in OPTIONAL)
+        and (all(isinstance(data.get(field), str) for field in FIELDS))
+    )

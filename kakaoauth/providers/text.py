@@ -18,8 +18,8 @@ _ZWJ = "\u200d"
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&*+,;=%]+", re.IGNORECASE)
 
 
-def clean_text(value: object) -> str | None:
-    """Return one line of visible text in Unicode form C, at most `MAX_TEXT` characters; None if nothing is left.
+def clean_text(value: object, *, limit: int = MAX_TEXT) -> str | None:
+    """Return one line of visible text in Unicode form C, at most `limit` characters; None if nothing is left.
 
     Control, bidi and zero-width characters and lone surrogates go; the joiner inside an emoji stays.
     """
@@ -28,10 +28,10 @@ def clean_text(value: object) -> str | None:
     text = " ".join(value[:_MAX_READ].translate(_BLANKS).split())
     text = "".join(char for place, char in enumerate(text) if _is_kept(text, place))
     text = " ".join(unicodedata.normalize("NFC", text).split())
-    return text[:MAX_TEXT].rstrip(f" {_ZWJ}") or None
+    return text[:limit].rstrip(f" {_ZWJ}") or None
 
 
-def clean_image(value: object, upgradable: str) -> str | None:
+def clean_image(value: object, upgradable: str | None = None) -> str | None:
     """Return a picture's https address; None for anything a browser should not be sent to.
 
     :param upgradable: domain whose http addresses are known to work by https.
@@ -48,7 +48,7 @@ def clean_image(value: object, upgradable: str) -> str | None:
         return None
     if secure:
         return value
-    if host == upgradable or host.endswith(f".{upgradable}"):
+    if upgradable is not None and (host == upgradable or host.endswith(f".{upgradable}")):
         return parts._replace(scheme="https", netloc=host).geturl()
     return None
 

@@ -1,9 +1,19 @@
-"""A local imitation of Kakao's login servers: a Flask app of its own that imports nothing else from here."""
+"""A local imitation of Kakao's and Facebook's login servers: a Flask app that imports nothing else from here."""
 
 from kakaoauth.sandbox.app import create_sandbox
 from kakaoauth.sandbox.clock import Clock
+from kakaoauth.sandbox.facebook.settings import FacebookSettings
 from kakaoauth.sandbox.server import bind, serve
 from kakaoauth.sandbox.settings import ConsentItem, SandboxSettings
 from kakaoauth.sandbox.storage import StateFileError
 
-__all__ = ["Clock", "ConsentItem", "SandboxSettings", "StateFileError", "bind", "create_sandbox", "serve"]
+__all__ = [
+    "Clock",
+    "ConsentItem",
+    "FacebookSettings",
+    "SandboxSettings",
+    "StateFileError",
+    "bind",
+    "create_sandbox",
+    "serve",
+]

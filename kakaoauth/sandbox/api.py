@@ -8,6 +8,7 @@ from kakaoauth.sandbox.clock import move_clock, utc_text
 from kakaoauth.sandbox.console import ConsoleError, change_console, describe_console
 from kakaoauth.sandbox.context import current_state
 from kakaoauth.sandbox.control import ControlError, check_header, flag_of, read_body, refuse, text_of, texts_of
+from kakaoauth.sandbox.facebook.console import describe_app
 from kakaoauth.sandbox.fault_catalogue import FAULTS
 from kakaoauth.sandbox.key_tools import ACTIONS, change_keys, describe_keys
 from kakaoauth.sandbox.pages import json_answer
@@ -31,6 +32,7 @@ def state() -> Response:
             "clock": _clock(),
             "keys": describe_keys(now),
             "linked": sorted(now.links),
+            "facebook": {"app": describe_app(now.settings.facebook), "installed": sorted(now.facebook.installed)},
         }
     )
 

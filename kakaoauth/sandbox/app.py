@@ -8,6 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from kakaoauth.sandbox import (
     api,
+    api_logins,
     api_people,
     authorize,
     console_page,
@@ -27,6 +28,7 @@ from kakaoauth.sandbox.access import check_address
 from kakaoauth.sandbox.clock import Clock
 from kakaoauth.sandbox.context import EXTENSION
 from kakaoauth.sandbox.errors import KapiError, KauthError, PageError
+from kakaoauth.sandbox.facebook import corner
 from kakaoauth.sandbox.keys import KeyRing
 from kakaoauth.sandbox.loopback import refuse_strangers
 from kakaoauth.sandbox.settings import CATALOGUE, SandboxSettings
@@ -60,8 +62,9 @@ def create_sandbox(settings: SandboxSettings, *, clock: Clock | None = None, key
     app.after_request(faults.after)
     for module in (home, authorize, token, oidc, kapi, scopes, logout, faults):
         app.register_blueprint(module.bp)
-    for module in (console_page, fault_page, webhook_page, tools, api, api_people):
+    for module in (console_page, fault_page, webhook_page, tools, api, api_people, api_logins):
         app.register_blueprint(module.bp)
+    corner.add_to(app)
     app.register_error_handler(PageError, pages.show_page_error)
     app.register_error_handler(KauthError, pages.show_kauth_error)
     app.register_error_handler(KapiError, pages.show_kapi_error)

@@ -49,13 +49,13 @@ def read_form(form: MultiDict[str, str]) -> dict[str, Any]:
     return wanted
 
 
-def _flag(name: str, value: Any) -> bool:
+def read_flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ConsoleError(f"{name} must be true or false")
     return value
 
 
-def _text(name: str, value: Any) -> str | None:
+def read_text(name: str, value: Any) -> str | None:
     if value is not None and not (isinstance(value, str) and value):
         raise ConsoleError(f"{name} must be a text or null")
     return value
@@ -67,14 +67,14 @@ def _method(name: str, value: Any) -> str:
     return value
 
 
-def _texts(name: str, value: Any) -> tuple[str, ...]:
+def read_texts(name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
         raise ConsoleError(f"{name} must be a list of texts")
     return tuple(dict.fromkeys(value))
 
 
 def _addresses(name: str, value: Any) -> tuple[str, ...]:
-    texts = _texts(name, value)
+    texts = read_texts(name, value)
     try:
         return tuple(str(ipaddress.ip_address(text)) for text in texts)
     except ValueError as error:
@@ -82,7 +82,7 @@ def _addresses(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _apis(name: str, value: Any) -> tuple[str, ...] | None:
-    return None if value is None else _texts(name, value)
+    return None if value is None else read_texts(name, value)
 
 
 def _items(name: str, value: Any) -> tuple[ConsentItem, ...]:
@@ -98,9 +98,9 @@ SWITCHES = (
 LISTS = ("members", "redirect_uris", "logout_redirect_uris", "allowed_ips")
 TEXTS = ("client_secret", "unlink_webhook_url", "account_status_webhook_url")
 READERS: dict[str, Callable[[str, Any], Any]] = {
-    **dict.fromkeys(SWITCHES, _flag),
-    **dict.fromkeys(LISTS, _texts),
-    **dict.fromkeys(TEXTS, _text),
+    **dict.fromkeys(SWITCHES, read_flag),
+    **dict.fromkeys(LISTS, read_texts),
+    **dict.fromkeys(TEXTS, read_text),
     "allowed_ips": _addresses,
     "admin_key_apis": _apis,
     "unlink_webhook_method": _method,

@@ -53,3 +53,18 @@ def sign_in(person: Person) -> int:
 def sign_out() -> None:
     for name in ("person", "auth_time", "generation"):
         session.pop(name, None)
+
+
+def facebook_key() -> str | None:
+    """Return the key of the person whom this browser knows at Facebook: another account, another session."""
+    known = session.get("facebook_generation") == current_state().generation
+    return str(session["facebook"]) if known and "facebook" in session else None
+
+
+def enter_facebook(person_key: str) -> None:
+    session.update(facebook=person_key, facebook_generation=current_state().generation)
+
+
+def leave_facebook() -> None:
+    for name in ("facebook", "facebook_generation"):
+        session.pop(name, None)

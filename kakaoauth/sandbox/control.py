@@ -7,6 +7,7 @@ from flask import Response, request
 from kakaoauth.sandbox.pages import json_answer
 
 HEADER = "X-Sandbox"
+LARGEST_NUMBER = 10**9
 
 
 class ControlError(ValueError):
@@ -53,6 +54,13 @@ def flag_of(body: dict[str, Any], name: str) -> bool:
     value = body.get(name, False)
     if not isinstance(value, bool):
         raise ControlError(f"{name} must be true or false")
+    return value
+
+
+def number_of(body: dict[str, Any], name: str, default: int) -> int:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not abs(value) <= LARGEST_NUMBER:
+        raise ControlError(f"{name} must be a whole number")
     return value
 
 

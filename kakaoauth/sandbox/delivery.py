@@ -4,6 +4,8 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
+from http.client import HTTPException, HTTPResponse
+from io import BytesIO
 from urllib.parse import urlsplit
 
 from kakaoauth.sandbox.loopback import is_loopback, is_webhook_address
@@ -16,20 +18,24 @@ class DeliveryError(Exception):
     """No HTTP status came back."""
 
 
-def deliver(method: str, url: str, headers: Mapping[str, str], body: bytes) -> int:
-    """Send and return the status; a redirect is not followed. :raise DeliveryError:"""
+def deliver(method: str, url: str, headers: Mapping[str, str], body: bytes, most: int = 0) -> tuple[int, bytes]:
+    """Send, and return the status and at most so many bytes of the answer; a redirect is not followed.
+
+    :raise DeliveryError: no answer, or none that is HTTP.
+    """
     if not is_webhook_address(url):
         raise DeliveryError("not an address on this computer")
     deadline = time.monotonic() + SECONDS
     try:
         with _connect(url, deadline) as connection:
             connection.sendall(_head(method, url, headers, body) + body)
-            return _read_status(connection, deadline)
+            status, rest = _read_status(connection, deadline)
+            return status, _read_body(connection, deadline, rest, most)
     except TimeoutError as error:
         raise DeliveryError(f"no answer within {SECONDS:g} seconds") from error
     except OSError as error:
         raise DeliveryError(error.strerror or str(error)) from error
-    except ValueError as error:
+    except (ValueError, HTTPException) as error:
         raise DeliveryError(str(error)) from error
 
 
@@ -57,8 +63,11 @@ def _head(method: str, url: str, headers: Mapping[str, str], body: bytes) -> byt
     return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
-def _read_status(connection: socket.socket, deadline: float) -> int:
-    """Read up to the end of the head: the status is all that counts, the body is not read."""
+def _read_status(connection: socket.socket, deadline: float) -> tuple[int, bytes]:
+    """Read up to the end of the head, and return the status and all that has come.
+
+    Of most answers the status is all that counts, and the body is not read.
+    """
     answer = b""
     while b"\r\n\r\n" not in answer:
         connection.settimeout(_left(deadline))
@@ -69,7 +78,32 @@ def _read_status(connection: socket.socket, deadline: float) -> int:
     version, status = answer.split(b" ", 2)[:2]
     if not version.startswith(b"HTTP/1.") or len(status) != 3 or not status.isdigit():
         raise ValueError("the answer is not HTTP")
-    return int(status)
+    return int(status), answer
+
+
+def _read_body(connection: socket.socket, deadline: float, answer: bytes, most: int) -> bytes:
+    """Read on to the end, which the other side was asked to mark by closing; take the body out of its coding."""
+    if not most:
+        return b""
+    while len(answer) <= LONGEST_HEAD + most:
+        connection.settimeout(_left(deadline))
+        part = connection.recv(4096)
+        answer += part
+        if not part:
+            break
+    parsed = HTTPResponse(_Received(answer))  # type: ignore[arg-type]
+    parsed.begin()
+    return parsed.read(most)
+
+
+class _Received:
+    """What has come, where http.client expects a socket."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, _mode: str) -> BytesIO:
+        return BytesIO(self._content)
 
 
 def _left(deadline: float) -> float:

@@ -1,4 +1,4 @@
-"""The names under which faults, admin-key rights and the log know Kakao's addresses."""
+"""The names under which faults, admin-key rights and the log know Kakao's and Facebook's addresses."""
 
 from flask import Request
 
@@ -19,6 +19,12 @@ NAMES = {
     "kapi.ids": "ids",
     "scopes.scopes": "scopes",
     "scopes.revoke": "revoke_scopes",
+    "facebook_dialog.dialog": "dialog",
+    "facebook_exchange.access_token": "graph_token",
+    "facebook_graph.user": "graph_user",
+    "facebook_graph.debug_token": "graph_debug_token",
+    "facebook_graph.permissions": "graph_permissions",
+    "facebook_graph.deauthorize": "graph_permissions",
 }
 PAGES = frozenset({"authorize", "oauth_logout"})
 TOKENS = frozenset({"token", "refresh"})
@@ -26,7 +32,9 @@ KAUTH = TOKENS | {"tokeninfo", "discovery", "jwks"}
 KAPI = frozenset(
     {"user_me", "access_token_info", "logout", "unlink", "signup", "ids", "scopes", "revoke_scopes", "userinfo"}
 )
-ALL = PAGES | KAUTH | KAPI
+DIALOG = frozenset({"dialog"})
+GRAPH = frozenset({"graph_token", "graph_user", "graph_debug_token", "graph_permissions"})
+ALL = PAGES | KAUTH | KAPI | DIALOG | GRAPH
 ADMIN_APIS = frozenset({"user_me", "logout", "unlink", "ids", "scopes", "revoke_scopes"})
 
 

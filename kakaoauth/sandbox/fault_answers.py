@@ -10,6 +10,8 @@ from flask import Request, Response
 from kakaoauth.sandbox.authorization_request import raw_state
 from kakaoauth.sandbox.endpoints import PAGES
 from kakaoauth.sandbox.errors import KapiError, KauthError, PageError
+from kakaoauth.sandbox.facebook.dialog_answer import location_of
+from kakaoauth.sandbox.facebook.fault_codes import DIALOG_FAULTS, GRAPH_FAULTS, graph_fault
 from kakaoauth.sandbox.fault_codes import KAPI_CODES, KAUTH_CODES, REDIRECT_ERRORS
 from kakaoauth.sandbox.pages import redirect_back
 from kakaoauth.sandbox.settings import SandboxSettings
@@ -24,8 +26,15 @@ ELSEWHERE = "/sandbox/elsewhere"
 
 
 def answer_instead(armed: Armed, request: Request, settings: SandboxSettings) -> Response | None:
-    """Return the fault's own answer, or None when it spoils the real one. :raise Refusal: a Kakao error."""
+    """Return the fault's own answer, or None when it spoils the real one.
+
+    :raise Refusal: an error as Kakao or Facebook puts it.
+    """
     name = armed.fault
+    if name in GRAPH_FAULTS:
+        raise graph_fault(name, armed.status)
+    if name in DIALOG_FAULTS:
+        return _back_from_dialog(name, request, settings)
     if name.startswith("KOE"):
         raise _koe_error(armed, request)
     if name.lstrip("-").isdecimal():
@@ -74,6 +83,14 @@ def _back(error: str, request: Request, settings: SandboxSettings) -> Response |
     name = "access_denied" if error == "under_14" else error
     state = raw_state(request.query_string)
     return redirect_back(uri, error=name, error_description=REDIRECT_ERRORS[error], state=state)
+
+
+def _back_from_dialog(name: str, request: Request, settings: SandboxSettings) -> Response | None:
+    uri = request.args.get("redirect_uri", "")
+    if uri not in settings.facebook.redirect_uris:
+        return None
+    location = location_of(uri, DIALOG_FAULTS[name], raw_state(request.query_string))
+    return Response(status=302, headers={"Location": location})
 
 
 def _json(content: bytes, status: int) -> Response:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from kakaoauth.sandbox.endpoints import ALL, KAPI, KAUTH, PAGES, TOKENS
+from kakaoauth.sandbox.endpoints import ALL, DIALOG, GRAPH, KAPI, KAUTH, PAGES, TOKENS
+from kakaoauth.sandbox.facebook.fault_codes import DIALOG_FAULTS, GRAPH_FAULTS
 from kakaoauth.sandbox.fault_codes import (
     CODE_ONLY,
     KAPI_CODES,
@@ -13,9 +14,9 @@ from kakaoauth.sandbox.fault_codes import (
     TOKENINFO_CODES,
 )
 
-JSON = KAUTH | KAPI
+JSON = KAUTH | KAPI | GRAPH
 
-GROUPS = ("koe", "kapi", "back", "http", "body", "line", "content", "id_token")
+GROUPS = ("koe", "kapi", "back", "graph", "dialog", "http", "body", "line", "content", "id_token")
 
 HTTP = ("http_429", "http_500", "http_502", "http_503", "redirect_302", "redirect_307")
 # The real answer is not computed: the code stays unspent
@@ -23,6 +24,9 @@ INSTEAD = ("empty", "html", "huge_body", "endless_body", "gzip_bomb", "deep_json
 # The real answer is computed, then spoilt
 SPOILT = ("truncated", "wrong_types", "wrong_content_type", "omit_fields")
 LINE = ("delay", "drip", "cut_before_headers", "cut_after_headers", "cut_in_body")
+OTHER_ID = frozenset(
+    {"user_me", "access_token_info", "userinfo", "logout", "unlink", "graph_user", "graph_debug_token"}
+)
 ID_TOKEN = tuple(
     f"id_token_{flaw}"
     for flaw in (
@@ -45,12 +49,14 @@ def _kinds() -> list[Kind]:
         *(Kind(code, "koe", endpoints) for code, endpoints in codes.items()),
         *(Kind(str(code), "kapi", KAPI) for code in KAPI_CODES),
         *(Kind(f"back_{error}", "back", frozenset({"authorize"})) for error in REDIRECT_ERRORS),
+        *(Kind(name, "graph", GRAPH) for name in GRAPH_FAULTS),
+        *(Kind(name, "dialog", DIALOG) for name in DIALOG_FAULTS),
         *(Kind(name, "http", ALL) for name in HTTP),
         *(Kind(name, "body", ALL) for name in INSTEAD),
         *(Kind(name, "body", JSON) for name in SPOILT),
         *(Kind(name, "line", ALL) for name in LINE),
-        Kind("other_id", "content", frozenset({"user_me", "access_token_info", "userinfo", "logout", "unlink"})),
-        Kind("other_app", "content", frozenset({"access_token_info"})),
+        Kind("other_id", "content", OTHER_ID),
+        Kind("other_app", "content", frozenset({"access_token_info", "graph_debug_token"})),
         Kind("other_issuer", "content", frozenset({"discovery"})),
         *(Kind(name, "id_token", TOKENS) for name in ID_TOKEN),
     ]

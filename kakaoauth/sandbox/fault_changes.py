@@ -23,6 +23,10 @@ OMITTED: dict[str, tuple[str, ...]] = {
     "scopes": ("scopes",),
     "revoke_scopes": ("scopes",),
     "tokeninfo": ("sub",),
+    "graph_token": ("access_token",),
+    "graph_user": ("name", "email", "picture"),
+    "graph_debug_token": ("data.user_id",),
+    "graph_permissions": ("data",),
 }
 
 
@@ -66,9 +70,20 @@ def _omit(body: Any, path: list[str]) -> None:
 
 
 def _other_id(body: dict[str, Any]) -> dict[str, Any]:
-    if "sub" in body:
-        return body | {"sub": str(int(body["sub"]) + 1)}
-    return body | {"id": body["id"] + 1}
+    if "data" in body:
+        return body | {"data": _next(body["data"], "user_id")}
+    return _next(body, "sub" if "sub" in body else "id")
+
+
+def _other_app(body: dict[str, Any]) -> dict[str, Any]:
+    return body | {"data": _next(body["data"], "app_id")} if "data" in body else _next(body, "app_id")
+
+
+def _next(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """Raise a number by one; one that is written as a text stays a text."""
+    if name not in body:
+        return body
+    return body | {name: type(body[name])(int(body[name]) + 1)}
 
 
 def _wrong_types(value: Any, *, top: bool = True) -> Any:
@@ -87,6 +102,6 @@ def _wrong_types(value: Any, *, top: bool = True) -> Any:
 CHANGES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "wrong_types": _wrong_types,
     "other_id": _other_id,
-    "other_app": lambda body: body | {"app_id": body["app_id"] + 1},
+    "other_app": _other_app,
     "other_issuer": lambda body: body | {"issuer": "https://issuer.invalid"},
 }

@@ -22,7 +22,7 @@ def elsewhere() -> Response:
 
 
 def before() -> Response | None:
-    """Answer in the fault's way, if one is armed here. :raise Refusal: the fault is a Kakao error."""
+    """Answer in the fault's way, if one is armed here. :raise Refusal: an error as Kakao or Facebook puts it."""
     state = current_state()
     name = name_of(request)
     g.armed = state.switchboard.take(name) if name else None

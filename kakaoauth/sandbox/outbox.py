@@ -1,5 +1,6 @@
 """The webhooks on their way and those that were sent: one background thread, in order."""
 
+import json
 import threading
 import time
 from collections import deque
@@ -12,14 +13,15 @@ from kakaoauth.sandbox.delivery import DeliveryError, deliver
 
 KEPT = 100
 MOST_WAITING = 1000
+LONGEST_ANSWER = 8 * 1024
 
 
 @dataclass(frozen=True)
 class Message:
     """A webhook ready to be sent; sent again, it is the same to the byte."""
 
-    kind: str  # unlink, account-status
-    name: str  # the referrer type, or the event's name
+    kind: str  # unlink, account-status, facebook
+    name: str  # the referrer type, the event's name, or which of Facebook's callbacks
     user_id: str
     method: str
     url: str
@@ -27,6 +29,7 @@ class Message:
     jti: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
+    reads_answer: bool = False  # the body of the answer counts, too
 
 
 @dataclass
@@ -39,6 +42,7 @@ class Delivery:
     status: int | None = None
     problem: str | None = None
     milliseconds: int | None = None
+    answer: dict[str, str] | None = None  # the texts of a JSON answer, where they count
 
     def describe(self) -> dict[str, Any]:
         """Return what may be shown: neither the admin key nor the query it came with."""
@@ -56,6 +60,7 @@ class Delivery:
             "status": self.status,
             "problem": self.problem,
             "milliseconds": self.milliseconds,
+            "answer": self.answer,
         }
 
 
@@ -116,13 +121,27 @@ class Outbox:
 
     def _deliver(self, delivery: Delivery) -> None:
         message = delivery.message
-        status, problem = None, None
+        status, problem, answer = None, None, None
         # A measured length of time, not a time of day: the sandbox's movable clock has no say in it
         begun = time.monotonic()
         try:
-            status = deliver(message.method, message.url, message.headers, message.body)
+            most = LONGEST_ANSWER if message.reads_answer else 0
+            status, body = deliver(message.method, message.url, message.headers, message.body, most)
+            answer = _read_texts(body) if message.reads_answer else None
         except DeliveryError as error:
             problem = str(error)
         milliseconds = round((time.monotonic() - begun) * 1000)
         with self._changed:
             delivery.status, delivery.problem, delivery.milliseconds = status, problem, milliseconds
+            delivery.answer = answer
+
+
+def _read_texts(body: bytes) -> dict[str, str] | None:
+    """Return the texts of a JSON object, None if it is none."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict):
+        return None
+    return {name[:40]: value[:500] for name, value in found.items() if isinstance(value, str)}

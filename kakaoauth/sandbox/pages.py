@@ -9,6 +9,7 @@ from flask import Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from kakaoauth.sandbox.errors import KapiError, KauthError, PageError
+from kakaoauth.sandbox.facebook.errors import GraphError, is_graph_path
 from kakaoauth.sandbox.texts import LANGUAGES, TEXTS, translate
 
 # No form-action here: Chromium applies it to the whole chain of redirects after a form, and where the site's
@@ -73,11 +74,17 @@ def show_kapi_error(error: KapiError) -> Response:
     return json_answer(error.body, error.status, error.headers)
 
 
+def show_graph_error(error: GraphError) -> Response:
+    return json_answer(error.answer(), error.status, error.headers)
+
+
 def show_http_error(error: HTTPException) -> Response:
     """Unknown addresses, wrong methods, large bodies, our own bugs: in the voice of the door they came to."""
     status = error.code or 500
     if request.path.startswith("/sandbox/api/"):
         response = json_answer({"error": error.name.lower().replace(" ", "_")}, status)
+    elif is_graph_path(request.path):
+        response = show_graph_error(GraphError(1, error.name, type="OAuthException", status=status))
     elif request.path.startswith(("/v1/", "/v2/")):
         response = show_kapi_error(KapiError(-1 if status >= 500 else -2, error.name, status=status))
     elif request.path in ("/oauth/token", "/oauth/tokeninfo"):

@@ -1,15 +1,24 @@
 """Requests that wait for a person's answer: few, short-lived, each bound to one browser."""
 
 import secrets
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from kakaoauth.sandbox.clock import Clock
-from kakaoauth.sandbox.model import Pending, PendingLogout
 
 KEPT = 500  # an endless loop of redirects must not fill the memory
 SECONDS = 3600  # a person may go for a coffee in front of the consent page
 
-Record = TypeVar("Record", Pending, PendingLogout)
+
+class Waits(Protocol):
+    @property
+    def id(self) -> str: ...
+    @property
+    def browser(self) -> str: ...
+    @property
+    def created_at(self) -> float: ...
+
+
+Record = TypeVar("Record", bound=Waits)
 
 
 class Waiting(Generic[Record]):

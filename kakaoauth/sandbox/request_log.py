@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from kakaoauth.sandbox.clock import Clock, utc_text
 
@@ -41,7 +42,7 @@ class RequestLog:
                 path=request.path[:200],
                 status=status,
                 query=_names(request.args.keys()),
-                form=_names(request.form.keys()) if status != 413 else [],
+                form=_form_names(request),
                 authorization=_scheme(request.headers.get("Authorization", "")),
                 content_type=request.mimetype[:60],
                 fault=fault,
@@ -55,11 +56,18 @@ class RequestLog:
         self._entries.clear()
 
 
+def _form_names(request: Request) -> list[str]:
+    try:
+        return _names(request.form.keys())
+    except RequestEntityTooLarge:
+        return []
+
+
 def _names(names: Any) -> list[str]:
     return [name if NAME.fullmatch(name) else "?" for name in list(names)[:MOST_NAMES]]
 
 
 def _scheme(header: str) -> str:
     scheme, space, _ = header.partition(" ")
-    known = {"bearer": "Bearer", "kakaoak": "KakaoAK", "basic": "Basic"}
+    known = {"bearer": "Bearer", "kakaoak": "KakaoAK", "basic": "Basic", "oauth": "OAuth"}
     return known.get(scheme.lower(), "?") if header and space else "?" if header else ""

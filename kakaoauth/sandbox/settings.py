@@ -1,11 +1,12 @@
 """What a developer sets in Kakao's console, as one frozen object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from kakaoauth.sandbox.endpoints import ADMIN_APIS
+from kakaoauth.sandbox.facebook.settings import FacebookSettings
 from kakaoauth.sandbox.loopback import is_webhook_address
 
 Level = Literal["required", "optional"]
@@ -84,6 +85,7 @@ class SandboxSettings:
     token_redirect_uri_required: bool = True
     # ... and to put the access token into a header; some libraries still send it in the address
     access_token_in_query_allowed: bool = False
+    facebook: FacebookSettings = field(default_factory=FacebookSettings)
 
     def __post_init__(self) -> None:
         self._check_items()

@@ -9,6 +9,7 @@ from typing import Any
 
 from kakaoauth.sandbox import storage
 from kakaoauth.sandbox.clock import Clock
+from kakaoauth.sandbox.facebook.store import FacebookStore
 from kakaoauth.sandbox.grants import Grants
 from kakaoauth.sandbox.keys import KeyRing
 from kakaoauth.sandbox.limits import Limiter
@@ -37,6 +38,7 @@ class State:
         self.grants = Grants(clock)
         self.pending: Waiting[Pending] = Waiting(clock)
         self.logouts: Waiting[PendingLogout] = Waiting(clock)
+        self.facebook = FacebookStore(clock)
         self._begin()
         self._restore()
 
@@ -50,6 +52,11 @@ class State:
         """Do what a developer does in the console. :raise ValueError: the new settings make no sense."""
         with self.reading():
             self.settings = replace(self.settings, **changes)
+
+    def change_facebook(self, **changes: Any) -> None:
+        """Do what a developer does in the App Dashboard. :raise ValueError: the new settings make no sense."""
+        with self.reading():
+            self.change_settings(facebook=replace(self.settings.facebook, **changes))
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -129,6 +136,7 @@ class State:
             self.limiter.clear()
             self.pending.clear()
             self.logouts.clear()
+            self.facebook.clear()
 
     def _save(self) -> None:
         if self.settings.state_file is None:
@@ -143,6 +151,7 @@ class State:
                 "deleted": sorted(self._deleted),
                 "links": [asdict(link) for link in self.links.values()],
                 "keys": self._keyring.dump(),
+                "facebook": self.facebook.dump(),
                 **self.grants.dump(),
             },
         )
@@ -166,3 +175,5 @@ class State:
         self.links = {entry["person"]: Link(**entry) for entry in stored["links"] if entry["person"] in self.people}
         self._keyring.restore(stored["keys"])
         self.grants.restore(stored)
+        if "facebook" in stored:  # not in files from before there was one
+            self.facebook.restore(stored["facebook"])

@@ -1,5 +1,6 @@
 """Every sentence of the sandbox's pages, Korean and English."""
 
+from kakaoauth.sandbox.texts_facebook import FACEBOOK_TEXTS
 from kakaoauth.sandbox.texts_tools import TOOL_TEXTS
 
 LANGUAGES = ("ko", "en")
@@ -118,6 +119,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Unlink and Delete account are what the person would do at Kakao; webhooks follow if they have an address.",
     ),
     **TOOL_TEXTS,
+    **FACEBOOK_TEXTS,
 }
 
 

@@ -71,10 +71,10 @@ def _exchange(form: dict[str, str], state: State) -> dict[str, Any]:
         raise KauthError("invalid_grant", "Redirect URI mismatch.", "KOE303")
     _check_verifier(form.get("code_verifier"), code)
     _count(state, f"issue:{code.person}", state.settings.issue_limit, ISSUE_WINDOW_SECONDS)
-    return _answer_exchange(code, state)
+    return answer_exchange(code, state)
 
 
-def _answer_exchange(code: Code, state: State) -> dict[str, Any]:
+def answer_exchange(code: Code, state: State) -> dict[str, Any]:
     # With OpenID Connect ON the plain code grant always carries an id_token; an additional-consent request
     # (one with a scope) only when it names openid
     with_id_token = state.settings.oidc and (code.request.items is None or code.request.openid)

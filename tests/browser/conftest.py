@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from kakaoauth.config import SANDBOX_FACEBOOK_CLIENT_ID
+
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE = {"width": 375, "height": 740}
@@ -29,40 +31,69 @@ def free_port() -> int:
 
 
 class Site:
-    def __init__(self, instance: Path) -> None:
-        self.port, self.sandbox_port = free_port(), free_port()
+    def __init__(self, instance: Path, **settings: str) -> None:
+        self.port, self.sandbox_port, self.front_end_port = free_port(), free_port(), free_port()
         self.url = f"http://localhost:{self.port}"
         self.sandbox = f"http://127.0.0.1:{self.sandbox_port}"
-        keep = {k: v for k, v in os.environ.items() if not k.startswith(("KAKAO_", "COV_", "REDIS_", "DATABASE_"))}
+        self.front_end = f"http://localhost:{self.front_end_port}"
+        ours = ("KAKAO_", "FACEBOOK_", "COV_", "REDIS_", "DATABASE_", "FRONTEND_")
+        keep = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
         self.env = {
             **keep,
             "PORT": str(self.port),
             "SANDBOX_PORT": str(self.sandbox_port),
+            "FRONTEND_PORT": str(self.front_end_port),
             "INSTANCE_PATH": str(instance),
+            **settings,
         }
 
-    def flask(self, *arguments: str) -> str:
+    def flask(self, *arguments: str, stdin: str = "") -> str:
         command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-        done = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.env, input=stdin, capture_output=True, text=True, timeout=60, check=True
+        )
         return done.stdout
 
 
-@pytest.fixture(scope="session")
-def site() -> Iterator[Site]:
+@contextlib.contextmanager
+def running(**settings: str) -> Iterator[Site]:
     instance = Path(tempfile.mkdtemp(prefix="ka-site-"))
-    site = Site(instance)
+    site = Site(instance, **settings)
     log = (instance / "log").open("wb")
     command = [sys.executable, "-m", "kakaoauth.embedded"]
     process = subprocess.Popen(command, cwd=ROOT, env=site.env, stdout=log, stderr=log, start_new_session=True)
     try:
         wait_for(f"{site.url}/readyz", process)
         wait_for(f"{site.sandbox}/.well-known/jwks.json", process)
+        wait_for(f"{site.front_end}/", process)
         yield site
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(20)
         log.close()
         shutil.rmtree(instance, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    with running() as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def site_with_facebook() -> Iterator[Site]:
+    """One more, that offers the sandbox's Facebook as well."""
+    with running(FACEBOOK_CLIENT_ID=SANDBOX_FACEBOOK_CLIENT_ID) as site:
+        yield site
+
+
+@pytest.fixture(autouse=True)
+def nobody_has_agreed_yet(request: pytest.FixtureRequest) -> None:
+    """The sandbox as at its start: who agreed in another test is asked again in this one."""
+    if "site" in request.fixturenames:
+        address = f"{request.getfixturevalue('site').sandbox}/sandbox/api/reset"
+        call = urllib.request.Request(address, data=b"", headers={"X-Sandbox": "1"})
+        urllib.request.urlopen(call, timeout=10).close()
 
 
 def wait_for(url: str, process: "subprocess.Popen[bytes]", seconds: float = 40) -> None:
@@ -97,10 +128,13 @@ def context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
         if "Content Security Policy" in message.text or "Content-Security-Policy" in message.text:
             complaints.append(message.text)
 
-    def make(language: str = "ko-KR", *, phone: bool = False, dark: bool = False) -> BrowserContext:
+    def make(
+        language: str = "ko-KR", *, phone: bool = False, dark: bool = False, agent: str | None = None
+    ) -> BrowserContext:
         made.append(
             browser.new_context(
                 locale=language,
+                user_agent=agent,
                 viewport=PHONE if phone else DESKTOP,
                 color_scheme="dark" if dark else "light",
                 timezone_id="Asia/Seoul",

@@ -244,7 +244,7 @@ def test_logout_everywhere_reaches_the_other_device(context: Context, site: Any)
     phone, laptop = context(phone=True).new_page(), context().new_page()
     for page in (phone, laptop):
         log_in_as(page, site, "defaultpicture", "/users/me/")
-    laptop.get_by_role("button", name="모든 기기에서 로그아웃").click()
+    laptop.get_by_role("button", name="모든 기기에서 로그아웃", exact=True).click()
     expect(laptop.locator("a.login.kakao")).to_be_visible()
     phone.reload()
     expect(phone.locator("a.login.kakao")).to_be_visible()

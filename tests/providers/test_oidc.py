@@ -55,7 +55,7 @@ def keys(publisher: Publisher) -> KeyStore:
 
 
 def check(token: object, keys: KeyStore, nonce: str = NONCE) -> dict[str, Any]:
-    return validate(token, keys, issuer=KAUTH, client_id=CLIENT_ID, nonce=nonce)
+    return validate(token, keys, issuer=KAUTH, audiences=[CLIENT_ID], nonce=nonce)
 
 
 def refuse(token: object, keys: KeyStore) -> str:

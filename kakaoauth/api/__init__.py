@@ -1,0 +1,11 @@
+"""The API's door, for apps and single-page front ends: JSON in and out, and a bearer token instead of a session."""
+
+from flask import Blueprint
+
+from kakaoauth import guards
+from kakaoauth.api import docs, login, tokens, users
+
+bp = Blueprint("api", __name__)
+bp.before_request(guards.anyone)  # each part below names its own
+for part in (login, tokens, users, docs):
+    bp.register_blueprint(part.bp)

@@ -1,0 +1,165 @@
+"""What one address of the API takes and gives: the only file that reads a request's JSON.
+
+What `operation` says here is what `openapi` publishes, so the document cannot promise anything else.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from flask import Response, jsonify, request
+from flask.typing import ResponseReturnValue
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from kakaoauth.errors import (
+    AppError,
+    BodyTooLarge,
+    DatabaseUnavailable,
+    ExpiredToken,
+    Forbidden,
+    InvalidAccessToken,
+    InvalidFields,
+)
+
+#: A body has a token or two.
+MAX_BYTES = 64 * 1024
+#: The field that stands for the whole of it.
+WHOLE = "body"
+
+View = Callable[..., ResponseReturnValue]
+Errors = tuple[type[AppError], ...]
+
+#: What refuses a request before its view sees it, by who may come in.
+GUARDED: dict[str | None, Errors] = {
+    None: (),
+    "oneself": (InvalidAccessToken, ExpiredToken),
+    "oneself and staff": (InvalidAccessToken, ExpiredToken),
+    "staff": (InvalidAccessToken, ExpiredToken, Forbidden),
+    "superusers": (InvalidAccessToken, ExpiredToken, Forbidden),
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`body`, `query` and the values of `answers` are pydantic's; `errors` are answered as problem documents."""
+
+    summary: str
+    body: Any
+    body_optional: bool
+    query: type[BaseModel] | None
+    answers: Mapping[int, Any]
+    errors: Errors
+    #: A key of GUARDED; None: anyone. The guard itself is the blueprint's or the view's.
+    who: str | None
+
+
+#: Endpoint's function name in this package -> what it takes and gives.
+OPERATIONS: dict[View, Operation] = {}
+
+
+def operation(
+    summary: str,
+    *,
+    body: Any = None,
+    body_optional: bool = False,
+    query: type[BaseModel] | None = None,
+    answers: Mapping[int, Any],
+    errors: Errors = (),
+    who: str | None = None,
+) -> Callable[[View], View]:
+    """Give a view its checked `body` and `query`. Goes under the route decorator.
+
+    :param body_optional: no body at all is an empty object. :param errors: besides those that a body, a query, a guard
+        and the database bring with them. :param who: a key of GUARDED.
+    """
+    form = TypeAdapter(body) if body is not None else None
+    before = (*GUARDED[who], *((InvalidFields, BodyTooLarge) if form else (InvalidFields,) if query else ()))
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def run(**arguments: Any) -> ResponseReturnValue:
+            if form is not None:
+                arguments["body"] = read_body(form, optional=body_optional)
+            if query is not None:
+                arguments["query"] = _read_query(query)
+            return view(**arguments)
+
+        every = (*before, *errors, DatabaseUnavailable)
+        OPERATIONS[run] = Operation(summary, body, body_optional, query, answers, every, who)
+        return run
+
+    return decorate
+
+
+def read_body(form: TypeAdapter[Any], *, optional: bool = False) -> Any:
+    """:param optional: no body at all is an empty object.
+
+    :raises InvalidFields: not JSON, not UTF-8, a key given twice, or not of that form. :raises BodyTooLarge:
+    """
+    try:
+        value = json.loads(_raw_body(optional), object_pairs_hook=_no_doubles, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise InvalidFields({WHOLE: "must be a JSON object in UTF-8 that names no key twice"}) from None
+    if not isinstance(value, dict):
+        raise InvalidFields({WHOLE: "must be a JSON object"})
+    try:
+        return form.validate_python(value, strict=True)
+    except ValidationError as error:
+        raise _fields(error) from None
+
+
+def answer(form: type[BaseModel], value: Any, status: int = 200) -> Response:
+    """Render `value` (an object or a mapping) as `form`."""
+    response = jsonify(form.model_validate(value, from_attributes=True).model_dump(mode="json", by_alias=True))
+    response.status_code = status
+    return response
+
+
+def _raw_body(optional: bool) -> str:
+    request.max_content_length = MAX_BYTES
+    try:
+        raw = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise BodyTooLarge from None
+    if optional and not raw:
+        return "{}"
+    if not request.is_json:
+        raise InvalidFields({WHOLE: "must be application/json"})
+    return raw.decode("utf-8")
+
+
+def _read_query(form: type[BaseModel]) -> Any:
+    values: dict[str, str] = {}
+    for name in form.model_fields:
+        given = request.args.getlist(name)
+        if len(given) > 1:
+            raise InvalidFields({name: "given more than once"})
+        if given:
+            values[name] = given[0]
+    try:
+        return form.model_validate(values)
+    except ValidationError as error:
+        raise _fields(error) from None
+
+
+def _fields(error: ValidationError) -> InvalidFields:
+    """What is wrong with each field, without what was sent; an unknown field's name is its sender's own."""
+    found: dict[str, str] = {}
+    for one in error.errors(include_url=False, include_context=False, include_input=False):
+        names = [str(part) for part in one["loc"]]
+        found[names[-1][:50] if names else WHOLE] = one["msg"]
+    return InvalidFields(found)
+
+
+def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key is given twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")

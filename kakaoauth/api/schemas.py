@@ -1,0 +1,222 @@
+"""What the API's JSON looks like: one schema for each direction. Unknown fields are refused: none is smuggled in.
+
+A text under a field describes it in the published document.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+
+from kakaoauth.listing import SORTS
+
+#: Visible ASCII (RFC 6750, section 2.1).
+VISIBLE = r"^[\x21-\x7e]+$"
+Token = Annotated[str, StringConstraints(pattern=VISIBLE, min_length=1, max_length=4096), Field(examples=["eyJ0eXAi"])]
+Code = Annotated[str, StringConstraints(pattern=VISIBLE, min_length=1, max_length=1000), Field(examples=["pQ8vY2"])]
+Nonce = Annotated[str, StringConstraints(pattern=VISIBLE, min_length=1, max_length=500), Field(examples=["n-0S6_WzA2"])]
+#: RFC 7636, section 4.1; the example is that RFC's.
+Verifier = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9._~-]+$", min_length=43, max_length=128),
+    Field(examples=["dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"]),
+]
+Address = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:[\x21-\x7e]+$", max_length=2000),
+    Field(examples=["https://app.example.kr/oauth"]),
+]
+Text = Annotated[str, StringConstraints(max_length=100), Field(examples=["하늘다람쥐"])]
+
+
+class Incoming(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class Outgoing(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, json_schema_serialization_defaults_required=True
+    )
+
+
+class AccessTokenLogin(Incoming):
+    """A token that the provider's SDK has given the app."""
+
+    access_token: Token
+
+
+class CodeLogin(Incoming):
+    """An authorization code, with what belongs to its authorization request."""
+
+    code: Code
+    redirect_uri: Address
+    code_verifier: Verifier | None = None
+    nonce: Nonce | None = None
+
+
+class IdTokenLogin(Incoming):
+    """An OpenID Connect id_token, with the nonce if one was sent for it."""
+
+    id_token: Token
+    nonce: Nonce | None = None
+
+
+def _kind_of_login(value: Any) -> str | None:
+    given = value if isinstance(value, dict) else vars(value)
+    return next((name for name in ("access_token", "code", "id_token") if given.get(name) is not None), None)
+
+
+Login = Annotated[
+    Annotated[AccessTokenLogin, Tag("access_token")]
+    | Annotated[CodeLogin, Tag("code")]
+    | Annotated[IdTokenLogin, Tag("id_token")],
+    Discriminator(
+        _kind_of_login,
+        custom_error_type="login",
+        custom_error_message="one of access_token, code and id_token is needed",
+    ),
+]
+
+
+class PasswordLogin(Incoming):
+    email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+
+
+class RefreshRequest(Incoming):
+    refresh_token: Token | None = None
+    """Left out where it comes in its cookie."""
+
+
+class VerifyRequest(Incoming):
+    token: Token
+
+
+class RevokeRequest(Incoming):
+    """RFC 7009, section 2.1, as JSON."""
+
+    token: Token | None = None
+    """An access or refresh token, also one that is over; left out where the access token comes in its cookie."""
+    token_type_hint: Text | None = None
+    """Not needed: the two kinds look different."""
+
+
+class ProfileChange(Incoming):
+    """null gives a field back to what the provider says."""
+
+    name: Text | None = None
+    nickname: Text | None = None
+
+
+class UserChange(Incoming):
+    """Role and state. A superuser is staff."""
+
+    is_active: bool | None = None
+    is_staff: bool | None = None
+    is_superuser: bool | None = None
+
+
+class UserQuery(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    """How many on a page."""
+    cursor: Annotated[str, StringConstraints(max_length=1000)] = ""
+    """`next` of the page before, with the same `sort`; empty for the first page."""
+    q: Annotated[str, StringConstraints(max_length=254)] = ""
+    """Part of an e-mail address, nickname or name, or a whole id; taken literally."""
+    sort: Literal[tuple(SORTS)] = "-date_joined"  # type: ignore[valid-type]
+
+
+class UserOut(Outgoing):
+    id: int
+    provider: str | None
+    """How they signed up; null for an account made on the command line until its first login."""
+    name: str | None
+    nickname: str | None
+    email: str | None
+    age: int | None
+    """In years."""
+    age_range: str | None
+    gender: str | None
+    profile_image: str | None
+    is_active: bool
+    is_staff: bool
+    is_superuser: bool
+    date_joined: datetime
+    last_login: datetime | None
+
+
+class TokensOut(Outgoing):
+    """RFC 6749, section 5.1. `expires_in` in seconds."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105
+    expires_in: int
+
+
+class LoginOut(TokensOut):
+    user: UserOut
+
+
+class CookiesOut(Outgoing):
+    """The tokens themselves are in cookies that no script can read."""
+
+    token_type: Literal["Cookie"] = "Cookie"  # noqa: S105
+    expires_in: int
+
+
+class ActiveOut(Outgoing):
+    """An access token's claims (RFC 7662, section 2.2); not those that only another version of the site knows."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    active: Literal[True] = True
+    sub: str
+    exp: int
+    iat: int
+    iss: str
+    aud: str
+    jti: str
+    sid: str
+    """Of the login: every refresh keeps it."""
+    token_use: str
+
+
+class UsersOut(Outgoing):
+    items: list[UserOut]
+    next: str | None
+    """For `?cursor=` of the next page; null on the last one."""
+
+
+class NothingOut(Outgoing):
+    """An empty object."""
+
+
+class KeysOut(Outgoing):
+    """A JWK set (RFC 7517, section 5)."""
+
+    keys: list[dict[str, str]]
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457, with a code that stays the same in every language."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    instance: str | None = None
+    """Names the line in the log."""
+    fields: dict[str, str] | None = None
+    """With INVALID_REQUEST: what is wrong with each field, in English."""
+    required_scopes: list[str] | None = None
+    """With EMAIL_REQUIRED: what to ask the provider for; empty if asking does not help."""
+    case: str | None = None
+    """With EMAIL_REQUIRED: why there is no e-mail address that may be trusted."""
+    provider: str | None = None
+    """With EMAIL_IN_USE: how the account with that address logs in."""

@@ -1,0 +1,118 @@
+"""The users: oneself for everybody, all of them for staff, changes for superusers."""
+
+from flask import Blueprint, g
+from flask.typing import ResponseReturnValue
+
+from kakaoauth import flows, guards, listing
+from kakaoauth.api.operation import answer, operation
+from kakaoauth.api.schemas import ProfileChange, UserChange, UserOut, UserQuery, UsersOut
+from kakaoauth.errors import InvalidFields, LastSuperuserStays, NotFound
+from kakaoauth.models import User, find_user
+
+bp = Blueprint("users", __name__, url_prefix="/api/users")
+bp.before_request(guards.bearer)
+
+
+@bp.get("/me/")
+@operation("One's own account", answers={200: UserOut}, who="oneself")
+def show_me() -> ResponseReturnValue:
+    return answer(UserOut, _bearer())
+
+
+@bp.patch("/me/")
+@operation(
+    "Change one's own profile",
+    body=ProfileChange,
+    answers={200: UserOut},
+    who="oneself",
+)
+def change_me(body: ProfileChange) -> ResponseReturnValue:
+    """Fields that are left out stay as they are."""
+    return answer(UserOut, flows.change_profile(_bearer().id, body.model_dump(exclude_unset=True)))
+
+
+@bp.delete("/me/")
+@operation("Delete one's own account", answers={204: None}, errors=(InvalidFields, LastSuperuserStays), who="oneself")
+def delete_me() -> ResponseReturnValue:
+    """Here at once, and unlinked at the provider. App stores ask for this."""
+    _delete(_bearer().id, by=None)
+    return "", 204
+
+
+@bp.post("/me/logout-everywhere/")
+@operation("End every session and token of one's own", answers={204: None}, errors=(InvalidFields,), who="oneself")
+def logout_everywhere() -> ResponseReturnValue:
+    flows.end_all_sessions(_bearer().id)
+    return "", 204
+
+
+@bp.get("/")
+@guards.guarded(guards.bearer_staff)
+@operation(
+    "Search the users",
+    query=UserQuery,
+    answers={200: UsersOut},
+    who="staff",
+)
+def index(query: UserQuery) -> ResponseReturnValue:
+    """`q` is literal. `next` stays good while users come and go: nobody is skipped or shown twice."""
+    chosen = listing.Filter(search=query.q)
+    try:
+        page = listing.page(chosen, sort=query.sort, cursor=query.cursor or None, limit=query.limit)
+    except ValueError:
+        raise InvalidFields({"cursor": "not one that was given out for this sort"}) from None
+    return answer(UsersOut, {"items": page.users, "next": page.next})
+
+
+@bp.get("/<int:user_id>/")
+@operation("One user", answers={200: UserOut}, errors=(NotFound,), who="oneself and staff")
+def show(user_id: int) -> ResponseReturnValue:
+    """Other people's accounts do not exist for those who may not see them."""
+    bearer = _bearer()
+    user = find_user(user_id) if bearer.is_staff or bearer.id == user_id else None
+    if user is None:
+        raise NotFound
+    return answer(UserOut, user)
+
+
+@bp.patch("/<int:user_id>/")
+@guards.guarded(guards.bearer_superuser)
+@operation(
+    "Change a user's role or state",
+    body=UserChange,
+    answers={200: UserOut},
+    errors=(NotFound, LastSuperuserStays),
+    who="superusers",
+)
+def change(user_id: int, body: UserChange) -> ResponseReturnValue:
+    """Takes effect on that user's next request."""
+    try:
+        user = flows.change_user(user_id, by=_bearer().id, **body.model_dump())
+    except flows.LastSuperuser:
+        raise LastSuperuserStays from None
+    except ValueError as error:
+        raise InvalidFields({"is_staff": str(error)}) from None
+    if user is None:
+        raise NotFound
+    return answer(UserOut, user)
+
+
+@bp.delete("/<int:user_id>/")
+@guards.guarded(guards.bearer_superuser)
+@operation("Delete a user", answers={204: None}, errors=(InvalidFields, NotFound, LastSuperuserStays), who="superusers")
+def delete(user_id: int) -> ResponseReturnValue:
+    _delete(user_id, by=_bearer().id)
+    return "", 204
+
+
+def _delete(user_id: int, *, by: int | None) -> None:
+    try:
+        if not flows.delete_user(user_id, by=by):
+            raise NotFound
+    except flows.LastSuperuser:
+        raise LastSuperuserStays from None
+
+
+def _bearer() -> User:
+    user: User = g.bearer
+    return user

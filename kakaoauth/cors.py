@@ -1,0 +1,48 @@
+"""Which other origins' scripts may read the API: exactly FRONTEND_ORIGINS, with their cookies (the Fetch standard).
+
+By hand: the whole rule is one comparison of texts, and the library for it reads origins as patterns.
+"""
+
+from flask import Flask, Response, current_app, request
+
+#: Paths that a front end calls.
+PREFIX = "/api/"
+METHODS = "GET, POST, PATCH, DELETE"
+#: Beyond those that need no permission.
+HEADERS = "Authorization, Content-Type, X-CSRF-Token"
+#: What a script may read besides the body.
+EXPOSED = "Retry-After, WWW-Authenticate"
+#: Seconds a browser remembers the answer to its preflight.
+REMEMBERED = 600
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(answer_preflight)
+    app.after_request(add_headers)
+
+
+def answer_preflight() -> Response | None:
+    """The question before an unsafe request carries neither token nor cookie, so no guard may ask for one."""
+    if request.method != "OPTIONS" or not _concerns_us() or "Access-Control-Request-Method" not in request.headers:
+        return None
+    return Response(status=204)
+
+
+def add_headers(response: Response) -> Response:
+    if not request.path.startswith(PREFIX):
+        return response
+    response.vary.add("Origin")
+    if not _concerns_us():
+        return response
+    response.headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+    response.headers["Access-Control-Allow-Credentials"] = "true"
+    response.headers["Access-Control-Expose-Headers"] = EXPOSED
+    if request.method == "OPTIONS":
+        response.headers["Access-Control-Allow-Methods"] = METHODS
+        response.headers["Access-Control-Allow-Headers"] = HEADERS
+        response.headers["Access-Control-Max-Age"] = str(REMEMBERED)
+    return response
+
+
+def _concerns_us() -> bool:
+    return request.path.startswith(PREFIX) and request.headers.get("Origin") in current_app.config["FRONTEND_ORIGINS"]

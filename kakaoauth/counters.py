@@ -1,0 +1,160 @@
+"""What happened how often on which day: the only file that counts.
+
+One thing counted is one round trip to Redis, which never fails a login: a day's numbers in one hash. From there the
+running site moves them into the database every half minute (`flows.store_counts`), where a year of them is a few
+thousand rows, however many people there are. What is still in Redis is added by whoever reads.
+"""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import cast
+
+from flask import current_app
+from redis.exceptions import LockError, ResponseError
+from sqlalchemy import BigInteger, Date, String, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kakaoauth.errors import AppError
+from kakaoauth.extensions import REDIS_ERRORS, Base, db, redis_of
+from kakaoauth.models import now
+
+log = logging.getLogger("kakaoauth.counters")
+
+#: Korea's days, which the people who read the numbers live in.
+KOREA = timedelta(hours=9)
+#: Seconds that numbers wait in Redis at most: if the site that would move them has stopped for good, they go.
+KEPT = 40 * 86400
+#: Seconds a worker may need to move a day.
+LOCK_SECONDS = 30
+#: KOE320, -401, 190: what providers call their errors. Anything else is counted without it.
+PROVIDER_CODE = re.compile(r"[A-Z0-9-]{1,10}")
+#: Days with numbers that were not moved yet.
+DAYS = "counters:days"
+
+#: Name and label.
+Key = tuple[str, str]
+
+
+class DailyCount(Base):
+    __tablename__ = "daily_counts"
+
+    #: In Korea.
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    name: Mapped[str] = mapped_column(String(30), primary_key=True)
+    #: What the number is about: a provider, a door, an error code; empty where there is nothing to tell apart.
+    label: Mapped[str] = mapped_column(String(100), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+
+
+def today() -> date:
+    return (now() + KOREA).date()
+
+
+def count(name: str, label: str = "") -> None:
+    """Count one. `label` is never a visitor's own text: each one is a row a day. While Redis is away nothing is."""
+    day = today().isoformat()
+    try:
+        pipe = redis_of(current_app).pipeline(transaction=False)
+        pipe.hincrby(_key(day), f"{name}|{label}", 1)
+        pipe.expire(_key(day), KEPT)
+        pipe.sadd(DAYS, day)
+        pipe.expire(DAYS, KEPT)
+        pipe.execute()
+    except REDIS_ERRORS as error:
+        log.debug("not counted: %s", type(error).__name__)
+
+
+def count_entry(provider: str, door: str, *, is_new: bool = False) -> None:
+    """Somebody came in. `door`: page, front end, api."""
+    count("login_in", f"{provider} {door}")
+    if is_new:
+        count("sign_up", provider)
+
+
+def count_refusal(error: AppError, provider: str) -> None:
+    code = error.provider_code if PROVIDER_CODE.fullmatch(error.provider_code) else ""
+    count("login_refused", f"{provider} {error.code} {code}".rstrip())
+
+
+def per_day(since: date) -> dict[date, Counter[Key]]:
+    """The numbers of each day from `since` on, moved or not."""
+    found: dict[date, Counter[Key]] = {}
+    for row in db.session.scalars(select(DailyCount).where(DailyCount.day >= since)):
+        found.setdefault(row.day, Counter())[(row.name, row.label)] += row.number
+    for day, numbers in _waiting().items():
+        if day >= since:
+            found.setdefault(day, Counter()).update(numbers)
+    return found
+
+
+def totals() -> Counter[Key]:
+    """All numbers since counting began."""
+    query = select(DailyCount.name, DailyCount.label, func.sum(DailyCount.number))
+    found: Counter[Key] = Counter()
+    for name, label, number in db.session.execute(query.group_by(DailyCount.name, DailyCount.label)):
+        found[(name, label)] = int(number)
+    for numbers in _waiting().values():
+        found.update(numbers)
+    return found
+
+
+@contextmanager
+def taken_day() -> Iterator[tuple[date, Mapping[Key, int]] | None]:
+    """Take the numbers of one day out of Redis; they are gone from there when the block ends without an exception.
+
+    None if nothing waits, or another worker is at it. If this process dies between the database's commit and the end of
+    the block, that batch is counted twice: half a minute's numbers.
+    """
+    redis = redis_of(current_app)
+    lock = redis.lock("counters:lock", timeout=LOCK_SECONDS, blocking=False)
+    name = min(_days(), default=None)
+    if name is None or not lock.acquire():
+        yield None
+        return
+    taken = f"{_key(name)}:taken"
+    try:
+        if not redis.exists(taken):
+            try:
+                redis.rename(_key(name), taken)
+            except ResponseError:  # nothing new since
+                if name != today().isoformat():
+                    redis.srem(DAYS, name)
+        yield date.fromisoformat(name), _read(taken)
+        redis.delete(taken)
+    finally:
+        try:
+            lock.release()
+        except LockError:
+            pass
+
+
+def _waiting() -> dict[date, Counter[Key]]:
+    found: dict[date, Counter[Key]] = {}
+    try:
+        for day in _days():
+            for key in (_key(day), f"{_key(day)}:taken"):
+                found.setdefault(date.fromisoformat(day), Counter()).update(_read(key))
+    except REDIS_ERRORS as error:
+        log.warning("numbers of the last half minute are missing: %s", type(error).__name__)
+    return found
+
+
+def _days() -> set[str]:
+    return {day.decode() for day in cast("set[bytes]", redis_of(current_app).smembers(DAYS))}
+
+
+def _read(key: str) -> dict[Key, int]:
+    found = {}
+    for field, number in cast("dict[bytes, bytes]", redis_of(current_app).hgetall(key)).items():
+        name, _, label = field.decode("utf-8", "replace").partition("|")
+        found[(name[:30], label[:100])] = int(number)
+    return found
+
+
+def _key(day: str) -> str:
+    # The braces keep a day's two keys in one slot of a Cluster.
+    return f"counters:{{{day}}}"

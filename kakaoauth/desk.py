@@ -1,0 +1,36 @@
+"""The staff's door to one user: who it is, where they are logged in, what has happened. Nothing is changed here."""
+
+from flask import Blueprint, abort, render_template
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from kakaoauth import audit_search, audit_words, devices, guards, outbox
+from kakaoauth.decisions import DECISIONS
+from kakaoauth.models import find_user, names_of
+
+bp = Blueprint("desk", __name__, url_prefix="/users")
+bp.before_request(guards.staff)
+
+#: Events on the page; a superuser turns over the others in the trail.
+EVENTS = 20
+
+
+@bp.get("/<int:user_id>/")
+def show(user_id: int) -> ResponseReturnValue:
+    """:raise 404:"""
+    user = find_user(user_id)
+    if user is None:
+        abort(404)
+    may_decide = bool(current_user.is_superuser)
+    open_ones = [(name, one.title, one.is_grave) for name, one in DECISIONS.items() if one.is_open(user)]
+    lines = audit_words.lines(audit_search.recent(user_id, EVENTS), shortened=True)
+    return render_template(
+        "users/show.html",
+        user=user,
+        devices=devices.of_user(user),
+        may_decide=may_decide,
+        decisions=open_ones if may_decide else [],
+        unlinks=outbox.waiting_of(user_id),
+        lines=lines,
+        names=names_of(number for line in lines for number in (line.actor, line.target) if number is not None),
+    )

@@ -1,0 +1,183 @@
+"""Our own tokens: given out at a login, turned over by a refresh, ended. What they are: tokens, token_families."""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from flask import current_app
+
+from kakaoauth import audit, signing_keys, token_families, tokens
+from kakaoauth.errors import ExpiredToken, InvalidAccessToken
+from kakaoauth.flows.transaction import transaction
+from kakaoauth.models import User, now
+from kakaoauth.token_families import Presented, TokenFamily
+from kakaoauth.tokens import Claims
+from kakaoauth.visitors import NOBODY, Visitor
+
+#: Seconds in which a refresh token that has just been used gives the same answer again: a client whose answer was lost,
+#: or a second tab. A thief would have to be as quick, and would get what the client has, noticed at the next refresh.
+GRACE = 10
+
+
+class TokenPair(NamedTuple):
+    """`expires_in` and `refresh_expires_in` in seconds; the family is the login's, and no secret."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    refresh_expires_in: int
+    family_id: int
+
+
+@transaction
+def begin_family(user: User, visitor: Visitor = NOBODY) -> TokenPair:
+    """Give out the first tokens of a login. :param visitor: where it comes from."""
+    seconds = current_app.config["REFRESH_TOKEN_SECONDS"]
+    return _pair(token_families.begin(user, seconds=seconds, longest=longest_login(user), visitor=visitor))
+
+
+def longest_login(user: User) -> int:
+    """Seconds a login may last, with the role that the user has now."""
+    config = current_app.config
+    longest: int = config["SESSION_MAX_SECONDS"]
+    return min(longest, config["STAFF_SESSION_MAX_SECONDS"]) if user.is_staff else longest
+
+
+def _ends_unused(family: TokenFamily) -> datetime:
+    return min(family.expires_at, family.created_at + timedelta(seconds=longest_login(family.user)))
+
+
+@transaction
+def pair_in_force(family_id: int) -> TokenPair | None:
+    """A login's tokens once more, for the browser it was made in, which may have lost them. None if it is over."""
+    family = token_families.find(family_id)
+    if family is None or not token_families.is_good(family) or _ends_unused(family) <= now():
+        return None
+    return _pair(family)
+
+
+def refresh(text: str, visitor: Visitor = NOBODY) -> TokenPair:
+    """Give out the next pair; the refresh token `text` has done its work. :param visitor: where it comes from.
+
+    :raises ExpiredToken: its time is over, or its family was ended. :raises InvalidAccessToken: not one of ours, or one
+        that was used before: then the whole family is ended, because two hold it and one of them is a thief.
+    """
+    presented = token_families.read(text)
+    if presented is None:
+        raise InvalidAccessToken("not a refresh token")
+    outcome = _turn(presented, visitor)
+    if isinstance(outcome, TokenPair):
+        return outcome
+    raise outcome
+
+
+@transaction
+def _turn(presented: Presented, visitor: Visitor) -> TokenPair | InvalidAccessToken:
+    """A refusal is returned, not raised: what it ends must be committed."""
+    family = token_families.find(presented.family_id)
+    if family is None:
+        return ExpiredToken("refresh token: no such family")
+    if not token_families.is_ours(family, presented):
+        return InvalidAccessToken("refresh token: never given out")
+    if not token_families.is_good(family):
+        return ExpiredToken("refresh token: family is over")
+    if _ends_unused(family) <= now():
+        return ExpiredToken("refresh token")
+    seconds = current_app.config["REFRESH_TOKEN_SECONDS"]
+    if token_families.turn(family, presented, seconds=seconds, visitor=visitor):
+        return _pair(token_families.find(presented.family_id) or family)
+    family = token_families.find(presented.family_id)
+    if family is None:
+        return ExpiredToken("refresh token: ended meanwhile")
+    if family.previous_hash == presented.hash and family.rotated_at > now() - timedelta(seconds=GRACE):
+        return _pair(family)
+    token_families.end(family.id)
+    audit.record(
+        "refresh token reused", target=family.user_id, level=logging.WARNING, family=family.id, agent=family.agent
+    )
+    return InvalidAccessToken("refresh token: used before")
+
+
+def _pair(family: TokenFamily) -> TokenPair:
+    config = current_app.config
+    seconds = min(config["ACCESS_TOKEN_SECONDS"], max(1, int((family.ends_at - now()).total_seconds())))
+    access_token = tokens.issue(
+        _signing_key(), issuer=issuer(), user_id=family.user_id, family_id=family.id, seconds=seconds
+    )
+    left = max(0, int((family.expires_at - now()).total_seconds()))
+    return TokenPair(access_token, token_families.token_of(family, family.generation), seconds, left, family.id)
+
+
+def _signing_key() -> signing_keys.SigningKey:
+    algorithm = current_app.config["ACCESS_TOKEN_ALGORITHM"]
+    return signing_keys.newest(algorithm) or signing_keys.make(algorithm)
+
+
+def issuer() -> str:
+    """Who signs: the site's public address, or this machine's while it has none."""
+    config = current_app.config
+    return str(config["PUBLIC_URL"] or f"http://localhost:{config['PORT']}")
+
+
+def find_bearer(access_token: str) -> User:
+    """The person an access token stands for, with the rights they have now.
+
+    :raises ExpiredToken: :raises InvalidAccessToken: not genuine, or ended since.
+    """
+    return _find_bearer(tokens.verify(access_token, issuer=issuer()))
+
+
+def verify(access_token: str) -> Mapping[str, Any]:
+    """The claims of an access token that is good now.
+
+    :raises ExpiredToken: :raises InvalidAccessToken: as find_bearer.
+    """
+    claims = tokens.verify(access_token, issuer=issuer())
+    _find_bearer(claims)
+    return claims.all
+
+
+def _find_bearer(claims: Claims) -> User:
+    user = token_families.find_bearer(claims.user_id, claims.family_id)
+    if user is None:
+        raise InvalidAccessToken("access token: ended")
+    return user
+
+
+def end_family(text: str) -> None:
+    """End the login that a token belongs to, be it an access token (also one that is over) or a refresh token."""
+    presented = token_families.read(text)
+    if presented is not None:
+        _end_presented(presented)
+        return
+    try:
+        claims = tokens.verify(text, issuer=issuer(), also_expired=True)
+    except InvalidAccessToken:
+        return
+    _end(claims.family_id)
+
+
+@transaction
+def _end_presented(presented: Presented) -> None:
+    family = token_families.find(presented.family_id)
+    if family is not None and token_families.is_ours(family, presented) and token_families.end(family.id):
+        audit.record("token family ended", target=family.user_id, family=family.id)
+
+
+@transaction
+def _end(family_id: int) -> None:
+    family = token_families.find(family_id)
+    if family is not None and token_families.end(family_id):
+        audit.record("token family ended", target=family.user_id, family=family_id)
+
+
+@transaction
+def rotate_signing_key(*, at_once: bool = False) -> str:
+    """Make a new signing key and return its id. The old ones verify what they have signed until that is over, or, if
+    one of them is known to somebody, nothing any more."""
+    config = current_app.config
+    row = signing_keys.make(config["ACCESS_TOKEN_ALGORITHM"])
+    signing_keys.retire_all_but(row.kid, 0 if at_once else config["ACCESS_TOKEN_SECONDS"])
+    audit.record("signing key rotated", kid=row.kid, at_once=at_once)
+    return row.kid

@@ -1,0 +1,49 @@
+"""What is worth a line in the audit trail although no row changes: who went, who was refused, and why."""
+
+import logging
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from kakaoauth import audit, counters
+from kakaoauth.errors import AppError, one_line
+from kakaoauth.flows.transaction import forget_transaction, transaction
+
+log = logging.getLogger("kakaoauth.audit")
+
+
+@transaction
+def note_logout(user_id: int, provider: str) -> None:
+    audit.record("logout", target=user_id, provider=provider)
+
+
+def note_refusal(error: AppError, provider: str = "", *, action: str = "login", target: int | None = None) -> None:
+    """What was refused: a login, if nothing else is said. While the database is away the log alone has it.
+
+    :param target: whom it was about, where the error does not know.
+    """
+    if action == "login":
+        counters.count_refusal(error, provider)
+    try:
+        _note_refusal(error, provider, action, target or error.user_id)
+    except SQLAlchemyError as failure:
+        forget_transaction()
+        why = type(failure).__name__
+        log.error("%s refused=%s provider=%s, not in the audit trail: %s", action, error.code, provider, why)
+
+
+@transaction
+def _note_refusal(error: AppError, provider: str, action: str, target: int | None) -> None:
+    audit.record(
+        action,
+        target=target,
+        provider=provider,
+        refused=error.code,
+        provider_code=one_line(error.provider_code, 20),
+        why=one_line(error.reason, 100),
+    )
+
+
+@transaction
+def forget_old_notes(days: int) -> int:
+    """Remove a batch of the trail that is older than `days`. Return how many: less than `audit.BATCH` means all."""
+    return audit.older_than(days)

@@ -1,0 +1,59 @@
+"""Local passwords of superusers, for the day the provider is down."""
+
+from kakaoauth import audit, passwords
+from kakaoauth.errors import AccountDisabled, InvalidCredentials
+from kakaoauth.flows.notes import note_refusal
+from kakaoauth.flows.transaction import transaction
+from kakaoauth.models import User, find_user_by_email, now
+
+
+def log_in_with_password(email: str, password: str) -> User:
+    """Find the active superuser whose address and password these are.
+
+    :raises InvalidCredentials: they are not, or no superuser's; after the same work, so that the time tells nothing.
+    :raises AccountDisabled: they are right, and the account is suspended.
+    """
+    try:
+        return _log_in(email, password)
+    except (InvalidCredentials, AccountDisabled) as error:
+        note_refusal(error, "password")
+        raise
+
+
+@transaction
+def _log_in(email: str, password: str) -> User:
+    user = find_user_by_email(email)
+    stored = user.password_hash if user is not None and user.is_superuser else None
+    is_right = passwords.matches(stored, password)
+    if user is None or stored is None:
+        raise InvalidCredentials("no superuser with a password has this e-mail")
+    if not is_right:
+        raise InvalidCredentials(f"wrong password for user {user.id}", user_id=user.id)
+    if not user.is_active:
+        raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+    if passwords.is_outdated(stored):
+        passwords.set_password(user, password)
+    user.last_login = now()
+    audit.record("login", target=user.id, actor=user.id, provider="password")
+    return user
+
+
+@transaction
+def set_password(user: User, password: str) -> None:
+    """Give a superuser a password. Ends every session and token: whoever knew the old one is out.
+
+    :raises ValueError: not a superuser, or a password that will not do.
+    """
+    if not user.is_superuser:
+        raise ValueError("only superusers have a password: use promote first")
+    passwords.set_password(user, password)
+    user.session_version += 1
+    audit.record("password set", target=user.id)
+
+
+@transaction
+def remove_password(user: User) -> None:
+    """Leave the providers as the only way in; ends every session and token as well."""
+    user.password_hash = None
+    user.session_version += 1
+    audit.record("password removed", target=user.id)

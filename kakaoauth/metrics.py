@@ -1,0 +1,64 @@
+"""The site's numbers in Prometheus' text format: the only file that knows it.
+
+Read when asked, from what all workers share: a registry in each worker would tell a different story at each scrape.
+"""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+from sqlalchemy.exc import SQLAlchemyError
+
+from kakaoauth import counters, health, inbox, outbox
+from kakaoauth.extensions import REDIS_ERRORS
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+#: What is counted -> what it is in words, and what its label's words are.
+COUNTED = {
+    "login_begun": ("Logins that were begun", ("provider",)),
+    "login_returned": ("Logins that came back from the provider", ("provider",)),
+    "login_in": ("Logins that succeeded", ("provider", "door")),
+    "login_refused": ("Logins that were refused", ("provider", "code", "provider_code")),
+    "sign_up": ("Accounts that were made by a first login", ("provider",)),
+}
+
+
+class Numbers(Collector):
+    def collect(self) -> Iterator[Metric]:
+        redis_up, database_up = health.redis_answers(), health.database_answers()
+        yield GaugeMetricFamily("kakaoauth_redis_up", "Whether Redis answers", value=int(redis_up))
+        yield GaugeMetricFamily("kakaoauth_database_up", "Whether the database answers", value=int(database_up))
+        try:
+            if database_up:
+                yield GaugeMetricFamily(
+                    "kakaoauth_unlinks_waiting",
+                    "Unlinks that a provider has not heard of",
+                    value=outbox.number_waiting(),
+                )
+                yield from _counted()
+            if redis_up:
+                yield GaugeMetricFamily(
+                    "kakaoauth_webhooks_waiting", "Messages that wait for the database", value=inbox.number_waiting()
+                )
+        except (SQLAlchemyError, *REDIS_ERRORS):
+            return  # it went away meanwhile: the two gauges say so at the next scrape
+
+
+def _counted() -> Iterator[Metric]:
+    found = counters.totals()
+    for name, (words, labels) in COUNTED.items():
+        family = CounterMetricFamily(f"kakaoauth_{name}", words, labels=labels)
+        for (counted, label), number in sorted(found.items()):
+            if counted == name:
+                values = [*label.split(" "), "", "", ""][: len(labels)]
+                family.add_metric(values, number)
+        yield family
+
+
+def text() -> bytes:
+    registry = CollectorRegistry()
+    registry.register(Numbers())
+    return generate_latest(registry)

@@ -1,0 +1,113 @@
+"""How a provider's JSON answers are read, as far as RFC 6749 decides it: what of them may be believed."""
+
+import re
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from requests import Response
+
+from kakaoauth.errors import (
+    AppError,
+    CodeRefused,
+    InvalidAccessToken,
+    InvalidFields,
+    ProviderUnavailable,
+    UntrustedIdentity,
+)
+from kakaoauth.providers.http import read_json
+
+Json = Mapping[str, Any]
+
+#: Seconds a refresh token lives where the answer does not say: 2 months.
+REFRESH_SECONDS = 60 * 86400
+#: Seconds that can be meant as a lifetime.
+LONGEST = 10 * 365 * 86400
+#: Visible ASCII: an access token goes into a header (RFC 6750, section 2.1). None that we know has 1000 characters.
+BEARER = re.compile(r"[\x21-\x7e]{1,1000}")
+_VISIBLE = re.compile(r"[\x21-\x7e]+")
+
+
+def read_answer(
+    response: Response, is_error: Callable[[Json], bool], error_of: Callable[[int, Json, str], AppError]
+) -> dict[str, Any]:
+    """Return a successful answer's JSON object.
+
+    :param is_error: whether a body says that it is an error, whatever the status. :param error_of: makes an error of
+        status, body (empty where it was not JSON) and the Retry-After header. :raises AppError: what it made.
+    """
+    if response.status_code >= 400:
+        try:
+            body = read_json(response)
+        except ProviderUnavailable:
+            body = {}
+        raise error_of(response.status_code, body, response.headers.get("Retry-After", ""))
+    body = read_json(response)
+    if is_error(body):
+        raise error_of(response.status_code, body, "")
+    return body
+
+
+def read_token(body: Json, unsaid: int = 0) -> dict[str, Any]:
+    """Return the token endpoint's answer (RFC 6749, section 5.1), reduced to what we use.
+
+    :param unsaid: seconds an access token lives where the answer does not say; 0: it is used at once and never again.
+    :raises ProviderUnavailable: a field that no client could use.
+    """
+    access_token, kind = body.get("access_token"), body.get("token_type")
+    if not isinstance(access_token, str) or not _VISIBLE.fullmatch(access_token):
+        raise ProviderUnavailable("token answer: no usable access_token")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise ProviderUnavailable("token answer: token_type is not bearer")
+    scope = body.get("scope")
+    token: dict[str, Any] = {
+        "access_token": access_token,
+        "token_type": "bearer",
+        "id_token": body.get("id_token"),
+        "scope": scope if isinstance(scope, str) else "",
+        "expires_at": int(time.time()) + _seconds(body.get("expires_in"), unsaid),
+    }
+    refresh_token = body.get("refresh_token")
+    if isinstance(refresh_token, str) and _VISIBLE.fullmatch(refresh_token):
+        lifetime = _seconds(body.get("refresh_token_expires_in"), REFRESH_SECONDS)
+        token.update(refresh_token=refresh_token, refresh_expires_at=int(time.time()) + lifetime)
+    return token
+
+
+def bearer(access_token: str) -> dict[str, Any]:
+    """A token in Authlib's words, for one call that is made as its owner."""
+    return {"access_token": access_token, "token_type": "bearer"}
+
+
+@contextmanager
+def refused_as_token() -> Iterator[None]:
+    """In the words of whoever brought an access token."""
+    try:
+        yield
+    except (UntrustedIdentity, CodeRefused) as error:
+        raise InvalidAccessToken(error.reason, provider_code=error.provider_code) from None
+
+
+@contextmanager
+def refused_as_code(of_the_address: Collection[str]) -> Iterator[None]:
+    """In the words of whoever brought a code, with the redirect_uri and nonce it belongs to.
+
+    :param of_the_address: the provider's codes for a redirect_uri that does not fit.
+    """
+    try:
+        yield
+    except AppError as error:
+        if error.provider_code and error.provider_code in of_the_address:
+            fault = "not the one of the authorization request, or not registered"
+            raise InvalidFields({"redirect_uri": fault}) from None
+        if not isinstance(error, CodeRefused | UntrustedIdentity):
+            raise
+        raise InvalidAccessToken(error.reason, provider_code=error.provider_code) from None
+
+
+def _seconds(value: object, otherwise: int) -> int:
+    """A lifetime that can be meant: not negative, not for ever; digits in quotation marks are digits."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= LONGEST else otherwise

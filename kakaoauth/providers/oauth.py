@@ -1,0 +1,262 @@
+"""The only file that knows how a login by authorization code goes, whoever the provider is.
+
+RFC 6749, section 4.1, with PKCE (RFC 7636) and one callback address for each provider (RFC 9700, section 4.4). A new
+provider is a subclass that says what is its own: docs/adding-a-provider.md.
+"""
+
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from authlib.integrations.base_client import InvalidTokenError, MissingTokenError
+from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
+from flask.config import Config
+from requests import Response
+
+from kakaoauth.errors import AppError, CodeRefused, Forbidden, InvalidAccessToken, provider_label
+from kakaoauth.providers import answers, faults
+from kakaoauth.providers.answers import Json, bearer, refused_as_code
+from kakaoauth.providers.base import AccountEvent, PendingLogin, Profile, SetRefused, TokenKeeper, TokenSet
+from kakaoauth.providers.http import Line, Session, line_for
+from kakaoauth.providers.pending import StateData
+
+Renewing = Callable[[], AbstractContextManager[dict[str, Any] | None]]
+
+
+class OAuthSession(Session):
+    """Leaves reading the token answer to the provider: Authlib would drop its error codes, and crash on an odd
+    `expires_in`."""
+
+    read_token: Callable[[Response], dict[str, Any]]
+    #: Holds back other workers while one renews the token, and gives the token as it stands by then.
+    renewing: Renewing
+
+    def parse_response_token(self, resp: Response) -> dict[str, Any]:
+        self.token = self.read_token(resp)
+        return dict(self.token)
+
+    def ensure_active_token(self, token: Any = None) -> Any:
+        """Renew the token near its end; of many workers exactly one does, the others use what it got."""
+        token = token or self.token
+        if not token.is_expired(leeway=self.leeway):
+            return super().ensure_active_token(token)
+        with self.renewing() as current:
+            if current is None:
+                raise MissingTokenError  # another worker has just learnt that the provider does not know it any more
+            self.token = current
+            return super().ensure_active_token(self.token)
+
+
+class OAuthApp(FlaskOAuth2App):
+    """Authlib's app for one provider."""
+
+    framework: StateData
+    read_token: Callable[[Response], dict[str, Any]]
+    renewing: Renewing
+
+    def _get_oauth_client(self, **metadata: Any) -> OAuthSession:
+        client: OAuthSession = super()._get_oauth_client(**metadata)
+        client.read_token, client.renewing = self.read_token, self.renewing
+        client.headers["Accept"] = "application/json"  # some answer with a form, or a script, unless asked
+        return client
+
+    def refresh(self, refresh_token: str) -> dict[str, Any]:
+        """RFC 6749, section 6."""
+        with self._get_oauth_client() as client:
+            answer = client.post(
+                self.access_token_url,
+                withhold_token=True,
+                data={"grant_type": "refresh_token", "refresh_token": refresh_token},
+                auth=client.client_auth(client.token_endpoint_auth_method),
+            )
+        return self.read_token(answer)
+
+    def exchange(self, pending: PendingLogin, code: str) -> dict[str, Any]:
+        """Call the token endpoint with the values this login was begun with, which the settings may not be any more."""
+        with self._get_oauth_client() as client:
+            client.client_id = pending.client_id
+            client.redirect_uri = pending.redirect_uri
+            token: dict[str, Any] = client.fetch_token(
+                self.access_token_url, grant_type="authorization_code", code=code, code_verifier=pending.code_verifier
+            )
+            return token
+
+
+class OAuthProvider:
+    """A `Provider` of plain OAuth 2.0. The least a subclass says is `name`, three addresses and `read_profile`."""
+
+    name: str
+    authorize_url: str
+    token_url: str
+    profile_url: str
+    #: What `get` and short paths are relative to.
+    api_url: str = ""
+    #: What is asked for, as it goes into the authorization request.
+    scope: str = ""
+    #: See Provider.
+    prompts: tuple[str, ...] = ()
+    leaves_fragment = False
+    #: Seconds an access token lives where the answer does not say.
+    unsaid_seconds = 0
+    #: The provider's codes for a redirect_uri that does not fit.
+    redirect_uri_codes: frozenset[str] = frozenset()
+    session_class: type[OAuthSession] = OAuthSession
+
+    def __init__(self, oauth: OAuth, config: Config, keeper: TokenKeeper) -> None:
+        # How long a person waits and how many threads may is the site's to say, not the provider's: one set of limits
+        # for all of them. Each has a line of its own, so one that is slow does not hold up the others.
+        self.line: Line = line_for(config, "KAKAO")
+        # In the form, where no proxy writes it into a log; and no parameter at all where there is no secret.
+        method = "client_secret_post" if config.get(f"{self.name.upper()}_CLIENT_SECRET") else "none"
+        self._app: OAuthApp = oauth.register(
+            self.name,
+            client_cls=OAuthApp,
+            authorize_url=self.authorize_url,
+            access_token_url=self.token_url,
+            api_base_url=self.api_url,
+            client_kwargs={"line": self.line, "code_challenge_method": "S256", "token_endpoint_auth_method": method},
+        )
+        self._app.client_cls = self.session_class
+        self._app.read_token = self.read_token
+        self._app.renewing = partial(keeper.renewing, self.name)
+        self._forget_token = partial(keeper.forget_token, self.name)
+
+    @property
+    def label(self) -> str:
+        return provider_label(self.name)
+
+    @property
+    def page_origins(self) -> tuple[str, ...]:
+        parts = urlsplit(self.authorize_url)
+        return (f"{parts.scheme}://{parts.netloc}",)
+
+    # What a subclass may say in its own words
+
+    def request_parameters(self, prompt: str | None, consent: tuple[str, ...], nonce: str) -> dict[str, str | None]:
+        """The authorization request's parameters besides those of RFC 6749 and 7636; None leaves one out."""
+        return {"scope": self.scope or None}
+
+    def read_answer(self, response: Response) -> dict[str, Any]:
+        """Return a successful answer's JSON object. :raises AppError: what any other answer means."""
+        return answers.read_answer(response, _is_error, self._error_of)
+
+    def read_token(self, response: Response) -> dict[str, Any]:
+        return answers.read_token(self.read_answer(response), self.unsaid_seconds)
+
+    def ask_profile(self, token: Json) -> dict[str, Any]:
+        return self.read_answer(self._app.get(self.profile_url, token=bearer(token["access_token"])))
+
+    def read_profile(self, body: Json) -> Profile:
+        """Read the answer of `profile_url`. :raises ProviderUnavailable: no usable id."""
+        raise NotImplementedError
+
+    # The login
+
+    def begin(
+        self,
+        redirect_uri: str,
+        next_url: str,
+        *,
+        prompt: str | None = None,
+        consent: tuple[str, ...] = (),
+        mode: str = "",
+        link_to: str = "",
+    ) -> str:
+        state, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        request = self._app.create_authorization_url(
+            redirect_uri,
+            state=state,
+            code_verifier=secrets.token_urlsafe(48),  # 64 characters; RFC 7636 wants 43 to 128.
+            **self.request_parameters(prompt, consent, nonce),
+        )
+        self._app.save_authorize_data(
+            state=state,
+            client_id=self._app.client_id,
+            redirect_uri=redirect_uri,
+            nonce=nonce,
+            code_verifier=request["code_verifier"],
+            next=next_url,
+            mode=mode,
+            link_to=link_to,
+        )
+        return str(request["url"])
+
+    def find_pending(self, state: str) -> PendingLogin | None:
+        return self._app.framework.find_pending(state)
+
+    def forget_pending(self, state: str) -> None:
+        self._app.framework.forget_pending(state)
+
+    def refusal(self, error: str, description: str) -> AppError:
+        return faults.refusal(error)
+
+    def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
+        """Two calls under one deadline."""
+        with self.line.conversation():
+            token = self._app.exchange(pending, code)
+            profile = self.read_profile(self.ask_profile(token))
+        return replace(profile, tokens=TokenSet.from_authlib(token))
+
+    def profile_of_access_token(self, access_token: str) -> Profile:
+        raise Forbidden(f"{self.name} does not say for which app an access token was made")
+
+    def profile_of_code(
+        self, code: str, redirect_uri: str, *, code_verifier: str | None = None, nonce: str | None = None
+    ) -> Profile:
+        login = PendingLogin(
+            provider=self.name,
+            state="",
+            client_id=self._app.client_id,
+            redirect_uri=redirect_uri,
+            nonce=nonce,
+            code_verifier=code_verifier,
+            next="",
+            expires_at=0,
+        )
+        with refused_as_code(self.redirect_uri_codes):
+            return self.fetch_profile(login, code)
+
+    def profile_of_id_token(self, id_token: str, *, nonce: str | None = None) -> Profile:
+        raise InvalidAccessToken(f"{self.name}: no id_tokens")
+
+    # Afterwards
+
+    def get(self, path: str, **arguments: Any) -> Response:
+        try:
+            answer: Response = self._app.get(path.lstrip("/"), **arguments)
+        except MissingTokenError:
+            raise CodeRefused("no token of this login is kept") from None
+        except InvalidTokenError:
+            raise CodeRefused("the access token is over and there is no refresh token") from None
+        if answer.status_code >= 400:
+            try:
+                self.read_answer(answer)
+            except CodeRefused:
+                self._forget_token()
+                raise
+        return answer
+
+    def end_token(self, access_token: str) -> None:
+        """Plain OAuth 2.0 has no such call: the token ends by itself."""
+
+    def unlink(self, subject: str, tokens: TokenSet | None) -> None:
+        """Plain OAuth 2.0 has no such call: the person does it at the provider."""
+
+    def read_event(self, raw: str) -> AccountEvent:
+        raise SetRefused("invalid_request", f"{self.name} sends no messages")
+
+    def account_logout_url(self, return_to: str, state: str) -> str | None:
+        return None
+
+    def _error_of(self, status: int, body: Json, retry_after: str) -> AppError:
+        name = body.get("error")
+        fault = faults.OAUTH.get(name) if isinstance(name, str) else None
+        return faults.error_of(self.name, fault, status, retry_after=retry_after)
+
+
+def _is_error(body: Json) -> bool:
+    return "error" in body

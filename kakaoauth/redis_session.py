@@ -1,0 +1,91 @@
+"""A session as a request sees it: the only file that knows when it is read, and what has changed in it since."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from flask.sessions import SessionMixin
+
+from kakaoauth.extensions import REDIS_ERRORS
+
+
+class Store(Protocol):
+    """What a session asks of session_store."""
+
+    def get(self, sid: str) -> bytes | None: ...
+
+    def encode(self, data: dict[str, Any]) -> bytes: ...
+
+    def decode(self, raw: bytes) -> dict[str, Any] | None: ...
+
+
+class RedisSession(SessionMixin):
+    """A session that is read when first looked at: pages that never look cost no Redis command."""
+
+    def __init__(self, store: Store, cookie: str | None) -> None:
+        self._store = store
+        #: The id the browser sent, known to Redis or not.
+        self.cookie = cookie
+        #: The id the data stands under in Redis; None while nothing is stored.
+        self.sid: str | None = None
+        self.data: dict[str, Any] | None = None
+        self.raw = b""
+        self.accessed = False
+        self.set_cookie = False
+        self.ended = False
+
+    def end(self) -> None:
+        """Have the stored session and the cookie removed."""
+        self.load().clear()
+        self.ended = True
+
+    def load(self) -> dict[str, Any]:
+        self.accessed = True
+        if self.data is None:
+            self.data = {}
+            if self.cookie:
+                self.read(self.cookie)
+        return self.data
+
+    def read(self, sid: str) -> bool:
+        """Become the stored session `sid`; False if there is none."""
+        raw = self._store.get(sid)
+        stored = self._store.decode(raw) if raw is not None else None
+        if raw is None or stored is None:
+            return False
+        self.data, self.raw, self.sid = stored, raw, sid
+        return True
+
+    def __getitem__(self, key: str) -> Any:
+        return self.load()[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.load()[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.load()[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self.load()))
+
+    def __len__(self) -> int:
+        return len(self.load())
+
+    @property
+    def modified(self) -> bool:  # type: ignore[override]
+        return self.data is not None and self._store.encode(self.data) != (self.raw or b"{}")
+
+    @property
+    def new(self) -> bool:  # type: ignore[override]
+        return self.sid is None
+
+
+@contextmanager
+def given_up_on_failure(session: RedisSession) -> Iterator[None]:
+    """What Redis could not take is dropped: the page that says so shall neither try again, which takes as long once
+    more, nor send a cookie for it, which would replace the one of a session that is still good."""
+    try:
+        yield
+    except REDIS_ERRORS:
+        session.data, session.set_cookie = None, False
+        raise
