@@ -1,6 +1,8 @@
 # `make help` says what there is.
 PYTHON ?= python3
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# Containers often set it; then each process that is started here would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 # What was installed is known by its content: a stamp per Python version and checksum of the requirements.
@@ -8,6 +10,8 @@ stamp = .venv/$(1)-$(VERSION)-$(shell cat $(2) | cksum | cut -d' ' -f1)
 RUN := $(call stamp,run,requirements.txt requirements-embedded.txt)
 DEV := $(call stamp,dev,requirements.txt requirements-embedded.txt requirements-dev.txt)
 PIP := .venv/bin/python -m pip install --quiet --no-input
+# One more than there are processors, as a test often waits for what it has started; each has a database server of its own.
+TESTERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 7 ? n + 1 : 8)))
 # Ctrl-C while Python still imports ends it without a traceback.
 START := import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); \
 	import runpy; runpy.run_module("kakaoauth.embedded", run_name="__main__")
@@ -28,10 +32,10 @@ run: $(RUN)
 	@exec .venv/bin/python -c '$(START)'
 
 test: $(DEV) chromium
-	@.venv/bin/python -m pytest -n 2 --dist worksteal
+	@.venv/bin/python -m pytest -n $(TESTERS) --dist worksteal
 
 coverage: $(DEV) chromium
-	@.venv/bin/python -m pytest -n 2 --dist worksteal --cov
+	@.venv/bin/python -m pytest -n $(TESTERS) --dist worksteal --cov
 
 check: $(DEV)
 	@.venv/bin/python -m ruff check

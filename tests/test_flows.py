@@ -448,9 +448,9 @@ def test_two_first_logins_with_one_email_at_once_are_one_account_and_one_refusal
 
 
 @pytest.fixture
-def bare(settings: dict[str, Any], database_url: str) -> Iterator[Flask]:
+def bare(settings: dict[str, Any], bare_database_url: str) -> Iterator[Flask]:
     """A site whose database holds nothing yet."""
-    app = create_app({**settings, "DATABASE_URL": database_url})
+    app = create_app({**settings, "DATABASE_URL": bare_database_url})
     with app.app_context():
         yield app
         db.session.remove()
@@ -508,7 +508,7 @@ def test_schema_of_another_release_is_not_ready(bare: Flask) -> None:
     )
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("bare_database_url", ["postgresql"], indirect=True)
 def test_deployment_waits_for_the_one_before(bare: Flask) -> None:
     """Longer than a page's statement may wait for a lock."""
     with db.engine.connect() as ahead:
@@ -529,8 +529,9 @@ def test_deployment_waits_for_the_one_before(bare: Flask) -> None:
     assert ended == ["well"]
 
 
-def test_two_deployments_at_once_both_end_well(settings: dict[str, Any], postgres_url: str) -> None:
-    environ = {**os.environ, **{k: str(v) for k, v in settings.items() if k != "TESTING"}, "DATABASE_URL": postgres_url}
+def test_two_deployments_at_once_both_end_well(settings: dict[str, Any], bare_postgres_url: str) -> None:
+    ours = {name: str(value) for name, value in settings.items() if name != "TESTING"}
+    environ = {**os.environ, **ours, "DATABASE_URL": bare_postgres_url}
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
     deployments = [
         subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

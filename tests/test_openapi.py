@@ -203,7 +203,14 @@ def open_app(make_app: MakeApp, kakao: FakeKakao, monkeypatch: pytest.MonkeyPatc
     return make_app(RATE_LIMITS=False, KAKAO_APP_ID=1)
 
 
-schema = schemathesis.openapi.from_dict(DOCUMENT)
+@pytest.fixture
+def document(request: pytest.FixtureRequest) -> Any:
+    request.node._nodeid = request.node.nodeid  # Schemathesis 4 asks for what pytest 9.2 has renamed.
+    return schemathesis.openapi.from_dict(DOCUMENT)
+
+
+#: By a fixture: requests are thought up by the process that sends them, and not by each that collects tests.
+schema = schemathesis.pytest.from_fixture("document")
 #: The same requests each time, and as many as fit into a few seconds.
 bounded = settings(
     max_examples=10, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)

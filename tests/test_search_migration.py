@@ -25,9 +25,9 @@ PEOPLE = [
 
 
 @pytest.fixture
-def old(settings: dict[str, Any], database_url: str) -> Iterator[Flask]:
+def old(settings: dict[str, Any], bare_database_url: str) -> Iterator[Flask]:
     """A site as it was before, with people in it."""
-    app = create_app({**settings, "DATABASE_URL": database_url})
+    app = create_app({**settings, "DATABASE_URL": bare_database_url})
     with app.app_context():
         upgrade(revision="0003")
         db.session.execute(
