@@ -37,8 +37,9 @@ ONLY_IN_USER_ME = frozenset(("name", "gender", "age_range", "birthyear", "birthd
 
 #: Where Kakao shows its pages, whatever host a browser was sent to.
 ACCOUNTS = "https://accounts.kakao.com"
-#: Seconds that fetching the keys for a webhook's message may take.
-EVENT_SECONDS = 1.0
+#: Seconds that fetching the keys for a webhook's message may take. Kakao waits 3 for our answer, and hears a 503 as
+#: a failure just as it does silence: so all but what remembering the message needs.
+EVENT_SECONDS = 2.0
 #: Seconds since an id_token was issued in which an app may bring it: as long as a login may take. A client that comes
 #: later refreshes its Kakao token, and with that gets a new one.
 ID_TOKEN_SECONDS = 600

@@ -113,7 +113,7 @@ class KeyStore:
             with deadline(seconds):
                 keys = usable_keys(self._fetch())
         except AppError as error:
-            log.warning("signing keys not renewed: %s", type(error).__name__)
+            log.warning("signing keys not renewed: %s", error)
             return
         if not keys:
             log.warning("signing keys not renewed: no usable key in the answer")
