@@ -20,6 +20,7 @@ from kakaoauth import (
     local_login,
     logs,
     ops,
+    overview,
     pages,
     provider_tokens,
     providers,
@@ -64,6 +65,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(desk.bp)
     app.register_blueprint(user_actions.bp)
     app.register_blueprint(trail.bp)
+    app.register_blueprint(overview.bp)
     app.register_blueprint(api.bp)
     app.register_blueprint(ops.bp)
     app.register_blueprint(webhooks.bp)

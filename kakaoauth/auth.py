@@ -91,8 +91,6 @@ def callback(provider: str) -> ResponseReturnValue:
     try:
         answer = _read_answer()
         pending = chosen.find_pending(answer.state)
-        if pending and not pending.link_to:
-            counters.count("login_returned", chosen.name)
         arrival = _finish(chosen, pending, answer) if pending else _repeated(answer)
     except AppError as error:
         error.provider = chosen.name
@@ -201,19 +199,19 @@ def _read_answer() -> Answer:
 def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> Arrival:
     """:raises AppError: nobody is logged in."""
     if pending.is_late():
-        provider.forget_pending(answer.state)
+        _use_up(provider, pending, answer)
         raise LoginExpired("pending login is late")
     if answer.error:
-        provider.forget_pending(answer.state)
+        _use_up(provider, pending, answer)
         raise provider.refusal(answer.error, answer.description)
     if arrivals.is_foreign_link(pending):
-        provider.forget_pending(answer.state)
+        _use_up(provider, pending, answer)
         raise LinkEnded("whoever began to link is not in any more")
     claim = Claim(answer.state, answer.code)
     sid = claim.take(CLAIM_SECONDS)
     if sid is None:
         return _follow(claim)
-    provider.forget_pending(answer.state)
+    _use_up(provider, pending, answer)
     try:
         arrival = arrivals.arrive(pending, provider.fetch_profile(pending, answer.code), sid)
     except AppError as error:
@@ -224,6 +222,13 @@ def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> Arriva
         raise
     claim.settle(arrival.memo())
     return arrival
+
+
+def _use_up(provider: Provider, pending: PendingLogin, answer: Answer) -> None:
+    """A login has come back: once, however often its callback is sent."""
+    provider.forget_pending(answer.state)
+    if not pending.link_to:
+        counters.count("login_returned", provider.name)
 
 
 def _repeated(answer: Answer) -> Arrival:

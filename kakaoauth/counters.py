@@ -83,8 +83,9 @@ def count_refusal(error: AppError, provider: str) -> None:
 def per_day(since: date) -> dict[date, Counter[Key]]:
     """The numbers of each day from `since` on, moved or not."""
     found: dict[date, Counter[Key]] = {}
-    for row in db.session.scalars(select(DailyCount).where(DailyCount.day >= since)):
-        found.setdefault(row.day, Counter())[(row.name, row.label)] += row.number
+    query = select(DailyCount.day, DailyCount.name, DailyCount.label, DailyCount.number)
+    for day, name, label, number in db.session.execute(query.where(DailyCount.day >= since)):
+        found.setdefault(day, Counter())[(name, label)] += number
     for day, numbers in _waiting().items():
         if day >= since:
             found.setdefault(day, Counter()).update(numbers)

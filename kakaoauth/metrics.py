@@ -5,14 +5,15 @@ Read when asked, from what all workers share: a registry in each worker would te
 
 from collections.abc import Iterator
 
+from flask import current_app
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import counters, health, inbox, outbox
-from kakaoauth.extensions import REDIS_ERRORS
+from kakaoauth import counters, health, inbox, outbox, session_index
+from kakaoauth.extensions import REDIS_ERRORS, redis_of
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -40,6 +41,11 @@ class Numbers(Collector):
                 )
                 yield from _counted()
             if redis_up:
+                yield GaugeMetricFamily(
+                    "kakaoauth_sessions_open",
+                    "Browsers that are logged in",
+                    value=session_index.number_open(redis_of(current_app)),
+                )
                 yield GaugeMetricFamily(
                     "kakaoauth_webhooks_waiting", "Messages that wait for the database", value=inbox.number_waiting()
                 )

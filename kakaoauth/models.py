@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, cast
 
@@ -49,9 +49,19 @@ def comparable(text: str) -> str:
 
 
 def list_keys(email_key: str | None, nickname: str | None, name: str | None) -> dict[str, str | None]:
-    """The columns of a user that the list sorts and searches by; whoever writes rows without the ORM sets them too."""
+    """The columns of a user that the list sorts and searches by; whoever updates rows by statement sets them too."""
     texts = [comparable(text or "") for text in (email_key, nickname, name)]
     return {"nickname_key": texts[1][:100] or None, "search_text": "\n".join(dict.fromkeys(filter(None, texts)))}
+
+
+def _list_key(column: str) -> Callable[[Any], str | None]:
+    """A column's default, from the row that is inserted."""
+
+    def key(context: Any) -> str | None:
+        row = context.get_current_parameters()
+        return list_keys(row.get("email_key"), row.get("nickname"), row.get("name"))[column]
+
+    return key
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -127,9 +137,9 @@ class User(UserMixin, Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     #: Part of what a session and a token hold; one more ends every session and token of this user.
     session_version: Mapped[int] = mapped_column(default=0)
-    #: What the list of users sorts and searches by, kept by `_keep_keys`.
-    nickname_key: Mapped[str | None] = mapped_column(String(100))
-    search_text: Mapped[str] = mapped_column(Text, default="", server_default="")
+    #: What the list of users sorts and searches by: `list_keys`.
+    nickname_key: Mapped[str | None] = mapped_column(String(100), default=_list_key("nickname_key"))
+    search_text: Mapped[str] = mapped_column(Text, default=_list_key("search_text"), server_default="")
 
     identities: Mapped[list["Identity"]] = relationship(back_populates="user", order_by="Identity.id")
 
@@ -154,7 +164,6 @@ class User(UserMixin, Base):
         return f"<User {self.id}>"
 
 
-@event.listens_for(User, "before_insert")
 @event.listens_for(User, "before_update")
 def _keep_keys(_mapper: Any, _connection: Any, user: User) -> None:
     for column, value in list_keys(user.email_key, user.nickname, user.name).items():
@@ -193,6 +202,14 @@ def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """How those of them are called who still have an account."""
     users = db.session.scalars(select(User).where(User.id.in_(set(user_ids))))
     return {user.id: user.display_name for user in users}
+
+
+def identities_of(user_ids: Iterable[int]) -> dict[int, list[Identity]]:
+    """Many users' ways in by one statement, by their user's id and in the order they were linked."""
+    found: dict[int, list[Identity]] = {}
+    for one in db.session.scalars(select(Identity).where(Identity.user_id.in_(user_ids)).order_by(Identity.id)):
+        found.setdefault(one.user_id, []).append(one)
+    return found
 
 
 def lock_user(user_id: int) -> None:

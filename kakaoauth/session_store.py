@@ -6,6 +6,7 @@ cookie, so a copy of Redis opens no session, and nothing in it is ever executed.
     _user_id        who (User.get_id: id and session version)          Flask-Login
     _fresh, _id     Flask-Login's own marks
     _begun, _seen   unix seconds of the login and of the last request, the latter exact to a minute
+    _staff          true while staff's shorter limits hold
     _agent          what browser that request came from, and
     _address        from which network: both shortened                visitors
     _token          where the vault keeps the provider's tokens of this login
@@ -20,7 +21,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, cast
@@ -29,7 +30,7 @@ from flask import Flask, Request, Response, current_app, request, session
 from flask_session.base import ServerSideSessionInterface
 from redis.client import Pipeline
 
-from kakaoauth import edge, session_index
+from kakaoauth import edge, presence, session_index
 from kakaoauth.config import is_loopback
 from kakaoauth.extensions import redis_of
 from kakaoauth.redis_session import RedisSession, given_up_on_failure
@@ -68,6 +69,15 @@ def is_ours(data: dict[str, Any]) -> bool:
     texts, times = [data.get(key, "") for key in TEXTS], [data.get(key, 0) for key in TIMES]
     are_times = all(isinstance(moment, int | float) and 0 <= moment < LAST_TIME for moment in times)
     return are_times and all(isinstance(text, str) for text in texts)
+
+
+def ends_unused(data: Mapping[str, Any], config: Mapping[str, Any], *, is_staff: bool) -> float:
+    """When a session that holds `data` is over if it is not used again, in unix seconds."""
+    idle, longest = config["SESSION_IDLE_SECONDS"], config["SESSION_MAX_SECONDS"]
+    if is_staff:
+        idle = min(idle, config["STAFF_SESSION_IDLE_SECONDS"])
+        longest = min(longest, config["STAFF_SESSION_MAX_SECONDS"])
+    return float(min(data.get("_seen", 0) + idle, data.get("_begun", 0) + longest))
 
 
 def marks() -> dict[str, Any]:
@@ -169,13 +179,21 @@ class RedisSessionInterface(ServerSideSessionInterface):
         return old is None or self.remove(old, old_raw)
 
     def _execute(self, commands: Pipeline, sid: str, data: dict[str, Any]) -> None:
-        """Run `commands` and, in the same round trip, put a person's session on the list of theirs."""
+        """Run `commands` and, in the same round trip, note that the person is here and has this session open."""
         user_id = session_index.owner_of(data)
         if user_id is None:
             commands.execute()
             return
-        seconds = self.app.config["SESSION_IDLE_SECONDS"]
-        self.drop(user_id, session_index.enter(commands, user_id, name_of(sid), seen=data["_seen"], seconds=seconds))
+        presence.note(commands, user_id)
+        beyond = session_index.enter(
+            commands,
+            user_id,
+            name_of(sid),
+            seen=data["_seen"],
+            until=ends_unused(data, self.app.config, is_staff=data.get("_staff") is True),
+            seconds=self.app.config["SESSION_IDLE_SECONDS"],
+        )
+        self.drop(user_id, beyond)
 
     def touch_seconds(self) -> float:
         """A minute, or less where sessions end so soon that a minute's silence would look like idleness."""

@@ -12,7 +12,7 @@ from flask_wtf.csrf import generate_csrf
 from kakaoauth.errors import AccountDisabled
 from kakaoauth.extensions import login_manager
 from kakaoauth.models import User, find_session_user
-from kakaoauth.session_store import RedisSessionInterface, current_session, current_store, marks, name_of
+from kakaoauth.session_store import RedisSessionInterface, current_session, current_store, ends_unused, marks, name_of
 
 #: How many finished logins a browser may come back to with its back button.
 DONE = 10
@@ -43,18 +43,21 @@ def load_user(session_user_id: str) -> User | None:
     if user is None or is_over(user, session):
         current_session().end()
         return None
+    if user.is_staff != ("_staff" in session):
+        _mark_role(user)
     return user
+
+
+def _mark_role(user: User) -> None:
+    """For the store, which has the session without its user and must know when it ends."""
+    session.pop("_staff", None)
+    if user.is_staff:
+        session["_staff"] = True
 
 
 def is_over(user: User, data: Mapping[str, Any]) -> bool:
     """Whether a session of this user that holds `data` was unused, or there, for too long."""
-    config = current_app.config
-    idle, longest = config["SESSION_IDLE_SECONDS"], config["SESSION_MAX_SECONDS"]
-    if user.is_staff:
-        idle = min(idle, config["STAFF_SESSION_IDLE_SECONDS"])
-        longest = min(longest, config["STAFF_SESSION_MAX_SECONDS"])
-    now = time.time()
-    return bool(now - data.get("_seen", 0) >= idle or now - data.get("_begun", 0) >= longest)
+    return time.time() >= ends_unused(data, current_app.config, is_staff=user.is_staff)
 
 
 def begin(user: User, *, sid: str | None = None, token_id: int | None = None) -> None:
@@ -109,6 +112,7 @@ def _enter(user: User, begun: float, token_id: int | None) -> None:
     if token_id is not None:
         session["_token"] = token_id
     session.update(_begun=begun, **marks())
+    _mark_role(user)
     generate_csrf()
 
 

@@ -1,17 +1,19 @@
 """The staff's door: the list of users, to be searched, filtered, sorted and turned over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date
 from typing import Any, NamedTuple
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_decimal, gettext
 from flask_babel import lazy_gettext as _
+from flask_login import current_user
 
-from kakaoauth import guards, listing, outbox
-from kakaoauth.errors import PROVIDER_LABELS
+from kakaoauth import flows, guards, listing, outbox, rate_limits
+from kakaoauth.counters import today
+from kakaoauth.errors import PROVIDER_LABELS, InvalidRequest
 from kakaoauth.listing import ROLES, SORTS, STATES, Filter, Page
 
 bp = Blueprint("users", __name__, url_prefix="/users")
@@ -51,7 +53,7 @@ class Heading(NamedTuple):
 @bp.get("/")
 def index() -> ResponseReturnValue:
     """All there is to say about a page stands in its address. What is not understood there counts as not said."""
-    asked: Asked = {name: text for name, read in READERS.items() if (text := read(request.args.get(name, "").strip()))}
+    asked = _understood(request.args)
     sort = asked.get("sort", DEFAULT_SORT)
     chosen = _filter(asked)
     page = _page(chosen, sort, request.args.get("cursor"))
@@ -71,6 +73,27 @@ def index() -> ResponseReturnValue:
         next=page.next and url_for("users.index", **asked, cursor=page.next),
         unlinks=outbox.waiting(),
     )
+
+
+@bp.post("/export.csv")
+def export() -> ResponseReturnValue:
+    """Everybody whom the list shows, in its order, page after page as fast as the browser takes it.
+
+    :raises InvalidRequest: a filter that is not understood; here, leaving it out would hand out everybody.
+    :raises RateLimited:
+    """
+    asked = _understood(request.values)
+    if any(request.values.get(name, "").strip() and name not in asked for name in READERS if name != "sort"):
+        raise InvalidRequest("a filter that is none")
+    rate_limits.hit("export", str(current_user.id))
+    pieces = flows.export_users(_filter(asked), sort=asked.get("sort", DEFAULT_SORT), actor=current_user.id)
+    name = f"users-{today().isoformat()}.csv"
+    headers = {"Content-Disposition": f"attachment; filename={name}"}
+    return Response(stream_with_context(pieces), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _understood(said: Mapping[str, str]) -> Asked:
+    return {name: text for name, read in READERS.items() if (text := read(said.get(name, "").strip()))}
 
 
 def _day(text: str) -> str:

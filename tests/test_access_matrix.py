@@ -36,6 +36,7 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/webhooks/facebook/data-deletion/"): (404, 404, 404, 404, 404),
     ("GET", "/facebook/data-deletion/no-such-code/"): (404, 404, 404, 404, 404),
     ("GET", "/users/"): (302, 403, 200, 200, 302),
+    ("POST", "/users/export.csv"): (302, 403, 400, 400, 302),
     ("GET", "/users/1/"): (302, 403, 200, 200, 302),
     ("GET", "/users/999/"): (302, 403, 404, 404, 302),
     ("GET", "/users/1/suspend/"): (302, 403, 403, 200, 302),
@@ -43,6 +44,7 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/users/1/unlink/1/"): (302, 403, 403, 200, 302),
     ("POST", "/users/1/unlink/1/"): (302, 403, 403, 400, 302),
     ("GET", "/users/audit/"): (302, 403, 403, 200, 302),
+    ("GET", "/users/overview/"): (302, 403, 200, 200, 302),
     ("GET", "/healthz"): ALL_200,
     ("GET", "/metrics"): ALL_200,  # from this machine, where the tests are; see test_counters.py
     ("GET", "/readyz"): (503, 503, 503, 503, 503),  # the tests' schema is not made by migrations

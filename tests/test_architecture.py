@@ -13,7 +13,20 @@ HOUSE = "kakaoauth"
 FLOORS: dict[int, set[str]] = {
     6: {"wsgi"},
     5: {""},  # kakaoauth/__init__.py, the composition root
-    4: {"api", "auth", "local_login", "account", "users", "desk", "user_actions", "trail", "ops", "cli", "webhooks"},
+    4: {
+        "api",
+        "auth",
+        "local_login",
+        "account",
+        "users",
+        "desk",
+        "user_actions",
+        "trail",
+        "overview",
+        "ops",
+        "cli",
+        "webhooks",
+    },
     3: {
         "arrivals",
         "cors",
@@ -41,8 +54,11 @@ FLOORS: dict[int, set[str]] = {
         "decisions",
         "counters",
         "metrics",
+        "presence",
+        "overview_numbers",
         "session_index",
         "listing",
+        "user_csv",
         "passwords",
         "providers",
         "redis_client",

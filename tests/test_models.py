@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, event, text, update
+from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from kakaoauth.extensions import db
@@ -275,6 +275,9 @@ def test_keys_of_the_list_follow_what_is_stored(session: Any) -> None:
     session.commit()
     assert (user.nickname_key, user.search_text) == ("minji@example.kr", "minji@example.kr")
     assert (add().nickname_key, add().search_text) == (None, "")
+    session.execute(insert(User), [{"nickname": "Ara"}, {"nickname": None, "email_key": "ara@example.kr"}])
+    rows = session.execute(select(User.nickname_key, User.search_text).order_by(User.id.desc()).limit(2)).all()
+    assert [tuple(row) for row in rows] == [(None, "ara@example.kr"), ("ara", "ara")]
     assert len(add(nickname="İ" * 100).nickname_key or "") == 100
 
 

@@ -99,6 +99,19 @@ def test_seeded_users_are_found_sorted_and_changed_like_others(site: Flask) -> N
         db.session.execute(text("INSERT INTO user_search(user_search) VALUES ('integrity-check')"))
 
 
+def test_seeding_that_fails_leaves_everything_as_it_was(site: Flask) -> None:
+    before = definitions()
+
+    def fail(_done: int) -> None:
+        raise RuntimeError("the operator has changed their mind")
+
+    with pytest.raises(RuntimeError):
+        flows.seed(NUMBER, random_seed=1, report=fail)
+    assert (people(), definitions()) == ([], before)
+    seed(10)
+    assert len(people()) == 10
+
+
 def test_seeding_again_adds_others(site: Flask) -> None:
     seed(30)
     seed(20, random_seed=2)

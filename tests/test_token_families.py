@@ -14,10 +14,11 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
-from sqlalchemy import event
+from sqlalchemy import delete, event
 from support import FakeKakao, api_client, csrf_token, log_in, person, problem, tokens_of
 
 from kakaoauth import flows, token_families
+from kakaoauth.errors import InvalidAccessToken
 from kakaoauth.extensions import db
 from kakaoauth.flows import TokenPair
 from kakaoauth.models import Identity, User
@@ -120,6 +121,17 @@ def test_logins_do_not_know_of_each_other(app: Flask, people: People, pair: Toke
     assert_over(app, phone)
     assert is_in(app, tablet)
     assert refresh(app, tablet.refresh_token).status_code == 200
+
+
+def test_account_erased_since_the_login_gets_no_tokens(make_app: MakeApp, database_url: str) -> None:
+    with make_app(DATABASE_URL=database_url).app_context():
+        user = User(nickname="Minji")
+        db.session.add(user)
+        db.session.commit()
+        with db.engine.begin() as elsewhere:
+            elsewhere.execute(delete(User))
+        with pytest.raises(InvalidAccessToken):
+            flows.begin_family(user)
 
 
 def test_dead_families_are_removed_at_a_later_login(app: Flask, people: People, clock: Any) -> None:

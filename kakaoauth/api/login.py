@@ -67,7 +67,7 @@ def provider_login(provider: str, body: AccessTokenLogin | CodeLogin | IdTokenLo
             begun_at=begun_at,
         )
     except AppError as error:
-        error.provider = chosen.name  # type: ignore[attr-defined,unused-ignore]
+        error.provider = chosen.name
         flows.note_refusal(error, chosen.name)
         raise
     counters.count_entry(chosen.name, "api", is_new=entry.is_new)

@@ -11,9 +11,11 @@ from kakaoauth.flows.bearer import (
     rotate_signing_key,
     verify,
 )
-from kakaoauth.flows.counts import add_counts, store_counts
+from kakaoauth.flows.counts import add_counts, keep_people, store_counts
 from kakaoauth.flows.devices import end_other_sessions, end_own_family, note_session_ended, open_families
 from kakaoauth.flows.events import apply_event
+from kakaoauth.flows.export_users import ExportCut, export_users
+from kakaoauth.flows.import_users import Outcome, SomethingRefused, import_all, import_users, look_at_users
 from kakaoauth.flows.leave import delete_user, retry_unlinks, try_unlink, withdraw
 from kakaoauth.flows.linking import SessionOver, link, unlink, unlink_for
 from kakaoauth.flows.log_in import Entry, log_in
@@ -27,10 +29,13 @@ from kakaoauth.flows.transaction import forget_transaction, transaction
 
 __all__ = [
     "Entry",
+    "ExportCut",
     "Held",
     "LastSuperuser",
     "NotSeeded",
+    "Outcome",
     "SessionOver",
+    "SomethingRefused",
     "TokenPair",
     "add_counts",
     "apply_event",
@@ -46,13 +51,18 @@ __all__ = [
     "end_family",
     "end_other_sessions",
     "end_own_family",
+    "export_users",
     "find_bearer",
     "forget_old_notes",
     "forget_transaction",
+    "import_all",
+    "import_users",
     "issuer",
+    "keep_people",
     "link",
     "log_in",
     "log_in_with_password",
+    "look_at_users",
     "note_logout",
     "note_refusal",
     "note_session_ended",

@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from flask import current_app
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import ObjectDeletedError
 
-from kakaoauth import audit, signing_keys, token_families, tokens
+from kakaoauth import audit, presence, signing_keys, token_families, tokens
 from kakaoauth.errors import ExpiredToken, InvalidAccessToken
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.models import User, now
@@ -21,18 +23,31 @@ GRACE = 10
 
 
 class TokenPair(NamedTuple):
-    """`expires_in` and `refresh_expires_in` in seconds; the family is the login's, and no secret."""
+    """`expires_in` and `refresh_expires_in` in seconds; the login's family, and whose it is, are no secrets."""
 
     access_token: str
     refresh_token: str
     expires_in: int
     refresh_expires_in: int
     family_id: int
+    user_id: int
+
+
+def begin_family(user: User, visitor: Visitor = NOBODY) -> TokenPair:
+    """Give out the first tokens of a login. :param visitor: where it comes from.
+
+    :raises InvalidAccessToken: the account was erased since.
+    """
+    try:
+        pair = _begin_family(user, visitor)
+    except (ObjectDeletedError, IntegrityError):
+        raise InvalidAccessToken("the account was erased since the login") from None
+    presence.note_app(pair.user_id)
+    return pair
 
 
 @transaction
-def begin_family(user: User, visitor: Visitor = NOBODY) -> TokenPair:
-    """Give out the first tokens of a login. :param visitor: where it comes from."""
+def _begin_family(user: User, visitor: Visitor) -> TokenPair:
     seconds = current_app.config["REFRESH_TOKEN_SECONDS"]
     return _pair(token_families.begin(user, seconds=seconds, longest=longest_login(user), visitor=visitor))
 
@@ -68,6 +83,7 @@ def refresh(text: str, visitor: Visitor = NOBODY) -> TokenPair:
         raise InvalidAccessToken("not a refresh token")
     outcome = _turn(presented, visitor)
     if isinstance(outcome, TokenPair):
+        presence.note_app(outcome.user_id)
         return outcome
     raise outcome
 
@@ -106,7 +122,8 @@ def _pair(family: TokenFamily) -> TokenPair:
         _signing_key(), issuer=issuer(), user_id=family.user_id, family_id=family.id, seconds=seconds
     )
     left = max(0, int((family.expires_at - now()).total_seconds()))
-    return TokenPair(access_token, token_families.token_of(family, family.generation), seconds, left, family.id)
+    refresh_token = token_families.token_of(family, family.generation)
+    return TokenPair(access_token, refresh_token, seconds, left, family.id, family.user_id)
 
 
 def _signing_key() -> signing_keys.SigningKey:

@@ -9,6 +9,7 @@ from sqlalchemy.engine import CursorResult
 from kakaoauth import audit, token_families
 from kakaoauth.extensions import db
 from kakaoauth.flows.bearer import longest_login
+from kakaoauth.flows.ended import sessions_ended
 from kakaoauth.flows.linking import SessionOver
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.models import User
@@ -49,5 +50,6 @@ def end_other_sessions(user: User) -> str:
     raised = db.update(User).where(*as_known).values(session_version=User.session_version + 1)
     if cast("CursorResult[Any]", db.session.execute(raised)).rowcount != 1:
         raise SessionOver
+    sessions_ended(user.id)
     audit.record("device ended", target=user.id, kind="all others")
     return user.get_id()

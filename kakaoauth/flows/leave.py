@@ -11,6 +11,7 @@ from sqlalchemy.engine import CursorResult
 from kakaoauth import audit, outbox, vault
 from kakaoauth.errors import AppError
 from kakaoauth.extensions import db
+from kakaoauth.flows.ended import sessions_ended
 from kakaoauth.flows.roles import LastSuperuser, keep_a_superuser_besides, refusals_noted, require_superuser
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.models import Identity, User, find_user, lock_user
@@ -82,6 +83,7 @@ def job_for(identity: Identity) -> outbox.UnlinkJob:
 
 def _erase(user: User) -> bool:
     """False if another request has just done it."""
+    sessions_ended(user.id)
     # By statement, not by session.delete: the database's ON DELETE CASCADE takes identities and tokens along.
     result = cast("CursorResult[Any]", db.session.execute(db.delete(User).where(User.id == user.id)))
     db.session.expunge(user)
@@ -174,6 +176,7 @@ def _is_last_superuser(user: User) -> bool:
 def cut(user: User, identity: Identity) -> None:
     """Take an identity from its user. Inside another verb's transaction."""
     user.session_version += 1
+    sessions_ended(user.id)
     left = [other for other in user.identities if other is not identity]
     user.provider = left[0].provider if left else None
     db.session.execute(db.delete(Identity).where(Identity.id == identity.id))

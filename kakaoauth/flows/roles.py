@@ -14,6 +14,7 @@ from sqlalchemy.engine import CursorResult
 from kakaoauth import audit, passwords, token_families
 from kakaoauth.errors import AppError, Forbidden, LastSuperuserStays
 from kakaoauth.extensions import db
+from kakaoauth.flows.ended import sessions_ended
 from kakaoauth.flows.notes import note_refusal
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.models import MAX_ID, User, find_user_by_email
@@ -121,6 +122,7 @@ def _change(user: User, **values: bool | None) -> dict[str, bool]:
     if "is_active" in lost:
         # So that being let in again does not bring old sessions and tokens back.
         user.session_version = User.session_version + 1
+        sessions_ended(user.id)
     elif lost:
         token_families.stop_refreshing(user.id)
     db.session.flush()
@@ -168,4 +170,5 @@ def _end_all_sessions(user_id: int, by: int | None, reason: str) -> None:
     require_superuser(by)
     raised = db.update(User).where(User.id == user_id).values(session_version=User.session_version + 1)
     if cast("CursorResult[Any]", db.session.execute(raised)).rowcount:
+        sessions_ended(user_id)
         audit.record("sessions ended", target=user_id, actor=by, reason=reason)

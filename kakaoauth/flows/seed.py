@@ -1,6 +1,7 @@
 """A full house for trying things out: many made-up users at once, by the fastest way each database has."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, exists, func, or_, select, text
 
 from kakaoauth import database
 from kakaoauth.extensions import db
+from kakaoauth.flows.seed_counts import Tally, make_counts, tallied
 from kakaoauth.flows.seed_people import COLUMNS, DOMAIN, SUBJECT, make_up
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.listing import indexes
@@ -19,6 +21,11 @@ log = logging.getLogger("kakaoauth.audit")
 
 #: Rows in memory at one time.
 BATCH = 5_000
+
+IDENTITIES = """
+INSERT INTO identities (provider, subject, user_id, date_linked)
+SELECT provider, :subject || id, id, date_joined FROM users WHERE id >= :first AND provider IS NOT NULL
+"""
 
 Row = tuple[Any, ...]
 Report = Callable[[int], object]
@@ -30,7 +37,8 @@ class NotSeeded(Exception):
 
 @transaction
 def seed(number: int, *, random_seed: int, report: Report) -> None:
-    """Add so many users who do not exist. The same random seed makes the same people; the last joined at midnight.
+    """Add so many users who do not exist, and what would have been counted of them in the last 90 days. The same random
+    seed makes the same people; the last joined at midnight.
 
     :param report: is told of work as it is done, 2 x `number` in all: the rows, then their indexes.
     :raises NotSeeded: there are users who were not made here. :raises NotImplementedError: another database.
@@ -38,21 +46,20 @@ def seed(number: int, *, random_seed: int, report: Report) -> None:
     connection = db.session.connection()
     if connection.dialect.name not in WRITERS:
         raise NotImplementedError(connection.dialect.name)
-    if _somebody_real():
-        raise NotSeeded
-    first = (db.session.scalar(select(func.max(User.id))) or 0) + 1
-    until = now().replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = _rows(make_up(first, number, until=until, random_seed=random_seed))
-    with database.unhurried(connection), _indexes_aside(connection, number, report, worth_it=number >= first):
-        WRITERS[connection.dialect.name](connection, rows, report)
-        connection.execute(
-            text(
-                "INSERT INTO identities (provider, subject, user_id, date_linked)"
-                " SELECT provider, :subject || id, id, date_joined FROM users"
-                " WHERE id >= :first AND provider IS NOT NULL"
-            ),
-            {"subject": SUBJECT, "first": first},
-        )
+    with database.unhurried(connection):
+        if _somebody_real():
+            raise NotSeeded
+        first = (db.session.scalar(select(func.max(User.id))) or 0) + 1
+        until = now().replace(hour=0, minute=0, second=0, microsecond=0)
+        tally: Tally = Counter()
+        people = tallied(make_up(first, number, until=until, random_seed=random_seed), tally, until)
+        rows = _rows(people)
+        with _indexes_aside(connection, number, report, worth_it=number >= first):
+            WRITERS[connection.dialect.name](connection, rows, report)
+            connection.execute(text(IDENTITIES), {"subject": SUBJECT, "first": first})
+        make_counts(tally, first, number, random_seed=random_seed)
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("ANALYZE users, identities, daily_counts"))
     log.info("seeded users=%s", number)
 
 
@@ -114,6 +121,9 @@ WRITERS = {"postgresql": _write_to_postgresql, "sqlite": _write_to_sqlite}
 @contextmanager
 def _indexes_aside(connection: Connection, number: int, report: Report, *, worth_it: bool) -> Iterator[None]:
     """Build them once, afterwards, instead of a million times; inside the transaction nobody sees them gone."""
+    if connection.dialect.name == "sqlite":
+        # Python begins a transaction before rows are changed, but not before an index is dropped.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     aside = connection.execute(text(KEPT_ASIDE[connection.dialect.name])).all() if worth_it else []
     for kind, name, _ in aside:
         connection.exec_driver_sql(f"DROP {kind} {name}")

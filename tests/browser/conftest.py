@@ -87,6 +87,17 @@ def site_with_facebook() -> Iterator[Site]:
         yield site
 
 
+@pytest.fixture
+def full_house(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """A site to show: with 3000 people where pictures are made of it, otherwise the one of all tests."""
+    if not os.environ.get("PICTURES"):
+        yield request.getfixturevalue("site")
+        return
+    with running() as site:
+        site.flask("users", "seed", "3000")
+        yield site
+
+
 @pytest.fixture(autouse=True)
 def nobody_has_agreed_yet(request: pytest.FixtureRequest) -> None:
     """The sandbox as at its start: who agreed in another test is asked again in this one."""

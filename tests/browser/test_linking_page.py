@@ -42,7 +42,6 @@ def test_facebook_is_linked_used_and_unlinked_by_keyboard(context: Context, site
     summary.focus()
     assert summary.evaluate("e => getComputedStyle(e).outlineStyle") != "none"
     page.keyboard.press("Enter")
-    picture(page, "unlinking-ko")
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="페이스북 연결 끊기")).to_be_focused()
     page.keyboard.press("Enter")

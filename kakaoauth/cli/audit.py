@@ -1,0 +1,18 @@
+"""`flask --app wsgi audit ...`: the audit trail."""
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from kakaoauth import flows
+
+audit = AppGroup("audit", help="Look after the audit trail.")
+
+
+@audit.command()
+def prune() -> None:
+    """Remove what is older than AUDIT_DAYS. The running site does the same by itself, an hour later at most."""
+    days, removed = current_app.config["AUDIT_DAYS"], 0
+    while batch := flows.forget_old_notes(days):
+        removed += batch
+    click.echo(f"{removed} events older than {days} days are removed.")

@@ -1,0 +1,98 @@
+"""`flask --app wsgi kakao ...`: check the configuration, or play Kakao on this machine."""
+
+import sys
+from pathlib import Path
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+from sqlalchemy.exc import SQLAlchemyError
+
+from kakaoauth import doctor as checks
+from kakaoauth import flows, retries
+from kakaoauth.config import (
+    SANDBOX_ADMIN_KEY,
+    SANDBOX_APP_ID,
+    SANDBOX_CLIENT_ID,
+    SANDBOX_CLIENT_SECRET,
+    SANDBOX_FACEBOOK_CLIENT_ID,
+    SANDBOX_FACEBOOK_CLIENT_SECRET,
+)
+from kakaoauth.extensions import REDIS_ERRORS
+from kakaoauth.sandbox import FacebookSettings, SandboxSettings, StateFileError, serve
+
+kakao = AppGroup("kakao", help="Kakao: check the configuration, or play Kakao on this machine.")
+
+
+@kakao.command()
+@checks.options
+def doctor(lang: str | None, json: bool) -> None:
+    """Check the whole configuration, Kakao's console included, and say what is wrong."""
+    if not checks.examine(current_app, lang=lang, json=json):
+        sys.exit(1)
+
+
+@kakao.command()
+def retry() -> None:
+    """Do now what waits: unlinks that Kakao has not heard of, messages that came while the database was away."""
+    try:
+        done, left = retries.run_once()
+    except (SQLAlchemyError, *REDIS_ERRORS) as error:
+        raise click.ClickException(f"Redis or the database is away ({type(error).__name__}): nothing is lost") from None
+    click.echo(f"{done} done, {left} could not be done yet.")
+
+
+@kakao.command("rotate-keys")
+def rotate_keys() -> None:
+    """Encrypt every stored Kakao token with the first key of TOKEN_KEYS; then the older keys may go."""
+    done, lost = flows.reseal_all()
+    click.echo(f"{done} logins' tokens are encrypted with the newest key.")
+    if lost:
+        click.echo(f"{lost} could not be read with any key; those people's tokens come back at their next login.")
+
+
+@kakao.command()
+@click.option("--port", type=int, help="Port on 127.0.0.1; SANDBOX_PORT if not given.")
+def sandbox(port: int | None) -> None:
+    """Serve the local imitation of Kakao's and Facebook's login, on this machine only."""
+    config = current_app.config
+    port = port or config["SANDBOX_PORT"]
+    site = f"http://localhost:{config['PORT']}"
+    callback = config["KAKAO_REDIRECT_URI"] or f"{site}/kakao/login/callback/"
+    settings = SandboxSettings(
+        client_id=SANDBOX_CLIENT_ID,
+        client_secret=SANDBOX_CLIENT_SECRET,
+        admin_key=SANDBOX_ADMIN_KEY,
+        app_id=SANDBOX_APP_ID,
+        redirect_uris=(callback, f"http://127.0.0.1:{config['PORT']}/kakao/login/callback/"),
+        logout_redirect_uris=(
+            f"{site}/kakao/logout/callback/",
+            f"http://127.0.0.1:{config['PORT']}/kakao/logout/callback/",
+        ),
+        issuer=f"http://127.0.0.1:{port}",
+        unlink_webhook_url=f"{site}/webhooks/kakao/unlink/",
+        account_status_webhook_url=f"{site}/webhooks/kakao/account-status/",
+        state_file=Path(config["INSTANCE_PATH"]) / "sandbox.json",
+        facebook=_facebook_corner(site),
+    )
+    try:
+        serve(settings, port)
+    except StateFileError as error:
+        raise click.ClickException(f"{error}: remove the file to begin anew") from None
+    except OSError as error:
+        click.echo(f"kakaoauth: port {port} cannot be used ({error.strerror}): choose another with --port", err=True)
+        sys.exit(1)
+
+
+def _facebook_corner(site: str) -> FacebookSettings:
+    config = current_app.config
+    return FacebookSettings(
+        client_id=SANDBOX_FACEBOOK_CLIENT_ID,
+        client_secret=SANDBOX_FACEBOOK_CLIENT_SECRET,
+        redirect_uris=(
+            config["FACEBOOK_REDIRECT_URI"] or f"{site}/facebook/login/callback/",
+            f"http://127.0.0.1:{config['PORT']}/facebook/login/callback/",
+        ),
+        deauthorize_url=f"{site}/webhooks/facebook/deauthorize/",
+        data_deletion_url=f"{site}/webhooks/facebook/data-deletion/",
+    )

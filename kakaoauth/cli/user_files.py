@@ -1,0 +1,208 @@
+"""`flask --app wsgi users export FILE` and `users import FILE`: many accounts at once."""
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+import click
+from flask.cli import with_appcontext
+from sqlalchemy.exc import SQLAlchemyError
+
+from kakaoauth import flows, listing, user_csv
+from kakaoauth.cli.terminal import Progress
+from kakaoauth.errors import PROVIDER_LABELS
+from kakaoauth.listing import Filter
+from kakaoauth.user_csv import Batch, Refused
+
+DAY = click.DateTime(("%Y-%m-%d",))
+
+
+@click.command("export")
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--search", default="", help="Part of an e-mail address, nickname or name; a whole id or provider's id.")
+@click.option("--provider", type=click.Choice(list(PROVIDER_LABELS)), help="The one they signed up with.")
+@click.option("--role", type=click.Choice(list(listing.ROLES)), help="The highest one that they have.")
+@click.option("--state", type=click.Choice(list(listing.STATES)))
+@click.option("--joined-from", type=DAY, help="The first day, in Seoul.")
+@click.option("--joined-until", type=DAY, help="The last day.")
+@with_appcontext
+def export_users(
+    path: Path,
+    search: str,
+    provider: str | None,
+    role: str | None,
+    state: str | None,
+    joined_from: datetime | None,
+    joined_until: datetime | None,
+) -> None:
+    """Write the users to FILE as CSV, or to standard output if FILE is -. It appears when it is whole."""
+    days = [day.date() if day else None for day in (joined_from, joined_until)]
+    chosen = Filter(search, provider or "", role or "", state or "", *days)
+    progress = Progress("exported")
+    total, done = listing.estimate(chosen)[0], 0
+
+    def report(number: int) -> None:
+        nonlocal done
+        done += number
+        progress.update(done, done / max(total, done))
+
+    try:
+        with _whole(path) as file, closing(flows.export_users(chosen, report=report)) as pieces:
+            for piece in pieces:
+                file.write(piece)
+    except (SQLAlchemyError, flows.ExportCut):
+        raise click.ClickException("the database has failed: nothing was exported") from None
+    except OSError as error:
+        raise click.ClickException(f"the file cannot be written ({error.strerror})") from None
+    progress.finish()
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """A file of the operator's alone, which is not there, or is the old one, until the new one is whole."""
+    if str(path) == "-":
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    target = path.resolve()  # of a link, what it leads to
+    if target.exists() and not target.is_file():
+        raise click.UsageError("FILE is no plain file; - is standard output")
+    draft = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+@dataclass
+class Tally:
+    lines: int = 0
+    new: int = 0
+    known: int = 0
+    refused: int = 0
+    roles_left_out: int = 0
+
+    def add(self, batch: Batch, outcome: flows.Outcome) -> None:
+        self.lines += len(batch.good) + len(batch.refused)
+        self.new += outcome.new
+        self.known += outcome.known
+        self.refused += len(batch.refused) + len(outcome.refused)
+        self.roles_left_out += sum(person.role_left_out for person in batch.good)
+
+
+@dataclass
+class Run:
+    """One import: the file, and where it is told what becomes of each line."""
+
+    path: Path
+    with_roles: bool
+    report: TextIO | None
+    tally: Tally = field(default_factory=Tally)
+
+    def batches(self, progress: Progress) -> Iterator[Batch]:
+        """The file from its beginning."""
+        lines = 0
+        with self.path.open("rb") as file, closing(user_csv.batches(file, with_roles=self.with_roles)) as batches:
+            size = os.fstat(file.fileno()).st_size
+            for batch in batches:
+                yield batch
+                lines += len(batch.good) + len(batch.refused)
+                progress.update(lines, file.tell() / size if size else None)
+        progress.finish()
+
+    def go_through(self, label: str, act: Callable[..., flows.Outcome]) -> None:
+        """Have `act` deal with each batch, and say which lines were refused."""
+        progress = Progress(label)
+        for batch in self.batches(progress):
+            outcome = act(batch.good)
+            self.tally.add(batch, outcome)
+            self.tell([*batch.refused, *outcome.refused], progress)
+
+    def tell(self, refused: Iterable[Refused], progress: Progress | None = None) -> None:
+        for line, reasons in sorted(refused):
+            for column, why in reasons:
+                if progress:
+                    progress.clear()
+                click.echo(f"line {line}{f', {column}' if column else ''}: {why}")
+                if self.report:
+                    self.report.write(user_csv.row((str(line), column, why)))
+
+
+@click.command("import")
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Only say what would happen. Changes nothing.")
+@click.option("--all-or-nothing", is_flag=True, help="Import nobody if any line is refused.")
+@click.option("--resume", is_flag=True, help="Pass over who is there already: the rest of a file that was broken off.")
+@click.option("--with-roles", is_flag=True, help="Make staff and superusers of those whose lines say so.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the refused lines to this file.")
+@with_appcontext
+def import_users(
+    path: Path, dry_run: bool, all_or_nothing: bool, resume: bool, with_roles: bool, report: Path | None
+) -> None:
+    """Make users of the lines of FILE, and say which lines were refused, and why. Nobody who is there is changed.
+
+    FILE is CSV in UTF-8. Its first line names the columns: those of `users export`, of which `email` or `identities` is
+    enough.
+    """
+    if all_or_nothing and (resume or not path.is_file()):
+        raise click.UsageError("--all-or-nothing reads a plain file twice, and does not go with --resume")
+    with ExitStack() as stack:
+        run = Run(path, with_roles, stack.enter_context(_report(report, path)) if report else None)
+        try:
+            if dry_run or all_or_nothing:
+                run.go_through("looked at", partial(flows.look_at_users, skip_known=resume))
+            if not (dry_run or all_or_nothing):
+                run.go_through("imported", partial(flows.import_users, skip_known=resume))
+            elif all_or_nothing and not dry_run and not run.tally.refused:
+                flows.import_all(lambda: run.batches(Progress("imported")))
+        except user_csv.Unreadable as error:
+            raise click.ClickException(f"the file cannot be used: {error}") from None
+        except flows.SomethingRefused as error:
+            run.tell(error.refused)
+            run.tally.refused = len(error.refused)
+        except (SQLAlchemyError, KeyboardInterrupt) as error:
+            raise click.ClickException(_broken_off(error, run.tally, all_or_nothing or dry_run)) from None
+    _sum_up(run.tally, nothing=dry_run or (all_or_nothing and run.tally.refused > 0))
+    if run.tally.refused:
+        sys.exit(1)
+
+
+@contextmanager
+def _report(report: Path, source: Path) -> Iterator[TextIO]:
+    """For the operator alone, because it tells who is a user."""
+    if report.exists() and report.samefile(source):
+        raise click.UsageError("--report would overwrite FILE")
+    try:
+        descriptor = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    except OSError as error:
+        raise click.ClickException(f"the report cannot be written ({error.strerror})") from None
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        file.write(user_csv.BOM + user_csv.row(("line", "column", "reason")))
+        yield file
+
+
+def _broken_off(error: BaseException, tally: Tally, nothing: bool) -> str:
+    why = "broken off" if isinstance(error, KeyboardInterrupt) else f"the database has failed ({type(error).__name__})"
+    if nothing:
+        return f"{why}: nobody was imported"
+    return f"{why}: {tally.new:,} users were imported; the same command with --resume goes on from there"
+
+
+def _sum_up(tally: Tally, *, nothing: bool) -> None:
+    said = f"{tally.lines:,} lines: {tally.new:,} {'would be ' if nothing else ''}imported"
+    known = f", {tally.known:,} there already" if tally.known else ""
+    click.echo(f"{said}{known}, {tally.refused:,} refused.{' Nobody was imported.' if nothing else ''}")
+    if tally.roles_left_out:
+        click.echo(f"{tally.roles_left_out:,} lines give a role, which was left out: --with-roles gives it.")

@@ -1,0 +1,125 @@
+"""`flask --app wsgi users ...`: the accounts, one by one."""
+
+import sys
+
+import click
+from flask.cli import AppGroup
+
+from kakaoauth import flows, listing
+from kakaoauth.cli.terminal import printable
+from kakaoauth.models import User, find_user_by_email
+
+users = AppGroup("users", help="Look after the accounts.")
+
+
+@users.command("create-superuser")
+@click.option("--email", required=True, help="The trusted e-mail the person will log in with.")
+@click.option("--password-stdin", is_flag=True, help="Read a password for /login/ from one line of standard input.")
+def create_superuser(email: str, password_stdin: bool) -> None:
+    """Make an account that may do everything; the first login with that e-mail takes it over."""
+    try:
+        user = flows.create_superuser(email, _read_password() if password_stdin else None)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{user.email} is a superuser now. They come in by logging in with that e-mail address.")
+    if password_stdin:
+        click.echo("On a day when that does not work, they come in at /login/ with the password.")
+
+
+@users.command("set-password")
+@click.argument("email")
+@click.option("--password-stdin", is_flag=True, help="Read the new password from one line of standard input.")
+@click.option("--remove", is_flag=True, help="Take the password away.")
+def set_password(email: str, password_stdin: bool, remove: bool) -> None:
+    """Change a superuser's password for /login/; ends their sessions and tokens."""
+    if password_stdin == remove:
+        raise click.UsageError("say which: --password-stdin or --remove")
+    user = _get_user(email)
+    if remove:
+        flows.remove_password(user)
+    else:
+        try:
+            flows.set_password(user, _read_password())
+        except ValueError as error:
+            raise click.ClickException(str(error)) from None
+    click.echo(f"{email} has {'no password any more' if remove else 'a new password'}, and is logged out everywhere.")
+
+
+def _read_password() -> str:
+    """One line; at a terminal without showing it.
+
+    :raises ValueError: no text.
+    """
+    if sys.stdin.isatty():
+        return click.prompt("Password", type=str, hide_input=True, confirmation_prompt=True, err=True)
+    try:
+        return sys.stdin.readline().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:  # whose text would show some of it
+        raise ValueError("the password is not UTF-8 text") from None
+
+
+@users.command()
+@click.argument("email")
+@click.option("--staff", "role", flag_value="staff", help="May see the user list.")
+@click.option("--superuser", "role", flag_value="superuser", help="May change users as well.")
+def promote(email: str, role: str | None) -> None:
+    """Give a role to the account with that e-mail."""
+    if role is None:
+        raise click.UsageError("say which role: --staff or --superuser")
+    user = _get_user(email)
+    flows.promote(user, superuser=role == "superuser")
+    click.echo(f"{email} is {'a superuser' if user.is_superuser else 'staff'} now.")
+
+
+@users.command()
+@click.argument("email")
+def demote(email: str) -> None:
+    """Take every role away from the account with that e-mail."""
+    try:
+        flows.demote(_get_user(email))
+    except flows.LastSuperuser:
+        raise click.ClickException("this is the last active superuser: make another one first") from None
+    click.echo(f"{email} has no role now.")
+
+
+@users.command("list")
+@click.option("--search", default="", help="Part of an e-mail address, nickname or name; a whole id or Kakao id.")
+def list_users(search: str) -> None:
+    """Print the users, newest first."""
+    cursor = None
+    while True:
+        page = listing.page(listing.Filter(search=search), cursor=cursor, limit=500)
+        for user in page.users:
+            click.echo(f"{user.id}\t{user.email or '-'}\t{printable(user.nickname)}\t{_role(user)}\t{_state(user)}")
+        if page.next is None:
+            return
+        cursor = page.next
+
+
+@users.command()
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--random-seed", default=1, show_default=True, help="Another number makes other people.")
+def seed(number: int, random_seed: int) -> None:
+    """Add NUMBER made-up users, to try the site with a full house. Never where there are real ones."""
+    try:
+        with click.progressbar(length=2 * number, label=f"{number} users") as bar:
+            flows.seed(number, random_seed=random_seed, report=bar.update)
+    except flows.NotSeeded:
+        raise click.ClickException("there are users who were not made by this command: nothing was added") from None
+    except NotImplementedError as error:
+        raise click.ClickException(f"only for PostgreSQL and SQLite, not for {error}") from None
+
+
+def _role(user: User) -> str:
+    return "superuser" if user.is_superuser else "staff" if user.is_staff else "user"
+
+
+def _state(user: User) -> str:
+    return "active" if user.is_active else "suspended"
+
+
+def _get_user(email: str) -> User:
+    user = find_user_by_email(email)
+    if user is None:
+        raise click.ClickException(f"no account has the e-mail address {printable(email)}")
+    return user

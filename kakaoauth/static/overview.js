@@ -1,0 +1,108 @@
+// Draws the charts of the staff's overview with Chart.js, from the numbers that the page brings along, and closes the
+// tables that show the same without a script. Colours are the style sheet's, light or dark.
+"use strict";
+
+(() => {
+  const numbers = new Intl.NumberFormat(document.documentElement.lang);
+  const places = [...document.querySelectorAll("[data-chart]")];
+  const charts = [];
+  const phone = matchMedia("(max-width: 40rem)");
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const LINE = 15; // pixels
+
+  // Series differ by more than their colour.
+  const LOOKS = [
+    { colour: "--accent", borderDash: [], pointStyle: "circle" },
+    { colour: "--second", borderDash: [6, 3], pointStyle: "rectRot" },
+  ];
+
+  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  // Reasons are sentences: they are broken into lines that leave half of a phone's width to the bars. Hangul is twice as
+  // wide as Latin letters.
+  function broken(text) {
+    const most = (phone.matches ? 20 : 48) / (/[\uac00-\ud7a3]/.test(text) ? 1.6 : 1);
+    const lines = [""];
+    for (const word of text.split(" ")) {
+      const line = lines[lines.length - 1];
+      if (line && line.length + word.length >= most) lines.push(word);
+      else lines[lines.length - 1] = line ? `${line} ${word}` : word;
+    }
+    return lines;
+  }
+
+  function datasets(drawn) {
+    return drawn.series.map(({ name, values }, at) => {
+      const look = LOOKS[at];
+      return {
+        label: name,
+        data: values,
+        borderColor: colour(look.colour),
+        backgroundColor: colour(look.colour),
+        borderWidth: drawn.kind === "days" ? 2 : 0,
+        borderDash: look.borderDash,
+        pointStyle: look.pointStyle,
+        pointRadius: values.length > 31 ? 0 : 3,
+        pointHitRadius: 12,
+        maxBarThickness: 28,
+      };
+    });
+  }
+
+  function options(drawn) {
+    const counts = {
+      beginAtZero: true,
+      ticks: { color: colour("--faint"), precision: 0, maxTicksLimit: 6, callback: (value) => numbers.format(value) },
+      grid: { color: colour("--line") },
+      border: { display: false },
+    };
+    const names = { ticks: { color: colour("--faint"), maxRotation: 0, autoSkipPadding: 12 }, grid: { display: false } };
+    if (drawn.kind === "bars") {
+      names.ticks.autoSkip = false;
+      names.ticks.callback = (at) => broken(drawn.labels[at]);
+    }
+    return {
+      animation: false,
+      maintainAspectRatio: false,
+      indexAxis: drawn.kind === "bars" ? "y" : "x",
+      interaction: { mode: "index", axis: drawn.kind === "bars" ? "y" : "x", intersect: false },
+      scales: drawn.kind === "bars" ? { x: counts, y: names } : { x: names, y: counts },
+      plugins: {
+        legend: {
+          display: drawn.series.length > 1,
+          labels: { color: colour("--text"), usePointStyle: true, boxHeight: 7, padding: 16 },
+        },
+        tooltip: {
+          callbacks: { label: (item) => `${item.dataset.label}: ${numbers.format(item.raw)}` },
+        },
+      },
+    };
+  }
+
+  function draw(place) {
+    const drawn = JSON.parse(place.dataset.chart);
+    place.hidden = false;
+    if (drawn.kind === "bars") {
+      const lines = Math.max(...drawn.labels.map((label) => broken(label).length));
+      place.style.height = `${drawn.labels.length * Math.max(lines * LINE + 6, 2.5 * LINE) + 2 * LINE}px`;
+    }
+    charts.push(
+      new Chart(place.firstElementChild, {
+        type: drawn.kind === "bars" ? "bar" : "line",
+        data: { labels: drawn.labels, datasets: datasets(drawn) },
+        options: options(drawn),
+      }),
+    );
+  }
+
+  function drawAll() {
+    charts.splice(0).forEach((chart) => chart.destroy());
+    Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+    places.forEach(draw);
+  }
+
+  if (window.Chart === undefined) return;
+  drawAll();
+  for (const place of places) place.parentElement.querySelector("details").open = false;
+  for (const query of [phone, dark]) query.addEventListener("change", drawAll);
+})();

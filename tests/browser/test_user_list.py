@@ -1,0 +1,58 @@
+"""The user list in the hand: searched, filtered, sorted and turned over on a phone, by links and one plain form."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from driving import log_in_as
+from playwright.sync_api import BrowserContext, Page, expect
+
+pytestmark = pytest.mark.browser
+
+
+def fits(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+def downloaded(page: Page) -> str:
+    """The list as a file, from a button that a thumb can press."""
+    button = page.get_by_role("button", name="Download as CSV")
+    box = button.bounding_box()
+    assert box is not None
+    assert box["height"] >= 44
+    with page.expect_download() as download:
+        button.click()
+    assert download.value.suggested_filename.endswith(".csv")
+    return Path(download.value.path()).read_bytes().decode()
+
+
+def test_somebody_is_found_on_a_phone_passed_on_by_the_address_and_downloaded(
+    context: Callable[..., BrowserContext], site: Any
+) -> None:
+    log_in_as(context().new_page(), site, "bigid", "/users/me/")
+    page = context("en-US", phone=True).new_page()
+    log_in_as(page, site, "haneul", "/users/me/")
+    site.flask("users", "promote", "haneul@example.kr", "--staff")
+    page.goto(f"{site.url}/users/")
+    assert fits(page)
+    page.fill("input[name=q]", "BIGID@")
+    page.select_option("select[name=state]", "active")
+    page.select_option("select[name=sort]", "email")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator(".total")).to_have_text("Users: 1")
+    assert fits(page)
+    address = page.url
+    page.get_by_role("link", name="Clear filters").click()
+    expect(page).to_have_url(f"{site.url}/users/")
+    page.goto(address)
+    expect(page.locator("select[name=sort]")).to_have_value("email")
+    expect(page.locator("input[name=q]")).to_have_value("BIGID@")
+    header, *lines = downloaded(page).splitlines()
+    assert header.startswith('\ufeff"id","provider",')
+    assert [line.split('","')[4] for line in lines] == ["bigid@example.com"]
+    page.set_viewport_size({"width": 1100, "height": 760})
+    page.get_by_role("link", name="E-mail").click()
+    expect(page.locator("th[aria-sort=descending]")).to_have_text("E-mail")
+    assert fits(page)
