@@ -371,7 +371,10 @@ def test_staff_sees_what_waits_and_no_token(app: Flask, kakao: FakeKakao) -> Non
     answers(kakao, **AWAY["-9798"])
     withdraw(client)
     (job,) = jobs(app)
-    for lang, words in {"en": ("Unlinks that wait for the provider", "tries: 1"), "ko": ("기다리는 연결 해제", "1번 시도")}.items():
+    for lang, words in {
+        "en": ("Unlinks that wait for the provider", "tries: 1"),
+        "ko": ("기다리는 연결 해제", "1번 시도"),
+    }.items():
         page = staff.get(f"/users/?lang={lang}").text
         for said in (*words, f"<code>{MINJI}</code>", "PROVIDER_UNAVAILABLE -9798"):
             assert said in page
