@@ -1,4 +1,4 @@
-"""Sessions that the database ends, for the number of those that are open. Whether one is open it does not decide."""
+"""Sessions that the database ends, and the number of those that are open, which does not decide whether one is."""
 
 import logging
 
@@ -6,13 +6,23 @@ from flask import current_app
 
 from kakaoauth import session_index
 from kakaoauth.extensions import REDIS_ERRORS, redis_of
+from kakaoauth.models import User
 
 log = logging.getLogger("kakaoauth.presence")
 
 
+def end_sessions(user: User) -> None:
+    """End every session and token of this user. Inside another verb's transaction."""
+    user.session_version += 1
+    sessions_ended(user.id)
+
+
 def sessions_ended(user_id: int) -> None:
-    """This user's sessions end with the transaction that is going on. Should it fail, each counts again within a minute
-    of use; while Redis is away they go on counting until they would have ended unused."""
+    """For a verb that ends them by a statement of its own: they count no more.
+
+    Should its transaction fail, each counts again within a minute of use; while Redis is away they go on counting until
+    they would have ended unused.
+    """
     try:
         session_index.strike_all(redis_of(current_app), user_id)
     except REDIS_ERRORS as error:

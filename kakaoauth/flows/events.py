@@ -2,7 +2,7 @@
 
 from kakaoauth import audit, deletions, events, outbox, vault
 from kakaoauth.extensions import db
-from kakaoauth.flows.ended import sessions_ended
+from kakaoauth.flows.ended import end_sessions
 from kakaoauth.flows.leave import remove_identity
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.models import Identity, User, find_identity
@@ -112,8 +112,7 @@ def _erase_profile(user: User) -> None:
 
 
 def _end_sessions(identity: Identity) -> None:
-    identity.user.session_version += 1
-    sessions_ended(identity.user_id)
+    end_sessions(identity.user)
     vault.forget_all([identity.id])
     db.session.flush()
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import CursorResult
 from kakaoauth import audit, outbox, vault
 from kakaoauth.errors import AppError
 from kakaoauth.extensions import db
-from kakaoauth.flows.ended import sessions_ended
+from kakaoauth.flows.ended import end_sessions, sessions_ended
 from kakaoauth.flows.roles import LastSuperuser, keep_a_superuser_besides, refusals_noted, require_superuser
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.models import Identity, User, find_user, lock_user
@@ -175,8 +175,7 @@ def _is_last_superuser(user: User) -> bool:
 
 def cut(user: User, identity: Identity) -> None:
     """Take an identity from its user. Inside another verb's transaction."""
-    user.session_version += 1
-    sessions_ended(user.id)
+    end_sessions(user)
     left = [other for other in user.identities if other is not identity]
     user.provider = left[0].provider if left else None
     db.session.execute(db.delete(Identity).where(Identity.id == identity.id))

@@ -2,7 +2,7 @@
 
 from kakaoauth import audit, passwords
 from kakaoauth.errors import AccountDisabled, InvalidCredentials
-from kakaoauth.flows.ended import sessions_ended
+from kakaoauth.flows.ended import end_sessions
 from kakaoauth.flows.notes import note_refusal
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.models import User, find_user_by_email, now
@@ -48,8 +48,7 @@ def set_password(user: User, password: str) -> None:
     if not user.is_superuser:
         raise ValueError("only superusers have a password: use promote first")
     passwords.set_password(user, password)
-    user.session_version += 1
-    sessions_ended(user.id)
+    end_sessions(user)
     audit.record("password set", target=user.id)
 
 
@@ -57,6 +56,5 @@ def set_password(user: User, password: str) -> None:
 def remove_password(user: User) -> None:
     """Leave the providers as the only way in; ends every session and token as well."""
     user.password_hash = None
-    user.session_version += 1
-    sessions_ended(user.id)
+    end_sessions(user)
     audit.record("password removed", target=user.id)
