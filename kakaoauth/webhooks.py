@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urljoin
 
-from flask import Blueprint, Response, abort, current_app, jsonify, make_response, request, url_for
+from flask import Blueprint, abort, current_app, jsonify, make_response, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -50,10 +50,7 @@ def kakao_account_status() -> ResponseReturnValue:
     provider = _provider("kakao")
     if (request.content_length or 0) > MAX_BYTES:
         abort(413)
-    try:
-        event = provider.read_event(request.get_data(as_text=False).decode("ascii", "replace"))
-    except SetRefused as refused:
-        return _refusal(refused)
+    event = _read_event(provider, request.get_data(as_text=False).decode("ascii", "replace"))
     _receive(provider.name, event)
     return "", 202
 
@@ -62,10 +59,7 @@ def kakao_account_status() -> ResponseReturnValue:
 def facebook_deauthorize() -> ResponseReturnValue:
     """Facebook's deauthorize callback: somebody has taken the app away. 200, or 400 with `err` and `description`."""
     provider = _provider("facebook")
-    try:
-        event = provider.read_event(_signed_request())
-    except SetRefused as refused:
-        return _refusal(refused)
+    event = _read_event(provider, _signed_request())
     _receive(provider.name, event)
     return "", 200
 
@@ -74,10 +68,7 @@ def facebook_deauthorize() -> ResponseReturnValue:
 def facebook_data_deletion() -> ResponseReturnValue:
     """Facebook's data deletion callback: the same, and an answer that it shows to the person."""
     provider = _provider("facebook")
-    try:
-        event = provider.read_event(_signed_request())
-    except SetRefused as refused:
-        return _refusal(refused)
+    event = _read_event(provider, _signed_request())
     _receive(provider.name, replace(event, kind="data-deletion", jti=f"deletion-{event.jti}"))
     code = deletions.code_for(provider.name, event.subject)
     path = url_for("auth.data_deletion", provider=provider.name, code=code)
@@ -87,6 +78,16 @@ def facebook_data_deletion() -> ResponseReturnValue:
 def _signed_request() -> str:
     request.max_content_length = MAX_BYTES
     return request.form.get("signed_request", "")
+
+
+def _read_event(provider: Provider, raw: str) -> AccountEvent:
+    """What the message says; if it is not believed, the request ends here, in a 400 with `err` and `description`."""
+    try:
+        return provider.read_event(raw)
+    except SetRefused as refused:
+        log.warning("webhook refused err=%s: %s", refused.err, refused.description)
+        _count_refused()
+        abort(make_response(jsonify(err=refused.err, description=refused.description), 400))
 
 
 def _provider(name: str) -> Provider:
@@ -129,10 +130,3 @@ def _receive(provider: str, event: AccountEvent) -> None:
             log.critical("webhook lost provider=%s kind=%s subject=%s", provider, event.kind, event.subject)
             raise Unavailable("the message could be stored nowhere") from None
         log.error("webhook kept for later provider=%s kind=%s", provider, event.kind)
-
-
-def _refusal(refused: SetRefused) -> Response:
-    log.warning("webhook refused err=%s: %s", refused.err, refused.description)
-    _count_refused()
-    body = jsonify(err=refused.err, description=refused.description)
-    return make_response(body, 400)
