@@ -56,6 +56,16 @@ def unhurried(connection: Connection) -> Iterator[None]:
         bounded.bounded = True
 
 
+def begin_to_write(connection: Connection) -> None:
+    """Have the whole of what follows in one transaction, dropped indexes and triggers included.
+
+    Python's SQLite begins one before rows are changed, but not before that.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    if connection.dialect.name == "sqlite" and not driver.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """WAL lets readers go on while somebody writes; SQLite checks foreign keys only when told to."""
     connection.execute("PRAGMA journal_mode=WAL")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, exists, func, or_, select, text
 
 from kakaoauth import database
 from kakaoauth.extensions import db
+from kakaoauth.flows import bulk
 from kakaoauth.flows.seed_counts import Tally, make_counts, tallied
 from kakaoauth.flows.seed_people import COLUMNS, DOMAIN, SUBJECT, make_up
 from kakaoauth.flows.transaction import transaction
@@ -21,6 +22,8 @@ log = logging.getLogger("kakaoauth.audit")
 
 #: Rows in memory at one time.
 BATCH = 5_000
+#: The columns that a made-up user does not leave at their default.
+GIVEN = (*COLUMNS, *list_keys(None, None, None))
 
 IDENTITIES = """
 INSERT INTO identities (provider, subject, user_id, date_linked)
@@ -70,24 +73,14 @@ def _somebody_real() -> bool:
 
 
 def _rows(people: Iterable[Row]) -> Iterator[Row]:
-    others = tuple(_others().values())
+    others = tuple(bulk.defaults(bulk.USERS, besides=GIVEN).values())
     for person in people:
         _, name, nickname, *_, email_key = person[:8]
         yield (*person, *list_keys(email_key, nickname, name).values(), *others)
 
 
-def _others() -> dict[str, Any]:
-    """The columns that a made-up user leaves at their default."""
-    given = (*COLUMNS, *list_keys(None, None, None))
-    return {
-        column.name: column.default.arg
-        for column in User.__table__.columns
-        if column.name not in given and column.default is not None and column.default.is_scalar
-    }
-
-
 def _columns() -> list[str]:
-    return [*COLUMNS, *list_keys(None, None, None), *_others()]
+    return [*GIVEN, *bulk.defaults(bulk.USERS, besides=GIVEN)]
 
 
 def _write_to_postgresql(connection: Connection, rows: Iterator[Row], report: Report) -> None:
@@ -121,9 +114,7 @@ WRITERS = {"postgresql": _write_to_postgresql, "sqlite": _write_to_sqlite}
 @contextmanager
 def _indexes_aside(connection: Connection, number: int, report: Report, *, worth_it: bool) -> Iterator[None]:
     """Build them once, afterwards, instead of a million times; inside the transaction nobody sees them gone."""
-    if connection.dialect.name == "sqlite":
-        # Python begins a transaction before rows are changed, but not before an index is dropped.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    database.begin_to_write(connection)
     aside = connection.execute(text(KEPT_ASIDE[connection.dialect.name])).all() if worth_it else []
     for kind, name, _ in aside:
         connection.exec_driver_sql(f"DROP {kind} {name}")
