@@ -127,13 +127,26 @@ def postgres_admin(postgres_server: Any) -> Iterator[psycopg.Connection]:
         yield connection
 
 
+@contextlib.contextmanager
+def new_database(server: Any, admin: psycopg.Connection) -> Iterator[str]:
+    name = f"t{time.monotonic_ns()}"
+    admin.execute(f"CREATE DATABASE {name}")
+    yield server.get_uri(database=name)
+    admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
 def bare_postgres_url(postgres_server: Any, postgres_admin: psycopg.Connection) -> Iterator[str]:
     """A new database with nothing in it."""
-    name = f"t{time.monotonic_ns()}"
-    postgres_admin.execute(f"CREATE DATABASE {name}")
-    yield postgres_server.get_uri(database=name)
-    postgres_admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with new_database(postgres_server, postgres_admin) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_postgres_url(postgres_server: Any, postgres_admin: psycopg.Connection) -> Iterator[str]:
+    """The same for a whole module."""
+    with new_database(postgres_server, postgres_admin) as url:
+        yield url
 
 
 @pytest.fixture
@@ -225,6 +238,25 @@ def make_app(settings: dict[str, Any], redis: Redis, empty_database: Path) -> It
             db.engine.dispose()
         with contextlib.suppress(AttributeError):
             app.extensions["redis"].close()
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def kept_app(
+    request: pytest.FixtureRequest, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Flask]:
+    """One app for all tests of a module, on both databases; each has to leave it as it was."""
+    folder: Path = tmp_path_factory.mktemp("kept")
+    url = f"sqlite:///{folder / 'users.db'}"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("module_postgres_url")
+    settings = {"SECRET_KEY": "x" * 40, "REDIS_URL": redis_url, "KAKAO_CLIENT_ID": CLIENT_ID}
+    app = create_app({**settings, "DATABASE_URL": url, "INSTANCE_PATH": str(folder)})
+    with app.app_context():
+        db.create_all()
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+    app.extensions["redis"].close()
 
 
 @pytest.fixture

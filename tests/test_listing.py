@@ -14,7 +14,6 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select, update
 
-from kakaoauth import create_app
 from kakaoauth.extensions import db
 from kakaoauth.listing import SORTS, Budget, Filter, cursors, estimate, page
 from kakaoauth.models import MAX_ID, Identity, User
@@ -25,36 +24,10 @@ EVERYBODY = Filter()
 TIGHT = Budget(short=4, long=12, most=3)
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    folder: Path = tmp_path_factory.mktemp("listing")
-    url = f"sqlite:///{folder / 'users.db'}"
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgres_server")
-        server.psql("CREATE DATABASE listing;")
-        url = server.get_uri(database="listing")
-    app = create_app(
-        {
-            "SECRET_KEY": "x" * 40,
-            "DATABASE_URL": url,
-            "REDIS_URL": request.getfixturevalue("redis_url"),
-            "INSTANCE_PATH": str(folder),
-        }
-    )
-    with app.app_context():
-        db.create_all()
-    yield app
-    with app.app_context():
-        db.engine.dispose()
-    app.extensions["redis"].close()
-    if request.param == "postgresql":
-        server.psql("DROP DATABASE listing WITH (FORCE);")
-
-
 @pytest.fixture
-def site(database: Flask) -> Iterator[Flask]:
-    with database.app_context():
-        yield database
+def site(kept_app: Flask) -> Iterator[Flask]:
+    with kept_app.app_context():
+        yield kept_app
         db.session.rollback()
         db.session.execute(delete(User))
         db.session.commit()

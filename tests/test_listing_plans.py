@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, event, func, select, text
@@ -68,13 +69,11 @@ def full_house(url: str, folder: Path, redis_url: str) -> Iterator[Flask]:
 
 
 @pytest.fixture(scope="module")
-def postgresql(postgres_server: Any, tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
-    postgres_server.psql("CREATE DATABASE plans;")
-    url = postgres_server.get_uri(database="plans")
-    with full_house(url, tmp_path_factory.mktemp("plans"), redis_url) as app:
-        postgres_server.psql("\\c plans\nVACUUM ANALYZE users, identities;")  # as autovacuum does within a minute
+def postgresql(module_postgres_url: str, tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
+    with full_house(module_postgres_url, tmp_path_factory.mktemp("plans"), redis_url) as app:
+        with psycopg.connect(module_postgres_url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE users, identities")  # as autovacuum does within a minute
         yield app
-    postgres_server.psql("DROP DATABASE plans WITH (FORCE);")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, event, func, insert, select
 from support import FakeKakao, log_in, person
 
-from kakaoauth import create_app, emails, flows
+from kakaoauth import emails, flows
 from kakaoauth.audit import AuditEvent
 from kakaoauth.cli.terminal import Progress
 from kakaoauth.extensions import db
@@ -32,30 +32,10 @@ MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678900, UTC)
 Type = Callable[..., Result]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    folder: Path = tmp_path_factory.mktemp("csv")
-    url = f"sqlite:///{folder / 'users.db'}"
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgres_server")
-        server.psql("CREATE DATABASE csv;")
-        url = server.get_uri(database="csv")
-    settings = {"SECRET_KEY": "x" * 40, "REDIS_URL": request.getfixturevalue("redis_url"), "KAKAO_CLIENT_ID": "x"}
-    app = create_app({**settings, "DATABASE_URL": url, "INSTANCE_PATH": str(folder)})
-    with app.app_context():
-        db.create_all()
-    yield app
-    with app.app_context():
-        db.engine.dispose()
-    app.extensions["redis"].close()
-    if request.param == "postgresql":
-        server.psql("DROP DATABASE csv WITH (FORCE);")
-
-
 @pytest.fixture
-def site(database: Flask) -> Iterator[Flask]:
-    with database.app_context():
-        yield database
+def site(kept_app: Flask) -> Iterator[Flask]:
+    with kept_app.app_context():
+        yield kept_app
         db.session.rollback()
         for table in (User, AuditEvent, UnlinkJob):
             db.session.execute(delete(table))

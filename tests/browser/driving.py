@@ -32,6 +32,11 @@ def log_in_as(page: Page, site: Any, person: str, next_path: str = "") -> None:
         agree(page)
 
 
+def fits(page: Page) -> bool:
+    """Nothing has to be scrolled sideways."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
 def picture(page: Page, name: str) -> None:
     """Keep a picture for the README when asked to (`PICTURES=1 make test`)."""
     if os.environ.get("PICTURES"):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from driving import fits
 from playwright.sync_api import BrowserContext, expect
 
 
@@ -19,4 +20,4 @@ def test_api_can_be_tried_on_its_page_also_on_a_phone(context: Callable[..., Bro
         answer = operation.locator(".live-responses-table")
         expect(answer.locator("tbody .response-col_status")).to_have_text("401")
         expect(answer).to_contain_text("INVALID_ACCESS_TOKEN")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert fits(page)

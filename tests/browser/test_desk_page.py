@@ -4,16 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import agree, choose, log_in_as, press_login
-from playwright.sync_api import BrowserContext, Page, expect
+from driving import agree, choose, fits, log_in_as, press_login
+from playwright.sync_api import BrowserContext, expect
 
 pytestmark = pytest.mark.browser
 
 Context = Callable[..., BrowserContext]
-
-
-def fits(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
 def test_suspension_is_asked_done_noticed_and_written_down(context: Context, site: Any) -> None:

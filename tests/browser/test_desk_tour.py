@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import log_in_as, picture
+from driving import fits, log_in_as, picture
 from playwright.sync_api import BrowserContext, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 def look(page: Page, heading: str | re.Pattern[str], name: str) -> None:
     expect(page.locator("h1")).to_have_text(heading)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert fits(page)
     picture(page, name)
 
 

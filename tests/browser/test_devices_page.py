@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import log_in_as, picture
+from driving import fits, log_in_as, picture
 from playwright.sync_api import BrowserContext, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,7 @@ def test_lost_phone_is_found_and_ended_by_keyboard(context: Context, site: Any) 
     expect(here).to_contain_text("이 기기")
     expect(lost).to_contain_text("x · 마지막 사용 20")
     picture(page, "devices-ko")
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert fits(page)
     assert lost.get_by_role("button").evaluate("e => e.getBoundingClientRect().height") >= 44
     button = page.get_by_role("button", name="로그아웃: 카카오톡 인앱 · Android")
     button.focus()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import choose, log_in_as, picture
+from driving import choose, fits, log_in_as, picture
 from playwright.sync_api import BrowserContext, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,7 @@ def test_facebook_is_linked_used_and_unlinked_by_keyboard(context: Context, site
     link_facebook(page, "minji")
     expect(page).to_have_url(f"{site.url}/users/me/")
     expect(page.locator(".ways strong")).to_have_text(["카카오", "페이스북"])
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert fits(page)
 
     other = context().new_page()
     other.goto(f"{site.url}/facebook/login/")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import log_in_as
+from driving import fits, log_in_as
 from playwright.sync_api import BrowserContext, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -22,10 +22,6 @@ flows.transaction(make_counts)(tally, 1, 3000, random_seed=1)
 """
 #: Whether anything is drawn on the canvas.
 IS_DRAWN = "e => new Uint32Array(e.getContext('2d').getImageData(0, 0, e.width, e.height).data.buffer).some(p => p)"
-
-
-def fits(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
 def colour(page: Page) -> str:

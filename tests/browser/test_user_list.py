@@ -5,14 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import log_in_as
+from driving import fits, log_in_as
 from playwright.sync_api import BrowserContext, Page, expect
 
 pytestmark = pytest.mark.browser
-
-
-def fits(page: Page) -> bool:
-    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
 def downloaded(page: Page) -> str:
