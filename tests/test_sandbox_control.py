@@ -104,8 +104,10 @@ def test_allowed_addresses(sandbox):
     assert refused(answer, 401, -401)
     assert answer.json["msg"].startswith("ip mismatched! callerIp=127.0.0.1.")
     assert refused(sandbox.admin("GET", "/v1/user/ids"), 401, -401)
-    assert "access_token" in sandbox.tokens()
+    token_call = sandbox.exchange(sandbox.log_in())
+    assert (token_call.status_code, koe(token_call)) == (401, "KOE127")
     console(sandbox, allowed_ips=["192.0.2.1", "127.0.0.1"])
+    assert "access_token" in sandbox.tokens()
     assert sandbox.call("GET", "/v2/user/me", token).status_code == 200
 
 
@@ -138,18 +140,78 @@ def test_rights_of_the_admin_key(sandbox):
 
 
 def test_missing_redirect_uri_in_the_token_call(sandbox):
-    assert koe(sandbox.exchange(sandbox.log_in(), redirect_uri=None)) == "KOE303"
-    console(sandbox, token_redirect_uri_required=False)
     assert sandbox.exchange(sandbox.log_in(), redirect_uri=None).status_code == 200
     assert koe(sandbox.exchange(sandbox.log_in(), redirect_uri=OTHER_CALLBACK)) == "KOE303"
+    for switch in ({"token_redirect_uri_required": True}, {"token_redirect_uri_required": False, "strict": True}):
+        console(sandbox, **switch)
+        assert koe(sandbox.exchange(sandbox.log_in(), redirect_uri=None)) == "KOE303"
 
 
-def test_access_token_in_the_address(sandbox):
+WITH_A_TOKEN = (
+    ("GET", "/v2/user/me"),
+    ("POST", "/v2/user/me"),
+    ("GET", "/v1/user/access_token_info"),
+    ("GET", "/v2/user/scopes"),
+    ("GET", "/v1/oidc/userinfo"),
+    ("POST", "/v1/user/logout"),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), WITH_A_TOKEN)
+def test_access_token_in_the_address(sandbox, method, path):
     query = {"access_token": sandbox.tokens()["access_token"]}
-    assert refused(sandbox.server.get("/v2/user/me", query_string=query), 401, -401)
+    for switch in ({"strict": True}, {"strict": False, "access_token_in_query_allowed": False}):
+        console(sandbox, **switch)
+        assert sandbox.server.open(path, method=method, query_string=query).status_code in (400, 401)
     console(sandbox, access_token_in_query_allowed=True)
-    assert sandbox.server.get("/v2/user/me", query_string=query).status_code == 200
-    assert refused(sandbox.call("GET", "/v2/user/me", "wrong", query_string=query), 401, -401)
+    wrong = sandbox.call(method, path, "wrong", query_string=query)
+    assert refused(wrong, 401, -401), "the header counts before the address"
+    assert sandbox.server.open(path, method=method, query_string=query).status_code == 200
+
+
+def token_in_the_address(sandbox, query, **form):
+    query = {"client_id": SETTINGS.client_id, "client_secret": SETTINGS.client_secret} | query
+    return sandbox.server.post("/oauth/token", query_string=query, data=form)
+
+
+def test_token_parameters_in_the_address(sandbox):
+    grant = {"grant_type": "authorization_code", "redirect_uri": CALLBACK}
+    tokens = token_in_the_address(sandbox, grant | {"code": sandbox.log_in()})
+    assert tokens.status_code == 200
+    refresh = {"grant_type": "refresh_token", "refresh_token": tokens.json["refresh_token"]}
+    assert token_in_the_address(sandbox, refresh).status_code == 200
+    for switch in ({"strict": True}, {"strict": False, "token_parameters_in_query_allowed": False}):
+        console(sandbox, **switch)
+        refusal = token_in_the_address(sandbox, refresh)
+        assert koe(refusal) == "KOE101"
+        assert refusal.json["error_description"] == "Not exist client_id [null]"
+
+
+def test_token_parameters_from_address_and_body_make_one_set(sandbox):
+    code = sandbox.log_in()
+    half = {"grant_type": "authorization_code", "code": code}
+    answer = token_in_the_address(sandbox, half, code="another")
+    assert answer.json == {"error": "invalid_request", "error_description": "duplicated parameter: code"}
+    assert token_in_the_address(sandbox, half, code=code, redirect_uri=CALLBACK).status_code == 200
+
+
+def test_body_that_is_no_form_counts_as_nothing_beside_the_address(sandbox):
+    grant = {"grant_type": "authorization_code", "code": sandbox.log_in(), "client_id": SETTINGS.client_id}
+    answer = sandbox.server.post("/oauth/token", query_string=grant, json={"client_secret": SETTINGS.client_secret})
+    assert koe(answer) == "KOE010"
+
+
+def test_refresh_in_the_address_meets_the_faults_of_a_refresh(sandbox):
+    sandbox.break_("refresh", "KOE322")
+    assert koe(token_in_the_address(sandbox, {"grant_type": "refresh_token", "refresh_token": "x"})) == "KOE322"
+
+
+def test_strict_can_be_switched_on_the_page(sandbox):
+    page = sandbox.browser.get("/sandbox/console").text
+    assert {"strict", "token_parameters_in_query_allowed"} <= set(re.findall(r'type="checkbox" name="(\w+)"', page))
+    form = {"token": re.search(r'name="token" value="([^"]+)"', page)[1], "strict": "1", "client_secret": "x"}
+    assert sandbox.browser.post("/sandbox/console", data=form).status_code == 303
+    assert sandbox.api("GET", "console").json["strict"] is True
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,26 @@ def test_quota_is_refused_with_either_status(sandbox, tokens):
     assert me(sandbox, tokens).status_code == 200
 
 
+@pytest.mark.parametrize("code", ["KOE114", "KOE126", "KOE127"])
+def test_code_of_the_token_call_never_stands_on_a_page(code):
+    assert FAULTS[code].endpoints <= {"token", "refresh"}
+
+
+def test_expired_token_says_so_in_the_reason(sandbox, tokens):
+    sandbox.clock.advance(21600)
+    assert me(sandbox, tokens).json["reason"] == "ACCESS_TOKEN_EXPIRED"
+    unknown = sandbox.call("GET", "/v2/user/me", "never-issued").json
+    assert (unknown["code"], "reason" in unknown) == (-401, False)
+
+
+def test_reason_goes_with_a_kapi_code(sandbox, tokens):
+    sandbox.break_("user_me", "-401", reason="ACCESS_TOKEN_EXPIRED")
+    assert me(sandbox, tokens).json["reason"] == "ACCESS_TOKEN_EXPIRED"
+    for fault, reason in (("http_503", "ACCESS_TOKEN_EXPIRED"), ("-401", "too bad\n"), ("-401", 7)):
+        body = {"endpoint": "user_me", "fault": fault, "reason": reason}
+        assert sandbox.api("POST", "faults", body).status_code == 400
+
+
 def test_missing_consent_names_the_scopes(sandbox, tokens):
     sandbox.break_("user_me", "-402", fields=["talk_message"])
     assert me(sandbox, tokens).json["required_scopes"] == ["talk_message"]

@@ -109,6 +109,28 @@ def test_item_dropped_from_the_console_stays_listed(tmp_path):
     assert answer.json["scopes"][0]["agreed"] is False
 
 
+@pytest.mark.parametrize("wanted", ["friends", "name"])
+def test_item_that_is_not_configured_and_was_never_agreed_to_is_not_listed(sandbox, wanted):
+    token = sandbox.tokens()["access_token"]
+    listed = sandbox.call("GET", "/v2/user/scopes", token).json["scopes"]
+    assert {scope["id"] for scope in listed} == {"profile_nickname", "profile_image", "account_email"}
+    both = {"scopes": f'["{wanted}","account_email"]'}
+    answer = sandbox.call("GET", "/v2/user/scopes", token, query_string=both)
+    assert [scope["id"] for scope in answer.json["scopes"]] == ["account_email"]
+    alone = sandbox.call("GET", "/v2/user/scopes", token, query_string={"scopes": f'["{wanted}"]'})
+    assert refused(alone, 400, -2)
+
+
+def test_item_withdrawn_after_the_console_dropped_it_is_not_listed_any_more(tmp_path):
+    Sandbox(state_file=tmp_path / "s.json").log_in()
+    later = Sandbox(state_file=tmp_path / "s.json", consent_items=NICKNAME_ONLY)
+    withdrawn = later.admin("POST", "/v2/user/revoke/scopes", 3902187701, scopes='["account_email"]')
+    assert [(scope["id"], scope["agreed"]) for scope in withdrawn.json["scopes"]] == [("account_email", False)]
+    left = later.admin("GET", "/v2/user/scopes", 3902187701).json["scopes"]
+    assert "account_email" not in {scope["id"] for scope in left}
+    assert refused(later.admin("GET", "/v2/user/scopes", 3902187701, scopes='["account_email"]'), 400, -2)
+
+
 def test_id_list_in_pages(sandbox):
     for person in ("haneul", "bigid", "noemail"):
         sandbox.log_in(person, prompt="login")

@@ -8,7 +8,7 @@ from flask import request
 
 from kakaoauth.sandbox.context import current_state
 from kakaoauth.sandbox.endpoints import name_of
-from kakaoauth.sandbox.errors import KapiError
+from kakaoauth.sandbox.errors import KapiError, KauthError
 from kakaoauth.sandbox.model import AccessToken, Link
 from kakaoauth.sandbox.people import Person
 
@@ -32,7 +32,7 @@ def parameters() -> dict[str, str]:
 
 def find_caller(*, admin_allowed: bool = True) -> Caller:
     """Return the caller. :raise KapiError: -401, -2 or -101."""
-    scheme, credentials = _authorization()
+    scheme, credentials = read_credentials()
     if scheme == "bearer":
         link, token = find_bearer(credentials)
         person = current_state().people[link.person]
@@ -46,7 +46,7 @@ def find_caller(*, admin_allowed: bool = True) -> Caller:
 
 
 def require_admin() -> None:
-    scheme, credentials = _authorization()
+    scheme, credentials = read_credentials()
     if scheme != "kakaoak":
         raise KapiError(-401, "no authentication key!", status=401)
     _check_admin_key(credentials)
@@ -61,7 +61,7 @@ def find_bearer(credentials: str) -> tuple[Link, AccessToken]:
     if token is None or link is None:
         raise KapiError(-401, "this access token does not exist", status=401)
     if token.expires_at <= state.clock.now():
-        raise KapiError(-401, "this access token is already expired", status=401)
+        raise KapiError(-401, "this access token is already expired", status=401, reason="ACCESS_TOKEN_EXPIRED")
     return link, token
 
 
@@ -71,18 +71,24 @@ def parse_long(text: str, name: str) -> int:
     return int(text)
 
 
-def _authorization() -> tuple[str, str]:
+def read_credentials() -> tuple[str, str]:
+    """Return the scheme in lower case and what follows it; a token in the address counts as a bearer's."""
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    if not scheme and "access_token" in request.args and current_state().settings.access_token_in_query_allowed:
+    if not scheme and "access_token" in request.args and current_state().settings.allows_access_token_in_query:
         return "bearer", request.args["access_token"]
     return scheme.lower(), credentials.strip()
 
 
 def check_address() -> None:
-    """Let only the console's allowed addresses call kapi. :raise KapiError: -401."""
+    """Let only the console's allowed addresses call. :raise KapiError: -401. :raise KauthError: KOE127."""
     allowed = current_state().settings.allowed_ips
-    if allowed and request.path.startswith(("/v1/", "/v2/")) and request.remote_addr not in allowed:
-        raise KapiError(-401, f"ip mismatched! callerIp={request.remote_addr}. check out registered ips.", status=401)
+    if not allowed or request.remote_addr in allowed:
+        return
+    words = f"ip mismatched! callerIp={request.remote_addr}. check out registered ips."
+    if request.path.startswith(("/v1/", "/v2/")):
+        raise KapiError(-401, words, status=401)
+    if request.path == "/oauth/token":
+        raise KauthError("misconfigured", words, "KOE127", status=401)
 
 
 def _check_admin_key(sent: str) -> None:

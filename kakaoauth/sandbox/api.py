@@ -63,14 +63,15 @@ def catalogue() -> Response:
 @bp.post("/faults")
 def arm() -> Response:
     """Switch a fault on; without a fault the address works again."""
-    body = read_body("endpoint", "fault", "calls", "milliseconds", "status", "fields")
+    body = read_body("endpoint", "fault", "calls", "milliseconds", "status", "fields", "reason")
     switchboard = current_state().switchboard
     endpoint = text_of(body, "endpoint")
     if body.get("fault") is None:
         switchboard.disarm(endpoint)
         return faults()
     numbers = {name: body.get(name) for name in ("calls", "milliseconds", "status")}
-    switchboard.arm(Armed(endpoint, text_of(body, "fault"), fields=tuple(texts_of(body, "fields")), **numbers))
+    fault, fields = text_of(body, "fault"), tuple(texts_of(body, "fields"))
+    switchboard.arm(Armed(endpoint, fault, fields=fields, reason=text_of(body, "reason") or None, **numbers))
     return faults()
 
 

@@ -93,7 +93,7 @@ def _items(name: str, value: Any) -> tuple[ConsentItem, ...]:
 
 SWITCHES = (
     *("login_enabled", "oidc", "test_app", "under_14_allowed", "legacy_fields"),
-    *("token_redirect_uri_required", "access_token_in_query_allowed"),
+    *("strict", "token_redirect_uri_required", "access_token_in_query_allowed", "token_parameters_in_query_allowed"),
 )
 LISTS = ("members", "redirect_uris", "logout_redirect_uris", "allowed_ips")
 TEXTS = ("client_secret", "unlink_webhook_url", "account_status_webhook_url")

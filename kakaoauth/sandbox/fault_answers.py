@@ -12,6 +12,7 @@ from kakaoauth.sandbox.endpoints import PAGES
 from kakaoauth.sandbox.errors import KapiError, KauthError, PageError
 from kakaoauth.sandbox.facebook.dialog_answer import location_of
 from kakaoauth.sandbox.facebook.fault_codes import DIALOG_FAULTS, GRAPH_FAULTS, graph_fault
+from kakaoauth.sandbox.fault_catalogue import is_kapi_code
 from kakaoauth.sandbox.fault_codes import KAPI_CODES, KAUTH_CODES, REDIRECT_ERRORS
 from kakaoauth.sandbox.pages import redirect_back
 from kakaoauth.sandbox.settings import SandboxSettings
@@ -37,7 +38,7 @@ def answer_instead(armed: Armed, request: Request, settings: SandboxSettings) ->
         return _back_from_dialog(name, request, settings)
     if name.startswith("KOE"):
         raise _koe_error(armed, request)
-    if name.lstrip("-").isdecimal():
+    if is_kapi_code(name):
         raise _kapi_error(armed, settings)
     if name.startswith("back_"):
         return _back(name.removeprefix("back_"), request, settings)
@@ -62,14 +63,16 @@ def _koe_error(armed: Armed, request: Request) -> Exception:
         return PageError(armed.fault, status=armed.status or 400)
     error, description, status = KAUTH_CODES[armed.fault]
     # As with Kakao, this description repeats the code: a client must not log it
-    text = description.replace("{code}", request.form.get("code", "null"))
+    text = description.replace("{code}", request.form.get("code", request.args.get("code", "null")))
     return KauthError(error, text, armed.fault, status=armed.status or status)
 
 
 def _kapi_error(armed: Armed, settings: SandboxSettings) -> Exception:
     code = int(armed.fault)
     msg, status = KAPI_CODES[code]
-    error = KapiError(code, msg.replace("{app_id}", str(settings.app_id)), status=armed.status or status)
+    error = KapiError(
+        code, msg.replace("{app_id}", str(settings.app_id)), status=armed.status or status, reason=armed.reason
+    )
     if code == -402:
         required = list(armed.fields) or ["account_email"]
         error.body |= {"api_type": "USER_ME", "required_scopes": required, "allowed_scopes": ["profile_nickname"]}

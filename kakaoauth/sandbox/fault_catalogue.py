@@ -43,6 +43,10 @@ class Kind:
     endpoints: frozenset[str]
 
 
+def is_kapi_code(name: str) -> bool:
+    return name.lstrip("-").isdecimal()
+
+
 def _kinds() -> list[Kind]:
     codes = {code: _endpoints_of(code) for code in sorted({*PAGE_CODES, *KAUTH_CODES})}
     return [

@@ -6,7 +6,8 @@ PAGE_CODES = (
     *("KOE101", "KOE102", "KOE201", "KOE202", "KOE203", "KOE204", "KOE205", "KOE207"),
 )
 
-# In JSON: code -> (error, error_description, status); statuses of KOE003, 101, 237 and 319 are not documented
+# In JSON: code -> (error, error_description, status); statuses of KOE003, 101, 114, 126, 127, 237 and 319
+# are not documented, nor are the names and words of KOE114 to 127
 KAUTH_CODES: dict[str, tuple[str, str, int]] = {
     "KOE001": ("invalid_request", "malformed request", 400),
     "KOE002": ("invalid_request", "no such address", 404),
@@ -16,6 +17,9 @@ KAUTH_CODES: dict[str, tuple[str, str, int]] = {
     "KOE009": ("misconfigured", "invalid android_key_hash or ios_bundle_id or web_site_url", 400),
     "KOE010": ("invalid_client", "Bad client credentials", 401),
     "KOE101": ("invalid_client", "Not exist client_id [null]", 401),
+    "KOE114": ("invalid_grant", "Application ID mismatch", 400),
+    "KOE126": ("misconfigured", "the app is not configured for this request", 400),
+    "KOE127": ("misconfigured", "ip mismatched! check out registered ips.", 401),
     "KOE237": ("invalid_request", "token request rate limit exceeded", 400),
     "KOE303": ("invalid_grant", "Redirect URI mismatch.", 400),
     "KOE310": ("unsupported_grant_type", "unsupported grant_type: null", 400),
@@ -29,7 +33,7 @@ KAUTH_CODES: dict[str, tuple[str, str, int]] = {
 }
 TOKENINFO_CODES = frozenset({"KOE400", "KOE401", "KOE402", "KOE403"})
 REFRESH_ONLY = frozenset({"KOE319", "KOE322"})
-CODE_ONLY = frozenset({"KOE303", "KOE320"})
+CODE_ONLY = frozenset({"KOE114", "KOE303", "KOE320"})
 
 # kapi: code -> (msg, status). 400 also where no status is documented
 KAPI_CODES: dict[int, tuple[str, int]] = {
@@ -45,6 +49,7 @@ KAPI_CODES: dict[int, tuple[str, int]] = {
     -10: ("API limit has been exceeded.", 429),
     -11: ("quota of the paid API has been exceeded.", 400),
     -12: ("the app or the developer account is sanctioned.", 403),
+    -13: ("the app is suspended after long inactivity.", 403),
     -101: ("this user is not linked to the app", 400),
     -102: ("already registered", 400),
     -103: ("dormant or non-existent account.", 400),

@@ -38,6 +38,7 @@ def _read_form() -> Armed:
         milliseconds=_number("milliseconds"),
         status=_number("status"),
         fields=tuple(request.form.get("fields", "").split()),
+        reason=request.form.get("reason", "").strip() or None,
     )
 
 

@@ -6,7 +6,15 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
-from kakaoauth.sandbox.access import Caller, find_bearer, find_caller, parameters, parse_long, require_admin
+from kakaoauth.sandbox.access import (
+    Caller,
+    find_bearer,
+    find_caller,
+    parameters,
+    parse_long,
+    read_credentials,
+    require_admin,
+)
 from kakaoauth.sandbox.context import current_state
 from kakaoauth.sandbox.errors import KapiError
 from kakaoauth.sandbox.pages import json_answer
@@ -35,9 +43,8 @@ def me() -> Response:
 @bp.get("/v1/user/access_token_info")
 def access_token_info() -> Response:
     state = current_state()
-    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    credentials = credentials.strip()
-    if scheme.lower() != "bearer" or not credentials:
+    scheme, credentials = read_credentials()
+    if scheme != "bearer" or not credentials:
         raise KapiError(-2, "access token is missing.")
     if len(credentials) > LONGEST_TOKEN:
         raise KapiError(-2, "too long for access token.")

@@ -19,7 +19,10 @@ def scopes() -> Response:
     caller = find_caller()
     sent = parameters()
     wanted = read_json_list(sent["scopes"], "scopes") if sent.get("scopes") else None
-    return json_answer(_answer(caller, wanted))
+    shown = [name for name in _known(caller) if wanted is None or name in wanted]
+    if wanted is not None and not shown:
+        raise _nothing("get", wanted)
+    return json_answer(_answer(caller, shown))
 
 
 @bp.post("/v2/user/revoke/scopes")
@@ -37,19 +40,14 @@ def revoke() -> Response:
                 f"[{', '.join(locked)}] is not revocable. check out if it's set as required on developers.kakao.com",
                 status=403,
             )
+        # Named before they are withdrawn: an item the console has dropped is known by its consent alone
+        shown = [name for name in _known(caller) if name in wanted]
         for name in wanted:
             caller.link.agreed.pop(name, None)
-    return json_answer(_answer(caller, wanted))
+    return json_answer(_answer(caller, shown))
 
 
-def _answer(caller: Caller, wanted: list[str] | None) -> dict[str, Any]:
-    known = _known(caller)
-    shown = known if wanted is None else [name for name in known if name in wanted]
-    if wanted is not None and not shown:
-        # A consent withdrawn a moment ago from an item no longer configured leaves nothing to list
-        shown = [name for name in wanted if name in CATALOGUE and name not in known]
-        if not shown:
-            raise _nothing("get", wanted)
+def _answer(caller: Caller, shown: list[str]) -> dict[str, Any]:
     return {"id": caller.link.user_id, "scopes": [_describe(name, caller) for name in shown]}
 
 

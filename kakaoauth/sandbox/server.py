@@ -163,13 +163,18 @@ def bind(app: Flask, port: int) -> SandboxServer:
 def serve(settings: SandboxSettings, port: int) -> None:
     """Serve until interrupted. :raise OSError: the port is taken."""
     with bind(create_sandbox(settings), port) as server:
-        if not access_log.handlers:
-            handler = logging.StreamHandler()
-            handler.setFormatter(logging.Formatter("[sandbox] %(asctime)s %(message)s", "%H:%M:%S"))
-            access_log.addHandler(handler)
-            access_log.propagate = False
-        access_log.setLevel(logging.INFO)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            pass
+        run(server)
+
+
+def run(server: SandboxServer) -> None:
+    """Answer until interrupted, with a line on standard error for each request."""
+    if not access_log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("[sandbox] %(asctime)s %(message)s", "%H:%M:%S"))
+        access_log.addHandler(handler)
+        access_log.propagate = False
+    access_log.setLevel(logging.INFO)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass

@@ -81,10 +81,12 @@ class SandboxSettings:
     under_14_allowed: bool = False
     allowed_ips: tuple[str, ...] = ()  # empty: every address may call kapi
     admin_key_apis: tuple[str, ...] | None = None  # None: every API
-    # Kakao's documents require the parameter; some libraries leave it out
-    token_redirect_uri_required: bool = True
-    # ... and to put the access token into a header; some libraries still send it in the address
-    access_token_in_query_allowed: bool = False
+    # Many public clients do not keep to Kakao's documents and work with Kakao all the same: they leave redirect_uri
+    # out of the token call, send the access token in the address, the token call's parameters too
+    token_redirect_uri_required: bool = False
+    access_token_in_query_allowed: bool = True
+    token_parameters_in_query_allowed: bool = True
+    strict: bool = False  # True: as in the documents, whatever the three above say
     facebook: FacebookSettings = field(default_factory=FacebookSettings)
 
     def __post_init__(self) -> None:
@@ -114,6 +116,18 @@ class SandboxSettings:
             raise ValueError("a consent item is listed twice")
         if "profile" in ids and {"profile_nickname", "profile_image"} & set(ids):
             raise ValueError("the old item 'profile' excludes profile_nickname and profile_image")
+
+    @property
+    def requires_token_redirect_uri(self) -> bool:
+        return self.strict or self.token_redirect_uri_required
+
+    @property
+    def allows_access_token_in_query(self) -> bool:
+        return self.access_token_in_query_allowed and not self.strict
+
+    @property
+    def allows_token_parameters_in_query(self) -> bool:
+        return self.token_parameters_in_query_allowed and not self.strict
 
     def find_item(self, item_id: str) -> ConsentItem | None:
         return next((item for item in self.consent_items if item.id == item_id), None)

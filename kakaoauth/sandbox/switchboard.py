@@ -1,5 +1,6 @@
 """Which fault is armed at which address, and for how many calls."""
 
+import re
 import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -8,6 +9,7 @@ from kakaoauth.sandbox import fault_catalogue
 
 LONGEST_WAIT = 120_000  # milliseconds
 MOST_CALLS = 1_000_000
+REASON = re.compile(r"[A-Z][A-Z0-9_]{0,59}")
 
 
 class FaultError(ValueError):
@@ -24,6 +26,7 @@ class Armed:
     milliseconds: int | None = None
     status: int | None = None
     fields: tuple[str, ...] = field(default=())
+    reason: str | None = None  # beside a kapi code
 
     def __post_init__(self) -> None:
         if self.fault not in fault_catalogue.FAULTS:
@@ -33,6 +36,8 @@ class Armed:
         _check_range("calls", self.calls, 1, MOST_CALLS)
         _check_range("milliseconds", self.milliseconds, 0, LONGEST_WAIT)
         _check_range("status", self.status, 200, 599)
+        if self.reason is not None:
+            _check_reason(self.reason, self.fault)
 
 
 class Switchboard:
@@ -67,6 +72,13 @@ class Switchboard:
     def armed(self) -> list[dict[str, Any]]:
         with self._lock:
             return [asdict(fault) for fault in self._armed.values()]
+
+
+def _check_reason(reason: str, fault: str) -> None:
+    if not fault_catalogue.is_kapi_code(fault):
+        raise FaultError(f"reason goes with a kapi code, not with {fault}")
+    if not REASON.fullmatch(reason):
+        raise FaultError("reason must look like ACCESS_TOKEN_EXPIRED")
 
 
 def _check_range(name: str, value: int | None, low: int, high: int) -> None:

@@ -14,6 +14,10 @@ TOOL_TEXTS: dict[str, tuple[str, str]] = {
     "console_oidc": ("OpenID Connect 사용", "OpenID Connect is ON"),
     "console_test_app": ("테스트 앱 (멤버가 아니면 KOE005)", "Test app (KOE005 for all but its members)"),
     "console_under_14_allowed": ("만 14세 미만 허용", "People under 14 may log in"),
+    "console_strict": (
+        "카카오 문서대로만 받음 (아래 세 가지를 모두 거절)",
+        "As strict as Kakao's documents (refuses the three below)",
+    ),
     "console_token_redirect_uri_required": (
         "토큰 요청에 redirect_uri 필수 (없으면 KOE303)",
         "The token call must name its redirect_uri (else KOE303)",
@@ -21,6 +25,10 @@ TOOL_TEXTS: dict[str, tuple[str, str]] = {
     "console_access_token_in_query_allowed": (
         "주소의 access_token도 받음 (끄면 헤더만)",
         "Takes an access_token in the address, too (off: header only)",
+    ),
+    "console_token_parameters_in_query_allowed": (
+        "토큰 요청의 파라미터를 주소로도 받음 (끄면 본문만)",
+        "Takes the token call's parameters in the address, too (off: body only)",
     ),
     "console_legacy_fields": ("지원 중단된 has_…, properties 필드 포함", "Deprecated has_… and properties fields"),
     "console_members": ("테스트 앱 멤버 (사람의 키)", "Members of the test app (keys of people)"),
@@ -52,6 +60,7 @@ TOOL_TEXTS: dict[str, tuple[str, str]] = {
         "Milliseconds (delay: before the answer, drip: for each byte)",
     ),
     "faults_status": ("HTTP 상태 (비우면 카카오와 같게)", "HTTP status (empty: as with Kakao)"),
+    "faults_reason": ("reason (kapi 오류와 함께)", "reason (beside a kapi error)"),
     "faults_fields": ("빼놓을 필드 (omit_fields)", "Fields to leave out (omit_fields)"),
     "group_koe": ("KOE 오류", "KOE errors"),
     "group_kapi": ("kapi 오류", "kapi errors"),

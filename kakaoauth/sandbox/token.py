@@ -6,6 +6,7 @@ import hmac
 from typing import Any
 
 from flask import Blueprint, Response, request
+from werkzeug.datastructures import MultiDict
 
 from kakaoauth.sandbox.context import current_state
 from kakaoauth.sandbox.errors import KauthError
@@ -24,7 +25,7 @@ REFRESH_WINDOW_SECONDS = 3600
 @bp.post("/oauth/token")
 def token() -> Response:
     state = current_state()
-    form = _read_form()
+    form = _read_parameters(state)
     _authenticate_client(form, state)
     if not state.settings.login_enabled:
         raise KauthError("misconfigured", "Kakao Login is not activated", "KOE004")
@@ -38,14 +39,22 @@ def token() -> Response:
     raise KauthError("unsupported_grant_type", f"unsupported grant_type: {grant_type or 'null'}", "KOE310")
 
 
-def _read_form() -> dict[str, str]:
-    """Return the form body; anything else (JSON, multipart, query) counts as nothing, as with Kakao."""
-    if request.mimetype != "application/x-www-form-urlencoded":
-        return {}
-    for name, values in request.form.lists():
-        if len(values) > 1:
-            raise KauthError("invalid_request", f"duplicated parameter: {name}")
-    return request.form.to_dict()
+def _read_parameters(state: State) -> dict[str, str]:
+    """Return the form body and, unless the sandbox is strict, the query; JSON and multipart count as nothing.
+
+    :raise KauthError: a parameter came twice, or from two places that contradict each other.
+    """
+    places: list[MultiDict[str, str]] = (
+        [request.form] if request.mimetype == "application/x-www-form-urlencoded" else []
+    )
+    if state.settings.allows_token_parameters_in_query:
+        places.append(request.args)
+    found: dict[str, str] = {}
+    for place in places:
+        for name, values in place.lists():
+            if len(values) > 1 or found.setdefault(name, values[0]) != values[0]:
+                raise KauthError("invalid_request", f"duplicated parameter: {name}")
+    return found
 
 
 def _authenticate_client(form: dict[str, str], state: State) -> None:
@@ -65,7 +74,7 @@ def _exchange(form: dict[str, str], state: State) -> dict[str, Any]:
     # Spent before the remaining checks: a wrong verifier or address gets one guess, not many
     state.grants.spend_code(code)
     sent_uri = form.get("redirect_uri")
-    if sent_uri is None and not state.settings.token_redirect_uri_required:
+    if sent_uri is None and not state.settings.requires_token_redirect_uri:
         sent_uri = code.request.redirect_uri
     if sent_uri != code.request.redirect_uri:
         raise KauthError("invalid_grant", "Redirect URI mismatch.", "KOE303")
