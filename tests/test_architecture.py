@@ -81,6 +81,7 @@ FLOORS: dict[int, set[str]] = {
         "database",
         "emails",
         "logs",
+        "sqlite",
         "visitors",
     },
 }
