@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NoReturn
 
 import click
@@ -19,7 +20,7 @@ def end(error: ConfigError, arguments: Sequence[str]) -> NoReturn:
     :param arguments: `sys.argv`. Flask needs a site before it reads `kakao doctor --json` itself.
     """
     words = list(arguments[1:])
-    for place, pair in enumerate(zip(words, words[1:], strict=False)):
+    for place, pair in enumerate(pairwise(words)):
         if pair == ("kakao", "doctor"):
             _report(error, words[place + 2 :])
     print(f"kakaoauth: {error}", file=sys.stderr)
