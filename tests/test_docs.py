@@ -241,7 +241,7 @@ def test_codes_in_the_guide_are_those_the_code_knows(guide: str) -> None:
 
 
 CATALOGUE = ROOT / "kakaoauth/translations/ko/LC_MESSAGES/messages.po"
-METHODS = [("kakaoauth/**.py", "python"), ("templates/sandbox/**.html", "ignore"), ("templates/**.html", "jinja2")]
+METHODS = [("kakaoauth/**.py", "python"), ("templates/**.html", "jinja2")]
 KEYWORDS = {**DEFAULT_KEYWORDS, "lazy_gettext": None}
 CURE = "`make translations` compiles messages.po"
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kakaoauth.sandbox.app import create_sandbox
-from kakaoauth.sandbox.facebook.settings import FacebookSettings
 from kakaoauth.sandbox.server import bind, run
-from kakaoauth.sandbox.settings import SandboxSettings
-from kakaoauth.sandbox.storage import StateFileError
+from kakaoauth.sandbox.state.facebook_settings import FacebookSettings
+from kakaoauth.sandbox.state.file import StateFileError
+from kakaoauth.sandbox.state.settings import SandboxSettings
 
 SITE = "http://localhost:8000"
 

@@ -18,8 +18,8 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
 from kakaoauth.sandbox.app import LARGEST_BODY, create_sandbox
-from kakaoauth.sandbox.context import EXTENSION
-from kakaoauth.sandbox.settings import SandboxSettings
+from kakaoauth.sandbox.state.context import EXTENSION
+from kakaoauth.sandbox.state.settings import SandboxSettings
 from kakaoauth.sandbox.transport import ENVIRON_KEY, Transport, in_chunks
 
 ADDRESS = "127.0.0.1"  # never another one: whoever reaches the sandbox can be anybody in it
