@@ -75,7 +75,7 @@ def sandbox(port: int | None, strict: bool) -> None:
         account_status_webhook_url=f"{site}/webhooks/kakao/account-status/",
         state_file=Path(config["INSTANCE_PATH"]) / "sandbox.json",
         strict=strict,
-        facebook=_facebook_corner(site),
+        facebook=_facebook_settings(site),
     )
     try:
         serve(settings, port)
@@ -86,7 +86,7 @@ def sandbox(port: int | None, strict: bool) -> None:
         sys.exit(1)
 
 
-def _facebook_corner(site: str) -> FacebookSettings:
+def _facebook_settings(site: str) -> FacebookSettings:
     config = current_app.config
     return FacebookSettings(
         client_id=SANDBOX_FACEBOOK_CLIENT_ID,

@@ -53,7 +53,7 @@ def create_sandbox(settings: SandboxSettings, *, clock: Clock | None = None, key
     app.before_request(hooks.before)
     app.before_request(check_address)
     # Flask calls these from the last to the first: a fault's answer gets headers, too, and the log sees the end
-    app.after_request(hooks.note)
+    app.after_request(hooks.write_to_log)
     app.after_request(responses.add_headers)
     app.after_request(hooks.after)
     add_converters(app)

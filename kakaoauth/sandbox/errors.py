@@ -1,4 +1,4 @@
-"""How the sandbox refuses, in Kakao's three voices.
+"""How the sandbox refuses, in Kakao's three formats.
 
 Refusal
 ├── PageError    an HTML page on the sandbox's own host: the site never hears of it

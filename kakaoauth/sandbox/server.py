@@ -22,7 +22,7 @@ from kakaoauth.sandbox.state.context import EXTENSION
 from kakaoauth.sandbox.state.settings import SandboxSettings
 from kakaoauth.sandbox.transport import ENVIRON_KEY, Transport, in_chunks
 
-ADDRESS = "127.0.0.1"  # never another one: whoever reaches the sandbox can be anybody in it
+ADDRESS = "127.0.0.1"  # never another one: everybody who reaches the sandbox can be anybody in it
 access_log = logging.getLogger("kakaoauth.sandbox.access")
 
 

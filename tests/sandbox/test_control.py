@@ -485,7 +485,7 @@ def test_odd_person_is_refused(sandbox, person):
 
 
 def test_people_are_limited(sandbox, monkeypatch):
-    monkeypatch.setattr("kakaoauth.sandbox.control.api_people.MOST", 1)
+    monkeypatch.setattr("kakaoauth.sandbox.control.api_people.MOST_PEOPLE", 1)
     assert sandbox.api("POST", "people", {"nickname": "가"}).status_code == 201
     assert sandbox.api("POST", "people", {"nickname": "나"}).status_code == 400
 
@@ -499,7 +499,7 @@ def test_person_leaves(sandbox):
     assert sandbox.api("DELETE", "people/haneul").status_code == 400
 
 
-# The door
+# Who may use it
 
 
 CHANGES = [

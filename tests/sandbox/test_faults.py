@@ -236,7 +236,7 @@ def test_somebody_else_answers(sandbox, tokens):
     assert discovered["issuer"] == "https://issuer.invalid"
 
 
-def test_refusals_are_not_spoilt(sandbox):
+def test_refusals_are_not_changed(sandbox):
     sandbox.break_("user_me", "other_id")
     assert refused(sandbox.call("GET", "/v2/user/me", "no-token"), 401, -401)
 
@@ -306,7 +306,7 @@ def test_refresh_breaks_without_the_code_exchange_and_the_reverse(sandbox, token
     assert sandbox.refresh(tokens["refresh_token"]).status_code == 200
 
 
-def test_code_is_unspent_after_an_error_but_spent_when_the_answer_is_spoilt(sandbox):
+def test_code_is_unspent_after_an_error_but_spent_when_the_answer_is_changed(sandbox):
     code = sandbox.log_in()
     sandbox.break_("token", "http_503", calls=1)
     assert sandbox.exchange(code).status_code == 503
@@ -357,7 +357,7 @@ def test_fault_page(sandbox):
     assert sandbox.authorize().status_code == 503
     send(endpoint="token", fault="empty")
     send(off="token")
-    assert sandbox.state.switchboard.armed() == []
+    assert sandbox.state.faults.describe() == []
     for odd in ({"endpoint": "authorize", "fault": "-1"}, {"endpoint": "token", "fault": "empty", "calls": "many"}):
         answer = send(**odd)
         assert answer.status_code == 422

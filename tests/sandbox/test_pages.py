@@ -172,7 +172,7 @@ def test_odd_form_comes_back_with_the_reason_and_what_was_typed(sandbox, form):
 
 
 def test_made_people_are_limited(sandbox, monkeypatch):
-    monkeypatch.setattr("kakaoauth.sandbox.kakao.authorize.MOST", 1)
+    monkeypatch.setattr("kakaoauth.sandbox.kakao.authorize.MOST_PEOPLE", 1)
     assert make(sandbox, nickname="a").status_code == 303
     assert make(sandbox, nickname="b").status_code == 422
 

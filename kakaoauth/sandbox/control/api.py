@@ -9,7 +9,7 @@ from kakaoauth.sandbox.control.console import ConsoleError, change_console, desc
 from kakaoauth.sandbox.control.console_facebook import describe_app
 from kakaoauth.sandbox.control.key_actions import ACTIONS, change_keys, describe_keys
 from kakaoauth.sandbox.control.requests import ControlError, check_header, flag_of, read_body, refuse, text_of, texts_of
-from kakaoauth.sandbox.faults.active import Armed, FaultError
+from kakaoauth.sandbox.faults.active import ActiveFault, FaultError
 from kakaoauth.sandbox.faults.catalogue import FAULTS
 from kakaoauth.sandbox.pages.responses import json_answer
 from kakaoauth.sandbox.state.context import current_state
@@ -28,7 +28,7 @@ def state() -> Response:
     return json_answer(
         {
             "console": describe_console(now.settings),
-            "faults": now.switchboard.armed(),
+            "faults": now.faults.describe(),
             "clock": _clock(),
             "keys": describe_keys(now),
             "linked": sorted(now.links),
@@ -50,7 +50,7 @@ def set_console() -> Response:
 
 @bp.get("/faults")
 def faults() -> Response:
-    return json_answer(current_state().switchboard.armed())
+    return json_answer(current_state().faults.describe())
 
 
 @bp.get("/faults/catalogue")
@@ -61,23 +61,23 @@ def catalogue() -> Response:
 
 
 @bp.post("/faults")
-def arm() -> Response:
+def switch_on() -> Response:
     """Switch a fault on; without a fault the address works again."""
     body = read_body("endpoint", "fault", "calls", "milliseconds", "status", "fields", "reason")
-    switchboard = current_state().switchboard
+    active = current_state().faults
     endpoint = text_of(body, "endpoint")
     if body.get("fault") is None:
-        switchboard.disarm(endpoint)
+        active.switch_off(endpoint)
         return faults()
     numbers = {name: body.get(name) for name in ("calls", "milliseconds", "status")}
     fault, fields = text_of(body, "fault"), tuple(texts_of(body, "fields"))
-    switchboard.arm(Armed(endpoint, fault, fields=fields, reason=text_of(body, "reason") or None, **numbers))
+    active.switch_on(ActiveFault(endpoint, fault, fields=fields, reason=text_of(body, "reason") or None, **numbers))
     return faults()
 
 
 @bp.delete("/faults")
-def disarm() -> Response:
-    current_state().switchboard.clear()
+def switch_off() -> Response:
+    current_state().faults.clear()
     return faults()
 
 

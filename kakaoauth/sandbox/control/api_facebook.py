@@ -1,4 +1,4 @@
-"""The JSON control API of the Facebook corner: app, people, tokens, callbacks."""
+"""The JSON control API, for Facebook: app, people, tokens, callbacks."""
 
 from flask import Blueprint, Response, request
 

@@ -7,7 +7,7 @@ from kakaoauth.sandbox.delivery.outbox import Delivery
 from kakaoauth.sandbox.kakao.security_events import REFERRERS
 from kakaoauth.sandbox.kakao.webhooks import WebhookError, person_leaves, send_event, send_unlink
 from kakaoauth.sandbox.pages.responses import json_answer
-from kakaoauth.sandbox.people.forms import MOST, FormError
+from kakaoauth.sandbox.people.forms import MOST_PEOPLE, FormError
 from kakaoauth.sandbox.people.from_json import describe_person, person_from_json
 from kakaoauth.sandbox.people.kakao import Person
 from kakaoauth.sandbox.state.context import current_state
@@ -32,7 +32,7 @@ def set_person() -> Response:
     state, body = current_state(), read_body()
     before = state.people.get(text_of(body, "key"))
     with state.changing():
-        if before is None and sum(person.made for person in state.people.values()) >= MOST:
+        if before is None and sum(person.made for person in state.people.values()) >= MOST_PEOPLE:
             raise ControlError("too many people were made")
         if before is not None and body.get("user_id", before.user_id) != before.user_id:
             raise ControlError("user_id: it never changes")

@@ -1,4 +1,4 @@
-"""The page with the Facebook corner: how to point a site at it, who uses the app, the callbacks."""
+"""The page about Facebook: how to point a site at it, who uses the app, the callbacks."""
 
 from flask import Blueprint, Response, request
 

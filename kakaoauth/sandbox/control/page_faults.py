@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from kakaoauth.sandbox.endpoints import ALL
-from kakaoauth.sandbox.faults.active import Armed, FaultError
+from kakaoauth.sandbox.faults.active import ActiveFault, FaultError
 from kakaoauth.sandbox.faults.catalogue import FAULTS, GROUPS
 from kakaoauth.sandbox.pages.responses import go_to, page
 from kakaoauth.sandbox.state.context import browser_id, check_form_token, current_state
@@ -21,17 +21,17 @@ def change() -> Response:
     check_form_token()
     state = current_state()
     if "off" in request.form:
-        state.switchboard.disarm(request.form["off"])
+        state.faults.switch_off(request.form["off"])
         return go_to("/sandbox/faults")
     try:
-        state.switchboard.arm(_read_form())
+        state.faults.switch_on(_read_form())
     except FaultError as error:
         return _page(problem=str(error), status=422)
     return go_to("/sandbox/faults")
 
 
-def _read_form() -> Armed:
-    return Armed(
+def _read_form() -> ActiveFault:
+    return ActiveFault(
         endpoint=request.form.get("endpoint", ""),
         fault=request.form.get("fault", ""),
         calls=_number("calls"),
@@ -55,7 +55,7 @@ def _page(problem: str | None = None, status: int = 200) -> Response:
         "faults",
         status=status,
         problem=problem,
-        armed=current_state().switchboard.armed(),
+        active=current_state().faults.describe(),
         endpoints=sorted(ALL),
         kinds=kinds,
         form=request.form.to_dict(),

@@ -1,4 +1,4 @@
-"""The only file that reads the query of GET /dialog/oauth and decides whether it is acceptable."""
+"""Read the query of GET /dialog/oauth and decide whether it is acceptable."""
 
 import re
 

@@ -96,7 +96,7 @@ def debug_token() -> Response:
 
 @bp.route("/<version:version>/<path:rest>", methods=["GET", "POST", "PUT", "DELETE"])
 def elsewhere(rest: str) -> Response:
-    """Nodes that the corner does not have."""
+    """Nodes that the sandbox does not have."""
     raise no_object(rest.partition("/")[0])
 
 

@@ -1,4 +1,4 @@
-"""Which fault is armed at which address, and for how many calls."""
+"""Which fault is switched on at which address, and for how many calls."""
 
 import re
 import threading
@@ -17,7 +17,7 @@ class FaultError(ValueError):
 
 
 @dataclass
-class Armed:
+class ActiveFault:
     """A fault that is switched on. `calls` counts down; None: until switched off."""
 
     endpoint: str
@@ -40,38 +40,39 @@ class Armed:
             _check_reason(self.reason, self.fault)
 
 
-class Switchboard:
+class ActiveFaults:
     """At most one fault for each address: a new one replaces the old."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._armed: dict[str, Armed] = {}
+        self._active: dict[str, ActiveFault] = {}
 
-    def arm(self, fault: Armed) -> None:
+    def switch_on(self, fault: ActiveFault) -> None:
         with self._lock:
-            self._armed[fault.endpoint] = fault
+            self._active[fault.endpoint] = fault
 
-    def take(self, endpoint: str) -> Armed | None:
+    def take(self, endpoint: str) -> ActiveFault | None:
         """Return the fault for this call, and count the call."""
         with self._lock:
-            fault = self._armed.get(endpoint)
+            fault = self._active.get(endpoint)
             if fault is not None and fault.calls is not None:
                 fault.calls -= 1
                 if not fault.calls:
-                    del self._armed[endpoint]
+                    del self._active[endpoint]
             return fault
 
-    def disarm(self, endpoint: str) -> None:
+    def switch_off(self, endpoint: str) -> None:
         with self._lock:
-            self._armed.pop(endpoint, None)
+            self._active.pop(endpoint, None)
 
     def clear(self) -> None:
         with self._lock:
-            self._armed.clear()
+            self._active.clear()
 
-    def armed(self) -> list[dict[str, Any]]:
+    def describe(self) -> list[dict[str, Any]]:
+        """Return the faults that are on, as the control API shows them."""
         with self._lock:
-            return [asdict(fault) for fault in self._armed.values()]
+            return [asdict(fault) for fault in self._active.values()]
 
 
 def _check_reason(reason: str, fault: str) -> None:

@@ -10,7 +10,7 @@ from flask import Request, Response
 from kakaoauth.sandbox.endpoints import PAGES
 from kakaoauth.sandbox.errors import KapiError, KauthError, PageError
 from kakaoauth.sandbox.facebook.dialog_answer import location_of
-from kakaoauth.sandbox.faults.active import Armed
+from kakaoauth.sandbox.faults.active import ActiveFault
 from kakaoauth.sandbox.faults.catalogue import is_kapi_code
 from kakaoauth.sandbox.faults.codes import KAPI_CODES, KAUTH_CODES, REDIRECT_ERRORS
 from kakaoauth.sandbox.faults.facebook_codes import DIALOG_FAULTS, GRAPH_FAULTS, graph_fault
@@ -25,29 +25,29 @@ JSON_TYPE = "application/json;charset=UTF-8"
 ELSEWHERE = "/sandbox/elsewhere"
 
 
-def answer_instead(armed: Armed, request: Request, settings: SandboxSettings) -> Response | None:
-    """Return the fault's own answer, or None when it spoils the real one.
+def answer_instead(active: ActiveFault, request: Request, settings: SandboxSettings) -> Response | None:
+    """Return the fault's own answer, or None when it changes the real one.
 
     :raise Refusal: an error as Kakao or Facebook puts it.
     """
-    name = armed.fault
+    name = active.fault
     if name in GRAPH_FAULTS:
-        raise graph_fault(name, armed.status)
+        raise graph_fault(name, active.status)
     if name in DIALOG_FAULTS:
         return _back_from_dialog(name, request, settings)
     if name.startswith("KOE"):
-        raise _koe_error(armed, request)
+        raise _koe_error(active, request)
     if is_kapi_code(name):
-        raise _kapi_error(armed, settings)
+        raise _kapi_error(active, settings)
     if name.startswith("back_"):
         return _back(name.removeprefix("back_"), request, settings)
     if name.startswith("http_"):
-        status = armed.status or int(name.removeprefix("http_"))
+        status = active.status or int(name.removeprefix("http_"))
         return Response(f"{status}\n", status, content_type="text/plain")
     if name.startswith("redirect_"):
         return Response(status=int(name.removeprefix("redirect_")), headers={"Location": elsewhere(settings)})
     body = BODIES.get(name)
-    return body(armed.status or 200) if body else None
+    return body(active.status or 200) if body else None
 
 
 def elsewhere(settings: SandboxSettings) -> str:
@@ -57,23 +57,23 @@ def elsewhere(settings: SandboxSettings) -> str:
     return f"{parts.scheme}://{host}:{parts.port or 80}{ELSEWHERE}"
 
 
-def _koe_error(armed: Armed, request: Request) -> Exception:
-    if armed.endpoint in PAGES:
-        return PageError(armed.fault, status=armed.status or 400)
-    error, description, status = KAUTH_CODES[armed.fault]
+def _koe_error(active: ActiveFault, request: Request) -> Exception:
+    if active.endpoint in PAGES:
+        return PageError(active.fault, status=active.status or 400)
+    error, description, status = KAUTH_CODES[active.fault]
     # As with Kakao, this description repeats the code: a client must not log it
     text = description.replace("{code}", request.form.get("code", request.args.get("code", "null")))
-    return KauthError(error, text, armed.fault, status=armed.status or status)
+    return KauthError(error, text, active.fault, status=active.status or status)
 
 
-def _kapi_error(armed: Armed, settings: SandboxSettings) -> Exception:
-    code = int(armed.fault)
+def _kapi_error(active: ActiveFault, settings: SandboxSettings) -> Exception:
+    code = int(active.fault)
     msg, status = KAPI_CODES[code]
     error = KapiError(
-        code, msg.replace("{app_id}", str(settings.app_id)), status=armed.status or status, reason=armed.reason
+        code, msg.replace("{app_id}", str(settings.app_id)), status=active.status or status, reason=active.reason
     )
     if code == -402:
-        required = list(armed.fields) or ["account_email"]
+        required = list(active.fields) or ["account_email"]
         error.body |= {"api_type": "USER_ME", "required_scopes": required, "allowed_scopes": ["profile_nickname"]}
     return error
 

@@ -21,8 +21,8 @@ GROUPS = ("koe", "kapi", "back", "graph", "dialog", "http", "body", "line", "con
 HTTP = ("http_429", "http_500", "http_502", "http_503", "redirect_302", "redirect_307")
 # The real answer is not computed: the code stays unspent
 INSTEAD = ("empty", "html", "huge_body", "endless_body", "gzip_bomb", "deep_json", "json_list", "broken_utf8")
-# The real answer is computed, then spoilt
-SPOILT = ("truncated", "wrong_types", "wrong_content_type", "omit_fields")
+# The real answer is computed, then changed
+CHANGED = ("truncated", "wrong_types", "wrong_content_type", "omit_fields")
 LINE = ("delay", "drip", "cut_before_headers", "cut_after_headers", "cut_in_body")
 OTHER_ID = frozenset(
     {"user_me", "access_token_info", "userinfo", "logout", "unlink", "graph_user", "graph_debug_token"}
@@ -57,7 +57,7 @@ def _kinds() -> list[Kind]:
         *(Kind(name, "dialog", DIALOG) for name in DIALOG_FAULTS),
         *(Kind(name, "http", ALL) for name in HTTP),
         *(Kind(name, "body", ALL) for name in INSTEAD),
-        *(Kind(name, "body", JSON) for name in SPOILT),
+        *(Kind(name, "body", JSON) for name in CHANGED),
         *(Kind(name, "line", ALL) for name in LINE),
         Kind("other_id", "content", OTHER_ID),
         Kind("other_app", "content", frozenset({"access_token_info", "graph_debug_token"})),

@@ -1,4 +1,4 @@
-"""Faults that spoil the real answer on its way out."""
+"""Faults that change the real answer on its way out."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Response
 
-from kakaoauth.sandbox.faults.active import Armed
+from kakaoauth.sandbox.faults.active import ActiveFault
 from kakaoauth.sandbox.signing.tokens import alter_claims, payload_of, sign
 from kakaoauth.sandbox.state.state import State
 
@@ -30,29 +30,29 @@ OMITTED: dict[str, tuple[str, ...]] = {
 }
 
 
-def change_answer(armed: Armed, response: Response, state: State) -> None:
-    if armed.fault == "truncated":
+def change_answer(active: ActiveFault, response: Response, state: State) -> None:
+    if active.fault == "truncated":
         content = response.get_data()
         response.set_data(content[: len(content) // 2])
-    elif armed.fault == "wrong_content_type":
+    elif active.fault == "wrong_content_type":
         response.content_type = "text/plain"
     elif response.status_code == 200 and response.is_json:
-        _change_body(armed, response, state)
+        _change_body(active, response, state)
 
 
-def _change_body(armed: Armed, response: Response, state: State) -> None:
+def _change_body(active: ActiveFault, response: Response, state: State) -> None:
     body = response.get_json()
-    if armed.fault.startswith("id_token_"):
-        _spoil_id_token(body, armed.fault.removeprefix("id_token_"), state)
-    elif armed.fault == "omit_fields":
-        for path in armed.fields or OMITTED.get(armed.endpoint, ("id",)):
+    if active.fault.startswith("id_token_"):
+        _change_id_token(body, active.fault.removeprefix("id_token_"), state)
+    elif active.fault == "omit_fields":
+        for path in active.fields or OMITTED.get(active.endpoint, ("id",)):
             _omit(body, path.split("."))
-    elif armed.fault in CHANGES:
-        body = CHANGES[armed.fault](body)
+    elif active.fault in CHANGES:
+        body = CHANGES[active.fault](body)
     response.set_data(json.dumps(body, ensure_ascii=False, separators=(",", ":")))
 
 
-def _spoil_id_token(body: dict[str, Any], flaw: str, state: State) -> None:
+def _change_id_token(body: dict[str, Any], flaw: str, state: State) -> None:
     if "id_token" not in body:
         return
     if flaw == "missing":

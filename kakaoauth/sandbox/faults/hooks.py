@@ -1,9 +1,9 @@
-"""Where the switchboard's faults enter: before a request is handled, and on its answer."""
+"""Where faults take effect: before a request is handled, and on its answer."""
 
 from flask import Blueprint, Response, g, jsonify, request
 
 from kakaoauth.sandbox.endpoints import name_of
-from kakaoauth.sandbox.faults.active import Armed
+from kakaoauth.sandbox.faults.active import ActiveFault
 from kakaoauth.sandbox.faults.answers import ELSEWHERE, STREAMED, answer_instead
 from kakaoauth.sandbox.faults.changes import change_answer
 from kakaoauth.sandbox.state.context import current_state
@@ -17,44 +17,44 @@ DRIP_MS = 200  # as a public collection of faults has it: far below every per-re
 
 @bp.route(ELSEWHERE, methods=["GET", "POST"])
 def elsewhere() -> Response:
-    """What a client finds that follows a redirect with its token: a stranger's account."""
+    """What a client finds that follows a redirect with its token: somebody else's account."""
     return jsonify(id=1, access_token="stolen", token_type="bearer", expires_in=21599)  # noqa: S106
 
 
 def before() -> Response | None:
-    """Answer in the fault's way, if one is armed here. :raise Refusal: an error as Kakao or Facebook puts it."""
+    """Answer in the fault's way, if one is switched on here. :raise Refusal: an error as Kakao or Facebook puts it."""
     state = current_state()
     name = name_of(request)
-    g.armed = state.switchboard.take(name) if name else None
-    if g.armed is None:
+    g.fault = state.faults.take(name) if name else None
+    if g.fault is None:
         return None
-    _set_transport(g.armed, request.environ.get(ENVIRON_KEY, Transport()))
-    answer = answer_instead(g.armed, request, state.settings)
-    g.spoil = answer is None
+    _set_transport(g.fault, request.environ.get(ENVIRON_KEY, Transport()))
+    answer = answer_instead(g.fault, request, state.settings)
+    g.changes_answer = answer is None
     return answer
 
 
 def after(response: Response) -> Response:
-    if g.get("spoil"):
-        change_answer(g.armed, response, current_state())
+    if g.get("changes_answer"):
+        change_answer(g.fault, response, current_state())
     return response
 
 
-def note(response: Response) -> Response:
+def write_to_log(response: Response) -> Response:
     """Write the request down, unless it was for the sandbox's own tools."""
     tool = request.path.startswith("/sandbox/") and request.path != ELSEWHERE
     if not tool and request.endpoint != "static":
-        armed: Armed | None = g.get("armed")
-        current_state().log.note(request, response.status_code, armed.fault if armed else None)
+        active: ActiveFault | None = g.get("fault")
+        current_state().log.add(request, response.status_code, active.fault if active else None)
     return response
 
 
-def _set_transport(armed: Armed, transport: Transport) -> None:
-    if armed.fault == "drip":
-        transport.drip_ms = DRIP_MS if armed.milliseconds is None else armed.milliseconds
-    elif armed.fault == "delay":
-        transport.delay_ms = DELAY_MS if armed.milliseconds is None else armed.milliseconds
+def _set_transport(active: ActiveFault, transport: Transport) -> None:
+    if active.fault == "drip":
+        transport.drip_ms = DRIP_MS if active.milliseconds is None else active.milliseconds
+    elif active.fault == "delay":
+        transport.delay_ms = DELAY_MS if active.milliseconds is None else active.milliseconds
     else:
-        transport.delay_ms = armed.milliseconds or 0
-    transport.cut = armed.fault.removeprefix("cut_") if armed.fault.startswith("cut_") else ""
-    transport.stream = armed.fault in STREAMED
+        transport.delay_ms = active.milliseconds or 0
+    transport.cut = active.fault.removeprefix("cut_") if active.fault.startswith("cut_") else ""
+    transport.stream = active.fault in STREAMED

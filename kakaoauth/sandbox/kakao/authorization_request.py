@@ -1,4 +1,4 @@
-"""The only file that reads the query of GET /oauth/authorize and decides whether it is acceptable."""
+"""Read the query of GET /oauth/authorize and decide whether it is acceptable."""
 
 import re
 
@@ -91,7 +91,7 @@ def _read_challenge(query: dict[str, str]) -> str | None:
     challenge, method = query.get("code_challenge"), query.get("code_challenge_method")
     if challenge is None and method is None:
         return None
-    # "plain" (also the default when no method is sent) would show the verifier to whoever sees this address
+    # "plain" (also the default when no method is sent) would show the verifier to everybody who sees this address
     if method != "S256":
         raise PageError("KOE204", f"code_challenge_method: {method or 'plain'}")
     if challenge is None or not CHALLENGE.fullmatch(challenge):

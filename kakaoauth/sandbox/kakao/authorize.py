@@ -9,7 +9,7 @@ from kakaoauth.sandbox.kakao import authorization_request
 from kakaoauth.sandbox.kakao.consent import items_to_ask
 from kakaoauth.sandbox.kakao.webhooks import person_consented
 from kakaoauth.sandbox.pages.responses import go_to, page, redirect_back
-from kakaoauth.sandbox.people.forms import MOST, FormError, person_from_form
+from kakaoauth.sandbox.people.forms import MOST_PEOPLE, FormError, person_from_form
 from kakaoauth.sandbox.people.kakao import AGE_RANGES, Person
 from kakaoauth.sandbox.state.context import browser_id, current_state, sign_in, signed_in
 from kakaoauth.sandbox.state.model import Pending
@@ -54,7 +54,7 @@ def make_person() -> Response:
     pending = _find_pending(request.form.get("request", ""))
     made = [person for person in state.people.values() if person.made]
     try:
-        if len(made) >= MOST:
+        if len(made) >= MOST_PEOPLE:
             raise FormError("full")
         person = person_from_form(request.form, {person.user_id for person in state.people.values()})
     except FormError as error:

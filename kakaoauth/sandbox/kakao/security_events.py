@@ -31,7 +31,7 @@ REFERRERS = (
 )
 NOBODY = "1"  # no user of the sandbox has this id
 
-# Made in the claims; the others of EVENT_FLAWS are made by forging.py, `duplicate` by sending twice
+# Made in the claims; the others of EVENT_FLAWS are made by signing/tokens.py, `duplicate` by sending twice
 EVENT_FLAWS = (
     *("duplicate", "bad_signature", "alg_none", "hs256", "unknown_key", "wrong_typ", "wrong_audience", "wrong_issuer"),
     *("iat_past", "iat_future", "unknown_event", "unknown_user", "no_events", "events_list", "two_events"),

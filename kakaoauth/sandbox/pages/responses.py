@@ -89,7 +89,7 @@ def show_dialog_error(error: DialogError) -> Response:
 
 
 def show_http_error(error: HTTPException) -> Response:
-    """Unknown addresses, wrong methods, large bodies, our own bugs: in the voice of the door they came to."""
+    """Unknown addresses, wrong methods, large bodies, our own bugs: in the format of the address that was called."""
     status = error.code or 500
     if request.path.startswith("/sandbox/api/"):
         response = json_answer({"error": error.name.lower().replace(" ", "_")}, status)

@@ -1,8 +1,8 @@
-"""The sentences of the Facebook corner's pages. Korean and English."""
+"""The sentences of Facebook's pages. Korean and English."""
 
 FACEBOOK_TEXTS: dict[str, tuple[str, str]] = {
     "facebook_nav": ("페이스북", "Facebook"),
-    "facebook_title": ("페이스북 코너", "The Facebook corner"),
+    "facebook_title": ("페이스북", "Facebook in the sandbox"),
     "facebook_lead": (
         "페이스북 계정 없이 페이스북 로그인을 시험하는 곳입니다. 콜백도 이 컴퓨터 안에서만 보냅니다.",
         "A place to try Facebook Login without a Facebook account. Its callbacks stay on this computer, too.",
@@ -51,7 +51,7 @@ FACEBOOK_TEXTS: dict[str, tuple[str, str]] = {
     ),
     "facebook_why_response_type": (
         "이 연습장은 response_type=code만 압니다.",
-        "The corner knows response_type=code only.",
+        "The sandbox knows response_type=code only.",
     ),
     "facebook_why_challenge": (
         "code_challenge는 43~128자여야 합니다.",

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from kakaoauth.sandbox.people.facebook import FacebookPerson
-from kakaoauth.sandbox.people.forms import MOST, NICKNAME_LENGTH, FormError, check_fields, new_key
+from kakaoauth.sandbox.people.forms import MOST_PEOPLE, NICKNAME_LENGTH, FormError, check_fields, new_key
 from kakaoauth.sandbox.people.from_json import KEY
 from kakaoauth.sandbox.state.facebook import FacebookStore
 from kakaoauth.sandbox.state.facebook_model import Installation
@@ -30,7 +30,7 @@ def person_from_json(given: Mapping[str, Any], before: FacebookPerson | None, st
     if before is not None:
         person = replace(before, **given, made=True)
     else:
-        if sum(one.made for one in store.people.values()) >= MOST:
+        if sum(one.made for one in store.people.values()) >= MOST_PEOPLE:
             raise FormError("full")
         person = FacebookPerson(
             **({"key": new_key(), "user_id": _new_id(store)} | _names(given) | {**given, "made": True})

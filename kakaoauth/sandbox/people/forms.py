@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from kakaoauth.sandbox.people.kakao import AGE_RANGES, DEFAULT_NICKNAME, Person
 
-MOST = 200
+MOST_PEOPLE = 200
 NICKNAME_LENGTH = 200
 EMAIL = re.compile(r"[^\s@<>\"]{1,64}@[^\s@<>\"]{1,189}")
 

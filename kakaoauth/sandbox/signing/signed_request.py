@@ -9,7 +9,7 @@ from typing import Any
 
 from kakaoauth.sandbox.signing.tokens import LONG_AGO, SOON
 
-NOBODY = "1"  # nobody in the sandbox has this id
+NOBODY = "1"  # no user of the sandbox has this id
 # `duplicate` is made by sending twice, `no_field` by not sending it
 FLAWS = (
     *("duplicate", "bad_signature", "other_secret", "other_algorithm", "no_dot", "broken_base64", "no_json"),

@@ -1,4 +1,4 @@
-"""The only file that touches the browser's cookie: which browser this is, and who is logged in."""
+"""The state of the app that answers, and the browser's session: which browser this is, and who is logged in."""
 
 import hmac
 import secrets

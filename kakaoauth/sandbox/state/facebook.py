@@ -1,4 +1,4 @@
-"""What the Facebook corner remembers: who uses the app, codes, tokens. Callers hold the state's lock."""
+"""What is remembered as Facebook: who uses the app, codes, tokens. Callers hold the state's lock."""
 
 import secrets
 from collections.abc import Mapping

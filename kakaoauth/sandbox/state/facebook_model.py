@@ -1,4 +1,4 @@
-"""The plain records of the Facebook corner."""
+"""The plain records that are kept for Facebook."""
 
 from dataclasses import dataclass, field
 

@@ -11,7 +11,7 @@ OLDEST_EVER = (2, 0)
 
 @dataclass(frozen=True)
 class FacebookSettings:
-    """Everything the corner knows about the one app it serves."""
+    """Everything the sandbox knows as Facebook about the one app it serves."""
 
     client_id: str = "100000000000001"
     client_secret: str = "5a9db0fb5a9db0fb5a9db0fb5a9db0fb"  # noqa: S105

@@ -1,4 +1,4 @@
-"""The last requests, for whoever debugs a client: names of parameters, never their values."""
+"""The last requests, for developers of a client: names of parameters, never their values."""
 
 import re
 from collections import deque
@@ -34,7 +34,7 @@ class RequestLog:
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=KEPT)
 
-    def note(self, request: Request, status: int, fault: str | None) -> None:
+    def add(self, request: Request, status: int, fault: str | None) -> None:
         self._entries.append(
             Entry(
                 at=utc_text(self._clock.now()),

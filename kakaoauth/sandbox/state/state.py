@@ -9,7 +9,7 @@ from typing import Any
 
 from kakaoauth.sandbox.clock import Clock
 from kakaoauth.sandbox.delivery.outbox import Outbox
-from kakaoauth.sandbox.faults.active import Switchboard
+from kakaoauth.sandbox.faults.active import ActiveFaults
 from kakaoauth.sandbox.people.kakao import SAMPLE_PEOPLE, Person
 from kakaoauth.sandbox.signing.keys import KeyRing
 from kakaoauth.sandbox.state import file
@@ -27,7 +27,7 @@ class State:
         self.settings = settings
         self._first_settings = settings
         self.clock = clock
-        self.switchboard = Switchboard()
+        self.faults = ActiveFaults()
         self.log = RequestLog(clock)
         self.outbox = Outbox(clock)
         self._keyring = keyring
@@ -123,7 +123,7 @@ class State:
             self.forget_everything()
             self.settings = self._first_settings
             self.clock.reset()
-            self.switchboard.clear()
+            self.faults.clear()
             self.log.clear()
             self.outbox.clear()
             self._keyring.published = True
