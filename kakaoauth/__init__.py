@@ -1,73 +1,26 @@
-"""Kakao login for Flask: the composition root. `create_app` is a table of contents and nothing else."""
+"""Kakao login for Flask: the names that others import. Defines nothing.
 
-from collections.abc import Mapping
-from typing import Any
+A name is looked up when it is first asked for (PEP 562): importing the package loads nothing else, so its parts can be
+used without the whole site.
+"""
 
-from flask import Flask
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from kakaoauth import (
-    account,
-    api,
-    auth,
-    cli,
-    config,
-    cors,
-    desk,
-    edge,
-    error_pages,
-    extensions,
-    health,
-    local_login,
-    logs,
-    ops,
-    overview,
-    pages,
-    provider_tokens,
-    providers,
-    rate_limits,
-    redis_client,
-    sessions,
-    trail,
-    user_actions,
-    users,
-    vault,
-    webhooks,
-)
+if TYPE_CHECKING:
+    from kakaoauth.site import create_app
+
+__all__ = ["create_app"]
+
+#: Name -> the module that defines it.
+_MODULES = {"create_app": "kakaoauth.site"}
 
 
-def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
-    """Make the site.
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
 
-    :param overrides: settings for tests; with them neither the environment nor a file is read.
-    :raises ConfigError: half a configuration.
-    """
-    settings = config.load(overrides)
-    app = Flask(__name__, template_folder="../templates", instance_path=settings["INSTANCE_PATH"])
-    app.config.update(settings)
 
-    logs.init_app(app)
-    error_pages.init_app(app)
-    edge.init_app(app)
-    cors.init_app(app)
-    redis_client.init_app(app)
-    extensions.init_app(app)
-    health.init_app(app)
-    sessions.init_app(app)
-    rate_limits.init_app(app)
-    vault.init_app(app)
-    providers.init_app(app, provider_tokens)
-    pages.init_app(app)
-
-    app.register_blueprint(auth.bp)
-    app.register_blueprint(local_login.bp)
-    app.register_blueprint(account.bp)
-    app.register_blueprint(users.bp)
-    app.register_blueprint(desk.bp)
-    app.register_blueprint(user_actions.bp)
-    app.register_blueprint(trail.bp)
-    app.register_blueprint(overview.bp)
-    app.register_blueprint(api.bp)
-    app.register_blueprint(ops.bp)
-    app.register_blueprint(webhooks.bp)
-    cli.init_app(app)
-    return app
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES})

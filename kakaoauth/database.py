@@ -1,11 +1,14 @@
-"""How we talk to the database: the only file that knows what SQLite and PostgreSQL need on each connection."""
+"""How we talk to the database: what SQLite and PostgreSQL need on each connection."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, event
+
+from kakaoauth import sqlite
 
 #: Seconds to wait for the pool's "are you there?", which psycopg sends outside a transaction, ...
 PING_SECONDS = 0.8
@@ -33,9 +36,10 @@ class BoundedConnection(psycopg.Connection[Any]):
             raise DatabaseSilent("no answer in time") from None
 
 
-def prepare(engine: Engine) -> None:
+def prepare(engine: Engine, instance: Path) -> None:
+    """Have each new connection set up. `instance` is the folder whose files are ours alone."""
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        sqlite.prepare(engine, instance)
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", _connect_bounded)
 
@@ -64,13 +68,6 @@ def begin_to_write(connection: Connection) -> None:
     driver: Any = connection.connection.dbapi_connection
     if connection.dialect.name == "sqlite" and not driver.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    """WAL lets readers go on while somebody writes; SQLite checks foreign keys only when told to."""
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _connect_bounded(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> BoundedConnection:

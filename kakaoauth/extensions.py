@@ -50,7 +50,7 @@ csrf = CSRFProtect()
 def init_app(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
-        database.prepare(db.engine)
+        database.prepare(db.engine, Path(app.config["INSTANCE_PATH"]))
     migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"))
     csrf.init_app(app)
 

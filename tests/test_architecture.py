@@ -12,7 +12,7 @@ HOUSE = "kakaoauth"
 #: Who stands on which floor. A module imports from lower floors only; on its own floor it may, except among the doors.
 FLOORS: dict[int, set[str]] = {
     6: {"wsgi"},
-    5: {""},  # kakaoauth/__init__.py, the composition root
+    5: {"", "site"},  # kakaoauth/__init__.py, the names that others import, and what puts the site together
     4: {
         "api",
         "auth",
@@ -81,6 +81,7 @@ FLOORS: dict[int, set[str]] = {
         "database",
         "emails",
         "logs",
+        "sqlite",
         "visitors",
     },
 }
@@ -117,6 +118,8 @@ AUTHLIB_SESSION = ("kakaoauth/providers/pending.py", "authlib.integrations.flask
 
 FUNCTION_LINES = 40
 MODULE_LINES = 300
+#: What `from kakaoauth import ...` finds is loaded on demand, so that the sandbox can be used without the site.
+LAZY = {"kakaoauth/__init__.py"}
 #: Longer than allowed today: path, or path:function -> why.
 LONG: dict[str, str] = {"kakaoauth/errors.py": "one family; cut in two, nobody would see it whole"}
 
@@ -243,6 +246,8 @@ def no_cycle(house: House) -> list[str]:
 def no_hidden_import(house: House) -> list[str]:
     found = []
     for module in house.values():
+        if module.path in LAZY:
+            continue
         for function in functions(module):
             for node in ast.walk(function):
                 if isinstance(node, ast.Import | ast.ImportFrom):

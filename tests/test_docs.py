@@ -124,6 +124,39 @@ def test_every_module_has_its_line_in_the_architecture() -> None:
     assert listed == modules | folders
 
 
+# Tables
+
+
+def broken_tables(text: str) -> list[str]:
+    """Rows that no table holds, and rows with more or fewer cells than their head."""
+    found: list[str] = []
+    width = 0
+    lines = FENCE.sub("", text).split("\n")
+    for before, line, after in zip(["", *lines], lines, [*lines[1:], ""], strict=False):
+        if not line.startswith("|"):
+            continue
+        cells = re.sub(r"\\\\|`[^`]*`|\\\|", "", line).count("|")
+        if not before.startswith("|"):
+            width = cells
+            if not re.fullmatch(r"[|:\- ]+", after):
+                found.append(f"a row without a head: {line[:60]}")
+        elif cells != width:
+            found.append(f"{cells - 1} cells instead of {width - 1}: {line[:60]}")
+    return found
+
+
+@each_document
+def test_tables_are_whole(document: Path) -> None:
+    assert not broken_tables(read(document))
+
+
+def test_broken_tables_are_noticed() -> None:
+    whole = "| a | b |\n|---|---|\n| `x\\|y` | 2 |\n"
+    assert not broken_tables(whole)
+    assert broken_tables(whole + "\n| c | d |\n")
+    assert broken_tables(whole + "| c |\n")
+
+
 # Links
 
 
@@ -170,6 +203,32 @@ def test_twins_point_at_each_other_at_the_top(english: str, korean: str) -> None
     assert f"({Path(english).name})" in read(korean)[:300]
 
 
+#: What each step of the console is known by, in both languages.
+STEPS = (
+    "",
+    *("KAKAO_CLIENT_ID", "/kakao/login/callback/", "KAKAO_CLIENT_SECRET", "KOE004", "OpenID Connect"),
+    *("account_email", "/webhooks/kakao/unlink/", "/kakao/logout/callback/"),
+)
+
+
+@pytest.mark.parametrize("language", [0, 1], ids=["english", "korean"])
+def test_readme_and_guide_number_the_same_steps_the_same_way(language: int) -> None:
+    rows = re.findall(r"^\| ([0-9]+)\. (.*)", read(READMES[language]), re.MULTILINE)
+    sections = re.findall(r"^## ([0-9]+)\. (.*?)(?=^## )", read(TWINS[1][language]), re.MULTILINE | re.DOTALL)
+    numbers = [str(number) for number, _ in enumerate(STEPS, 1)]
+    assert [number for number, _ in rows] == [number for number, _ in sections] == numbers
+    for mark, (number, row), (_, section) in zip(STEPS, rows, sections, strict=True):
+        assert mark in row, f"{READMES[language]}, step {number}"
+        assert mark in section, f"{TWINS[1][language]}, step {number}"
+
+
+@pytest.mark.parametrize(("code", "step"), [("KOE006", 3), ("KOE007", 9), ("KOE010", 4), ("KOE205", 7)])
+@pytest.mark.parametrize("language", [0, 1], ids=["english", "korean"])
+def test_table_of_codes_names_the_step_that_cures(code: str, step: int, language: int) -> None:
+    (row,) = re.findall(rf"^\| {code} \|.*", read(TWINS[1][language]), re.MULTILINE)
+    assert re.findall(r"[Ss]tep ([0-9])|([0-9])단계", row) == [(str(step), "") if language == 0 else ("", str(step))]
+
+
 @pytest.mark.parametrize("guide", TWINS[1])
 def test_codes_in_the_guide_are_those_the_code_knows(guide: str) -> None:
     rows = re.findall(r"^\| (KOE[0-9]{3}) \|", read(guide), re.MULTILINE)
@@ -182,7 +241,7 @@ def test_codes_in_the_guide_are_those_the_code_knows(guide: str) -> None:
 
 
 CATALOGUE = ROOT / "kakaoauth/translations/ko/LC_MESSAGES/messages.po"
-METHODS = [("kakaoauth/**.py", "python"), ("templates/sandbox/**.html", "ignore"), ("templates/**.html", "jinja2")]
+METHODS = [("kakaoauth/**.py", "python"), ("templates/**.html", "jinja2")]
 KEYWORDS = {**DEFAULT_KEYWORDS, "lazy_gettext": None}
 CURE = "`make translations` compiles messages.po"
 

@@ -839,10 +839,16 @@ def test_every_terminal_can_show_it(encoding: str) -> None:
 # A configuration that is refused at start
 
 
-def run_module(tmp_path: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+MODULE = ("-m", "kakaoauth.doctor")
+COMMAND = ("-m", "flask", "--app", "wsgi", "kakao", "doctor")
+
+
+def run_module(
+    tmp_path: Path, *arguments: str, called: tuple[str, ...] = MODULE, **settings: str
+) -> subprocess.CompletedProcess[str]:
     environ = {name: value for name, value in os.environ.items() if name not in NAMES}
     environ |= {"INSTANCE_PATH": str(tmp_path / "instance"), **settings}
-    command = [sys.executable, "-m", "kakaoauth.doctor", *arguments]
+    command = [sys.executable, *called, *arguments]
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
 
 
@@ -856,6 +862,30 @@ def test_refused_configuration_is_a_cross(tmp_path: Path) -> None:
     assert "set KAKAO_CLIENT_ID" in rows["settings.start"]["cure"]
     assert {row["status"] for name, row in rows.items() if name != "settings.start"} == {"skipped"}
     assert "canary" not in ended.stdout
+
+
+@pytest.mark.parametrize("called", [MODULE, COMMAND], ids=["module", "command"])
+@pytest.mark.parametrize(
+    ("name", "quote"), [("KAKAO_CLIENT_ID", '"'), ("KAKAO_ADMIN_KEY", "'"), ("KAKAO_CLIENT_ID", "”")]
+)
+def test_quotes_around_a_key_are_json_as_well(tmp_path: Path, called: tuple[str, ...], name: str, quote: str) -> None:
+    whole = {"KAKAO_CLIENT_ID": CLIENT_ID, "SECRET_KEY": "s" * 40, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    whole |= {"KAKAO_KAUTH_URL": "http://127.0.0.1:1", "KAKAO_KAPI_URL": "http://127.0.0.1:1"}
+    quoted = {name: f"{quote}canary0canary0canary0canary0cana{quote}"}
+    ended = run_module(tmp_path, "--lang", "ko", "--json", called=called, **(whole | quoted))
+    rows = {row["id"]: row for row in json.loads(ended.stdout)}
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert list(rows) == list(TITLES)
+    assert "canary0" not in ended.stdout
+    if quote != "”":
+        assert rows["settings.start"]["detail"] == f"{name} is wrapped in quotation marks"
+
+
+def test_other_commands_still_say_it_in_one_line(tmp_path: Path) -> None:
+    called = ("-m", "flask", "--app", "wsgi", "kakao", "retry")
+    ended = run_module(tmp_path, "doctor", called=called, KAKAO_CLIENT_ID='"x"')
+    expected = "kakaoauth: KAKAO_CLIENT_ID is wrapped in quotation marks: remove them\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", expected)
 
 
 def test_configuration_that_only_a_library_refuses(tmp_path: Path) -> None:

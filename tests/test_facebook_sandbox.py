@@ -9,8 +9,8 @@ import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
+from support_sandbox import page_of, request_id, running
 from test_redis_client import free_port
-from test_sandbox_kit import page_of, request_id, running
 from werkzeug.serving import make_server
 
 from kakaoauth import config, flows
@@ -18,7 +18,7 @@ from kakaoauth.config import SANDBOX_FACEBOOK_CLIENT_ID
 from kakaoauth.extensions import db
 from kakaoauth.models import User
 from kakaoauth.sandbox import SandboxSettings, bind, create_sandbox
-from kakaoauth.sandbox.facebook.settings import FacebookSettings
+from kakaoauth.sandbox.state.facebook_settings import FacebookSettings
 
 
 class Neighbours:

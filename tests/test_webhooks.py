@@ -27,9 +27,9 @@ from joserfc.jwk import RSAKey
 from redis import Redis
 from sqlalchemy import text
 from support import CLIENT_ID, KAUTH, FakeKakao, begin_login, come_back, log_in, person
+from support_sandbox import page_of, request_id, running
 from test_outages import Wire, ask_at_once, wire
 from test_redis_client import RedisServer, free_port, start_redis, until
-from test_sandbox_kit import page_of, request_id, running
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
@@ -38,7 +38,7 @@ from kakaoauth.extensions import db
 from kakaoauth.flows import events as effects
 from kakaoauth.models import Identity, User, find_identity
 from kakaoauth.sandbox import SandboxSettings, bind, create_sandbox
-from kakaoauth.sandbox.events import EVENTS, REFERRERS
+from kakaoauth.sandbox.kakao.security_events import EVENTS, REFERRERS
 from kakaoauth.vault import ProviderToken
 
 __all__ = ["start_redis", "wire"]

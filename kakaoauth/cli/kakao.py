@@ -53,7 +53,8 @@ def rotate_keys() -> None:
 
 @kakao.command()
 @click.option("--port", type=int, help="Port on 127.0.0.1; SANDBOX_PORT if not given.")
-def sandbox(port: int | None) -> None:
+@click.option("--strict", is_flag=True, help="Refuse what Kakao's documents do not allow but Kakao takes.")
+def sandbox(port: int | None, strict: bool) -> None:
     """Serve the local imitation of Kakao's and Facebook's login, on this machine only."""
     config = current_app.config
     port = port or config["SANDBOX_PORT"]
@@ -73,7 +74,8 @@ def sandbox(port: int | None) -> None:
         unlink_webhook_url=f"{site}/webhooks/kakao/unlink/",
         account_status_webhook_url=f"{site}/webhooks/kakao/account-status/",
         state_file=Path(config["INSTANCE_PATH"]) / "sandbox.json",
-        facebook=_facebook_corner(site),
+        strict=strict,
+        facebook=_facebook_settings(site),
     )
     try:
         serve(settings, port)
@@ -84,7 +86,7 @@ def sandbox(port: int | None) -> None:
         sys.exit(1)
 
 
-def _facebook_corner(site: str) -> FacebookSettings:
+def _facebook_settings(site: str) -> FacebookSettings:
     config = current_app.config
     return FacebookSettings(
         client_id=SANDBOX_FACEBOOK_CLIENT_ID,

@@ -13,6 +13,7 @@ _KEY = _(
     "The native, JavaScript and admin keys do not work here."
 )
 _SANCTION = _("Kakao has sanctioned the app or its developer: read the mail that was sent to the app's members.")
+_IPS = _("Add the address of this server to the app's allowed IPs in the console, or empty that list.")
 _RIGHTS = _("Allow this admin key to use the user APIs in the console, [App] > [Admin key].")
 
 #: By KOE code, Kakao's number, OAuth error name, or one of kakao_verdicts' own words.
@@ -32,7 +33,12 @@ CURES: dict[str, Any] = {
         "Look for o and 0, l and 1."
     ),
     "KOE101": _KEY,
+    "KOE114": _KEY,
     "KOE125": _SANCTION,
+    "KOE126": _(
+        "Kakao does not say what this means: compare every setting of the app in the console with docs/kakao-setup.md."
+    ),
+    "KOE127": _IPS,
     "KOE205": _(
         "Configure these items in the console, [Kakao Login] > consent items; or take them out of KAKAO_SCOPE. "
         "Without the e-mail: EMAIL_REQUIRED=false."
@@ -48,10 +54,11 @@ CURES: dict[str, Any] = {
     "misconfigured": _("Register the platform of this site in the console, under the key."),
     "issuer": _("Set KAKAO_KAUTH_URL to the issuer that is shown; normally leave it out. id_tokens are refused now."),
     "keys": _("No id_token can be checked: check KAKAO_KAUTH_URL; if it is Kakao's, wait and try again."),
-    "ip": _("Add the address of this server to the app's allowed IPs in the console, or empty that list."),
+    "ip": _IPS,
     "-3": _RIGHTS,
     "-5": _RIGHTS,
     "-12": _SANCTION,
+    "-13": _("Kakao has suspended the app because it was not used for long: wake it in the console."),
     "-401": _("Copy the primary admin key from the console, [App] > [Admin key], into KAKAO_ADMIN_KEY."),
     "-903": _SANCTION,
 }

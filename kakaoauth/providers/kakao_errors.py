@@ -43,9 +43,13 @@ KOE: Mapping[str, Fault] = {
     "KOE101": operator("wrong app key: KAKAO_CLIENT_ID must be the REST API key"),
     "KOE102": operator("the app is not linked to the Kakao Talk channel that is asked for"),
     **{f"KOE{number}": operator(_PLUGIN) for number in range(103, 111)},
-    "KOE114": operator("Kakao refuses the app for a reason it does not document"),
+    "KOE114": operator(
+        "the code was issued under another key of the app, such as the JavaScript key: use the REST API key for both"
+    ),
     **dict.fromkeys(("KOE123", "KOE124"), operator(_BUSINESS)),
     "KOE125": operator("Kakao has sanctioned the app or its developer: read the mail sent to the app's members"),
+    "KOE126": operator("Kakao refuses the app's configuration for a reason it does not document: compare the console"),
+    "KOE127": operator("the server's address is not among the app's allowed IPs: add it in the console"),
     "KOE201": operator("response_type is not supported"),
     "KOE202": operator("the implicit grant is not supported"),
     "KOE203": person(InteractionRequired, "a required consent item was not agreed to"),
@@ -80,6 +84,7 @@ KAPI: Mapping[int, Fault] = {
     -10: temporary("the app's quota is used up: see [Quota] in the console"),
     -11: temporary("the paid quota is used up: see [Quota] in the console"),
     -12: operator("Kakao has sanctioned the app or its developer: read the mail sent to the app's members"),
+    -13: operator("Kakao has suspended the app after long inactivity: wake it in the console"),
     -101: person(AccountUnusable, "the account is not linked to the app"),
     -102: operator("the account is linked already: switch automatic linking on"),
     -103: person(AccountUnusable, "the Kakao account is dormant or does not exist"),
@@ -96,6 +101,11 @@ KAPI: Mapping[int, Fault] = {
     -603: temporary("Kakao took too long internally"),
     -903: operator("the key belongs to a developer who is not registered"),
     -9798: temporary("Kakao is under maintenance", 600),
+}
+
+#: What `reason` adds to a number that stands for several things.
+REASONS: Mapping[tuple[int, str], Fault] = {
+    (-401, "ACCESS_TOKEN_EXPIRED"): person(CodeRefused, "the access token has expired: a refresh renews it"),
 }
 
 #: OAuth error names, for answers without a number: the RFCs' and Kakao's own.
@@ -128,8 +138,8 @@ def is_error(body: Mapping[str, Any]) -> bool:
 def from_answer(status: int, body: Mapping[str, Any], retry_after: str = "") -> AppError:
     """Turn an error answer into ours.
 
-    :param body: `{error, error_description, error_code}` from the OAuth host, `{msg, code}` from the resource host,
-        or an empty mapping where the body was not JSON. :param retry_after: the header of that name.
+    :param body: `{error, error_description, error_code}` from the OAuth host, `{msg, code, reason}` from the resource
+        host, or an empty mapping where the body was not JSON. :param retry_after: the header of that name.
     """
     code, fault = _look_up(body)
     return faults.error_of("Kakao", fault, status, code=code, retry_after=retry_after)
@@ -152,7 +162,9 @@ def _look_up(body: Mapping[str, Any]) -> tuple[str, Fault | None]:
     if koe:
         return koe, KOE.get(koe, named)
     if number is not None:
-        return str(number), KAPI.get(number)
+        reason = body.get("reason")
+        known = REASONS.get((number, reason)) if isinstance(reason, str) else None
+        return str(number), known or KAPI.get(number)
     return "", named
 
 

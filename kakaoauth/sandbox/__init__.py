@@ -2,10 +2,10 @@
 
 from kakaoauth.sandbox.app import create_sandbox
 from kakaoauth.sandbox.clock import Clock
-from kakaoauth.sandbox.facebook.settings import FacebookSettings
 from kakaoauth.sandbox.server import bind, serve
-from kakaoauth.sandbox.settings import ConsentItem, SandboxSettings
-from kakaoauth.sandbox.storage import StateFileError
+from kakaoauth.sandbox.state.facebook_settings import FacebookSettings
+from kakaoauth.sandbox.state.file import StateFileError
+from kakaoauth.sandbox.state.settings import ConsentItem, SandboxSettings
 
 __all__ = [
     "Clock",

@@ -1,47 +1,43 @@
 """The sandbox put together."""
 
-from pathlib import Path
-
 from flask import Flask
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 
-from kakaoauth.sandbox import (
+from kakaoauth.sandbox.clock import Clock
+from kakaoauth.sandbox.control import (
     api,
+    api_facebook,
     api_logins,
     api_people,
-    authorize,
-    console_page,
-    fault_page,
-    faults,
-    home,
-    kapi,
-    logout,
-    oidc,
-    pages,
-    scopes,
-    token,
-    tools,
-    webhook_page,
+    page_console,
+    page_facebook,
+    page_faults,
+    page_home,
+    page_tools,
+    page_webhooks,
 )
-from kakaoauth.sandbox.access import check_address
-from kakaoauth.sandbox.clock import Clock
-from kakaoauth.sandbox.context import EXTENSION
 from kakaoauth.sandbox.errors import KapiError, KauthError, PageError
-from kakaoauth.sandbox.facebook import corner
-from kakaoauth.sandbox.keys import KeyRing
+from kakaoauth.sandbox.facebook import dialog, exchange, graph
+from kakaoauth.sandbox.facebook.errors import DialogError, GraphError
+from kakaoauth.sandbox.facebook.routing import add_converters
+from kakaoauth.sandbox.faults import hooks
+from kakaoauth.sandbox.kakao import authorize, logout, oidc, scopes, token, user_api
+from kakaoauth.sandbox.kakao.authentication import check_address
 from kakaoauth.sandbox.loopback import refuse_strangers
-from kakaoauth.sandbox.settings import CATALOGUE, SandboxSettings
-from kakaoauth.sandbox.state import State
+from kakaoauth.sandbox.pages import responses
+from kakaoauth.sandbox.signing.keys import KeyRing
+from kakaoauth.sandbox.state.context import EXTENSION
+from kakaoauth.sandbox.state.settings import CATALOGUE, SandboxSettings
+from kakaoauth.sandbox.state.state import State
 
 LARGEST_BODY = 64 * 1024
-TEMPLATES = Path(__file__).parents[2] / "templates"
 
 
 def create_sandbox(settings: SandboxSettings, *, clock: Clock | None = None, keyring: KeyRing | None = None) -> Flask:
     """Return the sandbox as a Flask app; its State is `app.extensions["kakaoauth_sandbox"]`."""
     state = State(settings, clock or Clock(), keyring or KeyRing())
-    app = Flask("kakaoauth.sandbox", template_folder=str(TEMPLATES))
+    app = Flask(__package__ or __name__)
     app.config.update(
         MAX_CONTENT_LENGTH=LARGEST_BODY,
         # Cookies know no ports: the site on localhost must not find its own name taken
@@ -54,19 +50,25 @@ def create_sandbox(settings: SandboxSettings, *, clock: Clock | None = None, key
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.globals["catalogue"] = CATALOGUE
     app.before_request(refuse_strangers)
-    app.before_request(faults.before)
+    app.before_request(hooks.before)
     app.before_request(check_address)
     # Flask calls these from the last to the first: a fault's answer gets headers, too, and the log sees the end
-    app.after_request(faults.note)
-    app.after_request(pages.add_headers)
-    app.after_request(faults.after)
-    for module in (home, authorize, token, oidc, kapi, scopes, logout, faults):
+    app.after_request(hooks.write_to_log)
+    app.after_request(responses.add_headers)
+    app.after_request(hooks.after)
+    add_converters(app)
+    for module in (authorize, token, oidc, user_api, scopes, logout):
         app.register_blueprint(module.bp)
-    for module in (console_page, fault_page, webhook_page, tools, api, api_people, api_logins):
+    for module in (dialog, exchange, graph):
         app.register_blueprint(module.bp)
-    corner.add_to(app)
-    app.register_error_handler(PageError, pages.show_page_error)
-    app.register_error_handler(KauthError, pages.show_kauth_error)
-    app.register_error_handler(KapiError, pages.show_kapi_error)
-    app.register_error_handler(HTTPException, pages.show_http_error)
+    for module in (page_home, page_console, page_faults, page_webhooks, page_tools, page_facebook):
+        app.register_blueprint(module.bp)
+    for module in (api, api_people, api_logins, api_facebook, hooks):
+        app.register_blueprint(module.bp)
+    app.register_error_handler(PageError, responses.show_page_error)
+    app.register_error_handler(KauthError, responses.show_kauth_error)
+    app.register_error_handler(KapiError, responses.show_kapi_error)
+    app.register_error_handler(GraphError, responses.show_graph_error)
+    app.register_error_handler(DialogError, responses.show_dialog_error)
+    app.register_error_handler(HTTPException, responses.show_http_error)
     return app

@@ -1,4 +1,4 @@
-"""The only file that asks what time it is, so that a test can move time for the whole sandbox."""
+"""What time it is. Everything asks this clock, so that a test can move time for the whole sandbox."""
 
 import time
 from collections.abc import Callable

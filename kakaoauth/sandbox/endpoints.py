@@ -41,6 +41,6 @@ ADMIN_APIS = frozenset({"user_me", "logout", "unlink", "ids", "scopes", "revoke_
 def name_of(request: Request) -> str | None:
     """Return the name of the address that was called, or None for the sandbox's own pages and steps."""
     name = NAMES.get(request.endpoint or "")
-    if name == "token" and request.form.get("grant_type") == "refresh_token":
+    if name == "token" and request.form.get("grant_type", request.args.get("grant_type")) == "refresh_token":
         return "refresh"
     return name

@@ -1,4 +1,4 @@
-"""How the sandbox refuses, in Kakao's three voices.
+"""How the sandbox refuses, in Kakao's three formats.
 
 Refusal
 ├── PageError    an HTML page on the sandbox's own host: the site never hears of it
@@ -40,10 +40,14 @@ class KauthError(Refusal):
 
 
 class KapiError(Refusal):
-    def __init__(self, code: int, msg: str, *, status: int = 400) -> None:
+    """`reason` says more than the code where one code stands for several things: ACCESS_TOKEN_EXPIRED beside -401."""
+
+    def __init__(self, code: int, msg: str, *, status: int = 400, reason: str | None = None) -> None:
         super().__init__(msg)
         self.status = status
         self.body = {"msg": msg, "code": code}
+        if reason is not None:
+            self.body["reason"] = reason
 
     @property
     def headers(self) -> dict[str, str]:

@@ -18,11 +18,11 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import run_wsgi_app
 
 from kakaoauth.sandbox.app import LARGEST_BODY, create_sandbox
-from kakaoauth.sandbox.context import EXTENSION
-from kakaoauth.sandbox.settings import SandboxSettings
+from kakaoauth.sandbox.state.context import EXTENSION
+from kakaoauth.sandbox.state.settings import SandboxSettings
 from kakaoauth.sandbox.transport import ENVIRON_KEY, Transport, in_chunks
 
-ADDRESS = "127.0.0.1"  # never another one: whoever reaches the sandbox can be anybody in it
+ADDRESS = "127.0.0.1"  # never another one: everybody who reaches the sandbox can be anybody in it
 access_log = logging.getLogger("kakaoauth.sandbox.access")
 
 
@@ -163,13 +163,18 @@ def bind(app: Flask, port: int) -> SandboxServer:
 def serve(settings: SandboxSettings, port: int) -> None:
     """Serve until interrupted. :raise OSError: the port is taken."""
     with bind(create_sandbox(settings), port) as server:
-        if not access_log.handlers:
-            handler = logging.StreamHandler()
-            handler.setFormatter(logging.Formatter("[sandbox] %(asctime)s %(message)s", "%H:%M:%S"))
-            access_log.addHandler(handler)
-            access_log.propagate = False
-        access_log.setLevel(logging.INFO)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            pass
+        run(server)
+
+
+def run(server: SandboxServer) -> None:
+    """Answer until interrupted, with a line on standard error for each request."""
+    if not access_log.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("[sandbox] %(asctime)s %(message)s", "%H:%M:%S"))
+        access_log.addHandler(handler)
+        access_log.propagate = False
+    access_log.setLevel(logging.INFO)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        pass

@@ -100,11 +100,13 @@ def full_house(request: pytest.FixtureRequest) -> Iterator[Site]:
 
 @pytest.fixture(autouse=True)
 def nobody_has_agreed_yet(request: pytest.FixtureRequest) -> None:
-    """The sandbox as at its start: who agreed in another test is asked again in this one."""
+    """The sandbox as at its start, but strict: this site keeps to Kakao's documents. Who agreed in another test is
+    asked again in this one."""
     if "site" in request.fixturenames:
-        address = f"{request.getfixturevalue('site').sandbox}/sandbox/api/reset"
-        call = urllib.request.Request(address, data=b"", headers={"X-Sandbox": "1"})
-        urllib.request.urlopen(call, timeout=10).close()
+        for path, body in (("reset", b""), ("console", b'{"strict": true}')):
+            address = f"{request.getfixturevalue('site').sandbox}/sandbox/api/{path}"
+            call = urllib.request.Request(address, data=body, headers={"X-Sandbox": "1"})
+            urllib.request.urlopen(call, timeout=10).close()
 
 
 def wait_for(url: str, process: "subprocess.Popen[bytes]", seconds: float = 40) -> None:

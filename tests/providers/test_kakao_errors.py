@@ -27,7 +27,7 @@ def koe(code: str, error: str = "invalid_grant") -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("expected", "codes"),
     [
-        (Misconfigured, "004 005 006 007 008 009 010 023 101 102 125 201 202 204 205 207 303 310 319"),
+        (Misconfigured, "004 005 006 007 008 009 010 023 101 102 114 125 126 127 201 202 204 205 207 303 310 319"),
         (ProviderUnavailable, "003 237"),
         (CodeRefused, "320 322 403"),
         (InteractionRequired, "203"),
@@ -44,7 +44,7 @@ def test_koe_codes_name_whose_fault_it_is(expected: type[AppError], codes: str) 
 @pytest.mark.parametrize(
     ("expected", "codes"),
     [
-        (Misconfigured, "-2 -3 -5 -6 -8 -9 -12 -201 -301 -903"),
+        (Misconfigured, "-2 -3 -5 -6 -8 -9 -12 -13 -201 -301 -903"),
         (ProviderUnavailable, "-1 -7 -10 -11 -603 -9798"),
         (AccountUnusable, "-4 -101 -103 -405 -501"),
         (CodeRefused, "-401"),
@@ -57,6 +57,15 @@ def test_kapi_codes_name_whose_fault_it_is(expected: type[AppError], codes: str)
         error = from_answer(400, {"msg": "canary", "code": int(code)})
         assert type(error) is expected, code
         assert error.provider_code == code
+
+
+def test_reason_tells_an_expired_token_from_a_wrong_one() -> None:
+    expired = from_answer(401, {"msg": "canary", "code": -401, "reason": "ACCESS_TOKEN_EXPIRED"})
+    assert (type(expired), expired.provider_code) == (CodeRefused, "-401")
+    assert "expired" in expired.reason
+    for reason in ("SOMETHING_NEW", "", None, 7, ["ACCESS_TOKEN_EXPIRED"]):
+        assert from_answer(401, {"code": -401, "reason": reason}).reason == from_answer(401, {"code": -401}).reason
+    assert type(from_answer(400, {"code": -101, "reason": "ACCESS_TOKEN_EXPIRED"})) is AccountUnusable
 
 
 @pytest.mark.parametrize(

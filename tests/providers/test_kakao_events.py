@@ -18,7 +18,7 @@ from kakaoauth.errors import ProviderUnavailable
 from kakaoauth.providers.base import AccountEvent, SetRefused
 from kakaoauth.providers.kakao_events import MAX_AGE, read_set
 from kakaoauth.providers.oidc import LEEWAY, KeyStore
-from kakaoauth.sandbox.events import EVENTS
+from kakaoauth.sandbox.kakao.security_events import EVENTS
 
 from .conftest import CLIENT_ID, KAUTH, public, sign
 from .conftest import claims as id_token_claims

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
-from kakaoauth.sandbox.facebook.signed_request import FLAWS, make_signed_request
-from kakaoauth.sandbox.outbox import Delivery, Message
-from kakaoauth.sandbox.state import State
+from kakaoauth.sandbox.delivery.outbox import Delivery, Message
+from kakaoauth.sandbox.signing.signed_request import FLAWS, make_signed_request
+from kakaoauth.sandbox.state.state import State
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 KINDS = ("deauthorize", "data-deletion")

@@ -4,17 +4,17 @@ import secrets
 
 from flask import Blueprint, Response, request
 
-from kakaoauth.sandbox.context import browser_id, current_state, enter_facebook, facebook_key
 from kakaoauth.sandbox.facebook import dialog_request
 from kakaoauth.sandbox.facebook.dialog_answer import DENIED, location_of
 from kakaoauth.sandbox.facebook.errors import DialogError
-from kakaoauth.sandbox.facebook.homemade import person_from_form
-from kakaoauth.sandbox.facebook.model import PendingDialog
-from kakaoauth.sandbox.facebook.people import FacebookPerson
 from kakaoauth.sandbox.facebook.permissions import ALWAYS, PERMISSIONS, permissions_to_ask
 from kakaoauth.sandbox.facebook.routing import answered_by, take_version
-from kakaoauth.sandbox.homemade import FormError
-from kakaoauth.sandbox.pages import go_to, page
+from kakaoauth.sandbox.pages.responses import go_to, page
+from kakaoauth.sandbox.people.facebook import FacebookPerson
+from kakaoauth.sandbox.people.facebook_forms import person_from_form
+from kakaoauth.sandbox.people.forms import FormError
+from kakaoauth.sandbox.state.context import browser_id, current_state, enter_facebook, facebook_key
+from kakaoauth.sandbox.state.facebook_model import PendingDialog
 
 bp = Blueprint("facebook_dialog", __name__)
 bp.url_value_preprocessor(take_version)

@@ -1,14 +1,15 @@
-"""The only file that reads the query of GET /dialog/oauth and decides whether it is acceptable."""
+"""Read the query of GET /dialog/oauth and decide whether it is acceptable."""
 
 import re
 
 from flask import Request
 
-from kakaoauth.sandbox.authorization_request import raw_state, split_list
 from kakaoauth.sandbox.facebook.errors import DialogError
-from kakaoauth.sandbox.facebook.model import DialogRequest
 from kakaoauth.sandbox.facebook.permissions import ALWAYS, PERMISSIONS
-from kakaoauth.sandbox.facebook.settings import FacebookSettings
+from kakaoauth.sandbox.kakao.authorization_request import split_list
+from kakaoauth.sandbox.pages.responses import raw_state
+from kakaoauth.sandbox.state.facebook_model import DialogRequest
+from kakaoauth.sandbox.state.facebook_settings import FacebookSettings
 
 # RFC 7636: the base64url of a SHA-256 has 43 characters, a verifier 43 to 128
 CHALLENGE = re.compile(r"[A-Za-z0-9._~-]{43,128}")

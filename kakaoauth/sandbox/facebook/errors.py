@@ -1,4 +1,4 @@
-"""How the Facebook corner refuses: a page of the dialog's own, or a Graph error."""
+"""How Facebook refuses: a page of the dialog's own, or a Graph error."""
 
 import re
 import secrets

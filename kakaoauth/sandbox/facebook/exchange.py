@@ -8,14 +8,14 @@ from typing import Any
 
 from flask import Response
 
-from kakaoauth.sandbox.context import current_state
-from kakaoauth.sandbox.facebook.access import app_token, find_token, why_over
+from kakaoauth.sandbox.facebook.authentication import app_token, find_token, why_over
 from kakaoauth.sandbox.facebook.errors import GraphError
-from kakaoauth.sandbox.facebook.model import Code
 from kakaoauth.sandbox.facebook.routing import graph_blueprint, parameters
-from kakaoauth.sandbox.facebook.settings import FacebookSettings
-from kakaoauth.sandbox.pages import json_answer
-from kakaoauth.sandbox.state import State
+from kakaoauth.sandbox.pages.responses import json_answer
+from kakaoauth.sandbox.state.context import current_state
+from kakaoauth.sandbox.state.facebook_model import Code
+from kakaoauth.sandbox.state.facebook_settings import FacebookSettings
+from kakaoauth.sandbox.state.state import State
 
 bp = graph_blueprint("facebook_exchange")
 

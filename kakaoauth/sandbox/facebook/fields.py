@@ -1,4 +1,4 @@
-"""The only file that knows how Graph's `fields` parameter is written: `id,picture.type(large){url,is_silhouette}`."""
+"""Parse Graph's `fields` parameter: `id,picture.type(large){url,is_silhouette}`."""
 
 import re
 from dataclasses import dataclass, field

@@ -5,15 +5,15 @@ from typing import Any
 
 from flask import Response, request
 
-from kakaoauth.sandbox.context import current_state
-from kakaoauth.sandbox.facebook.access import find_caller, find_token, scopes_of, why_over
+from kakaoauth.sandbox.facebook.authentication import find_caller, find_token, scopes_of, why_over
 from kakaoauth.sandbox.facebook.callbacks import person_removes_app
 from kakaoauth.sandbox.facebook.errors import GraphError
 from kakaoauth.sandbox.facebook.fields import read_fields
-from kakaoauth.sandbox.facebook.model import Installation, Token
 from kakaoauth.sandbox.facebook.profile import page_answer, user_answer
 from kakaoauth.sandbox.facebook.routing import graph_blueprint, parameters
-from kakaoauth.sandbox.pages import json_answer
+from kakaoauth.sandbox.pages.responses import json_answer
+from kakaoauth.sandbox.state.context import current_state
+from kakaoauth.sandbox.state.facebook_model import Installation, Token
 
 bp = graph_blueprint("facebook_graph")
 
@@ -96,7 +96,7 @@ def debug_token() -> Response:
 
 @bp.route("/<version:version>/<path:rest>", methods=["GET", "POST", "PUT", "DELETE"])
 def elsewhere(rest: str) -> Response:
-    """Nodes that the corner does not have."""
+    """Nodes that the sandbox does not have."""
     raise no_object(rest.partition("/")[0])
 
 

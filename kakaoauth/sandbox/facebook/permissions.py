@@ -1,6 +1,6 @@
 """Which permissions the app may ask for, and which of them a person still has to be asked for."""
 
-from kakaoauth.sandbox.facebook.model import DialogRequest, Installation
+from kakaoauth.sandbox.state.facebook_model import DialogRequest, Installation
 
 # Permission -> (Korean, English). The two that an app has without a review
 PERMISSIONS: dict[str, tuple[str, str]] = {

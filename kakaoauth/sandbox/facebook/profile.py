@@ -5,7 +5,7 @@ from typing import Any
 
 from kakaoauth.sandbox.facebook.errors import GraphError
 from kakaoauth.sandbox.facebook.fields import Field
-from kakaoauth.sandbox.facebook.people import FacebookPerson
+from kakaoauth.sandbox.people.facebook import FacebookPerson
 
 # Fields of a User that this app may ask for in vain: they need permissions that it can't have
 SILENT = frozenset(

@@ -6,9 +6,9 @@ from typing import Any
 from flask import Blueprint, Flask, Response, g, request
 from werkzeug.routing import BaseConverter
 
-from kakaoauth.sandbox.context import current_state
 from kakaoauth.sandbox.facebook.errors import GraphError
-from kakaoauth.sandbox.facebook.settings import answering_version
+from kakaoauth.sandbox.state.context import current_state
+from kakaoauth.sandbox.state.facebook_settings import answering_version
 
 VERSION = re.compile(r"/v[0-9]{1,6}\.[0-9]{1,6}")
 

@@ -1,0 +1,1 @@
+"""How the sandbox itself is worked: the pages under /sandbox and the control API for scripts."""

@@ -1,0 +1,31 @@
+"""What can be done to the signing keys while the sandbox runs."""
+
+from collections.abc import Callable
+from typing import Any
+
+from kakaoauth.sandbox.signing.keys import KeyRing
+from kakaoauth.sandbox.state.state import State
+
+
+def _publish(ring: KeyRing, published: bool) -> None:
+    ring.published = published
+
+
+ACTIONS: dict[str, Callable[[KeyRing], None]] = {
+    "rotate": lambda ring: ring.rotate(),
+    "drop-old": lambda ring: ring.drop_old(),
+    "unpublish": lambda ring: _publish(ring, False),
+    "publish": lambda ring: _publish(ring, True),
+}
+
+
+def change_keys(state: State, action: str) -> None:
+    with state.changing():
+        ACTIONS[action](state.keys())
+
+
+def describe_keys(state: State) -> dict[str, Any]:
+    ring = state.keys()
+    with state.reading():
+        kids = [key.kid for key in ring.all()]
+    return {"signing": kids[0], "kids": kids, "published": ring.published}

@@ -1,0 +1,1 @@
+"""Faults on demand: what can go wrong, where, and how it looks."""

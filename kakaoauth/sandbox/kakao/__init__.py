@@ -1,0 +1,1 @@
+"""Kakao: what kauth and kapi answer."""

@@ -1,0 +1,109 @@
+"""How an answer leaves the sandbox: pages, JSON, redirects, and the headers on all of them."""
+
+import json
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode
+
+from flask import Response, make_response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from kakaoauth.sandbox.errors import KapiError, KauthError, PageError
+from kakaoauth.sandbox.facebook.errors import DialogError, GraphError, is_graph_path
+from kakaoauth.sandbox.pages.texts import LANGUAGES, TEXTS, translate
+
+# No form-action here: Chromium applies it to the whole chain of redirects after a form, and where the site's
+# callback sends the browser next is not ours to know. No page holds markup from outside, so little is lost.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def language() -> str:
+    return request.accept_languages.best_match(LANGUAGES, default="ko") or "ko"
+
+
+def page(name: str, *, status: int = 200, **values: Any) -> Response:
+    lang = language()
+    html = render_template(f"{name}.html", page=name, lang=lang, t=partial(translate, language=lang), **values)
+    return make_response(html, status)
+
+
+def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(text.encode("utf-8", "replace"), status, headers, content_type="application/json;charset=UTF-8")
+
+
+def redirect_back(uri: str, **values: str | None) -> Response:
+    """Answer 302 with `values` in the query; what is None is left out.
+
+    `state` may hold bytes that are no UTF-8 (kept as surrogates): it returns exactly as it came.
+    """
+    pairs = {name: value for name, value in values.items() if value is not None}
+    query = urlencode(pairs, quote_via=quote, safe="", errors="surrogateescape")
+    location = uri if not query else f"{uri}{'&' if '?' in uri else '?'}{query}"
+    return Response(status=302, headers={"Location": location})
+
+
+def raw_state(query_string: bytes) -> str | None:
+    """Return `state` so that even bytes that are no UTF-8 can be sent back unchanged."""
+    fields = parse_qs(query_string.decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
+    return fields["state"][0] if "state" in fields else None
+
+
+def go_to(path: str, **values: str) -> Response:
+    """Answer a form with a redirect to our own next page, so that a reload does not send the form again."""
+    query = f"?{urlencode(values)}" if values else ""
+    return Response(status=303, headers={"Location": path + query})
+
+
+def add_headers(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    if request.endpoint != "static":
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def show_page_error(error: PageError) -> Response:
+    reason = error.code or str(error.status)
+    why = f"why_{reason}" if f"why_{reason}" in TEXTS else "why_None"
+    return page("error", status=error.status, headline=error.headline, why=why, details=error.details)
+
+
+def show_kauth_error(error: KauthError) -> Response:
+    return json_answer(error.body, error.status)
+
+
+def show_kapi_error(error: KapiError) -> Response:
+    return json_answer(error.body, error.status, error.headers)
+
+
+def show_graph_error(error: GraphError) -> Response:
+    return json_answer(error.answer(), error.status, error.headers)
+
+
+def show_dialog_error(error: DialogError) -> Response:
+    return page("facebook_error", status=error.status, why=f"facebook_why_{error.why}", detail=error.detail)
+
+
+def show_http_error(error: HTTPException) -> Response:
+    """Unknown addresses, wrong methods, large bodies, our own bugs: in the format of the address that was called."""
+    status = error.code or 500
+    if request.path.startswith("/sandbox/api/"):
+        response = json_answer({"error": error.name.lower().replace(" ", "_")}, status)
+    elif is_graph_path(request.path):
+        response = show_graph_error(GraphError(1, error.name, type="OAuthException", status=status))
+    elif request.path.startswith(("/v1/", "/v2/")):
+        response = show_kapi_error(KapiError(-1 if status >= 500 else -2, error.name, status=status))
+    elif request.path in ("/oauth/token", "/oauth/tokeninfo"):
+        name, code = ("server_error", "KOE003") if status >= 500 else ("invalid_request", "KOE002")
+        response = show_kauth_error(KauthError(name, error.name, code, status=status))
+    else:
+        code_page = "KOE002" if request.path.startswith("/oauth/") and status in (404, 405) else None
+        response = show_page_error(PageError(code_page, f"{status} {error.name}", status=status))
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response

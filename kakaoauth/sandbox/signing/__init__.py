@@ -1,0 +1,1 @@
+"""Signing keys, tokens and signed requests, right ones and flawed ones."""

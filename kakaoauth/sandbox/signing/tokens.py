@@ -1,0 +1,73 @@
+"""Signed tokens with one deliberate flaw or more: what a receiver has to refuse."""
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Collection
+from typing import Any
+
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from kakaoauth.sandbox.signing.keys import KeyRing, make_key
+
+LONG_AGO = 30 * 86400
+SOON = 86400
+SIGNATURE_FLAWS = frozenset({"bad_signature", "alg_none", "hs256", "unknown_key"})
+
+
+def alter_claims(claims: dict[str, Any], flaws: Collection[str]) -> dict[str, Any]:
+    """Return the claims with the flaws that can be seen in them."""
+    altered = dict(claims)
+    if "wrong_audience" in flaws:
+        altered["aud"] = "somebody-elses-key"
+    if "wrong_issuer" in flaws:
+        altered["iss"] = "https://issuer.invalid"
+    if "iat_past" in flaws:
+        altered["iat"] -= LONG_AGO
+    if "iat_future" in flaws:
+        altered["iat"] += SOON
+    if "expired" in flaws:
+        altered["exp"] = altered["iat"] - 1
+    if "wrong_nonce" in flaws:
+        altered["nonce"] = "nobody-sent-this"
+    if "no_nonce" in flaws:
+        altered.pop("nonce", None)
+    if "other_subject" in flaws:
+        altered["sub"] = str(int(altered["sub"]) + 1)
+    return altered
+
+
+def sign(keys: KeyRing, typ: str, claims: dict[str, Any], flaws: Collection[str] = ()) -> str:
+    """Sign with the ring's key, or in the way that the flaws ask for."""
+    key: RSAKey = make_key() if "unknown_key" in flaws else keys.signing_key()
+    header = {"alg": "RS256", "kid": key.kid, "typ": "something-else" if "wrong_typ" in flaws else typ}
+    if "alg_none" in flaws:
+        return f"{_encode(header | {'alg': 'none'})}.{_encode(claims)}."
+    if "hs256" in flaws:
+        # The public key taken for a shared secret: verifies wherever the algorithm is read from the token
+        content = f"{_encode(header | {'alg': 'HS256'})}.{_encode(claims)}"
+        return f"{content}.{_base64(hmac.digest(key.as_pem(private=False), content.encode(), hashlib.sha256))}"
+    text = jwt.encode(header, claims, key, algorithms=["RS256"])
+    if "bad_signature" in flaws:
+        content, _, signature = text.rpartition(".")
+        return f"{content}.{'B' if signature[0] != 'B' else 'C'}{signature[1:]}"
+    return text
+
+
+def payload_of(token: str) -> dict[str, Any]:
+    """Read the claims without checking anything. :raise ValueError: this is no token."""
+    _, payload, _ = token.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    if not isinstance(claims, dict):
+        raise ValueError("no JSON object")
+    return claims
+
+
+def _encode(part: dict[str, Any]) -> str:
+    return _base64(json.dumps(part, separators=(",", ":")).encode())
+
+
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
