@@ -243,7 +243,7 @@ def test_reopen_opens_an_account_without_giving_a_role(site: Flask, kakao: FakeK
     file = tmp_path / "users.csv"
     file.write_text("email,identities\nimported@example.kr,\nb@example.kr,kakao:99\n")
     said = run(site, "import", str(file))
-    assert "1 lines have no identity" in said
+    assert "1 of them have no identity" in said
     assert "within 7 days, until" in said
     with in_days(8):
         assert come(site, kakao, 5, "imported@example.kr").status_code == 409

@@ -94,7 +94,8 @@ class Tally:
     known: int = 0
     refused: int = 0
     roles_left_out: int = 0
-    without_identity: int = 0
+    #: Of the new ones, who wait for their owners.
+    waiting: int = 0
 
     def add(self, batch: Batch, outcome: flows.Outcome) -> None:
         self.lines += len(batch.good) + len(batch.refused)
@@ -102,7 +103,7 @@ class Tally:
         self.known += outcome.known
         self.refused += len(batch.refused) + len(outcome.refused)
         self.roles_left_out += sum(person.role_left_out for person in batch.good)
-        self.without_identity += sum(not person.identities for person in batch.good)
+        self.waiting += outcome.waiting
 
 
 @dataclass
@@ -209,9 +210,7 @@ def _sum_up(tally: Tally, *, nothing: bool) -> None:
     click.echo(f"{said}{known}, {tally.refused:,} refused.{' Nobody was imported.' if nothing else ''}")
     if tally.roles_left_out:
         click.echo(f"{tally.roles_left_out:,} lines give a role, which was left out: --with-roles gives it.")
-    if tally.without_identity and not nothing:
+    if tally.waiting and not nothing:
         until = f"{now() + CLAIMABLE:%Y-%m-%d %H:%M} UTC"
-        click.echo(
-            f"{tally.without_identity:,} lines have no identity: these people come in by logging in with their e-mail"
-            f" address within {CLAIMABLE.days} days, until {until}."
-        )
+        how = f"come in by logging in with their e-mail address within {CLAIMABLE.days} days, until {until}"
+        click.echo(f"{tally.waiting:,} of them have no identity: they {how}.", err=True)

@@ -26,6 +26,8 @@ class Outcome(NamedTuple):
     #: How many were left alone, because they are users already.
     known: int
     refused: list[Refused]
+    #: Of the new ones, who have no identity and wait for their owners.
+    waiting: int = 0
 
 
 class SomethingRefused(Exception):
@@ -39,7 +41,7 @@ class SomethingRefused(Exception):
 def look_at_users(people: Sequence[Newcomer], *, skip_known: bool) -> Outcome:
     """What importing them would do. Changes nothing."""
     new, known, refused = _sorted_out(people, skip_known=skip_known)
-    return Outcome(len(new), known, refused)
+    return Outcome(len(new), known, refused, _waiting(new))
 
 
 @transaction
@@ -55,7 +57,11 @@ def import_users(people: Sequence[Newcomer], *, skip_known: bool) -> Outcome:
         new, known, refused = _sorted_out(people, skip_known=skip_known)
         if new:
             _make(new)
-    return Outcome(len(new), known, refused)
+    return Outcome(len(new), known, refused, _waiting(new))
+
+
+def _waiting(people: Sequence[Newcomer]) -> int:
+    return sum(not person.identities for person in people)
 
 
 @transaction
