@@ -29,6 +29,8 @@ ACTIONS: Mapping[str, Any] = {
     "promoted": _("Role given"),
     "demoted": _("Roles taken away"),
     "superuser created": _("Superuser made"),
+    "opened again": _("Account opened to its e-mail address again"),
+    "suspension lifted": _("Suspension lifted after the account was erased"),
     "password set": _("Password set"),
     "password removed": _("Password removed"),
     "withdrawn": _("Left"),

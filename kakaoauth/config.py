@@ -40,6 +40,8 @@ class Settings:
 
     #: Flask's secret, 32 characters or more. Made once into `instance/` while anything is embedded.
     SECRET_KEY: str = ""
+    #: Former ones, comma separated: by them suspended people are known again whose accounts were erased.
+    SECRET_KEY_FALLBACKS: tuple[str, ...] = ()
     #: Any SQLAlchemy URL; `postgres://` and `postgresql://` mean psycopg 3.
     DATABASE_URL: str = ""
     #: `redis://`, `rediss://`, `unix://`, `redis+sentinel://host,host/name/db`, `redis+cluster://host,host`.

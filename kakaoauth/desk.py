@@ -4,7 +4,7 @@ from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from kakaoauth import audit_search, audit_words, devices, guards, outbox
+from kakaoauth import audit_search, audit_words, devices, guards, outbox, ways_in
 from kakaoauth.decisions import DECISIONS
 from kakaoauth.models import find_user, names_of
 
@@ -31,6 +31,7 @@ def show(user_id: int) -> ResponseReturnValue:
         may_decide=may_decide,
         decisions=open_ones if may_decide else [],
         unlinks=outbox.waiting_of(user_id),
+        waits_until=user.claimable_until if ways_in.can_be_claimed(user) else None,
         lines=lines,
         names=names_of(number for line in lines for number in (line.actor, line.target) if number is not None),
     )

@@ -22,6 +22,7 @@
     ├── AccountUnusable         403  the provider will not let this account in
     ├── EmailRequired           403  with the case it is: see providers.base.EmailState
     ├── EmailInUse              409  with the provider that account uses
+    │   └── NotClaimable        409  no identity opens that account, and it waits for nobody
     ├── IdentityInUse           409  another account logs in with it; whose is nobody's business
     ├── LastWayIn               409  without this identity its owner could not log in any more
     │   └── TheirLastWayIn      409  the same, told to whoever looks after the account
@@ -344,6 +345,21 @@ class EmailInUse(AppError):
             return str(self.message)
         label = provider_label(self.other)
         return str(gettext("That account logs in with %(provider)s. Please log in there first.", provider=label))
+
+
+class NotClaimable(EmailInUse):
+    """Only a command opens it: `users promote`, `users reopen`."""
+
+    message = _(
+        "No sign-in method is connected to that account. Please ask the people who run this site to open it for you."
+    )
+
+    def __init__(self, reason: str = "", *, provider_code: str = "", user_id: int | None = None) -> None:
+        AppError.__init__(self, reason, provider_code=provider_code, user_id=user_id)
+        self.other = ""
+
+    def arguments(self) -> dict[str, Any]:
+        return AppError.arguments(self)
 
 
 class IdentityInUse(AppError):

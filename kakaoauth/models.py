@@ -3,8 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from typing import Any, ClassVar, cast
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
 
 from flask_login import UserMixin
 from sqlalchemy import (
@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.engine import CursorResult, Dialect
+from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from kakaoauth.emails import normal_form
@@ -32,6 +32,9 @@ from kakaoauth.extensions import Base, db
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 #: PostgreSQL's bigint. A larger number is nobody's id, and asking for it is an error there.
 MAX_ID = 2**63 - 1
+#: How long an account that was made for an e-mail address waits for its owner: long enough for a holiday, and too short
+#: for the address to have another owner by then.
+CLAIMABLE = timedelta(days=7)
 #: What `User.get_id` gives: the number and the session version, which PostgreSQL keeps in 32 bits.
 SESSION_USER_ID = re.compile(r"([0-9]{1,19})\.([0-9]{1,9})")
 
@@ -97,7 +100,8 @@ class UserManager:
         """:raises ValueError: no e-mail address, which is how its owner will be known. :raises IntegrityError:"""
         if not email:
             raise ValueError("not an e-mail address")
-        return self.create_user(email, **{**fields, "is_staff": True, "is_superuser": True})
+        waits = {"claimable_until": now() + CLAIMABLE}
+        return self.create_user(email, **{**waits, **fields, "is_staff": True, "is_superuser": True})
 
 
 class User(UserMixin, Base):
@@ -137,6 +141,9 @@ class User(UserMixin, Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     #: Part of what a session and a token hold; one more ends every session and token of this user.
     session_version: Mapped[int] = mapped_column(default=0)
+    #: Without an identity, and until then: the first login with its trusted e-mail makes this account its own. Only a
+    #: command sets it.
+    claimable_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: What the list of users sorts and searches by: `list_keys`.
     nickname_key: Mapped[str | None] = mapped_column(String(100), default=_list_key("nickname_key"))
     search_text: Mapped[str] = mapped_column(Text, default=_list_key("search_text"), server_default="")
@@ -230,9 +237,3 @@ def find_user_by_email(email: str) -> User | None:
 def find_identity(provider: str, subject: str) -> Identity | None:
     query = select(Identity).where(Identity.provider == provider, Identity.subject == subject)
     return db.session.scalar(query.options(joinedload(Identity.user)))
-
-
-def claim_account(user: User, provider: str) -> bool:
-    """Mark an account that has no provider yet as taken over by this one; False if another login was faster."""
-    query = update(User).where(User.id == user.id, User.provider.is_(None)).values(provider=provider)
-    return cast("CursorResult[Any]", db.session.execute(query)).rowcount == 1

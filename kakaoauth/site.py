@@ -27,6 +27,7 @@ from kakaoauth import (
     rate_limits,
     redis_client,
     sessions,
+    suspended,
     trail,
     user_actions,
     users,
@@ -67,6 +68,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(users.bp)
     app.register_blueprint(desk.bp)
     app.register_blueprint(user_actions.bp)
+    app.register_blueprint(suspended.bp)
     app.register_blueprint(trail.bp)
     app.register_blueprint(overview.bp)
     app.register_blueprint(api.bp)

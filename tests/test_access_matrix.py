@@ -44,6 +44,9 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/users/1/unlink/1/"): (302, 403, 403, 200, 302),
     ("POST", "/users/1/unlink/1/"): (302, 403, 403, 400, 302),
     ("GET", "/users/audit/"): (302, 403, 403, 200, 302),
+    ("GET", "/users/suspended/"): (302, 403, 403, 200, 302),
+    ("GET", "/users/suspended/1/lift/"): (302, 403, 403, 404, 302),
+    ("POST", "/users/suspended/1/lift/"): (302, 403, 403, 400, 302),
     ("GET", "/users/overview/"): (302, 403, 200, 200, 302),
     ("GET", "/healthz"): ALL_200,
     ("GET", "/metrics"): ALL_200,  # from this machine, where the tests are; see test_counters.py

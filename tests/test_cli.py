@@ -36,8 +36,11 @@ def roles(app: Flask, email: str) -> tuple[bool, bool] | None:
 def test_superuser_is_made_and_comes_in_by_logging_in(app: Flask, run: Type, kakao: FakeKakao) -> None:
     result = run("users", "create-superuser", "--email", " Hana@example.kr ")
     assert result.exit_code == 0
+    with app.app_context():
+        until = f"{find_user_by_email('hana@example.kr').claimable_until:%Y-%m-%d %H:%M}"
     assert result.output == (
-        "Hana@example.kr is a superuser now. They come in by logging in with that e-mail address.\n"
+        "Hana@example.kr is a superuser now. They come in by logging in with that e-mail address within 7 days, "
+        f"until {until} UTC.\n"
     )
     client = app.test_client()
     kakao.me = person(7, email="hana@example.kr")

@@ -258,7 +258,7 @@ def test_account_with_another_way_in_stays(app: Flask, people: People, client_as
         assert db.session.query(ProviderToken).count() == 0
 
 
-def test_last_superusers_account_stays_and_is_taken_over_by_the_next_login(
+def test_last_superusers_account_stays_and_a_command_opens_it_again(
     app: Flask, people: People, client_as: ClientAs, kakao: FakeKakao
 ) -> None:
     hana = client_as("hana")
@@ -268,6 +268,8 @@ def test_last_superusers_account_stays_and_is_taken_over_by_the_next_login(
     assert tokens_of(app, people["hana"]) == 0
     assert fields_of(app, people["hana"])["is_superuser"]
     with a_moment_later():
+        assert log_in(app.test_client(), kakao).status_code == 409
+        app.test_cli_runner().invoke(args=["users", "promote", "hana@example.kr", "--superuser"])
         assert is_in(client_as("hana"))
     assert user_of(app, "1002") == people["hana"]
     assert fields_of(app, people["hana"])["is_superuser"]

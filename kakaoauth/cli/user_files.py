@@ -19,6 +19,7 @@ from kakaoauth import flows, listing, user_csv
 from kakaoauth.cli.terminal import Progress
 from kakaoauth.errors import PROVIDER_LABELS
 from kakaoauth.listing import Filter
+from kakaoauth.models import CLAIMABLE, now
 from kakaoauth.user_csv import Batch, Refused
 
 DAY = click.DateTime(("%Y-%m-%d",))
@@ -93,6 +94,8 @@ class Tally:
     known: int = 0
     refused: int = 0
     roles_left_out: int = 0
+    #: Of the new ones, who wait for their owners.
+    waiting: int = 0
 
     def add(self, batch: Batch, outcome: flows.Outcome) -> None:
         self.lines += len(batch.good) + len(batch.refused)
@@ -100,6 +103,7 @@ class Tally:
         self.known += outcome.known
         self.refused += len(batch.refused) + len(outcome.refused)
         self.roles_left_out += sum(person.role_left_out for person in batch.good)
+        self.waiting += outcome.waiting
 
 
 @dataclass
@@ -206,3 +210,7 @@ def _sum_up(tally: Tally, *, nothing: bool) -> None:
     click.echo(f"{said}{known}, {tally.refused:,} refused.{' Nobody was imported.' if nothing else ''}")
     if tally.roles_left_out:
         click.echo(f"{tally.roles_left_out:,} lines give a role, which was left out: --with-roles gives it.")
+    if tally.waiting and not nothing:
+        until = f"{now() + CLAIMABLE:%Y-%m-%d %H:%M} UTC"
+        how = f"come in by logging in with their e-mail address within {CLAIMABLE.days} days, until {until}"
+        click.echo(f"{tally.waiting:,} of them have no identity: they {how}.", err=True)

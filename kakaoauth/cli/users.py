@@ -1,13 +1,18 @@
 """`flask --app wsgi users ...`: the accounts, one by one."""
 
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
 
 import click
 from flask.cli import AppGroup
 
-from kakaoauth import flows, listing
+from kakaoauth import flows, listing, suspensions
 from kakaoauth.cli.terminal import printable
-from kakaoauth.models import User, find_user_by_email
+from kakaoauth.models import CLAIMABLE, User, find_user_by_email
+
+T = TypeVar("T")
 
 users = AppGroup("users", help="Look after the accounts.")
 
@@ -16,12 +21,12 @@ users = AppGroup("users", help="Look after the accounts.")
 @click.option("--email", required=True, help="The trusted e-mail the person will log in with.")
 @click.option("--password-stdin", is_flag=True, help="Read a password for /login/ from one line of standard input.")
 def create_superuser(email: str, password_stdin: bool) -> None:
-    """Make an account that may do everything; the first login with that e-mail takes it over."""
+    """Make an account that may do everything; the first login with that e-mail within 7 days takes it over."""
     try:
         user = flows.create_superuser(email, _read_password() if password_stdin else None)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"{user.email} is a superuser now. They come in by logging in with that e-mail address.")
+    click.echo(f"{user.email} is a superuser now. {_waits(user.claimable_until)}")
     if password_stdin:
         click.echo("On a day when that does not work, they come in at /login/ with the password.")
 
@@ -36,7 +41,12 @@ def set_password(email: str, password_stdin: bool, remove: bool) -> None:
         raise click.UsageError("say which: --password-stdin or --remove")
     user = _get_user(email)
     if remove:
-        flows.remove_password(user)
+        try:
+            flows.remove_password(user)
+        except flows.LastSuperuser:
+            raise click.ClickException(
+                "this password is the only way in of the last active superuser: make another one first"
+            ) from None
     else:
         try:
             flows.set_password(user, _read_password())
@@ -63,12 +73,63 @@ def _read_password() -> str:
 @click.option("--staff", "role", flag_value="staff", help="May see the user list.")
 @click.option("--superuser", "role", flag_value="superuser", help="May change users as well.")
 def promote(email: str, role: str | None) -> None:
-    """Give a role to the account with that e-mail."""
+    """Give a role to the account with that e-mail. One that no login opens waits for its owner again, for 7 days."""
     if role is None:
         raise click.UsageError("say which role: --staff or --superuser")
     user = _get_user(email)
-    flows.promote(user, superuser=role == "superuser")
-    click.echo(f"{email} is {'a superuser' if user.is_superuser else 'staff'} now.")
+    until = _done(lambda: flows.promote(user, superuser=role == "superuser"))
+    click.echo(f"{email} is {'a superuser' if user.is_superuser else 'staff'} now.{_and_waits(until)}")
+
+
+@users.command()
+@click.argument("email")
+def reopen(email: str) -> None:
+    """Let the account with that e-mail wait for its owner again, for 7 days: the first login with it takes it over."""
+    user = _get_user(email)
+    until = _done(lambda: flows.reopen(user))
+    if until is None:
+        raise click.ClickException("a login is connected to this account: nobody else can take it over")
+    click.echo(f"{email} is open again. {_waits(until)}")
+
+
+@users.command("suspensions")
+def list_suspensions() -> None:
+    """Print who was suspended when their account was erased: former number, since when, known by what."""
+    before = None
+    while people := suspensions.page(before, 500):
+        for person in people:
+            lost = "" if person.is_known_again else "\twithout effect: SECRET_KEY_FALLBACKS lacks the former SECRET_KEY"
+            click.echo(f"{person.user_id}\t{person.since:%Y-%m-%d}\t{','.join(person.kinds)}{lost}")
+        before = people[-1].user_id
+
+
+@users.command("lift-suspension")
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--reason", default="", help="Stays in the audit trail.")
+def lift_suspension(number: int, reason: str) -> None:
+    """Let the person sign up again who was suspended and erased as user NUMBER."""
+    if not flows.lift_suspension(number, reason=reason):
+        raise click.ClickException(f"nobody was erased as user {number} while suspended")
+    click.echo(f"The person who was user {number} can sign up again.")
+
+
+def _waits(until: datetime | None) -> str:
+    """What the owner of a waiting account has to do, and until when."""
+    if until is None:
+        return ""
+    moment = f"{until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"They come in by logging in with that e-mail address within {CLAIMABLE.days} days, until {moment}."
+
+
+def _and_waits(until: datetime | None) -> str:
+    return f" {_waits(until)}" if until else ""
+
+
+def _done(act: Callable[[], T]) -> T:
+    try:
+        return act()
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @users.command()

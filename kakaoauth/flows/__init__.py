@@ -17,12 +17,21 @@ from kakaoauth.flows.events import apply_event
 from kakaoauth.flows.export_users import ExportCut, export_users
 from kakaoauth.flows.import_users import Outcome, SomethingRefused, import_all, import_users, look_at_users
 from kakaoauth.flows.leave import delete_user, retry_unlinks, try_unlink, withdraw
+from kakaoauth.flows.lifting import lift_suspension
 from kakaoauth.flows.linking import SessionOver, link, unlink, unlink_for
 from kakaoauth.flows.log_in import Entry, log_in
 from kakaoauth.flows.notes import forget_old_notes, note_logout, note_refusal
 from kakaoauth.flows.passwords import log_in_with_password, remove_password, set_password
 from kakaoauth.flows.profile import change_profile
-from kakaoauth.flows.roles import LastSuperuser, change_user, create_superuser, demote, end_all_sessions, promote
+from kakaoauth.flows.roles import (
+    LastSuperuser,
+    change_user,
+    create_superuser,
+    demote,
+    end_all_sessions,
+    promote,
+    reopen,
+)
 from kakaoauth.flows.seed import NotSeeded, seed
 from kakaoauth.flows.tokens import Held, drop, end_at_provider, renew, reseal_all, take_out
 from kakaoauth.flows.transaction import forget_transaction, transaction
@@ -59,6 +68,7 @@ __all__ = [
     "import_users",
     "issuer",
     "keep_people",
+    "lift_suspension",
     "link",
     "log_in",
     "log_in_with_password",
@@ -72,6 +82,7 @@ __all__ = [
     "refresh",
     "remove_password",
     "renew",
+    "reopen",
     "reseal_all",
     "retry_unlinks",
     "rotate_signing_key",

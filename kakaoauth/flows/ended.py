@@ -5,15 +5,20 @@ import logging
 from flask import current_app
 
 from kakaoauth import session_index
-from kakaoauth.extensions import REDIS_ERRORS, redis_of
+from kakaoauth.extensions import REDIS_ERRORS, db, redis_of
 from kakaoauth.models import User
 
 log = logging.getLogger("kakaoauth.presence")
 
 
 def end_sessions(user: User) -> None:
-    """End every session and token of this user. Inside another verb's transaction."""
-    user.session_version += 1
+    """End every session and token of this user. Inside another verb's transaction.
+
+    The database counts up: of two that end them at the same moment, each with the number that it has read, the second
+    would otherwise write what the first has written, and bring a session back that goes on with that number.
+    """
+    user.session_version = User.session_version + 1
+    db.session.flush()  # What is read from now on is what stands in the database.
     sessions_ended(user.id)
 
 

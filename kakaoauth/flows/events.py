@@ -1,11 +1,11 @@
 """What a provider's messages about an account do here. Each kind has a written effect; unknown ones have none."""
 
-from kakaoauth import audit, deletions, events, outbox, vault
+from kakaoauth import audit, deletions, events, former_identities, outbox, suspensions, vault
 from kakaoauth.extensions import db
 from kakaoauth.flows.ended import end_sessions
 from kakaoauth.flows.leave import remove_identity
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import Identity, User, find_identity
+from kakaoauth.models import Identity, User, find_identity, lock_user
 from kakaoauth.providers.base import AccountEvent
 
 #: The link is gone, and with it the consent to keep the data.
@@ -67,6 +67,10 @@ def apply_event(provider: str, event: AccountEvent) -> bool:
         effect = "nobody"  # unknown here, or linked anew since: the message was overtaken
     else:
         effect = _act(identity, event)
+    if effect == "nobody" and event.kind in ENDS_EMAIL:
+        former = former_identities.owner(provider, event.subject)
+        if former is not None:
+            user_id, effect = former.id, _end_email(former)
     if event.kind == ERASES:
         outbox.forget(provider, event.subject)  # the unlink that waits is done, and it holds their number
         deletions.record(provider, event.subject)
@@ -91,9 +95,8 @@ def _act(identity: Identity, event: AccountEvent) -> str:
         vault.forget_all([identity.id])
         return "tokens dropped"
     if kind in ENDS_EMAIL:
-        identity.user.set_email(None)
-        _end_sessions(identity)
-        return "e-mail erased"
+        vault.forget_all([identity.id])
+        return _end_email(identity.user)
     if kind in ENDS_CONSENT:
         return _erase_fields(identity, event.scopes)
     return "none" if kind in NO_EFFECT else "none (unknown kind)"
@@ -108,7 +111,27 @@ def _erase_profile(user: User) -> None:
         if field not in own:
             setattr(user, field, None)
     if not user.is_superuser:
-        user.set_email(None)
+        _forget_email(user)
+
+
+def _end_email(user: User) -> str:
+    """The address is somebody else's by now: it opens nothing any more, and whoever is in by it is out."""
+    is_erased = _forget_email(user)
+    end_sessions(user)
+    return "e-mail erased" if is_erased else "e-mail kept: login name of a password"
+
+
+def _forget_email(user: User) -> bool:
+    """Erase the address at a provider's word. False if it stays: it is the login name of a password, which no message
+    takes away. Nobody claims the account by it in either case, and a suspended person is known again by it."""
+    lock_user(user.id)
+    if not user.is_active:
+        suspensions.keep_email(user)
+    user.claimable_until = None
+    if user.password_hash is not None:
+        return False
+    user.set_email(None)
+    return True
 
 
 def _end_sessions(identity: Identity) -> None:
@@ -118,9 +141,14 @@ def _end_sessions(identity: Identity) -> None:
 
 
 def _erase_fields(identity: Identity, scopes: tuple[str, ...]) -> str:
-    fields = [field for scope in scopes for field in COVERED.get(scope, ())]
+    """All but what the person has set here, and an address that stays."""
+    user = identity.user
+    kept = set(user.own_fields.split(","))
+    covered = {field for scope in scopes for field in COVERED.get(scope, ())} - kept
+    fields = {field for field in covered if not field.startswith("email")}
     for field in fields:
-        setattr(identity.user, field, None)
-    if "email" in fields:
+        setattr(user, field, None)
+    if "email" in covered and _forget_email(user):
         _end_sessions(identity)  # a site that requires an e-mail asks for it at the next login
+        return "fields erased"
     return "fields erased" if fields else "none"

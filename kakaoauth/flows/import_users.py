@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from kakaoauth import audit, database
+from kakaoauth import audit, database, suspensions
 from kakaoauth.extensions import db
 from kakaoauth.flows import bulk
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import Identity, User, list_keys
+from kakaoauth.models import CLAIMABLE, Identity, User, list_keys, now
 from kakaoauth.outbox import UnlinkJob
 from kakaoauth.user_csv import Batch, Newcomer, Refused
 
 HAS_ACCOUNT = "there is an account with it already"
+WAS_SUSPENDED = "a suspended person's whose account was erased: lift the suspension first"
 
 
 class Outcome(NamedTuple):
@@ -25,6 +26,8 @@ class Outcome(NamedTuple):
     #: How many were left alone, because they are users already.
     known: int
     refused: list[Refused]
+    #: Of the new ones, who have no identity and wait for their owners.
+    waiting: int = 0
 
 
 class SomethingRefused(Exception):
@@ -38,7 +41,7 @@ class SomethingRefused(Exception):
 def look_at_users(people: Sequence[Newcomer], *, skip_known: bool) -> Outcome:
     """What importing them would do. Changes nothing."""
     new, known, refused = _sorted_out(people, skip_known=skip_known)
-    return Outcome(len(new), known, refused)
+    return Outcome(len(new), known, refused, _waiting(new))
 
 
 @transaction
@@ -46,7 +49,7 @@ def import_users(people: Sequence[Newcomer], *, skip_known: bool) -> Outcome:
     """Make users of all who are not users yet.
 
     They come in by logging in with an identity of theirs. Who has none is taken over by the first login with their
-    trusted e-mail address, like whoever was made on the command line.
+    trusted e-mail address within `CLAIMABLE`, like whoever was made on the command line.
 
     :param skip_known: pass over who has an account already, instead of refusing the line.
     """
@@ -54,7 +57,11 @@ def import_users(people: Sequence[Newcomer], *, skip_known: bool) -> Outcome:
         new, known, refused = _sorted_out(people, skip_known=skip_known)
         if new:
             _make(new)
-    return Outcome(len(new), known, refused)
+    return Outcome(len(new), known, refused, _waiting(new))
+
+
+def _waiting(people: Sequence[Newcomer]) -> int:
+    return sum(not person.identities for person in people)
 
 
 @transaction
@@ -80,6 +87,7 @@ def _sorted_out(people: Sequence[Newcomer], *, skip_known: bool) -> tuple[list[N
     """Who is new, how many are known, and who can be neither."""
     owners = _owners(people)
     leaving = _leaving(people)
+    suspended = _suspended(people)
     new: list[Newcomer] = []
     refused = []
     known = 0
@@ -91,6 +99,9 @@ def _sorted_out(people: Sequence[Newcomer], *, skip_known: bool) -> tuple[list[N
         elif accounts:
             why = HAS_ACCOUNT if not skip_known else "these belong to different accounts"
             refused.append(Refused(person.line, tuple(dict.fromkeys((column, why) for column, _ in taken.values()))))
+        elif not suspended.isdisjoint(text for _, text in person.keys()):
+            columns = dict.fromkeys(column for column, text in person.keys() if text in suspended)
+            refused.append(Refused(person.line, tuple((column, WAS_SUSPENDED) for column in columns)))
         elif not leaving.isdisjoint(person.identities):
             why = "has left, and the provider was not told yet: try again later"
             refused.append(Refused(person.line, (("identities", why),)))
@@ -116,20 +127,28 @@ def _leaving(people: Sequence[Newcomer]) -> set[tuple[str, str]]:
     return {(provider, subject) for provider, subject in db.session.execute(query)}
 
 
+def _suspended(people: Sequence[Newcomer]) -> set[str]:
+    """What suspended people are known by whose accounts were erased, in the words of `Newcomer.keys`."""
+    addresses = [person.values["email_key"] for person in people if person.values["email_key"]]
+    return suspensions.known([identity for person in people for identity in person.identities], addresses)
+
+
 def _subjects(people: Sequence[Newcomer]) -> list[str]:
     return [subject for person in people for _, subject in person.identities]
 
 
 def _make(people: Sequence[Newcomer]) -> None:
-    ids = bulk.insert_users([_row(person.values) for person in people])
+    ids = bulk.insert_users([_row(person) for person in people])
     bulk.insert_identities(list(_identities(people, ids)))
     audit.record(
         "imported", level=logging.DEBUG, users=len(people), first_line=people[0].line, last_line=people[-1].line
     )
 
 
-def _row(values: dict[str, Any]) -> dict[str, Any]:
-    return {**values, **list_keys(values["email_key"], values["nickname"], values["name"])}
+def _row(person: Newcomer) -> dict[str, Any]:
+    values = person.values
+    waits = now() + CLAIMABLE if not person.identities else None
+    return {**values, "claimable_until": waits, **list_keys(values["email_key"], values["nickname"], values["name"])}
 
 
 def _identities(people: Sequence[Newcomer], ids: Sequence[int]) -> Iterator[dict[str, Any]]:

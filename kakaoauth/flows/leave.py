@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sqlalchemy.engine import CursorResult
 
-from kakaoauth import audit, outbox, vault
+from kakaoauth import audit, former_identities, outbox, suspensions, vault, ways_in
 from kakaoauth.errors import AppError
 from kakaoauth.extensions import db
 from kakaoauth.flows.ended import end_sessions, sessions_ended
@@ -82,7 +82,12 @@ def job_for(identity: Identity) -> outbox.UnlinkJob:
 
 
 def _erase(user: User) -> bool:
-    """False if another request has just done it."""
+    """False if another request has just done it. Inside another verb's transaction, which has locked the user.
+
+    The only way an account goes: so a suspended person is known again whatever erased them.
+    """
+    if not user.is_active:
+        suspensions.keep(user)
     sessions_ended(user.id)
     # By statement, not by session.delete: the database's ON DELETE CASCADE takes identities and tokens along.
     result = cast("CursorResult[Any]", db.session.execute(db.delete(User).where(User.id == user.id)))
@@ -148,15 +153,15 @@ def remove_identity(identity: Identity) -> None:
     """The person withdrew their consent at the provider. Inside another verb's transaction.
 
     The identity and its tokens go. If it was the only way in, the whole account goes with it, as in a withdrawal:
-    the consent that let us keep the data is gone. Only the last active superuser's account stays, without a way in;
-    the next login with its trusted e-mail takes it over.
+    the consent that let us keep the data is gone. Only the last active superuser's account stays, without a way in: no
+    message opens it to whoever has its e-mail address by now, only `users promote` does.
     """
     user, identity_id = identity.user, identity.id
     erased = False
     lock_user(user.id)  # Of two that go at once, the second is the only one left.
     if db.session.get(Identity, identity_id) is None:
         return
-    if len(user.identities) == 1 and not _is_last_superuser(user):
+    if len(user.identities) == 1 and not ways_in.has_password_login(user) and not _is_last_superuser(user):
         erased = _erase(user)
     else:
         cut(user, identity)
@@ -174,8 +179,12 @@ def _is_last_superuser(user: User) -> bool:
 
 
 def cut(user: User, identity: Identity) -> None:
-    """Take an identity from its user. Inside another verb's transaction."""
+    """Take an identity from its user. Inside another verb's transaction, which has locked the user."""
     end_sessions(user)
+    if not user.is_active:
+        suspensions.keep_identity(user.id, identity.provider, identity.subject)
+    former_identities.keep(user, identity)
+    user.claimable_until = None
     left = [other for other in user.identities if other is not identity]
     user.provider = left[0].provider if left else None
     db.session.execute(db.delete(Identity).where(Identity.id == identity.id))

@@ -7,11 +7,11 @@ device, suspended. So both look again, under a lock, whether the account still i
 from datetime import datetime
 from typing import NamedTuple
 
-from kakaoauth import audit, outbox, vault
+from kakaoauth import audit, outbox, vault, ways_in
 from kakaoauth.errors import IdentityInUse, LastWayIn, TheirLastWayIn
 from kakaoauth.extensions import db
 from kakaoauth.flows.leave import cut, job_for
-from kakaoauth.flows.log_in import bring_up_to_date, refuse_if_overtaken
+from kakaoauth.flows.log_in import bring_up_to_date, refuse_if_overtaken, refuse_if_suspended
 from kakaoauth.flows.roles import refusals_noted, require_superuser
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.models import Identity, User, find_identity, lock_user
@@ -28,7 +28,7 @@ def link(user_id: int, profile: Profile, *, asked_as: str, begun_at: datetime | 
 
     :param asked_as: what `User.get_id` gave to the session that asked. :param begun_at: when it asked.
     :raises IdentityInUse: another account logs in with it. :raises SessionOver: also if the person was suspended.
-    :raises AccountUnusable: the provider has ended its side meanwhile.
+    :raises AccountUnusable: the provider has ended its side meanwhile. :raises AccountDisabled: they were suspended.
     """
     user = _locked(user_id)
     if user is None or not _still_is(user, asked_as):
@@ -39,6 +39,8 @@ def link(user_id: int, profile: Profile, *, asked_as: str, begun_at: datetime | 
     if identity is None:
         if begun_at is not None:
             refuse_if_overtaken(profile, begun_at)
+        refuse_if_suspended(profile)
+        user.claimable_until = None
         identity = Identity(provider=profile.provider, subject=profile.subject, user=user)
         db.session.add(identity)
         outbox.forget(profile.provider, profile.subject)
@@ -104,7 +106,7 @@ def _find_own(user: User | None, identity_id: int) -> Identity | None:
 
 
 def _is_last_way_in(user: User) -> bool:
-    return len(user.identities) == 1 and not (user.is_superuser and user.password_hash)
+    return len(user.identities) == 1 and not ways_in.has_password_login(user)
 
 
 def _unlink(user: User, identity: Identity, *, actor: int | None = None, reason: str = "") -> Unlinked:

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from kakaoauth import audit, events, outbox, vault
-from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired
+from kakaoauth import audit, events, outbox, suspensions, vault, ways_in
+from kakaoauth.emails import normal_form
+from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, NotClaimable
 from kakaoauth.extensions import db
 from kakaoauth.flows.events import ENDS_LOGIN
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import Identity, User, claim_account, find_identity, find_user_by_email, now
+from kakaoauth.models import Identity, User, find_identity, find_user_by_email, now
 from kakaoauth.providers.base import EmailState, Profile
 
 #: What a login may bring up to date. E-mail has rules of its own.
@@ -30,11 +31,14 @@ def log_in(
 ) -> Entry:
     """Find or make the account of `profile`.
 
-    :raises AccountDisabled: suspended. :raises EmailRequired: no trusted e-mail. :raises EmailInUse: another account's.
+    :raises AccountDisabled: suspended, now or when their account was erased. :raises EmailRequired: no trusted e-mail.
+    :raises EmailInUse: another account's.
     """
     identity = find_identity(profile.provider, profile.subject)
     if identity is None and begun_at is not None:
         refuse_if_overtaken(profile, begun_at)
+    if identity is None:
+        refuse_if_suspended(profile)
     user = identity.user if identity else _owner_of_email(profile)
     if user is not None and not user.is_active:
         raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
@@ -42,6 +46,7 @@ def log_in(
         raise EmailRequired(profile.email_state.value, consent=_askable(profile, consent_for_email))
     is_new = user is None
     if user is None:
+        refuse_if_suspended(profile)  # the account with this e-mail may have been erased since the first look
         user = User.objects.create_user(profile.email, provider=profile.provider)
     if identity is None:
         identity = user.find_identity(profile.provider, profile.subject)
@@ -71,24 +76,43 @@ def refuse_if_overtaken(profile: Profile, begun_at: datetime) -> None:
         raise AccountUnusable("the provider ended the link while the login was under way")
 
 
+def refuse_if_suspended(profile: Profile) -> None:
+    """A suspension outlives the account. Ask after looking for accounts: what is erased in between is found here.
+
+    :raises AccountDisabled:
+    """
+    former = suspensions.find_by_identity(profile.provider, profile.subject) or _suspended_owner(profile.email)
+    if former is not None:
+        raise AccountDisabled(f"user {former} was suspended and erased", user_id=former)
+
+
+def _suspended_owner(email: str | None) -> int | None:
+    key = normal_form(email) if email else None
+    return suspensions.find_by_email(key) if key else None
+
+
 def _owner_of_email(profile: Profile) -> User | None:
-    """The account made on the command line for this trusted e-mail: the first login with it takes it over.
+    """The account that a command has opened to the owner of this trusted e-mail: the first login with it takes it over.
 
     Or the account that another first login of the same person has made since we looked for the identity.
 
     :raises EmailInUse: the e-mail's account has a provider, or this one's word is not enough for it. Joining the two
         silently would hand it to whoever controls the address today.
+    :raises NotClaimable: it has none, and the time is over in which it waited for its owner.
     """
     owner = find_user_by_email(profile.email) if profile.email else None
     if owner is None or owner.find_identity(profile.provider, profile.subject):
         return owner
-    if owner.provider is not None or owner.identities:
+    if owner.identities:
         raise EmailInUse(owner.provider or owner.identities[0].provider)
+    if not ways_in.can_be_claimed(owner):
+        if owner.provider is not None:
+            raise EmailInUse(owner.provider)
+        raise NotClaimable(f"user {owner.id} waits for nobody", user_id=owner.id)
     if not profile.email_opens_waiting_account:
         raise EmailInUse("")
-    if not claim_account(owner, profile.provider):
-        db.session.expire(owner)  # Another first login was faster: look again.
-        return _owner_of_email(profile)
+    if not ways_in.claim(owner, profile.provider):
+        return _owner_of_email(profile)  # Another first login was faster: look again.
     return owner
 
 
@@ -106,5 +130,5 @@ def bring_up_to_date(user: User, profile: Profile, *, leads: bool) -> None:
             setattr(user, field, value)
     if profile.email and profile.email != user.email and (leads or user.email is None):
         owner = find_user_by_email(profile.email)
-        if owner is None or owner is user:
+        if owner is user or (owner is None and _suspended_owner(profile.email) is None):
             user.set_email(profile.email)

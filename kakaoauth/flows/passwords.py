@@ -1,11 +1,12 @@
 """Local passwords of superusers, for the day the provider is down."""
 
-from kakaoauth import audit, passwords
+from kakaoauth import audit, passwords, ways_in
 from kakaoauth.errors import AccountDisabled, InvalidCredentials
 from kakaoauth.flows.ended import end_sessions
 from kakaoauth.flows.notes import note_refusal
+from kakaoauth.flows.roles import keep_a_superuser_besides
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import User, find_user_by_email, now
+from kakaoauth.models import User, find_user_by_email, lock_user, now
 
 
 def log_in_with_password(email: str, password: str) -> User:
@@ -54,7 +55,13 @@ def set_password(user: User, password: str) -> None:
 
 @transaction
 def remove_password(user: User) -> None:
-    """Leave the providers as the only way in; ends every session and token as well."""
+    """Leave the providers as the only way in; ends every session and token as well.
+
+    :raises LastSuperuser: nobody would be left who could come in.
+    """
+    lock_user(user.id)
+    if user.is_active and ways_in.has_password_login(user) and not ways_in.has_other_way_in(user):
+        keep_a_superuser_besides(user)
     user.password_hash = None
     end_sessions(user)
     audit.record("password removed", target=user.id)

@@ -7,21 +7,22 @@ waits, and is refused if the other one's decision was about them.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy.engine import CursorResult
 
-from kakaoauth import audit, passwords, token_families
+from kakaoauth import audit, passwords, suspensions, token_families, ways_in
 from kakaoauth.errors import AppError, Forbidden, LastSuperuserStays
 from kakaoauth.extensions import db
-from kakaoauth.flows.ended import sessions_ended
+from kakaoauth.flows.ended import end_sessions, sessions_ended
 from kakaoauth.flows.notes import note_refusal
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import MAX_ID, User, find_user_by_email
+from kakaoauth.models import MAX_ID, User, find_user_by_email, lock_user
 
 
 class LastSuperuser(Exception):
-    """The last active superuser can't be demoted, suspended or deleted: nobody could undo it."""
+    """The last active superuser who has a way in can't be demoted, suspended or deleted: nobody could undo it."""
 
 
 @contextmanager
@@ -39,10 +40,19 @@ def refusals_noted(action: str, user_id: int) -> Iterator[None]:
 
 @transaction
 def create_superuser(email: str, password: str | None = None) -> User:
-    """:raises ValueError: no e-mail address, or it has an account already, or a password that will not do."""
+    """Make an account that waits for the owner of `email`: see ways_in.
+
+    :raises ValueError: no e-mail address, or it has an account already, or was a suspended person's; or a password that
+        will not do.
+    """
     if find_user_by_email(email):
         raise ValueError("an account with this e-mail exists already: use promote")
     user = User.objects.create_superuser(email)
+    former = suspensions.find_by_email(user.email_key) if user.email_key else None
+    if former is not None:
+        raise ValueError(
+            f"this is the e-mail of user {former}, who was suspended and erased: use lift-suspension first"
+        )
     if password is not None:
         passwords.set_password(user, password)
     audit.record("superuser created", target=user.id)
@@ -50,10 +60,27 @@ def create_superuser(email: str, password: str | None = None) -> User:
 
 
 @transaction
-def promote(user: User, *, superuser: bool) -> None:
+def promote(user: User, *, superuser: bool) -> datetime | None:
+    """Give a role. An account that no identity opens waits for the owner of its e-mail once more: return until when."""
+    _lock(user)
     user.is_staff = True
     user.is_superuser = user.is_superuser or superuser
-    audit.record("promoted", target=user.id, superuser=user.is_superuser)
+    until = ways_in.open_again(user)
+    audit.record("promoted", target=user.id, superuser=user.is_superuser, claimable=until is not None)
+    return until
+
+
+@transaction
+def reopen(user: User) -> datetime | None:
+    """Let an account that no identity opens wait for the owner of its e-mail once more. Return until when.
+
+    None: there is an identity, or no address. Nothing changes.
+    """
+    _lock(user)
+    until = ways_in.open_again(user)
+    if until is not None:
+        audit.record("opened again", target=user.id)
+    return until
 
 
 def demote(user: User) -> None:
@@ -120,18 +147,20 @@ def _change(user: User, **values: bool | None) -> dict[str, bool]:
     for name, value in changes.items():
         setattr(user, name, value)
     if "is_active" in lost:
-        # So that being let in again does not bring old sessions and tokens back.
-        user.session_version = User.session_version + 1
-        sessions_ended(user.id)
+        end_sessions(user)  # so that being let in again does not bring old sessions and tokens back
     elif lost:
         token_families.stop_refreshing(user.id)
+    if changes.get("is_active"):
+        suspensions.lift(user.id)  # of a login that was cut from the account meanwhile
     db.session.flush()
     return changes
 
 
 def keep_a_superuser_besides(user: User) -> None:
-    """:raises LastSuperuser: nobody would be left."""
-    if not _locked_superusers() - {user.id}:
+    """:raises LastSuperuser: nobody would be left who could come in."""
+    _lock_superusers()
+    others = db.select(User.id).where(User.is_superuser, User.is_active, ways_in.has_way_in(), User.id != user.id)
+    if db.session.scalar(others.limit(1)) is None:
         raise LastSuperuser
 
 
@@ -140,20 +169,28 @@ def require_superuser(user_id: int | None) -> None:
 
     :raises Forbidden:
     """
-    if user_id is not None and user_id not in _locked_superusers():
+    if user_id is None:
+        return
+    _lock_superusers()
+    if db.session.scalar(db.select(User.id).where(User.id == user_id, User.is_superuser, User.is_active)) is None:
         raise Forbidden("not a superuser any more")
 
 
-def _locked_superusers() -> set[int]:
-    """The active ones; nobody becomes one or ceases to be one until the transaction ends.
+def _lock_superusers() -> None:
+    """Nobody becomes an active superuser, ceases to be one or loses a way in until the transaction ends.
 
     By an UPDATE that changes nothing, because SQLite knows no other lock and ignores FOR UPDATE.
     """
-    active = (User.is_superuser, User.is_active)
-    db.session.execute(
-        db.update(User).where(*active).values(is_superuser=True).execution_options(synchronize_session=False)
-    )
-    return set(db.session.scalars(db.select(User.id).where(*active)))
+    active = db.update(User).where(User.is_superuser, User.is_active)
+    db.session.execute(active.values(is_superuser=True).execution_options(synchronize_session=False))
+
+
+def _lock(user: User) -> None:
+    """:raises ValueError: the account was erased since it was looked for."""
+    user_id = user.id
+    lock_user(user_id)
+    if db.session.get(User, user_id) is None:
+        raise ValueError("the account was erased meanwhile")
 
 
 def end_all_sessions(user_id: int, *, by: int | None = None, reason: str = "") -> None:
