@@ -123,6 +123,7 @@ class OAuthProvider:
         self._app.client_cls = self.session_class
         self._app.read_token = self.read_token
         self._app.renewing = partial(keeper.renewing, self.name)
+        self._fetch_token = partial(keeper.fetch_token, self.name)
         self._update_token = partial(keeper.update_token, self.name)
         self._forget_token = partial(keeper.forget_token, self.name)
 
@@ -260,11 +261,13 @@ class OAuthProvider:
         :raises ProviderUnavailable: it cannot be known now; nothing is dropped.
         """
         with self._app.renewing() as current:
-            if current is None or f"Bearer {current['access_token']}" != but:
-                return current is not None  # another worker has renewed it meanwhile
-            if not current.get("refresh_token"):
+            if current is None:
                 return False
-            self._update_token(self._app.refresh(current["refresh_token"]))
+            if f"Bearer {current['access_token']}" == but:  # else another worker has renewed it meanwhile
+                if not current.get("refresh_token"):
+                    return False
+                self._update_token(self._app.refresh(current["refresh_token"]))
+            self._app.token = self._fetch_token()  # which Authlib keeps for the length of a request
         return True
 
     def end_token(self, access_token: str) -> None:
