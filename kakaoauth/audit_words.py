@@ -23,6 +23,7 @@ ACTIONS: Mapping[str, Any] = {
     "linked": _("Login linked"),
     "unlinked": _("Login unlinked"),
     "unlinked by provider": _("Unlinked at the provider"),
+    "unlink given up": _("Unlink given up"),
     "webhook": _("Message from the provider"),
     "profile changed": _("Profile changed"),
     "user changed": _("Role or state changed"),

@@ -7,6 +7,8 @@ from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kakaoauth import sqlite
 
@@ -14,6 +16,17 @@ from kakaoauth import sqlite
 PING_SECONDS = 0.8
 #: ... and for any other answer: a little more than the server's own statement_timeout, which speaks first if it can.
 ANSWER_SECONDS = 2.8
+
+#: PostgreSQL's classes of errors (its appendix A) that come from the server's state and not from the statement:
+#: connection, rollback by a race, resources (a full disk), an object in use, shutdown and time-out, input and output.
+STATE_OF_SERVER = ("08", "40", "53", "55", "57", "58")
+#: A replica, or a server that an operator has made read-only.
+READ_ONLY = "25006"
+#: A statement that was still running at statement_timeout.
+TOO_SLOW = "57014"
+#: SQLite's result codes that are about the statement (https://sqlite.org/rescode.html): ERROR, TOOBIG, CONSTRAINT,
+#: MISMATCH, MISUSE, RANGE. The others are about its file: busy, read-only, full, broken.
+ABOUT_STATEMENT = frozenset((1, 18, 19, 20, 21, 25))
 
 
 class DatabaseSilent(psycopg.OperationalError):
@@ -34,6 +47,23 @@ class BoundedConnection(psycopg.Connection[Any]):
         except psycopg.errors._WaitTimeout:
             self.close()
             raise DatabaseSilent("no answer in time") from None
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether no statement would succeed at present: no connection, read-only, full, locked. What is tried again later
+    then succeeds by itself; whatever else the database refuses, it goes on refusing.
+    """
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    if isinstance(state, str):
+        return error.connection_invalidated or state == READ_ONLY or state[:2] in STATE_OF_SERVER
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if isinstance(code, int):
+        return code & 0xFF not in ABOUT_STATEMENT
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 def prepare(engine: Engine, instance: Path) -> None:

@@ -6,7 +6,7 @@ from flask_login import current_user
 
 from kakaoauth import audit_search, audit_words, devices, guards, outbox, ways_in
 from kakaoauth.decisions import DECISIONS
-from kakaoauth.models import find_user, names_of
+from kakaoauth.models import find_erased, find_user, names_of
 
 bp = Blueprint("desk", __name__, url_prefix="/users")
 bp.before_request(guards.staff)
@@ -20,7 +20,8 @@ def show(user_id: int) -> ResponseReturnValue:
     """:raise 404:"""
     user = find_user(user_id)
     if user is None:
-        abort(404)
+        erased = find_erased(user_id)
+        return render_template("users/erased.html", user=erased) if erased else abort(404)
     may_decide = bool(current_user.is_superuser)
     open_ones = [(name, one.title, one.is_grave) for name, one in DECISIONS.items() if one.is_open(user)]
     lines = audit_words.lines(audit_search.recent(user_id, EVENTS), shortened=True)

@@ -22,9 +22,9 @@ def keep(provider: str, event: AccountEvent) -> None:
     redis.rpush(KEY, json.dumps({"provider": provider, **_as_json(event)}))
 
 
-def first() -> bytes | None:
-    """The oldest message, left where it is: it goes only when it has been acted upon."""
-    return cast("bytes | None", redis_of(current_app).lindex(KEY, 0))
+def first(after: int = 0) -> bytes | None:
+    """The oldest message but `after`, left where it is: it goes only when it has been acted upon."""
+    return cast("bytes | None", redis_of(current_app).lindex(KEY, after))
 
 
 def number_waiting() -> int:
@@ -34,6 +34,12 @@ def number_waiting() -> int:
 def drop(raw: bytes) -> None:
     """By its content: another worker may have dropped it already, and the oldest is another one by now."""
     redis_of(current_app).lrem(KEY, 1, cast(str, raw))
+
+
+def move_to_end(raw: bytes) -> None:
+    """Let the others pass. Should this process end in between, it is there twice, and is acted upon once."""
+    redis_of(current_app).rpush(KEY, raw)
+    drop(raw)
 
 
 def _as_json(event: AccountEvent) -> dict[str, Any]:

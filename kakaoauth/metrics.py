@@ -12,7 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import counters, health, inbox, outbox, session_index
+from kakaoauth import backlog, counters, health, inbox, session_index
 from kakaoauth.extensions import REDIS_ERRORS, redis_of
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -34,11 +34,7 @@ class Numbers(Collector):
         yield GaugeMetricFamily("kakaoauth_database_up", "Whether the database answers", value=int(database_up))
         try:
             if database_up:
-                yield GaugeMetricFamily(
-                    "kakaoauth_unlinks_waiting",
-                    "Unlinks that a provider has not heard of",
-                    value=outbox.number_waiting(),
-                )
+                yield from _backlog()
                 yield from _counted()
             if redis_up:
                 yield GaugeMetricFamily(
@@ -51,6 +47,17 @@ class Numbers(Collector):
                 )
         except (SQLAlchemyError, *REDIS_ERRORS):
             return  # it went away meanwhile: the two gauges say so at the next scrape
+
+
+def _backlog() -> Iterator[Metric]:
+    found = backlog.read()
+    words = {
+        "unlinks_waiting": "Unlinks that a provider has not heard of",
+        "unlinks_given_up": "Unlinks that no worker tries any more",
+        "webhooks_failed": "Messages that the database refused, and that wait to be tried again",
+    }
+    for name, number in found._asdict().items():
+        yield GaugeMetricFamily(f"kakaoauth_{name}", words[name], value=number)
 
 
 def _counted() -> Iterator[Metric]:

@@ -139,6 +139,8 @@ class User(UserMixin, Base):
     own_fields: Mapped[str] = mapped_column(String(100), default="")
     #: Argon2, in the form that names its parameters. Only superusers made on the command line have one.
     password_hash: Mapped[str | None] = mapped_column(String(255))
+    #: When all that is personal was erased from this row. It stays, empty, where another table refers to it.
+    erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Part of what a session and a token hold; one more ends every session and token of this user.
     session_version: Mapped[int] = mapped_column(default=0)
     #: Without an identity, and until then: the first login with its trusted e-mail makes this account its own. Only a
@@ -188,8 +190,14 @@ class Identity(Base):
     subject: Mapped[str] = mapped_column(String(64))
     user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id", ondelete="CASCADE"), index=True)
     date_linked: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    #: When the provider last said that this person is linked: at a login or a linking. None: not since `date_linked`.
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     user: Mapped[User] = relationship(back_populates="identities")
+
+    def confirm(self, moment: datetime) -> None:
+        """The provider has said that they are linked. Of two logins that end at once the later one counts."""
+        self.confirmed_at = max(moment, self.confirmed_at) if self.confirmed_at else moment
 
 
 def find_session_user(session_user_id: str) -> User | None:
@@ -202,7 +210,15 @@ def find_session_user(session_user_id: str) -> User | None:
 
 
 def find_user(user_id: int) -> User | None:
-    return db.session.get(User, user_id) if 0 < user_id <= MAX_ID else None
+    """None also for a row that was erased and had to stay: see `find_erased`."""
+    user = db.session.get(User, user_id) if 0 < user_id <= MAX_ID else None
+    return user if user is not None and user.erased_at is None else None
+
+
+def find_erased(user_id: int) -> User | None:
+    """The empty row of somebody who has left, which another table refers to."""
+    user = db.session.get(User, user_id) if 0 < user_id <= MAX_ID else None
+    return user if user is not None and user.erased_at is not None else None
 
 
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, Text, delete, func, select, update
+from sqlalchemy import ColumnElement, String, Text, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.extensions import Base, db
@@ -15,6 +15,10 @@ FIRST_WAIT = 60
 LONGEST_WAIT = 3600
 #: Seconds a worker may hold a job; a worker that died in the middle loses it again.
 HOLD = 60
+#: Days after which a job is given up, loudly: what a provider has refused for so long it goes on refusing.
+GIVE_UP_DAYS = 30
+#: Days that staff sees a job that was given up, to do it by hand. Then the person's number goes as well.
+KEPT_DAYS = 60
 
 
 class UnlinkJob(Base):
@@ -33,13 +37,17 @@ class UnlinkJob(Base):
     token_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     next_try_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    #: Until when a worker has it. `next_try_at` alone cannot tell that from a job that was put off.
+    held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Nobody tries it any more by themselves.
+    given_up_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     tries: Mapped[int] = mapped_column(default=0)
     #: The code of the last failure, never a provider's text.
     last_error: Mapped[str | None] = mapped_column(String(100))
 
 
 def waiting() -> Sequence[UnlinkJob]:
-    """All of them, oldest first: what staff sees."""
+    """All of them, oldest first, those that were given up as well: what staff sees."""
     return db.session.scalars(select(UnlinkJob).order_by(UnlinkJob.id).limit(200)).all()
 
 
@@ -49,20 +57,41 @@ def waiting_of(user_id: int) -> Sequence[UnlinkJob]:
 
 
 def number_waiting() -> int:
-    return db.session.scalar(select(func.count()).select_from(UnlinkJob)) or 0
+    return db.session.scalar(select(func.count(UnlinkJob.id)).where(UnlinkJob.given_up_at.is_(None))) or 0
 
 
-def due(limit: int) -> list[int]:
-    query = select(UnlinkJob.id).where(UnlinkJob.next_try_at <= now()).order_by(UnlinkJob.next_try_at).limit(limit)
-    return list(db.session.scalars(query))
+def number_given_up() -> int:
+    return db.session.scalar(select(func.count(UnlinkJob.id)).where(UnlinkJob.given_up_at.is_not(None))) or 0
 
 
-def take(job_id: int) -> UnlinkJob | None:
-    """Take a due job for `HOLD` seconds; None if another worker was faster."""
+def providers_due(*, everything: bool = False) -> Sequence[str]:
+    """Which providers have jobs that are due. :param everything: whatever their next date, and those given up."""
+    query = select(UnlinkJob.provider).where(*_may_be_tried(everything=everything)).distinct()
+    return db.session.scalars(query.order_by(UnlinkJob.provider)).all()
+
+
+def due(provider: str, limit: int | None = None, *, everything: bool = False) -> Sequence[int]:
+    """The numbers of a provider's jobs that are due. :param everything: as for `providers_due`."""
+    query = select(UnlinkJob.id).where(UnlinkJob.provider == provider, *_may_be_tried(everything=everything))
+    return db.session.scalars(query.order_by(UnlinkJob.next_try_at, UnlinkJob.id).limit(limit)).all()
+
+
+def _may_be_tried(*, everything: bool) -> tuple[ColumnElement[bool], ...]:
+    if everything:
+        return (or_(UnlinkJob.held_until.is_(None), UnlinkJob.held_until <= now()),)
+    return UnlinkJob.next_try_at <= now(), UnlinkJob.given_up_at.is_(None)
+
+
+def take(job_id: int, *, everything: bool = False) -> UnlinkJob | None:
+    """Take a job for `HOLD` seconds if it is due; None if another worker was faster.
+
+    :param everything: as for `providers_due`.
+    """
+    until = now() + timedelta(seconds=HOLD)
     taken = db.session.execute(
         update(UnlinkJob)
-        .where(UnlinkJob.id == job_id, UnlinkJob.next_try_at <= now())
-        .values(next_try_at=now() + timedelta(seconds=HOLD), tries=UnlinkJob.tries + 1)
+        .where(UnlinkJob.id == job_id, *_may_be_tried(everything=everything))
+        .values(next_try_at=until, held_until=until, tries=UnlinkJob.tries + 1)
         .returning(UnlinkJob.id)
     ).scalar()
     return db.session.get(UnlinkJob, taken, populate_existing=True) if taken is not None else None
@@ -73,7 +102,19 @@ def forget(provider: str, subject: str) -> None:
     db.session.execute(delete(UnlinkJob).where(UnlinkJob.provider == provider, UnlinkJob.subject == subject))
 
 
-def put_off(job: UnlinkJob, error: str) -> None:
+def put_off(job: UnlinkJob, error: str) -> bool:
+    """Let it wait longer. Return True if that has been long enough now, and it is given up."""
     wait = min(FIRST_WAIT * 2 ** min(job.tries - 1, 10), LONGEST_WAIT)
     job.next_try_at = now() + timedelta(seconds=wait)
+    job.held_until = None
     job.last_error = error[:100]
+    if job.given_up_at is not None or now() < (job.created_at or now()) + timedelta(days=GIVE_UP_DAYS):
+        return False
+    job.given_up_at = now()
+    return True
+
+
+def remove_old() -> None:
+    """Those that were given up long ago."""
+    old = UnlinkJob.given_up_at < now() - timedelta(days=KEPT_DAYS)
+    db.session.execute(delete(UnlinkJob).where(old))

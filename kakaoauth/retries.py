@@ -5,38 +5,140 @@ has grown too old.
 import logging
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 from flask import Flask, current_app
 
-from kakaoauth import audit, flows, inbox
+from kakaoauth import audit, flows, health, inbox
 
 log = logging.getLogger("kakaoauth.retries")
 
 #: Seconds between two looks. Two short statements each, in each worker.
 PAUSE = 30.0
-#: Seconds between two batches that are removed from the audit trail: one statement that finds nothing, as a rule.
+#: Seconds between two batches that are removed from the audit trail: one statement that finds nothing, as a rule. As
+#: often, what was set aside is tried again.
 TIDY_PAUSE = 3600.0
 
+#: How many things a piece of work has done, and how many still wait.
+Work = Callable[[], tuple[int, int]]
 
-def run_once() -> tuple[int, int]:
-    """Do what is due. Return how many things were done and how many still wait."""
-    received = 0
-    while (raw := inbox.first()) is not None:
-        received += _act_on(raw)
-        inbox.drop(raw)
-    done, left = flows.retry_unlinks()
+
+def run_once(*, everything: bool = False, failed: bool = False) -> tuple[int, int]:
+    """Do what is due. Return how many things were done and how many still wait. Each piece of work is done although the
+    one before has failed.
+
+    :param everything: all that waits, whatever its next date. :param failed: also the messages that were set aside.
+    :raises Exception: the first failure, once the rest is done.
+    """
+    works: dict[str, Work] = {"webhooks": act_on_waiting}
+    if everything or failed:
+        works["webhooks set aside"] = flows.retry_failed_events
+    works["unlinks"] = partial(flows.retry_unlinks, None if everything else 100, everything=everything)
+    works["counters"] = _store_counts
+    done = left = 0
+    failures = []
+    for name, work in works.items():
+        try:
+            now_done, now_left = work()
+        except Exception as error:
+            # Whatever is away now is looked for again; the error's text may hold what a database was told.
+            log.warning("retries put off: %s (%s)", type(error).__name__, name)
+            flows.forget_transaction()
+            failures.append(error)
+        else:
+            done, left = done + now_done, left + now_left
+    if failures:
+        raise failures[0]
+    return done, left
+
+
+def _store_counts() -> tuple[int, int]:
     flows.store_counts()
-    return received + done, left
+    return 0, 0
 
 
-def _act_on(raw: bytes) -> bool:
-    """False if it was acted upon before, or cannot be: one that nobody can read shall not hold up the others."""
+class _Round:
+    """One pass through the queue. A message that fails stays where it is, or goes aside, and the next one is next."""
+
+    def __init__(self) -> None:
+        self.done = self.left = 0
+        #: How many stay in the queue, at its beginning.
+        self.passed = 0
+        #: Messages with which the database was away, since it last answered.
+        self.away: list[tuple[bytes, Exception]] = []
+        #: Providers that did not answer.
+        self.silent: set[str] = set()
+
+    def act_on(self, raw: bytes) -> None:
+        try:
+            provider, event = inbox.read(raw)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            log.critical("waiting webhook dropped, it cannot be read: %s", type(error).__name__)
+            inbox.drop(raw)
+            return
+        try:
+            self.done += flows.receive_event(provider, event, may_ask=provider not in self.silent)
+        except flows.Unclear:
+            self.silent.add(provider)
+            self._pass(raw)
+            self._answered()
+        except Exception as error:
+            flows.forget_transaction()
+            if flows.is_for_later(error):
+                self.away.append((raw, error))
+                self._pass(raw)
+            else:
+                self.left += 1
+                _set_aside(raw, error)
+        else:
+            inbox.drop(raw)
+            self._answered()
+
+    def _pass(self, raw: bytes) -> None:
+        self.passed += 1
+        self.left += 1
+
+    def _answered(self) -> None:
+        """The database works, so what failed before has failed by itself: at a time-out of its own, say."""
+        for raw, error in self.away:
+            self.passed -= 1
+            _set_aside(raw, error)
+        self.away.clear()
+
+
+def _set_aside(raw: bytes, error: Exception) -> None:
+    """Or to the end of the queue, if that is all that is possible."""
+    provider, event = inbox.read(raw)
     try:
-        provider, event = inbox.read(raw)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        log.critical("waiting webhook dropped, it cannot be read: %s", type(error).__name__)
-        return False
-    return flows.apply_event(provider, event)
+        flows.set_aside(provider, event, error)
+    except Exception as failure:
+        flows.forget_transaction()
+        log.critical(
+            "webhook cannot be set aside provider=%s kind=%s: %s", provider, event.kind, type(failure).__name__
+        )
+        inbox.move_to_end(raw)
+    else:
+        inbox.drop(raw)
+
+
+def act_on_waiting() -> tuple[int, int]:
+    """Act on the messages in the queue. Return how many were acted upon and how many still wait.
+
+    :raises Exception: the database is away, twice in a row or with the only one.
+    """
+    turn = _Round()
+    for _ in range(inbox.number_waiting()):
+        raw = inbox.first(after=turn.passed)
+        if raw is None or len(turn.away) > 1:
+            break
+        turn.act_on(raw)
+    if turn.away:
+        (first, error), *others = turn.away
+        if others and health.database_answers():
+            inbox.move_to_end(first)  # These two may have time-outs of their own: some round gets past them.
+        raise error
+    return turn.done, turn.left
 
 
 def tidy(due: float) -> float:
@@ -47,6 +149,8 @@ def tidy(due: float) -> float:
     if time.monotonic() < due:
         return due
     there_is_more = flows.forget_old_notes(current_app.config["AUDIT_DAYS"]) == audit.BATCH
+    flows.forget_old_unlinks()
+    flows.forget_old_events()
     return due if there_is_more else time.monotonic() + TIDY_PAUSE
 
 
@@ -58,12 +162,16 @@ def start(app: Flask) -> threading.Event:
 
 
 def _run(app: Flask, ended: threading.Event) -> None:
-    due = time.monotonic()
+    due = failed_due = time.monotonic()
     while not ended.wait(PAUSE):
-        try:
-            with app.app_context():
-                run_once()
+        failed = time.monotonic() >= failed_due
+        failed_due = time.monotonic() + TIDY_PAUSE if failed else failed_due
+        with app.app_context():
+            try:
+                run_once(failed=failed)
+            except Exception:  # noqa: S110
+                pass  # `run_once` has said so, and what has failed is tried again.
+            try:
                 due = tidy(due)
-        except Exception as error:
-            # Whatever is away now is looked for again; the error's text may hold what a database was told.
-            log.warning("retries put off: %s", type(error).__name__)
+            except Exception as error:
+                log.warning("retries put off: %s (clean-up)", type(error).__name__)

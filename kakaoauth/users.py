@@ -11,7 +11,7 @@ from flask_babel import format_decimal, gettext
 from flask_babel import lazy_gettext as _
 from flask_login import current_user
 
-from kakaoauth import flows, guards, listing, outbox, rate_limits
+from kakaoauth import backlog, flows, guards, listing, rate_limits
 from kakaoauth.counters import today
 from kakaoauth.errors import PROVIDER_LABELS, InvalidRequest
 from kakaoauth.listing import ROLES, SORTS, STATES, Filter, Page
@@ -71,7 +71,7 @@ def index() -> ResponseReturnValue:
         first=url_for("users.index", **asked) if "cursor" in request.args else None,
         previous=page.previous and url_for("users.index", **asked, cursor=page.previous),
         next=page.next and url_for("users.index", **asked, cursor=page.next),
-        unlinks=outbox.waiting(),
+        backlog=backlog.for_staff(),
     )
 
 

@@ -9,11 +9,9 @@ from urllib.parse import urljoin
 
 from flask import Blueprint, abort, current_app, jsonify, make_response, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import deletions, flows, guards, inbox, providers, rate_limits
-from kakaoauth.errors import Unavailable
-from kakaoauth.providers.base import AccountEvent, Provider, SetRefused
+from kakaoauth import deletions, flows, guards, providers, rate_limits
+from kakaoauth.providers.base import UNTIMED, AccountEvent, Provider, SetRefused
 from kakaoauth.redirects import callback_address
 
 bp = Blueprint("webhooks", __name__, url_prefix="/webhooks")
@@ -40,7 +38,7 @@ def kakao_unlink() -> ResponseReturnValue:
     subject = parameters.get("user_id", "")
     if USER_ID.fullmatch(subject):
         now = datetime.now(UTC)
-        _receive("kakao", AccountEvent(f"unlink-{subject}-{now.timestamp()}", "user-unlinked", subject, now))
+        _receive("kakao", AccountEvent(f"{UNTIMED}{subject}-{now.timestamp()}", "user-unlinked", subject, now))
     return "", 200
 
 
@@ -116,17 +114,11 @@ def _count_refused() -> None:
 
 
 def _receive(provider: str, event: AccountEvent) -> None:
-    """Act on it now; while the database is away keep it for later.
+    """Act on it now; if that is not possible, keep it: the sender may not repeat it.
 
     :raises Unavailable: neither was possible. The log has what is needed to do it by hand.
     """
     try:
-        flows.apply_event(provider, event)
-    except (SQLAlchemyError, Unavailable):
-        flows.forget_transaction()
-        try:
-            inbox.keep(provider, event)
-        except Exception:
-            log.critical("webhook lost provider=%s kind=%s subject=%s", provider, event.kind, event.subject)
-            raise Unavailable("the message could be stored nowhere") from None
-        log.error("webhook kept for later provider=%s kind=%s", provider, event.kind)
+        flows.receive_event(provider, event)
+    except Exception as error:
+        flows.keep_event(provider, event, error)

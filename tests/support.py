@@ -35,8 +35,10 @@ class FakeKakao:
         self.id_claims: dict[str, Any] | None = None
         self.nonce = ""
         self.token: dict[str, Any] = {}
+        #: What the admin key is told of anybody. Asked only when Kakao has said that somebody is unlinked.
+        self.is_linked = False
         mock.post(f"{KAUTH}/oauth/token", json=self._token)
-        mock.get(f"{KAPI}/v2/user/me", json=lambda *_: self.me)
+        mock.get(f"{KAPI}/v2/user/me", json=self._me)
         mock.post(f"{KAPI}/v1/user/logout", json=lambda *_: {"id": self.me["id"]})
         mock.post(f"{KAPI}/v1/user/unlink", json=lambda *_: {"id": self.me["id"]})
         mock.get(f"{KAUTH}/.well-known/jwks.json", json={"keys": [key.as_dict(private=False)]})
@@ -65,6 +67,14 @@ class FakeKakao:
             answer["id_token"] = jwt.encode({"alg": "RS256", "kid": "test-key-1", "typ": "JWT"}, claims, self.key)
             answer["scope"] = "openid account_email profile_nickname"
         return {**answer, **self.token}
+
+    def _me(self, request: Any, context: Any) -> dict[str, Any]:
+        if not request.headers["Authorization"].startswith("KakaoAK "):
+            return self.me
+        if self.is_linked:
+            return {"id": int(parse_qs(urlsplit(request.url).query)["target_id"][0])}
+        context.status_code = 400
+        return {"msg": "NotRegisteredUserException", "code": -101}
 
     def fails(self, *, token: dict[str, Any] | None = None, me: dict[str, Any] | None = None) -> None:
         """Answer the token call or /v2/user/me with these requests-mock arguments from now on."""

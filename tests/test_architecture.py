@@ -70,6 +70,8 @@ FLOORS: dict[int, set[str]] = {
         "keyed_hashes",
         "suspensions",
         "former_identities",
+        "backlog",
+        "failed_events",
         "deletions",
         "events",
         "inbox",
@@ -95,7 +97,7 @@ DOORS = 4
 BESIDE: dict[str, set[str]] = {
     "embedded": {"config"},
     "sandbox": set(),
-    "doctor": {"config", "errors", "extensions", "health", "providers"},
+    "doctor": {"backlog", "config", "errors", "extensions", "health", "providers"},
 }
 #: Who may import what stands beside.
 GUESTS: dict[str, set[str]] = {"embedded": set(), "sandbox": {"cli"}, "doctor": {"cli"}}

@@ -94,6 +94,7 @@ def made_up() -> list[str]:
     return [
         *("", "x", signed_request("another secret"), signed_request(algorithm="HMAC-SHA1"), sign("[]")),
         *(signed_request(issued_at=now - 90_000), signed_request(issued_at=now + 3600), signed_request(user_id=None)),
+        *(signed_request(code="AQ"), signed_request(oauth_token="EAA"), signed_request(code="", expires=0)),
         *(signed_request().replace(".", ""), signed_request() + "%", "0" * 60_000 + "." + "0" * 1000),
     ]
 

@@ -224,6 +224,21 @@ def test_kakao_that_is_away_is_asked_once_and_not_for_each_token(app: Flask, kak
     assert len(ended(kakao)) == 1
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("status", [400, 500])
+def test_one_moment_of_weakness_does_not_spare_the_other_tokens(
+    site: Flask, kakao: FakeKakao, place: int, status: int
+) -> None:
+    mine = browsers(site, kakao, 3)
+    weak = {"status_code": status, "json": {"msg": "this is a temporary internal error", "code": -1}}
+    good = {"json": {"id": 3902187744}}
+    answers = [good, good, good]
+    answers[place] = weak
+    kakao.mock.post(f"{KAPI}/v1/user/logout", response_list=answers)
+    assert leave_everywhere(mine[0]).status_code == 302
+    assert sorted(ended(kakao)) == ["3902187744-0", "3902187744-1", "3902187744-2"]
+
+
 def test_one_dead_token_does_not_spare_the_others(app: Flask, kakao: FakeKakao) -> None:
     mine = browsers(app, kakao, 3)
     kakao.mock.post(f"{KAPI}/v1/user/logout", **AWAY["-401"])

@@ -483,6 +483,81 @@ def test_token_that_kakao_calls_dead_is_dropped_and_the_session_stays(
     assert len(kakao.calls) == before, "a dead token is not tried again"
 
 
+def dead_until_renewed(kakao: FakeKakao) -> None:
+    """Kakao knows the access token no more, and the refresh token still."""
+
+    def me(request: Any, context: Any) -> dict[str, Any]:
+        if request.headers["Authorization"] == "Bearer fresh-access":
+            return kakao.me
+        context.status_code = REFUSED["status_code"]
+        return REFUSED["json"]  # type: ignore[return-value]
+
+    kakao.fails(me={"json": me})
+    kakao.token = {"access_token": "fresh-access"}
+
+
+def test_refused_token_is_renewed_once_before_anything_is_dropped(site: Flask, kakao: FakeKakao) -> None:
+    client = site.test_client()
+    log_in(client, kakao)
+    before = token_calls(kakao)
+    dead_until_renewed(kakao)
+    assert client.get("/from-kakao/").status_code == 200
+    assert token_calls(kakao) == before + 1
+    assert kakao.form()["grant_type"] == "refresh_token"
+    assert opened(site) == [("fresh-access", "canary-refresh-token")]
+
+
+def test_refused_token_without_a_refresh_token_is_dropped_at_once(site: Flask, kakao: FakeKakao) -> None:
+    client = site.test_client()
+    kakao.token = {"refresh_token": None}
+    log_in(client, kakao)
+    before = token_calls(kakao)
+    kakao.fails(me=REFUSED)
+    assert client.get("/from-kakao/").status_code == 400
+    assert token_calls(kakao) == before
+    assert rows(site) == []
+
+
+def test_token_that_is_refused_after_its_renewal_is_dropped_after_one(site: Flask, kakao: FakeKakao) -> None:
+    client = site.test_client()
+    log_in(client, kakao)
+    before = token_calls(kakao)
+    kakao.fails(me=REFUSED)
+    assert client.get("/from-kakao/").status_code == 400
+    assert token_calls(kakao) == before + 1
+    assert rows(site) == []
+
+
+@pytest.mark.parametrize("case", ALIVE)
+def test_refused_token_stays_while_its_renewal_cannot_be_had(
+    app: Flask, minji: FlaskClient, kakao: FakeKakao, case: str
+) -> None:
+    kakao.fails(me=REFUSED, token=ALIVE[case])
+    assert minji.get("/from-kakao/").status_code == 503
+    assert opened(app) == [("canary-access-token", "canary-refresh-token")]
+
+
+def test_many_refused_at_once_renew_once(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
+    before = token_calls(kakao)
+    dead_until_renewed(kakao)
+    cookie = set_cookie(minji)
+
+    def ask(line: threading.Barrier, codes: list[int]) -> None:
+        browser = app.test_client()
+        browser.set_cookie("session", cookie)
+        line.wait(10)
+        codes.append(browser.get("/from-kakao/").status_code)
+
+    line, codes = threading.Barrier(8), []  # type: ignore[var-annotated]
+    threads = [threading.Thread(target=ask, args=(line, codes)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert codes == [200] * 8
+    assert token_calls(kakao) == before + 1
+
+
 @pytest.mark.parametrize("call", ["me", "token"])
 @pytest.mark.parametrize("case", ALIVE)
 def test_token_outlives_kakaos_bad_days(

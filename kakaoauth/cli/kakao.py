@@ -34,9 +34,10 @@ def doctor(lang: str | None, json: bool) -> None:
 
 @kakao.command()
 def retry() -> None:
-    """Do now what waits: unlinks that Kakao has not heard of, messages that came while the database was away."""
+    """Do now what waits, whatever its next date: unlinks that Kakao has not heard of, those that were given up as
+    well; messages that came while the database was away, and those that could not be applied."""
     try:
-        done, left = retries.run_once()
+        done, left = retries.run_once(everything=True)
     except (SQLAlchemyError, *REDIS_ERRORS) as error:
         raise click.ClickException(f"Redis or the database is away ({type(error).__name__}): nothing is lost") from None
     click.echo(f"{done} done, {left} could not be done yet.")

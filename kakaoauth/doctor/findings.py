@@ -39,6 +39,8 @@ TITLES: dict[str, Any] = {
     "machine.redis_persistence": _("Redis keeps its data over a restart"),
     "machine.database": _("The database answers"),
     "machine.schema": _("Schema of the database"),
+    "machine.host_tables": _("Other tables that refer to users"),
+    "machine.backlog": _("Nothing is left undone"),
 }
 SECTIONS: dict[str, Any] = {
     "settings": _("Settings"),

@@ -6,12 +6,16 @@ from typing import Any
 
 from flask import Flask
 from flask_babel import gettext
+from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import health
+from kakaoauth import backlog, health
 from kakaoauth.doctor.findings import Report
-from kakaoauth.extensions import REDIS_ERRORS, db, redis_of
+from kakaoauth.extensions import REDIS_ERRORS, Base, db, redis_of
 
 OLDEST_REDIS = (6, 2)
+SCHEMA_CHECKS = ("machine.schema", "machine.host_tables", "machine.backlog")
+#: What a foreign key may say for the row it refers to to go.
+LETS_GO = frozenset(("CASCADE", "SET NULL"))
 REDIS_CHECKS = ("machine.redis_version", "machine.redis_eviction", "machine.redis_persistence")
 KINDS = {"redis+sentinel": "Sentinel", "redis+cluster": "Cluster"}
 
@@ -113,13 +117,13 @@ def _check_database(app: Flask, report: Report) -> None:
     # To connect would make the file.
     if kind == "sqlite" and file and not file.startswith((":", "file:")) and not Path(file).exists():
         report.fail("machine.database", upgrade, gettext("SQLite: there is no file yet"))
-        report.skip(("machine.schema",), "machine.database")
+        report.skip(SCHEMA_CHECKS, "machine.database")
         return
     level = health.schema()
     if level is None:
         cure = gettext("Start the database, or correct DATABASE_URL: address, user, password, name.")
         report.fail("machine.database", cure, kind)
-        report.skip(("machine.schema",), "machine.database")
+        report.skip(SCHEMA_CHECKS, "machine.database")
         return
     if kind == "sqlite" and not app.config["EMBEDDED"]:
         cure = gettext("For more than one machine or many people set DATABASE_URL to PostgreSQL.")
@@ -128,8 +132,49 @@ def _check_database(app: Flask, report: Report) -> None:
         report.ok("machine.database", kind)
     if level == health.wanted_schema():
         report.ok("machine.schema", level)
+        _check_content(report)
     else:
         seen = gettext(
             "it is at %(level)s, this version needs %(wanted)s", level=level or "-", wanted=health.wanted_schema()
         )
         report.fail("machine.schema", upgrade, seen)
+        report.skip(SCHEMA_CHECKS[1:], "machine.schema")
+
+
+def _check_content(report: Report) -> None:
+    try:
+        tables, left = _referring_tables(), backlog.read()
+    except SQLAlchemyError as error:
+        report.skip_for("machine.host_tables", type(error).__name__)
+        report.skip_for("machine.backlog", type(error).__name__)
+        return
+    if tables:
+        cure = gettext(
+            "Set ondelete to CASCADE or SET NULL there, or leave it: who leaves is erased, and an empty row stays."
+        )
+        report.warn("machine.host_tables", cure, ", ".join(tables))
+    else:
+        report.ok("machine.host_tables")
+    if left.unlinks_given_up or left.webhooks_failed:
+        cure = gettext("Find the cause in the log, mend it, and run `flask --app wsgi kakao retry`.")
+        seen = gettext(
+            "unlinks given up: %(unlinks)s, messages that could not be applied: %(messages)s",
+            unlinks=left.unlinks_given_up,
+            messages=left.webhooks_failed,
+        )
+        report.warn("machine.backlog", cure, seen)
+    else:
+        report.ok("machine.backlog")
+
+
+def _referring_tables() -> list[str]:
+    """Tables that are not ours and keep a user's row from being deleted."""
+    inspector = db.inspect(db.engine)
+    mapped = (one for one in Base.registry.mappers if one.class_.__module__.startswith("kakaoauth."))
+    ours = {getattr(one.local_table, "name", "") for one in mapped}
+    found = []
+    for (_, table), keys in inspector.get_multi_foreign_keys().items():
+        rules = {(key["options"].get("ondelete") or "").upper() for key in keys if key["referred_table"] == "users"}
+        if table not in ours and rules - LETS_GO:
+            found.append(table)
+    return sorted(found)

@@ -13,16 +13,24 @@ from kakaoauth.flows.bearer import (
 )
 from kakaoauth.flows.counts import add_counts, keep_people, store_counts
 from kakaoauth.flows.devices import end_other_sessions, end_own_family, note_session_ended, open_families
-from kakaoauth.flows.events import apply_event
+from kakaoauth.flows.events import Unclear, apply_event
 from kakaoauth.flows.export_users import ExportCut, export_users
 from kakaoauth.flows.import_users import Outcome, SomethingRefused, import_all, import_users, look_at_users
-from kakaoauth.flows.leave import delete_user, retry_unlinks, try_unlink, withdraw
+from kakaoauth.flows.leave import delete_user, forget_old_unlinks, retry_unlinks, try_unlink, withdraw
 from kakaoauth.flows.lifting import lift_suspension
 from kakaoauth.flows.linking import SessionOver, link, unlink, unlink_for
 from kakaoauth.flows.log_in import Entry, log_in
 from kakaoauth.flows.notes import forget_old_notes, note_logout, note_refusal
 from kakaoauth.flows.passwords import log_in_with_password, remove_password, set_password
 from kakaoauth.flows.profile import change_profile
+from kakaoauth.flows.receive import (
+    forget_old_events,
+    is_for_later,
+    keep_event,
+    receive_event,
+    retry_failed_events,
+    set_aside,
+)
 from kakaoauth.flows.roles import (
     LastSuperuser,
     change_user,
@@ -46,6 +54,7 @@ __all__ = [
     "SessionOver",
     "SomethingRefused",
     "TokenPair",
+    "Unclear",
     "add_counts",
     "apply_event",
     "begin_family",
@@ -62,11 +71,15 @@ __all__ = [
     "end_own_family",
     "export_users",
     "find_bearer",
+    "forget_old_events",
     "forget_old_notes",
+    "forget_old_unlinks",
     "forget_transaction",
     "import_all",
     "import_users",
+    "is_for_later",
     "issuer",
+    "keep_event",
     "keep_people",
     "lift_suspension",
     "link",
@@ -79,14 +92,17 @@ __all__ = [
     "open_families",
     "pair_in_force",
     "promote",
+    "receive_event",
     "refresh",
     "remove_password",
     "renew",
     "reopen",
     "reseal_all",
+    "retry_failed_events",
     "retry_unlinks",
     "rotate_signing_key",
     "seed",
+    "set_aside",
     "set_password",
     "store_counts",
     "take_out",

@@ -1,11 +1,13 @@
 """What a provider's messages about an account do here. Each kind has a written effect; unknown ones have none."""
 
+from datetime import timedelta
+
 from kakaoauth import audit, deletions, events, former_identities, outbox, suspensions, vault
 from kakaoauth.extensions import db
 from kakaoauth.flows.ended import end_sessions
 from kakaoauth.flows.leave import remove_identity
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import Identity, User, find_identity, lock_user
+from kakaoauth.models import Identity, User, find_identity, lock_user, now
 from kakaoauth.providers.base import AccountEvent
 
 #: The link is gone, and with it the consent to keep the data.
@@ -53,18 +55,36 @@ COVERED = {
 }
 
 
+#: A message without a time may have been under way this long: within it, a login may have ended after it was sent.
+UNDER_WAY = timedelta(seconds=60)
+#: How far the clocks of the site's hosts may be apart. A link from further in the future comes from a wrong file.
+CLOCKS = timedelta(seconds=60)
+
+
+class Unclear(Exception):
+    """Whether the person has linked again since the message was sent, the provider alone knows."""
+
+
 @transaction
-def apply_event(provider: str, event: AccountEvent) -> bool:
-    """Act on a message once. False if it was acted upon before, here or by another worker."""
+def apply_event(provider: str, event: AccountEvent, *, is_linked: bool | None = None) -> bool:
+    """Act on a message once. False if it was acted upon before, here or by another worker.
+
+    :param is_linked: what the provider has said since the message came; None: it was not asked.
+    :raises Unclear: it has to be.
+    """
     if events.is_known(provider, event.jti):
         return False
     events.forget_old()
     events.remember(provider, event.jti, kind=event.kind, subject=event.subject, happened_at=event.happened_at)
     identity = find_identity(provider, event.subject)
     user_id = identity.user_id if identity else None
-    # Senders count whole seconds: what happened in the second of the linking came after it.
-    if identity is None or identity.date_linked.replace(microsecond=0) > event.happened_at:
-        effect = "nobody"  # unknown here, or linked anew since: the message was overtaken
+    if identity is not None and event.kind in (*ENDS_LINK, ERASES):
+        lock_user(identity.user_id)  # A login that ends at this moment comes before it, or after it.
+        identity = find_identity(provider, event.subject)
+    if identity is None:
+        effect = "nobody"
+    elif _is_overtaken(identity, event, is_linked):
+        effect = "overtaken"
     else:
         effect = _act(identity, event)
     if effect == "nobody" and event.kind in ENDS_EMAIL:
@@ -77,6 +97,39 @@ def apply_event(provider: str, event: AccountEvent) -> bool:
     target = user_id if effect != "nobody" else None
     audit.record("webhook", target=target, provider=provider, kind=event.kind, effect=effect)
     return True
+
+
+def ends_access(provider: str, event: AccountEvent) -> None:
+    """Of a message that cannot be applied: end what it would have ended before anything else, sessions and tokens."""
+    if event.kind in (*ENDS_LINK, ERASES, *ENDS_SESSIONS, *ENDS_EMAIL):
+        _end_access(provider, event)
+
+
+@transaction
+def _end_access(provider: str, event: AccountEvent) -> None:
+    identity = find_identity(provider, event.subject)
+    if identity is not None and not _is_overtaken(identity, event, is_linked=False):
+        end_sessions(identity.user)
+
+
+def _is_overtaken(identity: Identity, event: AccountEvent, is_linked: bool | None) -> bool:
+    """Whether the person has agreed again after what the message tells.
+
+    :raises Unclear:
+    """
+    ends_link = event.kind in (*ENDS_LINK, ERASES)
+    moments = [identity.date_linked, identity.confirmed_at if ends_link else None]
+    known = [min(one, now()) for one in moments if one is not None and one < now() + CLOCKS]
+    # Senders count whole seconds: what happened in the second of the linking came after it.
+    if known and max(known).replace(microsecond=0) > event.happened_at:
+        return True
+    if event.is_timed or not ends_link or identity.confirmed_at is None:
+        return False
+    if event.happened_at - identity.confirmed_at > UNDER_WAY:
+        return False
+    if is_linked is None:
+        raise Unclear
+    return is_linked
 
 
 def _act(identity: Identity, event: AccountEvent) -> str:

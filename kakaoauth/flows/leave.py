@@ -4,16 +4,14 @@ An account is closed here first and at once; telling the provider waits in the o
 """
 
 import logging
-from typing import Any, cast
-
-from sqlalchemy.engine import CursorResult
 
 from kakaoauth import audit, former_identities, outbox, suspensions, vault, ways_in
-from kakaoauth.errors import AppError
+from kakaoauth.errors import AppError, Unavailable
 from kakaoauth.extensions import db
 from kakaoauth.flows.ended import end_sessions, sessions_ended
+from kakaoauth.flows.erasing import delete_or_empty
 from kakaoauth.flows.roles import LastSuperuser, keep_a_superuser_besides, refusals_noted, require_superuser
-from kakaoauth.flows.transaction import transaction
+from kakaoauth.flows.transaction import forget_transaction, transaction
 from kakaoauth.models import Identity, User, find_user, lock_user
 from kakaoauth.providers import find_provider
 from kakaoauth.providers.base import TokenSet
@@ -38,7 +36,7 @@ def _close(user_id: int, action: str, *, by: int | None = None, reason: str = ""
     if user is not None and user.is_superuser and user.is_active:
         keep_a_superuser_besides(user)
     lock_user(user_id)  # What is being linked at this moment comes too late, or its provider is told as well.
-    user = db.session.get(User, user_id)
+    user = find_user(user_id)
     if user is None:
         return []
     jobs = [job_for(identity) for identity in user.identities]
@@ -89,15 +87,23 @@ def _erase(user: User) -> bool:
     if not user.is_active:
         suspensions.keep(user)
     sessions_ended(user.id)
-    # By statement, not by session.delete: the database's ON DELETE CASCADE takes identities and tokens along.
-    result = cast("CursorResult[Any]", db.session.execute(db.delete(User).where(User.id == user.id)))
-    db.session.expunge(user)
-    return result.rowcount == 1
+    return delete_or_empty(user)
 
 
-def try_unlink(job_id: int) -> bool:
-    """Tell the provider now. True if it has heard; otherwise the job waits for its next try."""
-    job = _take(job_id)
+def try_unlink(job_id: int, *, everything: bool = False) -> bool:
+    """Tell the provider now. True if it has heard; otherwise the job waits for its next try.
+
+    :param everything: whatever its next date, and although it was given up.
+    """
+    try:
+        return _try_unlink(job_id, everything=everything)
+    except Unavailable:
+        return False
+
+
+def _try_unlink(job_id: int, *, everything: bool) -> bool:
+    """:raises Unavailable: the provider is away, so that trying further ones is no use."""
+    job = _take(job_id, everything=everything)
     if job is None:
         return False
     provider = find_provider(job.provider)
@@ -106,23 +112,43 @@ def try_unlink(job_id: int) -> bool:
             raise AppError("provider is not configured")
         provider.unlink(job.subject, _tokens_of(job))
     except AppError as error:
-        _put_off(job_id, f"{error.code} {error.provider_code}".strip())
         log.warning("unlink waits provider=%s tries=%s code=%s", job.provider, job.tries, error.code)
+        _put_off(job_id, f"{error.code} {error.provider_code}".strip())
+        if isinstance(error, Unavailable):
+            raise
+        return False
+    except Exception as error:
+        # A mistake of ours about one person must not keep the others linked.
+        log.error("unlink waits provider=%s tries=%s error=%s", job.provider, job.tries, type(error).__name__)
+        _put_off(job_id, type(error).__name__)
         return False
     _finish(job_id)
     log.info("unlinked at provider=%s", job.provider)
     return True
 
 
-def retry_unlinks(limit: int = 100) -> tuple[int, int]:
-    """Try those that are due. Return how many were done and how many still wait."""
-    results = [try_unlink(job_id) for job_id in outbox.due(limit)]
-    return sum(results), len(results) - sum(results)
+def retry_unlinks(limit: int | None = 100, *, everything: bool = False) -> tuple[int, int]:
+    """Try those that are due, of a provider that is away no more than one. Return how many were done and how many of
+    them still wait.
+
+    :param limit: of one provider's. :param everything: whatever their next date, and those that were given up.
+    """
+    done = found = 0
+    for provider in outbox.providers_due(everything=everything):
+        jobs = outbox.due(provider, limit, everything=everything)
+        forget_transaction()  # a connection is not held while a provider is waited for
+        found += len(jobs)
+        try:
+            for job_id in jobs:
+                done += _try_unlink(job_id, everything=everything)
+        except Unavailable as error:
+            log.info("unlinks of provider=%s wait for the next round: %s", provider, error.code)
+    return done, found - done
 
 
 @transaction
-def _take(job_id: int) -> outbox.UnlinkJob | None:
-    job = outbox.take(job_id)
+def _take(job_id: int, *, everything: bool = False) -> outbox.UnlinkJob | None:
+    job = outbox.take(job_id, everything=everything)
     if job is not None:
         db.session.flush()
         db.session.expunge(job)
@@ -132,8 +158,18 @@ def _take(job_id: int) -> outbox.UnlinkJob | None:
 @transaction
 def _put_off(job_id: int, error: str) -> None:
     job = db.session.get(outbox.UnlinkJob, job_id)
-    if job is not None:
-        outbox.put_off(job, error)
+    if job is not None and outbox.put_off(job, error):
+        log.critical(
+            "unlink given up provider=%s job=%s tries=%s last_error=%s: mend the cause and run `flask kakao retry`,"
+            " or unlink the person at the provider; the list of users shows whom",
+            *(job.provider, job.id, job.tries, job.last_error),
+        )
+        audit.record("unlink given up", target=job.user_id, provider=job.provider, tries=job.tries)
+
+
+@transaction
+def forget_old_unlinks() -> None:
+    outbox.remove_old()
 
 
 @transaction

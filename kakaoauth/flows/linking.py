@@ -45,6 +45,7 @@ def link(user_id: int, profile: Profile, *, asked_as: str, begun_at: datetime | 
         db.session.add(identity)
         outbox.forget(profile.provider, profile.subject)
         audit.record("linked", target=user.id, provider=profile.provider)
+    identity.confirm(profile.confirmed_at)
     bring_up_to_date(user, profile, leads=False)
     user.provider = user.provider or profile.provider
     if profile.tokens:

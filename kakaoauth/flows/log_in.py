@@ -54,6 +54,7 @@ def log_in(
         identity = Identity(provider=profile.provider, subject=profile.subject, user=user)
         db.session.add(identity)
         outbox.forget(profile.provider, profile.subject)
+    identity.confirm(profile.confirmed_at)
     bring_up_to_date(user, profile, leads=user.provider in (None, profile.provider))
     user.last_login = now()
     token = vault.put(identity, profile.tokens) if profile.tokens else None

@@ -129,7 +129,7 @@ def change_user(
 def _change_user(user_id: int, by: int | None, reason: str, **values: bool | None) -> User | None:
     require_superuser(by)
     user = db.session.get(User, user_id, populate_existing=True) if 0 < user_id <= MAX_ID else None
-    if user is None:
+    if user is None or user.erased_at is not None:
         return None
     changes = _change(user, **values)
     changed = [("+" if value else "-") + name for name, value in changes.items()]

@@ -4,7 +4,7 @@ import logging
 from typing import NamedTuple
 
 from kakaoauth import audit, vault
-from kakaoauth.errors import AppError
+from kakaoauth.errors import AppError, Unavailable
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.providers import find_provider
 from kakaoauth.providers.base import TokenSet
@@ -67,8 +67,8 @@ def end_at_provider(held: list[Held]) -> None:
                 provider.end_token(tokens.access_token)
             except AppError as error:
                 log.info("token not ended at %s: %s %s", provider_name, error.code, error.provider_code or "-")
-                if error.status >= 500:
-                    return  # away: the next one would only wait as well
+                if isinstance(error, Unavailable) and not error.provider_code:
+                    return  # no answer: the next one would only wait as well. A code of its own is about this call.
 
 
 def reseal_all() -> tuple[int, int]:

@@ -42,7 +42,7 @@ class Candidates(NamedTuple):
 
     def rows(self) -> FromClause:
         """Fenced in by the offset: else a planner may see another condition's index, and meet these few on the way."""
-        return select(User).where(self.test(User)).offset(0).subquery("few")
+        return select(User).where(self.test(User), User.erased_at.is_(None)).offset(0).subquery("few")
 
 
 def meeting(test: Test) -> Candidates:

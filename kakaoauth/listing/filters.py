@@ -27,7 +27,10 @@ ROLES: Mapping[str, Test] = {
     "staff": lambda u: and_(u.is_staff, ~u.is_superuser),
     "superuser": lambda u: u.is_superuser,
 }
-STATES: Mapping[str, Test] = {"active": lambda u: u.is_active, "suspended": lambda u: ~u.is_active}
+STATES: Mapping[str, Test] = {
+    "active": lambda u: u.is_active,
+    "suspended": lambda u: and_(~u.is_active, u.erased_at.is_(None)),
+}
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,9 @@ def _partial(name: str, condition: ColumnElement[bool]) -> None:
 _partial("ix_users_superusers", User.is_superuser == true())
 _partial("ix_users_staff", User.is_staff & ~User.is_superuser)
 _partial("ix_users_suspended", ~User.is_active)
+#: The empty rows of those who have left: looked for to be left out.
+_ERASED = User.erased_at.is_not(None)
+Index("ix_users_erased", User.id, postgresql_where=_ERASED, sqlite_where=_ERASED)
 
 #: In plpgsql, because SQL would be inlined and so lose its cost, which keeps the planner from calling it on every row.
 POSTGRESQL_FUNCTION = r"""

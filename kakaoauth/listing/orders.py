@@ -67,7 +67,9 @@ class Stretch:
         return self.order.descending != self.backwards
 
     def rows(self) -> Select[User]:
-        return select(User).where(*(test(User) for test in self.tests)).order_by(*self.order_by(User))
+        """Without the empty rows of those who have left."""
+        tests = (test(User) for test in self.tests)
+        return select(User).where(*tests, User.erased_at.is_(None)).order_by(*self.order_by(User))
 
     def order_by(self, u: Any, *, whole: bool = False) -> list[Any]:
         """:param whole: of the whole order: those who have a value, and those who have none."""

@@ -37,13 +37,22 @@ def total(conditions: Sequence[Condition]) -> tuple[int, bool]:
 def _count_by_index(conditions: Sequence[Condition]) -> int | None:
     """If there are few users at all, or only such a condition as an index knows for itself."""
     if not conditions:
-        return count(select(User.id), EXACT)
+        return _count_everybody(EXACT)
     if len(conditions) == 1 and conditions[0].by_date and conditions[0].candidates:
         return count(conditions[0].candidates.ids, EXACT)
     if count(select(User.id), SMALL) is None:
         return None
     tests = (condition.holds(User) for condition in conditions)
-    return db.session.scalar(select(func.count(User.id)).where(*tests))
+    return db.session.scalar(select(func.count(User.id)).where(*tests, User.erased_at.is_(None)))
+
+
+def _count_everybody(most: int) -> int | None:
+    """Without the empty rows of those who have left, which an index of their own has; None: more than `most`."""
+    rows = select(User.id).limit(most + 1).subquery()
+    empty = select(User.id).where(User.erased_at.is_not(None)).limit(most + 1).subquery()
+    counts = (select(func.count()).select_from(part).scalar_subquery() for part in (rows, empty))
+    found, erased = db.session.execute(select(*counts)).one()
+    return found - erased if found <= most else None
 
 
 def _count_rows(conditions: Sequence[Condition]) -> int | None:

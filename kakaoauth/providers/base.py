@@ -81,6 +81,8 @@ class Profile:
     gender: str | None = None
     #: Whether this e-mail may open an account that was made on the command line and waits for its owner's first login.
     email_opens_waiting_account: bool = True
+    #: When the provider said so: at this moment the person was linked.
+    confirmed_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
     #: The tokens of this login, for the vault.
     tokens: TokenSet | None = field(default=None, repr=False, compare=False)
 
@@ -123,6 +125,11 @@ class SetRefused(Exception):
         self.description = description
 
 
+#: How the id of a message begins that has none of its own, and no time: `happened_at` is when it came, which may be
+#: long after it happened.
+UNTIMED = "unlink-"
+
+
 @dataclass(frozen=True)
 class AccountEvent:
     """What happened to a person's account at the provider."""
@@ -134,6 +141,10 @@ class AccountEvent:
     happened_at: datetime
     #: Consent items, in scope events.
     scopes: tuple[str, ...] = ()
+
+    @property
+    def is_timed(self) -> bool:
+        return not self.jti.startswith(UNTIMED)
 
 
 class TokenKeeper(Protocol):
@@ -242,6 +253,12 @@ class Provider(Protocol):
         who is not linked any more counts as unlinked.
 
         :raises AppError: the provider did not do it.
+        """
+
+    def is_linked(self, subject: str) -> bool | None:
+        """Whether the person has linked the site at present, as the site itself may ask; None: it may not.
+
+        :raises ProviderUnavailable: no answer now.
         """
 
     def read_event(self, raw: str) -> AccountEvent:

@@ -26,6 +26,9 @@ MAX_AGE = 86400
 #: Seconds Facebook's clock may be ahead of ours.
 LEEWAY = 60
 
+#: What only those for a page carry (https://developers.facebook.com/docs/reference/login/signed-request).
+SPENT_BY_PAGES = frozenset(("code", "oauth_token"))
+
 _PART = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 
 
@@ -45,6 +48,10 @@ def read_signed_request(raw: str, secret: str) -> AccountEvent:
     # It is in the signed part, so it cannot have been changed; but a receiver that takes any name asks for trouble.
     if content.get("algorithm") != "HMAC-SHA256":
         raise SetRefused("invalid_request", "algorithm is not HMAC-SHA256")
+    # Facebook's scripts give a page one for each login, signed with the same secret: whoever runs a script in the page,
+    # or reads its cookies, has it. It carries what the page may spend; a message carries nothing of the kind.
+    if not SPENT_BY_PAGES.isdisjoint(content):
+        raise SetRefused("invalid_request", "it is made for a page, not a message")
     subject = content.get("user_id")
     subject = str(subject) if type(subject) is int else subject
     if not isinstance(subject, str) or not SUBJECT.fullmatch(subject):

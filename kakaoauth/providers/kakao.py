@@ -14,7 +14,16 @@ from flask.config import Config
 from requests import Response
 
 from kakaoauth.emails import normal_form
-from kakaoauth.errors import AppError, CodeRefused, Forbidden, InvalidAccessToken, Misconfigured, UntrustedIdentity
+from kakaoauth.errors import (
+    AccountUnusable,
+    AppError,
+    CodeRefused,
+    Forbidden,
+    InvalidAccessToken,
+    Misconfigured,
+    ProviderUnavailable,
+    UntrustedIdentity,
+)
 from kakaoauth.providers import kakao_errors, oidc
 from kakaoauth.providers.answers import BEARER, bearer
 from kakaoauth.providers.base import AccountEvent, PendingLogin, Profile, TokenKeeper, TokenSet
@@ -40,6 +49,10 @@ ACCOUNTS = "https://accounts.kakao.com"
 #: Seconds that fetching the keys for a webhook's message may take. Kakao waits 3 for our answer, and hears a 503 as
 #: a failure just as it does silence: so all but what remembering the message needs.
 EVENT_SECONDS = 2.0
+#: Seconds that asking whether somebody is linked may take: Kakao waits for our answer to its webhook meanwhile.
+IS_LINKED_SECONDS = 1.0
+#: Kakao's codes for nobody who is linked: unlinked; the Kakao account is gone.
+NOT_LINKED = ("-101", "-103")
 #: Seconds since an id_token was issued in which an app may bring it: as long as a login may take. A client that comes
 #: later refreshes its Kakao token, and with that gets a new one.
 ID_TOKEN_SECONDS = 600
@@ -127,7 +140,8 @@ class Kakao(OAuthProvider):
                 nonce=nonce,
                 max_age=ID_TOKEN_SECONDS,
             )
-        return read_claims(claims)
+        # It says what was so when it was issued, which may be minutes ago.
+        return replace(read_claims(claims), confirmed_at=datetime.fromtimestamp(claims["iat"], UTC))
 
     def end_token(self, access_token: str) -> None:
         """https://developers.kakao.com/docs/ko/kakaologin/rest-api#logout"""
@@ -149,12 +163,42 @@ class Kakao(OAuthProvider):
             )
             require_done(answer)
 
-    def _unlinked_as(self, tokens: TokenSet) -> bool:
-        """With the person's token, renewed if it is over; False if Kakao knows neither."""
-        access_token = tokens.access_token
+    def is_linked(self, subject: str) -> bool | None:
+        """https://developers.kakao.com/docs/ko/kakaologin/rest-api#req-user-info, with the admin key."""
+        if not self._admin_key:
+            return None
+        target = {"target_id_type": "user_id", "target_id": subject}
+        headers = {"Authorization": f"KakaoAK {self._admin_key}"}
         try:
-            if tokens.expires_at <= datetime.now(UTC) and tokens.refresh_token:
-                access_token = self._app.refresh(tokens.refresh_token)["access_token"]
+            with deadline(IS_LINKED_SECONDS), self.line.conversation():
+                body = read_answer(self._app.get("v2/user/me", withhold_token=True, headers=headers, params=target))
+        except AccountUnusable as error:
+            if error.provider_code in NOT_LINKED:
+                return False
+            raise
+        if str(body.get("id")) != subject:
+            raise ProviderUnavailable("user/me is about somebody else")
+        return True
+
+    def _unlinked_as(self, tokens: TokenSet) -> bool:
+        """With the person's token, renewed if it is over; False if Kakao knows neither.
+
+        One that Kakao does not know before its time is renewed as well, unless the admin key does without.
+        """
+        is_over = tokens.expires_at <= datetime.now(UTC)
+        if not (is_over and tokens.refresh_token):
+            if self._is_unlinked_by(tokens.access_token):
+                return True
+            if self._admin_key or not tokens.refresh_token:
+                return False
+        try:
+            renewed = self._app.refresh(tokens.refresh_token)["access_token"]
+        except CodeRefused:
+            return False
+        return self._is_unlinked_by(renewed)
+
+    def _is_unlinked_by(self, access_token: str) -> bool:
+        try:
             self._post_as("v1/user/unlink", access_token)
         except CodeRefused:
             return False

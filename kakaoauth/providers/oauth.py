@@ -123,6 +123,8 @@ class OAuthProvider:
         self._app.client_cls = self.session_class
         self._app.read_token = self.read_token
         self._app.renewing = partial(keeper.renewing, self.name)
+        self._fetch_token = partial(keeper.fetch_token, self.name)
+        self._update_token = partial(keeper.update_token, self.name)
         self._forget_token = partial(keeper.forget_token, self.name)
 
     @property
@@ -232,19 +234,51 @@ class OAuthProvider:
             raise CodeRefused("no token of this login is kept") from None
         except InvalidTokenError:
             raise CodeRefused("the access token is over and there is no refresh token") from None
-        if answer.status_code >= 400:
-            try:
-                self.read_answer(answer)
-            except CodeRefused:
-                self._forget_token()
-                raise
+        if not self._is_refused(answer):
+            return answer
+        # The provider does not know the token any more, but may still know the one that renews it.
+        if self._renew(but=answer.request.headers.get("Authorization", "")):
+            answer = self._app.get(path.lstrip("/"), **arguments)
+        if self._is_refused(answer):
+            self._forget_token()
+            self.read_answer(answer)
         return answer
+
+    def _is_refused(self, answer: Response) -> bool:
+        """:raises AppError: any other failure."""
+        if answer.status_code < 400:
+            return False
+        try:
+            self.read_answer(answer)
+        except CodeRefused:
+            return True
+        return False
+
+    def _renew(self, *, but: str) -> bool:
+        """Have another access token than the one that was refused; False if there is nothing to renew it with.
+
+        :raises CodeRefused: the provider does not know the refresh token either; the tokens are dropped.
+        :raises ProviderUnavailable: it cannot be known now; nothing is dropped.
+        """
+        with self._app.renewing() as current:
+            if current is None:
+                return False
+            if f"Bearer {current['access_token']}" == but:  # else another worker has renewed it meanwhile
+                if not current.get("refresh_token"):
+                    return False
+                self._update_token(self._app.refresh(current["refresh_token"]))
+            self._app.token = self._fetch_token()  # which Authlib keeps for the length of a request
+        return True
 
     def end_token(self, access_token: str) -> None:
         """Plain OAuth 2.0 has no such call: the token ends by itself."""
 
     def unlink(self, subject: str, tokens: TokenSet | None) -> None:
         """Plain OAuth 2.0 has no such call: the person does it at the provider."""
+
+    def is_linked(self, subject: str) -> bool | None:
+        """Plain OAuth 2.0 has no such call."""
+        return None
 
     def read_event(self, raw: str) -> AccountEvent:
         raise SetRefused("invalid_request", f"{self.name} sends no messages")

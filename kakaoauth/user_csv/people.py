@@ -81,7 +81,8 @@ def _newcomer(line: int, values: dict[str, Any], *, with_roles: bool) -> Newcome
     identities = values.pop("identities") or []
     values["email"], values["email_key"] = values["email"] or (None, None)
     values["is_active"] = values["is_active"] is not False
-    values["date_joined"] = values["date_joined"] or now()
+    # A clock that is ahead: a link from the future would make what the provider says of it look old.
+    values["date_joined"] = min(values["date_joined"] or now(), now())
     values["provider"] = values["provider"] or (identities[0][0] if identities else None)
     role = values["is_superuser"] or values["is_staff"] or False
     values["is_staff"] = role and with_roles
