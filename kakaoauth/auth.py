@@ -122,14 +122,14 @@ def logout_page(provider: str) -> ResponseReturnValue:
 
 
 @bp.post("/<provider>/logout/")
-@guards.guarded(guards.login, guards.form)
+@guards.guarded(guards.leaver_by_cookie, guards.form)
 def logout(provider: str) -> ResponseReturnValue:
-    """End the session here, first and whatever the provider does; with `account=1` go on to its own logout."""
+    """End the session here, first and whatever is away; with `account=1` go on to the provider's own logout.
+
+    :raises LogoutUnfinished: neither Redis nor the database could be told.
+    """
     chosen = _provider(provider)
-    flows.note_logout(current_user.id, chosen.name)
-    token_id = sessions.token_id()
-    sessions.end()
-    flows.end_at_provider(flows.take_out(token_id=token_id))
+    sessions.log_out("logout", provider=chosen.name)
     response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else url_for("auth.index"))
     # So that "back" finds no private page in the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -271,6 +271,7 @@ def _account_logout(provider: Provider) -> str:
     address = provider.account_logout_url(_logout_address(provider), state)
     if address is None:
         return url_for("auth.index")
+    # Without the note the way back ends on a page that does not know them; that they are out there as well counts more.
     sessions.leave_note("_logout_state", state)
     return address
 

@@ -1,7 +1,8 @@
 """How we talk to the database: the only file that knows what SQLite and PostgreSQL need on each connection."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -68,7 +69,8 @@ def begin_to_write(connection: Connection) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """WAL lets readers go on while somebody writes; SQLite checks foreign keys only when told to."""
-    connection.execute("PRAGMA journal_mode=WAL")
+    with suppress(sqlite3.OperationalError):  # a file that cannot be written can be read
+        connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
 

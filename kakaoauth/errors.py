@@ -36,7 +36,8 @@
         ├── ProviderUnavailable 503  the provider's fault: down, slow, or talking nonsense
         ├── ProviderBusy        503  too many of our own calls to the provider are waiting
         ├── SessionsUnavailable 503  Redis is away
-        └── DatabaseUnavailable 503  the database is away
+        ├── DatabaseUnavailable 503  the database is away
+        └── LogoutUnfinished    503  a logout that neither of the two could take
 
 `reason` goes to the log and is written by us; what a provider or a browser sent goes there escaped at most, and no
 token, code or `error_description` goes there at all.
@@ -470,6 +471,15 @@ class DatabaseUnavailable(Unavailable):
     code = "DATABASE_UNAVAILABLE"
     title = _("The site is resting for a moment")
     message = _("Our database does not answer. Nothing was lost; please try again in a few seconds.")
+
+
+class LogoutUnfinished(Unavailable):
+    code = "LOGOUT_UNFINISHED"
+    title = _("You are logged out in this browser only")
+    message = _(
+        "Our servers could not be told, so a copy of this login would still work. "
+        "Please log in again in a few minutes and choose to log out everywhere."
+    )
 
 
 def one_line(text: str, limit: int = 200) -> str:

@@ -8,7 +8,7 @@ import time
 
 from flask import Flask, current_app
 
-from kakaoauth import audit, flows, inbox
+from kakaoauth import audit, ended_sessions, flows, inbox
 
 log = logging.getLogger("kakaoauth.retries")
 
@@ -24,6 +24,7 @@ def run_once() -> tuple[int, int]:
     while (raw := inbox.first()) is not None:
         received += _act_on(raw)
         inbox.drop(raw)
+    received += flows.catch_up()
     done, left = flows.retry_unlinks()
     flows.store_counts()
     return received + done, left
@@ -40,13 +41,15 @@ def _act_on(raw: bytes) -> bool:
 
 
 def tidy(due: float) -> float:
-    """Remove a batch of the audit trail that is too old, if it is time. Return when it is time again.
+    """Remove a batch of what is too old in the audit trail and of ended sessions, if it is time. Return when it is
+    time again.
 
     :param due: on the monotonic clock.
     """
     if time.monotonic() < due:
         return due
     there_is_more = flows.forget_old_notes(current_app.config["AUDIT_DAYS"]) == audit.BATCH
+    there_is_more |= flows.forget_old_ends() == ended_sessions.BATCH
     return due if there_is_more else time.monotonic() + TIDY_PAUSE
 
 
