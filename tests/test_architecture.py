@@ -37,6 +37,7 @@ FLOORS: dict[int, set[str]] = {
         "redis_session",
         "devices",
         "claims",
+        "heartbeat",
         "redirects",
         "edge",
         "pages",

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, begin_login, come_back, csrf_token, log_in, person
@@ -354,6 +354,38 @@ def test_lost_connection_is_replaced_unnoticed(of_postgresql: Visitors, wire: Wi
     wire.cut()
     wire.mend()
     assert of_postgresql.sora.get("/users/me/").status_code == 200
+
+
+@pytest.mark.parametrize("end", ["goes dead", "is cut"])
+def test_postgresql_that_leaves_after_the_answer_was_made_does_not_spoil_it(
+    of_postgresql: Visitors, wire: Wire, end: str
+) -> None:
+    """The teardown's rollback is asked for when nothing can be said any more: the server would say a bare 500."""
+    app = of_postgresql.app
+
+    def asks() -> str:
+        assert db.session.query(User).count() == 1
+        wire.deaden() if end == "goes dead" else wire.cut()
+        if "twice" in request.args:
+            db.session.query(User).count()
+        return "answered"
+
+    app.view_functions["ops.healthz"] = asks
+    answers = {}
+    for how in ("once", "twice"):
+        answers[how] = ask_at_once({how: lambda how=how: app.test_client().get(f"/healthz?{how}")})[how][0]
+        if end == "goes dead":
+            wire.enliven()
+            until(lambda: not any(thread.is_alive() for thread in ASKING))
+        else:
+            wire.mend()
+    assert (answers["once"].status_code, answers["once"].text) == (200, "answered")
+    assert answers["twice"].status_code == 503
+    assert 'data-code="DATABASE_UNAVAILABLE"' in answers["twice"].text
+    with app.app_context():
+        pool: Any = db.engine.pool
+        assert pool.checkedout() == 0, "no connection is lost"
+    until(of_postgresql.all_is_well)
 
 
 def test_row_that_stays_locked_is_a_503_and_no_half_user(
