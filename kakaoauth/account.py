@@ -1,6 +1,6 @@
 """The door to one's own page: who one is here, leaving everywhere, leaving for good."""
 
-from flask import Blueprint, abort, make_response, redirect, render_template, url_for
+from flask import Blueprint, abort, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -9,7 +9,16 @@ from kakaoauth.errors import LastSuperuserStays
 from kakaoauth.redirects import callback_address
 
 bp = Blueprint("account", __name__, url_prefix="/users/me")
-bp.before_request(guards.login)
+
+#: What ends logins must work while the database is away.
+ENDS = ("account.logout_everywhere", "account.end_device", "account.end_other_devices")
+
+
+def enter() -> ResponseReturnValue | None:
+    return guards.leaver() if request.endpoint in ENDS else guards.login()
+
+
+bp.before_request(enter)
 bp.before_request(guards.form)
 
 #: Of what has happened lately, on one's own page.
@@ -33,11 +42,10 @@ def show() -> ResponseReturnValue:
 @bp.post("/logout-everywhere/")
 def logout_everywhere() -> ResponseReturnValue:
     """End every session and every provider token of this user, this one included; here first, then at the provider."""
-    user_id, asked_as = current_user.id, current_user.get_id()
-    flows.end_all_sessions(user_id)
-    held = flows.take_out(user_id=user_id)
+    asked_as = sessions.holder() or ""
+    held = flows.end_everywhere(asked_as, away="database_away" in g)
     sessions.end()
-    devices.sweep(user_id, asked_as)
+    devices.sweep(asked_as)
     flows.end_at_provider(held)
     return _goodbye()
 
@@ -54,24 +62,24 @@ def end_device(handle: str) -> ResponseReturnValue:
     if key != sessions.name():
         devices.end(key)
         return redirect(url_for("account.show", _anchor="devices"))
-    token_id = sessions.token_id()
-    flows.note_session_ended(current_user.id)
-    sessions.end()
-    flows.end_at_provider(flows.take_out(token_id=token_id))
+    sessions.log_out("device ended", kind="browser")
     return _goodbye()
 
 
 @bp.post("/devices/end-others/")
 def end_other_devices() -> ResponseReturnValue:
     """Log out everywhere but here, apps and front ends included. This session goes on under a new id."""
-    user_id, asked_as = current_user.id, current_user.get_id()
+    asked_as = sessions.holder() or ""
     try:
-        session_user_id = flows.end_other_sessions(current_user._get_current_object())
+        session_user_id = None if "database_away" in g else flows.end_others(current_user._get_current_object())
     except flows.SessionOver:
         return redirect(url_for("account.show"))  # The guard decides about whoever is in by then.
-    sessions.renew(session_user_id)
-    devices.sweep(user_id, asked_as)
-    flows.end_at_provider(flows.take_out(user_id=user_id, but=sessions.token_id()))
+    if session_user_id is None:
+        devices.end_others(asked_as)
+    else:
+        sessions.renew(session_user_id)
+        devices.sweep(asked_as)
+        flows.end_at_provider(flows.take_out(user_id=current_user.id, but=sessions.token_id()))
     return redirect(url_for("account.show", _anchor="devices"))
 
 
@@ -107,7 +115,7 @@ def unlink(identity_id: int) -> ResponseReturnValue:
     if unlinked is None:
         abort(404)
     sessions.renew(unlinked.session_user_id)
-    devices.sweep(user_id, asked_as)
+    devices.sweep(asked_as)
     flows.try_unlink(unlinked.job)
     return redirect(url_for("account.show"))
 
@@ -130,7 +138,7 @@ def withdraw() -> ResponseReturnValue:
     except flows.LastSuperuser:
         raise LastSuperuserStays from None
     sessions.end()
-    devices.sweep(user_id, asked_as)
+    devices.sweep(asked_as)
     for job in jobs:
         flows.try_unlink(job)
     return _goodbye()

@@ -13,6 +13,7 @@ from flask_login import current_user
 from kakaoauth import arrivals, counters, deletions, flows, guards, providers, rate_limits, sessions, token_cookies
 from kakaoauth.arrivals import Arrival
 from kakaoauth.claims import Claim
+from kakaoauth.error_pages import as_told
 from kakaoauth.errors import (
     AppError,
     CookieLost,
@@ -39,9 +40,6 @@ STATE = re.compile(r"[A-Za-z0-9_-]{43}")
 CODE = re.compile(r"[\x21-\x7e]{1,1000}")
 #: Authorization error names (RFC 6749, appendix A.7).
 ERROR = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,500}")
-
-#: Seconds in which a repeated callback still finds out how the first one ended: as long as a login may be pending.
-CLAIM_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -122,14 +120,14 @@ def logout_page(provider: str) -> ResponseReturnValue:
 
 
 @bp.post("/<provider>/logout/")
-@guards.guarded(guards.login, guards.form)
+@guards.guarded(guards.leaver_by_cookie, guards.form)
 def logout(provider: str) -> ResponseReturnValue:
-    """End the session here, first and whatever the provider does; with `account=1` go on to its own logout."""
+    """End the session here, first and whatever is away; with `account=1` go on to the provider's own logout.
+
+    :raises LogoutUnfinished: neither Redis nor the database could be told.
+    """
     chosen = _provider(provider)
-    flows.note_logout(current_user.id, chosen.name)
-    token_id = sessions.token_id()
-    sessions.end()
-    flows.end_at_provider(flows.take_out(token_id=token_id))
+    sessions.log_out("logout", provider=chosen.name)
     response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else url_for("auth.index"))
     # So that "back" finds no private page in the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -208,19 +206,17 @@ def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> Arriva
         _use_up(provider, pending, answer)
         raise LinkEnded("whoever began to link is not in any more")
     claim = Claim(answer.state, answer.code)
-    sid = claim.take(CLAIM_SECONDS)
+    sid = claim.take()
     if sid is None:
         return _follow(claim)
-    _use_up(provider, pending, answer)
-    try:
-        arrival = arrivals.arrive(pending, provider.fetch_profile(pending, answer.code), sid)
-    except AppError as error:
-        claim.settle(error.memo())
-        raise
-    except Exception:
-        claim.settle(AppError("the first of two requests failed").memo())
-        raise
-    claim.settle(arrival.memo())
+    with claim.kept_alive():
+        try:
+            _use_up(provider, pending, answer)
+            arrival = arrivals.arrive(pending, provider.fetch_profile(pending, answer.code), sid)
+        except Exception as error:
+            claim.settle(as_told(error, provider.name).memo())
+            raise
+        claim.settle(arrival.memo())
     return arrival
 
 
@@ -271,6 +267,7 @@ def _account_logout(provider: Provider) -> str:
     address = provider.account_logout_url(_logout_address(provider), state)
     if address is None:
         return url_for("auth.index")
+    # Without the note the way back ends on a page that does not know them; that they are out there as well counts more.
     sessions.leave_note("_logout_state", state)
     return address
 

@@ -5,13 +5,23 @@ import json
 import secrets
 import time
 from base64 import urlsafe_b64encode
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any
 
-from flask import current_app
+from flask import Flask, current_app
 
+from kakaoauth.errors import LoginInterrupted
 from kakaoauth.extensions import redis_of
+from kakaoauth.heartbeat import LEASE, Heartbeat
 from kakaoauth.session_store import current_session
+
+#: Seconds in which a repeated callback still finds out how the first one ended: as long as a login may be pending.
+SECONDS = 600
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["claims_heartbeat"] = Heartbeat(redis_of(app))
 
 
 class Claim:
@@ -24,7 +34,8 @@ class Claim:
     """
 
     def __init__(self, state: str, code: str) -> None:
-        self._key = f"login:{sha256(state.encode()).hexdigest()}"
+        digest = sha256(state.encode()).hexdigest()
+        self._key, self._alive = f"login:{digest}", f"login-alive:{digest}"
         self._cookie = current_session().cookie or ""
         self._code = code
 
@@ -36,12 +47,17 @@ class Claim:
         message = f"session after login|{salt}|{self._cookie}|{self._code}".encode()
         return urlsafe_b64encode(hmac.digest(secret, message, "sha256")).decode().rstrip("=")
 
-    def take(self, seconds: int) -> str | None:
-        """Claim the code for `seconds`. Return the id of the session to begin, None if another request was first."""
+    def take(self) -> str | None:
+        """Claim the code for `SECONDS`. Return the id of the session to begin, None if another request was first."""
         salt = secrets.token_urlsafe(16)
         record = json.dumps({"proof": self._proof(), "salt": salt})
-        taken = redis_of(current_app).set(self._key, record, ex=seconds, nx=True)
+        taken = redis_of(current_app).set(self._key, record, ex=SECONDS, nx=True)
         return self._sid(salt) if taken else None
+
+    def kept_alive(self) -> AbstractContextManager[None]:
+        """Let the other request know, as long as this lasts, that this process still is at work."""
+        heartbeat: Heartbeat = current_app.extensions["claims_heartbeat"]
+        return heartbeat.of(self._alive)
 
     def settle(self, outcome: dict[str, Any]) -> None:
         """Tell the other request how it ended: an Arrival's memo, or an error's."""
@@ -55,10 +71,14 @@ class Claim:
         """How the first request ended, waiting `patience` seconds for it; None for anybody but the same browser.
 
         On success this browser now has the first request's session.
+
+        :raises LoginInterrupted: it will not end: its process is gone, or was stopped, for `LEASE` seconds.
         """
-        redis = redis_of(current_app)
         give_up = time.monotonic() + patience
-        while self._cookie and (raw := redis.get(self._key)) is not None:
+        while self._cookie:
+            raw, is_alive = self._look()
+            if raw is None:
+                return None
             record = json.loads(raw)
             if not hmac.compare_digest(record["proof"], self._proof()):
                 return None
@@ -66,10 +86,19 @@ class Claim:
             if outcome is not None:
                 has_session = "next" in outcome and "family" not in outcome
                 return outcome if not has_session or self._adopt(self._sid(record["salt"])) else None
-            if time.monotonic() > give_up:
-                return None
+            if not is_alive or time.monotonic() > give_up:
+                raise LoginInterrupted("the first of two equal callbacks has not ended")
             time.sleep(0.05)
         return None
+
+    def _look(self) -> tuple[bytes | None, bool]:
+        """The record, and whether whoever made it is at work: it is young, or its heart has beaten lately."""
+        commands = redis_of(current_app).pipeline(transaction=False)
+        commands.get(self._key)
+        commands.pttl(self._key)
+        commands.exists(self._alive)
+        raw, left, beats = commands.execute()
+        return raw, bool(beats) or left > (SECONDS - LEASE) * 1000
 
     def _adopt(self, sid: str) -> bool:
         """Become the session of the first request, if nobody has ended it since."""

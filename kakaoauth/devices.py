@@ -8,24 +8,28 @@ what counts: nobody gets anywhere with a handle that was made for another. And b
 have made it, a button that is pressed twice is told from an address that somebody has made up.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from flask import current_app, session
+from flask import current_app, g, session
 from flask_login import current_user
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from kakaoauth import audit, flows, session_index, sessions
+from kakaoauth import audit, ended_sessions, flows, session_index, sessions
 from kakaoauth.audit import AuditEvent
+from kakaoauth.errors import LogoutUnfinished
 from kakaoauth.extensions import REDIS_ERRORS, redis_of
 from kakaoauth.models import User
 from kakaoauth.session_store import current_store, marks
 from kakaoauth.token_families import TokenFamily
 from kakaoauth.visitors import words
+
+log = logging.getLogger("kakaoauth.sessions")
 
 #: More than a page should hold. Who has more ends the others with one button.
 LISTED = 50
@@ -73,36 +77,76 @@ def of_user(user: User) -> Devices:
 def read_handle(handle: str) -> Key | None:
     """What a handle stands for; None if it was not made for the person who is in."""
     try:
-        key = _serializer(current_user.id).loads(handle)
+        key = _serializer(_holder_id()).loads(handle)
     except BadSignature:
         return None
     return key if isinstance(key, str | int) else None
 
 
 def end(key: Key) -> None:
-    """End a device of the person who is in. One that has ended already is no mistake: the button was pressed twice."""
+    """End a device of the person who is in. One that has ended already is no mistake: the button was pressed twice.
+
+    :raises LogoutUnfinished: neither Redis nor the database could be told.
+    """
+    is_away, store = "database_away" in g, current_store()
     if isinstance(key, int):
-        flows.end_own_family(current_user.id, key)
+        flows.end_own_family(_holder_id(), key, away=is_away)
         return
-    user_id, store = current_user.id, current_store()
     (data,) = store.read_named([key])
-    if data is None or not _is_open(current_user, data):
+    if data is None or not _is_own(key, data):
         return
-    flows.note_session_ended(user_id)
-    store.drop(user_id, [key])
-    flows.end_at_provider(flows.take_out(token_id=sessions.token_id(data)))
+    is_removed = _dropped(_holder_id(), [key])
+    leaving = sessions.leaving(data, known_as=key)
+    held = flows.end_session(leaving, action="device ended", away=is_away, kind="browser")
+    if held is None and not is_removed:
+        raise LogoutUnfinished("neither Redis nor the database took the end of a device")
+    flows.end_at_provider(held or [])
 
 
-def sweep(user_id: int, session_user_id: str) -> None:
+def end_others(session_user_id: str) -> None:
+    """End in Redis what the database cannot end now: all sessions of the person but this one. The rest comes later.
+
+    :param session_user_id: what `User.get_id` gave to them. :raises DatabaseUnavailable: not even that.
+    """
+    user_id, here, store = _holder_id(), sessions.name(), current_store()
+    names = [name for name in session_index.names_of(redis_of(current_app), user_id) if name != here]
+    held = dict(zip(names, store.read_named(names), strict=True))
+    others = [name for name, data in held.items() if data and data.get("_user_id") == session_user_id]
+    store.drop(user_id, others)
+    flows.end_others_later(user_id, others, sessions.leaving({"_user_id": session_user_id}).until)
+
+
+def sweep(session_user_id: str) -> None:
     """Remove what is left in Redis of sessions that the database has ended: they name browsers and networks.
 
     :param session_user_id: what `User.get_id` gave to them. Who logs in at this moment gets another.
     """
-    store = current_store()
+    user_id, store = int(session_user_id.partition(".")[0]), current_store()
     with suppress(*REDIS_ERRORS):  # it goes by itself, later
         names = session_index.names_of(redis_of(current_app), user_id)
         held = zip(names, store.read_named(names), strict=True)
         store.drop(user_id, [name for name, data in held if data is None or data.get("_user_id") == session_user_id])
+
+
+def _holder_id() -> int:
+    return int((sessions.holder() or "0").partition(".")[0])
+
+
+def _is_own(name: str, data: Mapping[str, Any]) -> bool:
+    """Whether a session is open and the person's who is in; while the database is away, as Redis has it."""
+    if "database_away" in g:
+        return data.get("_user_id") == sessions.holder()
+    return _is_open(current_user, data) and not ended_sessions.among([name])
+
+
+def _dropped(user_id: int, names: Sequence[str]) -> bool:
+    """False: Redis takes no writes. What the database has ended is over all the same."""
+    try:
+        current_store().drop(user_id, names)
+    except REDIS_ERRORS as error:
+        log.error("sessions not removed from Redis: %s", type(error).__name__)
+        return False
+    return True
 
 
 def _devices(user: User, *, here: str = "", serializer: URLSafeSerializer | None = None) -> Devices:
@@ -125,6 +169,10 @@ def _open_sessions(user: User) -> dict[str, dict[str, Any]]:
     names = session_index.names_of(redis, user.id)
     held = zip(names, current_store().read_named(names), strict=True)
     found = {name: data for name, data in held if data is not None and _is_open(user, data)}
+    came_back = ended_sessions.among(list(found))  # ended once, and in Redis again
+    if came_back:
+        _dropped(user.id, sorted(came_back))
+    found = {name: data for name, data in found.items() if name not in came_back}
     session_index.strike(redis, user.id, [name for name in names if name not in found])
     return found
 

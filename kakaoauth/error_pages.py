@@ -51,6 +51,15 @@ def translate(error: Exception) -> AppError | HTTPException:
     return AppError(type(error).__name__)
 
 
+def as_told(error: Exception, provider: str) -> AppError:
+    """What a person is told of it, for whoever will be told the same."""
+    told = translate(error)
+    if not isinstance(told, AppError):
+        return AppError(type(error).__name__)
+    told.provider = provider
+    return told
+
+
 def render(error: Exception) -> Response:
     """The last-resort handler: one log line with a reference, then a page, or a problem document under /api/."""
     ours = translate(error)

@@ -37,7 +37,9 @@
         ├── ProviderUnavailable 503  the provider's fault: down, slow, or talking nonsense
         ├── ProviderBusy        503  too many of our own calls to the provider are waiting
         ├── SessionsUnavailable 503  Redis is away
-        └── DatabaseUnavailable 503  the database is away
+        ├── DatabaseUnavailable 503  the database is away
+        ├── LoginInterrupted    503  whoever had the code has not come to an end
+        └── LogoutUnfinished    503  a logout that neither of the two could take
 
 `reason` goes to the log and is written by us; what a provider or a browser sent goes there escaped at most, and no
 token, code or `error_description` goes there at all.
@@ -121,9 +123,12 @@ class AppError(Exception):
 
 
 def recall(memo: dict[str, Any]) -> AppError:
-    """Make the error again that `memo` was taken from."""
+    """Make the error again that `memo` was taken from. LoginInterrupted if that was another version's, or nobody's."""
     family = {kind.__name__: kind for kind in _family()}
-    error = family[memo["type"]](**memo["arguments"])
+    try:
+        error = family[memo["type"]](**memo["arguments"])
+    except (KeyError, TypeError):
+        return LoginInterrupted("the first of two requests left no word that can be read")
     error.provider = memo.get("provider", error.provider)
     return error
 
@@ -486,6 +491,27 @@ class DatabaseUnavailable(Unavailable):
     code = "DATABASE_UNAVAILABLE"
     title = _("The site is resting for a moment")
     message = _("Our database does not answer. Nothing was lost; please try again in a few seconds.")
+
+
+class LoginInterrupted(Unavailable):
+    """The request that had the code did not end: its process died, or was stopped."""
+
+    code = "LOGIN_INTERRUPTED"
+    title = _("Your login was interrupted")
+    message = _(
+        "It stopped on our side before it was finished, so we cannot say whether you are logged in. "
+        "Please try again; nothing is lost."
+    )
+    retry_after = 1
+
+
+class LogoutUnfinished(Unavailable):
+    code = "LOGOUT_UNFINISHED"
+    title = _("You are logged out in this browser only")
+    message = _(
+        "Our servers could not be told, so a copy of this login would still work. "
+        "Please log in again in a few minutes and choose to log out everywhere."
+    )
 
 
 def one_line(text: str, limit: int = 200) -> str:

@@ -1,5 +1,7 @@
 """The libraries the whole house shares: created here, unbound; `create_app` binds them to one app."""
 
+import logging
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
 from kakaoauth import database
+
+log = logging.getLogger("kakaoauth.database")
 
 
 class Base(DeclarativeBase):
@@ -37,10 +41,28 @@ class LoginManager(FlaskLoginManager):
         return response
 
 
+class Database(SQLAlchemy):
+    """Flask-SQLAlchemy, whose last word on a request is not an error: the answer is made by then."""
+
+    def _teardown_session(self, exc: BaseException | None) -> None:
+        """Give the connection back, or, if it does not answer any more, up.
+
+        A rollback that fails here would replace the answer, or the page that says the database is away, by the server's
+        own bare 500. What was to be stored is committed by now.
+        """
+        try:
+            super()._teardown_session(exc)
+        except Exception as error:
+            log.warning("a connection is given up after the answer: %s", type(error).__name__)
+            with suppress(Exception):
+                self.session().invalidate()
+            self.session.registry.clear()
+
+
 #: How redis-py says that Redis is away. The cluster's errors are a family of their own.
 REDIS_ERRORS = (RedisError, RedisClusterException)
 
-db = SQLAlchemy(model_class=Base)
+db = Database(model_class=Base)
 migrate = Migrate()
 login_manager = LoginManager()
 babel = Babel()

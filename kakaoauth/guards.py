@@ -11,11 +11,12 @@ from typing import ParamSpec
 from flask import current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import flows, health, token_cookies
+from kakaoauth import flows, health, sessions, token_cookies
 from kakaoauth.config import is_loopback
 from kakaoauth.errors import Forbidden, ForgedForm, MissingToken, NotFound
-from kakaoauth.extensions import csrf
+from kakaoauth.extensions import REDIS_ERRORS, csrf
 
 P = ParamSpec("P")
 Guard = Callable[[], ResponseReturnValue | None]
@@ -40,6 +41,33 @@ def login() -> ResponseReturnValue | None:
     health.require()
     target = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("auth.index", next=target))
+
+
+def leaver() -> ResponseReturnValue | None:
+    """As `login`, for the forms that end logins: they work while the database is away. The session itself says then
+    whose it is (`sessions.holder`), and `g.database_away` is set.
+    """
+    try:
+        return login()
+    except SQLAlchemyError:
+        if sessions.holder() is None:
+            raise
+        flows.forget_transaction()
+        sessions.go_on_without_user()
+        g.database_away = True
+        return None
+
+
+def leaver_by_cookie() -> ResponseReturnValue | None:
+    """As `leaver`, for the logout of this browser, which works while Redis is away as well: the form's own token says
+    that it belongs to this cookie, whoever that is.
+    """
+    try:
+        return leaver()
+    except REDIS_ERRORS:
+        if not sessions.stand_in():
+            raise
+        return None
 
 
 def staff() -> ResponseReturnValue | None:

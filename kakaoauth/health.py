@@ -1,4 +1,4 @@
-"""The only file that asks whether Redis and the database answer."""
+"""The only file that asks whether Redis and the database answer, and take writes."""
 
 import time
 from functools import cache
@@ -7,10 +7,12 @@ from pathlib import Path
 from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 from sqlalchemy import text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth.errors import DatabaseUnavailable, SessionsUnavailable
 from kakaoauth.extensions import REDIS_ERRORS, db, redis_of
+from kakaoauth.models import EndedSession, now
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -19,7 +21,7 @@ MEMORY = 1.0
 
 
 def init_app(app: Flask) -> None:
-    app.extensions["health"] = {"until": 0.0, "error": None}
+    app.extensions["health"] = {"until": 0.0, "error": None, "writable_until": {}}
 
 
 @cache
@@ -49,6 +51,41 @@ def database_answers() -> bool:
     try:
         with db.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
+            return True
+    except SQLAlchemyError:
+        return False
+
+
+def takes_writes(name: str) -> bool:
+    """Whether Redis ("redis") or the database ("database") stores something now. With a full disk, as a standby or at
+    `maxmemory` they answer, and nobody can log in.
+
+    Only storing tells. What went well is believed for a second, so that a crowd of probes is no crowd of writes.
+    """
+    until: dict[str, float] = current_app.extensions["health"]["writable_until"]
+    if time.monotonic() < until.get(name, 0.0):
+        return True
+    store = {"redis": _store_in_redis, "database": _store_in_database}[name]
+    if not store():
+        return False
+    until[name] = time.monotonic() + MEMORY
+    return True
+
+
+def _store_in_redis() -> bool:
+    try:
+        return bool(redis_of(current_app).set("readyz", "1", ex=60))
+    except REDIS_ERRORS:
+        return False
+
+
+def _store_in_database() -> bool:
+    """A row that is over already, and so goes with the next tidying. In its own transaction: no flow asks this."""
+    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
+    row = insert(EndedSession).values(name="readyz", until=now())
+    try:
+        with db.engine.begin() as connection:
+            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"until": row.excluded.until}))
             return True
     except SQLAlchemyError:
         return False

@@ -10,6 +10,7 @@ from flask_login import UserMixin
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     DateTime,
     ForeignKey,
     Index,
@@ -19,6 +20,9 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     event,
+    exists,
+    func,
+    literal,
     select,
     update,
 )
@@ -40,7 +44,18 @@ SESSION_USER_ID = re.compile(r"([0-9]{1,19})\.([0-9]{1,9})")
 
 
 def now() -> datetime:
+    """By the clock of this machine. What two machines must agree on goes by `database_now`."""
     return datetime.now(UTC)
+
+
+def database_now() -> ColumnElement[datetime]:
+    """The moment by the database's clock, which is the same for every machine that asks.
+
+    SQLite stands on this machine and has its clock. PostgreSQL's `now()` would be when the transaction began.
+    """
+    if db.session.get_bind().dialect.name == "postgresql":
+        return func.clock_timestamp(type_=UtcDateTime())
+    return literal(now(), UtcDateTime())
 
 
 def comparable(text: str) -> str:
@@ -200,13 +215,27 @@ class Identity(Base):
         self.confirmed_at = max(moment, self.confirmed_at) if self.confirmed_at else moment
 
 
-def find_session_user(session_user_id: str) -> User | None:
-    """The active user that a session belongs to, in one statement; `session_user_id` is what `User.get_id` gave."""
+class EndedSession(Base):
+    """A session that was ended by itself, and not with all others of its user: see ended_sessions."""
+
+    __tablename__ = "ended_sessions"
+
+    #: What Redis keeps it under: the SHA-256 of its id, which opens nothing.
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    #: When it would have ended anyway.
+    until: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+def find_session_user(session_user_id: str, name: str = "") -> User | None:
+    """The active user that a session belongs to, in one statement; `session_user_id` is what `User.get_id` gave.
+
+    :param name: what the session is called: one that was ended is nobody's, whatever Redis has of it.
+    """
     match = SESSION_USER_ID.fullmatch(session_user_id)
     if not match or int(match[1]) > MAX_ID:
         return None
     query = select(User).where(User.id == int(match[1]), User.session_version == int(match[2]), User.is_active)
-    return db.session.scalar(query)
+    return db.session.scalar(query.where(~exists().where(EndedSession.name == name)))
 
 
 def find_user(user_id: int) -> User | None:

@@ -16,12 +16,15 @@ def healthz() -> ResponseReturnValue:
 
 @bp.get("/readyz")
 def readyz() -> ResponseReturnValue:
-    """200 only while Redis and the database answer and the schema is the one this code was written for."""
+    """200 only while Redis and the database answer and take writes, and the schema is this code's."""
     level = health.schema()
     parts = {
         "redis": "ok" if health.redis_answers() else "unavailable",
         "database": "unavailable" if level is None else "ok" if level == health.wanted_schema() else "wrong schema",
     }
+    for name, state in parts.items():
+        if state == "ok" and not health.takes_writes(name):
+            parts[name] = "not writable"
     ready = all(state == "ok" for state in parts.values())
     return jsonify(status="ok" if ready else "unavailable", **parts), 200 if ready else 503
 

@@ -33,6 +33,15 @@ class RedisSession(SessionMixin):
         self.accessed = False
         self.set_cookie = False
         self.ended = False
+        #: What is to be done in Redis about an ended one has been done, or cannot be.
+        self.removed = False
+        #: Redis is away, and this is all that is known.
+        self.is_stand_in = False
+
+    def stand_in(self, data: dict[str, Any]) -> None:
+        """Go on with `data` in place of what the cookie stands for, which cannot be read now."""
+        self.accessed, self.data, self.sid, self.raw = True, data, self.cookie, self._store.encode(data)
+        self.removed = self.is_stand_in = True
 
     def end(self) -> None:
         """Have the stored session and the cookie removed."""

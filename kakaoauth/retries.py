@@ -10,7 +10,7 @@ from functools import partial
 
 from flask import Flask, current_app
 
-from kakaoauth import audit, flows, health, inbox
+from kakaoauth import audit, ended_sessions, flows, health, inbox
 
 log = logging.getLogger("kakaoauth.retries")
 
@@ -31,7 +31,7 @@ def run_once(*, everything: bool = False, failed: bool = False) -> tuple[int, in
     :param everything: all that waits, whatever its next date. :param failed: also the messages that were set aside.
     :raises Exception: the first failure, once the rest is done.
     """
-    works: dict[str, Work] = {"webhooks": act_on_waiting}
+    works: dict[str, Work] = {"ended sessions": _write_ends, "webhooks": act_on_waiting}
     if everything or failed:
         works["webhooks set aside"] = flows.retry_failed_events
     works["unlinks"] = partial(flows.retry_unlinks, None if everything else 100, everything=everything)
@@ -56,6 +56,10 @@ def run_once(*, everything: bool = False, failed: bool = False) -> tuple[int, in
 def _store_counts() -> tuple[int, int]:
     flows.store_counts()
     return 0, 0
+
+
+def _write_ends() -> tuple[int, int]:
+    return flows.catch_up(), 0
 
 
 class _Round:
@@ -142,7 +146,8 @@ def act_on_waiting() -> tuple[int, int]:
 
 
 def tidy(due: float) -> float:
-    """Remove a batch of the audit trail that is too old, if it is time. Return when it is time again.
+    """Remove a batch of what is too old in the audit trail and of ended sessions, if it is time. Return when it is
+    time again.
 
     :param due: on the monotonic clock.
     """
@@ -151,6 +156,7 @@ def tidy(due: float) -> float:
     there_is_more = flows.forget_old_notes(current_app.config["AUDIT_DAYS"]) == audit.BATCH
     flows.forget_old_unlinks()
     flows.forget_old_events()
+    there_is_more |= flows.forget_old_ends() == ended_sessions.BATCH
     return due if there_is_more else time.monotonic() + TIDY_PAUSE
 
 

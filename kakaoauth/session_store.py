@@ -21,19 +21,21 @@ import json
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, cast
 
-from flask import Flask, Request, Response, current_app, request, session
+from flask import Flask, Request, Response, current_app, g, request, session
 from flask_session.base import ServerSideSessionInterface
 from redis.client import Pipeline
 
 from kakaoauth import edge, presence, session_index
 from kakaoauth.config import is_loopback
-from kakaoauth.extensions import redis_of
+from kakaoauth.extensions import REDIS_ERRORS, redis_of
 from kakaoauth.redis_session import RedisSession, given_up_on_failure
+from kakaoauth.session_data import ends_unused, is_ours
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -52,32 +54,11 @@ if now ~= ARGV[1] then return now end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
-#: What is read without asking of which kind it is.
-TEXTS = ("_user_id", "_agent", "_address")
-TIMES = ("_begun", "_seen")
-#: Of this century and a little more: a time that no clock of ours has written is no time.
-LAST_TIME = 5e9
 
 
 def name_of(sid: str) -> str:
     """What a session is called wherever its id must not stand."""
     return sha256(sid.encode()).hexdigest()
-
-
-def is_ours(data: dict[str, Any]) -> bool:
-    """Whether a JSON object can be a session of ours."""
-    texts, times = [data.get(key, "") for key in TEXTS], [data.get(key, 0) for key in TIMES]
-    are_times = all(isinstance(moment, int | float) and 0 <= moment < LAST_TIME for moment in times)
-    return are_times and all(isinstance(text, str) for text in texts)
-
-
-def ends_unused(data: Mapping[str, Any], config: Mapping[str, Any], *, is_staff: bool) -> float:
-    """When a session that holds `data` is over if it is not used again, in unix seconds."""
-    idle, longest = config["SESSION_IDLE_SECONDS"], config["SESSION_MAX_SECONDS"]
-    if is_staff:
-        idle = min(idle, config["STAFF_SESSION_IDLE_SECONDS"])
-        longest = min(longest, config["STAFF_SESSION_MAX_SECONDS"])
-    return float(min(data.get("_seen", 0) + idle, data.get("_begun", 0) + longest))
 
 
 def marks() -> dict[str, Any]:
@@ -128,7 +109,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
         with given_up_on_failure(session):
             if session.ended and not session.data:
                 if session.sid:
-                    self.remove(session.sid, session.raw)
+                    self._remove_if_possible(session)
                     self._send_cookie(app, response, "", 0)
                 return
             if not session.data and session.sid is None:
@@ -137,6 +118,12 @@ class RedisSessionInterface(ServerSideSessionInterface):
         if session.set_cookie and session.sid:
             lifetime = self.lifetime(session.data) if "_user_id" in session.data else None
             self._send_cookie(app, response, session.sid, lifetime)
+
+    def _remove_if_possible(self, session: RedisSession) -> None:
+        """Where it stays, it is over all the same: the database has said so."""
+        if session.sid and not session.removed:
+            with suppress(*REDIS_ERRORS):
+                self.remove(session.sid, session.raw)
 
     def _send_cookie(self, app: Flask, response: Response, value: str, max_age: int | None) -> None:
         response.set_cookie(
@@ -157,7 +144,8 @@ class RedisSessionInterface(ServerSideSessionInterface):
         if session.sid is None:
             self.create(session, self.new_id())
             return
-        is_due = "_seen" in data and time.time() - data["_seen"] >= self.touch_seconds()
+        # A page that has not asked for the user does not know whether the session is over, and extends nothing.
+        is_due = "_seen" in data and "_login_user" in g and time.time() - data["_seen"] >= self.touch_seconds()
         if is_due:
             data.update(marks())
             session.set_cookie = True  # the browser's copy of the lifetime goes on as well

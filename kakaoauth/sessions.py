@@ -1,18 +1,26 @@
 """The privilege boundary: the only file that logs a person in or out."""
 
+import hmac
+import logging
 import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, current_app, session
-from flask_login import current_user, login_user, logout_user
-from flask_wtf.csrf import generate_csrf
+from flask import Flask, current_app, g, session
+from flask_login import AnonymousUserMixin, current_user, login_user, logout_user
+from flask_wtf.csrf import CSRFError
 
-from kakaoauth.errors import AccountDisabled
-from kakaoauth.extensions import login_manager
+from kakaoauth import ended_sessions, flows
+from kakaoauth.errors import AccountDisabled, LogoutUnfinished
+from kakaoauth.extensions import REDIS_ERRORS, csrf, login_manager
+from kakaoauth.flows.logout import Leaving
 from kakaoauth.models import User, find_session_user
-from kakaoauth.session_store import RedisSessionInterface, current_session, current_store, ends_unused, marks, name_of
+from kakaoauth.session_data import ends_at_last, ends_unused
+from kakaoauth.session_index import owner_of
+from kakaoauth.session_store import RedisSessionInterface, current_session, current_store, marks, name_of
+
+log = logging.getLogger("kakaoauth.sessions")
 
 #: How many finished logins a browser may come back to with its back button.
 DONE = 10
@@ -38,8 +46,9 @@ def new_secret() -> str:
 
 
 def load_user(session_user_id: str) -> User | None:
-    """The session's user, in one statement. A session that is over, or whose user is, ends here and now."""
-    user = find_session_user(session_user_id)
+    """The session's user, in one statement. A session that is over, or whose user is, ends here and now; so does one
+    that was ended before and is in Redis again."""
+    user = find_session_user(session_user_id, name())
     if user is None or is_over(user, session):
         current_session().end()
         return None
@@ -75,9 +84,11 @@ def begin(user: User, *, sid: str | None = None, token_id: int | None = None) ->
     :param sid: the id for the new session, from `claims.Claim`; random if not given.
     :raises AccountDisabled: inactive user.
     """
-    _enter(user, round(time.time(), 1), token_id)
-    store = current_store()
-    store.create(current_session(), sid or store.new_id())
+    before, store = leaving(), current_store()
+    sid = sid or store.new_id()
+    _enter(user, round(time.time(), 1), token_id, sid)
+    store.create(current_session(), sid)
+    flows.remember_ended(before)
 
 
 def renew(session_user_id: str, *, sid: str | None = None) -> bool:
@@ -88,10 +99,13 @@ def renew(session_user_id: str, *, sid: str | None = None) -> bool:
 
     :param session_user_id: what `User.get_id` must give. :param sid: as for `begin`.
     """
-    user, store = find_session_user(session_user_id), current_store()
+    before, store = leaving(), current_store()
+    user = find_session_user(session_user_id, before.name)
     if user is not None:
-        _enter(user, session.get("_begun", 0), token_id())
-        if store.create(current_session(), sid or store.new_id()):
+        sid = sid or store.new_id()
+        _enter(user, session.get("_begun", 0), token_id(), sid)
+        if store.create(current_session(), sid):
+            flows.remember_ended(before)
             return True
     end()
     return False
@@ -100,10 +114,10 @@ def renew(session_user_id: str, *, sid: str | None = None) -> bool:
 def is_stored() -> bool:
     """Whether the session that this request came with has not been ended since."""
     sid = current_session().sid
-    return sid is not None and current_store().get(sid) is not None
+    return sid is not None and current_store().get(sid) is not None and not ended_sessions.among([name_of(sid)])
 
 
-def _enter(user: User, begun: float, token_id: int | None) -> None:
+def _enter(user: User, begun: float, token_id: int | None, sid: str) -> None:
     kept = {key: session[key] for key in session if key.startswith(("_state_", "_done", "_landed"))}
     session.clear()
     if not login_user(user):
@@ -113,7 +127,46 @@ def _enter(user: User, begun: float, token_id: int | None) -> None:
         session["_token"] = token_id
     session.update(_begun=begun, **marks())
     _mark_role(user)
-    generate_csrf()
+    session["csrf_token"] = _csrf_secret(sid)
+    g.pop("csrf_token", None)  # what Flask-WTF has made of the old one
+
+
+def _csrf_secret(sid: str) -> str:
+    """What the form's CSRF tokens of a session are made from, by Flask-WTF. Made from the session's id, so that a form
+    can be recognised as this session's own when Redis cannot be asked; whoever knows it does not know the id."""
+    secret = str(current_app.config["SECRET_KEY"]).encode()
+    return hmac.digest(secret, f"csrf|{sid}".encode(), "sha256").hex()
+
+
+def holder() -> str | None:
+    """What `User.get_id` gave to this session, as the session itself says; it may be over by now."""
+    found = session.get("_user_id")
+    return str(found) if found else None
+
+
+def go_on_without_user() -> None:
+    """Let nobody ask the database for the user again during this request: it is away."""
+    g._login_user = AnonymousUserMixin()
+
+
+def stand_in() -> bool:
+    """While Redis is away: go on for whoever holds this cookie, as nobody, if the form that came was made for them."""
+    current = current_session()
+    if current.cookie is None:
+        return False
+    current.stand_in({"csrf_token": _csrf_secret(current.cookie)})
+    go_on_without_user()
+    try:
+        csrf.protect()
+    except CSRFError:
+        return False
+    return True
+
+
+def leaving(data: Mapping[str, Any] = session, *, known_as: str = "") -> Leaving:
+    """What must be known of a session to end it: of this one, or of the one called `known_as` that holds `data`."""
+    until = ends_at_last(data if "_user_id" in data else {}, current_app.config)
+    return Leaving(known_as or name(), until, owner_of(data), token_id(data))
 
 
 def token_id(data: Mapping[str, Any] = session) -> int | None:
@@ -122,13 +175,37 @@ def token_id(data: Mapping[str, Any] = session) -> int | None:
     return found if type(found) is int else None
 
 
-def end() -> None:
-    """Log out in this browser: the session is gone from Redis before the answer is sent."""
+def end() -> bool:
+    """Log out in this browser: the session is gone from Redis before the answer is sent, and the cookie with it.
+
+    False: Redis could not do its part. Then the session is over only if the database knows of it.
+    """
     logout_user()
     current = current_session()
     current.end()
-    if current.sid:
+    current.removed = True
+    if not current.sid or current.is_stand_in:
+        return not current.is_stand_in
+    try:
         current_store().remove(current.sid, current.raw)
+    except REDIS_ERRORS as error:
+        log.error("session not removed from Redis: %s", type(error).__name__)
+        return False
+    return True
+
+
+def log_out(action: str, **details: Any) -> None:
+    """End this session for good: in Redis, in the database's memory, and its tokens at the provider. One of the first
+    two is enough.
+
+    :param action: what the audit trail calls it. :raises LogoutUnfinished: neither. The cookie goes all the same.
+    """
+    session_left = leaving()
+    is_removed = end()
+    held = flows.end_session(session_left, action=action, away="database_away" in g, **details)
+    if held is None and not is_removed:
+        raise LogoutUnfinished("neither Redis nor the database took the end of a session")
+    flows.end_at_provider(held or [])
 
 
 def name() -> str:
@@ -137,11 +214,22 @@ def name() -> str:
     return name_of(sid) if sid else ""
 
 
-def leave_note(key: str, value: str) -> None:
-    """Keep a value for a visitor whose session has just ended, in a session of its own: the ended one stays dead."""
+def leave_note(key: str, value: str) -> bool:
+    """Keep a value for a visitor whose session has just ended, in a session of its own: the ended one stays dead.
+
+    False: Redis is away.
+    """
+    current, store = current_session(), current_store()
+    if current.is_stand_in:
+        return False
     session[key] = value
-    store = current_store()
-    store.create(current_session(), store.new_id())
+    try:
+        store.create(current, store.new_id())
+    except REDIS_ERRORS as error:
+        log.warning("nothing kept for after the logout: %s", type(error).__name__)
+        current.end()
+        return False
+    return True
 
 
 def remember_done(state: str, target: str, *, without_session: bool = False) -> None:

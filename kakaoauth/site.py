@@ -9,6 +9,7 @@ from kakaoauth import (
     account,
     api,
     auth,
+    claims,
     cli,
     config,
     cors,
@@ -57,6 +58,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     extensions.init_app(app)
     health.init_app(app)
     sessions.init_app(app)
+    claims.init_app(app)
     rate_limits.init_app(app)
     vault.init_app(app)
     providers.init_app(app, provider_tokens)

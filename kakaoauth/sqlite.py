@@ -55,7 +55,8 @@ def keep_private(arguments: list[Any], instance: Path) -> None:
 
 def _set_up(connection: Any, _record: Any) -> None:
     """WAL lets readers go on while somebody writes; SQLite checks foreign keys only when told to."""
-    connection.execute("PRAGMA journal_mode=WAL")
+    with contextlib.suppress(sqlite3.OperationalError):  # a file that cannot be written can be read
+        connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
     connection.execute("PRAGMA secure_delete=ON")

@@ -193,6 +193,11 @@ def end(family_id: int) -> bool:
     return cast("CursorResult[Any]", result).rowcount == 1
 
 
+def end_begun_before(user_id: int, moment: datetime) -> None:
+    """Those of a user that were begun by then."""
+    db.session.execute(delete(TokenFamily).where(TokenFamily.user_id == user_id, TokenFamily.created_at <= moment))
+
+
 def stop_refreshing(user_id: int) -> None:
     """The person logs in anew when today's access tokens are over, which read their rights from the database."""
     db.session.execute(update(TokenFamily).where(TokenFamily.user_id == user_id).values(expires_at=now()))

@@ -89,7 +89,7 @@ def unlink(user_id: int, identity_id: int) -> ResponseReturnValue:
         raise NotFound
     if case.is_oneself:
         sessions.renew(unlinked.session_user_id)
-    devices.sweep(user_id, case.session_user_id)
+    devices.sweep(case.session_user_id)
     flows.try_unlink(unlinked.job)
     return _told(case, UNLINK)
 
@@ -152,7 +152,7 @@ def _logged_out(case: Case, chosen: Decision, *, erased: bool) -> ResponseReturn
     held = [] if erased else flows.take_out(user_id=case.user_id)
     if case.is_oneself:
         sessions.end()
-    devices.sweep(case.user_id, case.session_user_id)
+    devices.sweep(case.session_user_id)
     flows.end_at_provider(held)
     if case.is_oneself:
         return redirect(url_for("auth.index"))

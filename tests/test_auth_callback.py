@@ -1,7 +1,11 @@
 """Every way a callback can end: its status, its words in both languages, and what must not have happened."""
 
+import os
 import re
+import signal
 import threading
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,8 +14,12 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, begin_login, come_back, csrf_token, log_in, person, set_cookie
+from test_redis_client import until
 
+from kakaoauth.claims import SECONDS
 from kakaoauth.extensions import db
 from kakaoauth.models import Identity, User
 
@@ -523,6 +531,104 @@ def test_lost_answer_is_found_by_a_reload(app: Flask, client: FlaskClient, kakao
     assert come_back(browser, sent["state"]).status_code == 302
     assert is_logged_in(browser)
     assert len([call for call in kakao.calls if call.startswith("POST")]) == 1
+
+
+def blocked(kakao: FakeKakao) -> tuple[threading.Event, threading.Event]:
+    """Kakao is asked for the token, and answers when told to."""
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def slow_token(request: Any, context: Any) -> dict[str, Any]:
+        arrived.set()
+        assert go_on.wait(10)
+        return kakao._token(request, context)
+
+    kakao.fails(token={"json": slow_token})
+    return arrived, go_on
+
+
+def test_worker_killed_in_the_callback_is_known_at_once_and_said(
+    app: Flask, client: FlaskClient, kakao: FakeKakao, redis: Redis
+) -> None:
+    blocked(kakao)
+    sent = begin_login(client, next="/users/me/")
+    worker = os.fork()
+    if worker == 0:
+        come_back(client, sent["state"])
+        os._exit(1)
+    until(lambda: redis.keys("login-alive:*"))
+    os.kill(worker, signal.SIGKILL)
+    os.waitpid(worker, 0)
+    began = time.monotonic()
+    for _ in range(2):
+        answer = come_back(client, sent["state"], lang="en")
+        assert answer.status_code == 503
+        assert 'data-code="LOGIN_INTERRUPTED"' in answer.text
+        assert "Try again" in answer.text
+    assert time.monotonic() - began < app.config["KAKAO_DEADLINE_SECONDS"], "not as long as for one who works"
+    kakao.fails(token={"json": kakao._token})
+    assert log_in(client, kakao).status_code == 302, "and it does work"
+
+
+def test_worker_that_is_slow_is_waited_for(app: Flask, client: FlaskClient, kakao: FakeKakao, redis: Redis) -> None:
+    arrived, go_on = blocked(kakao)
+    sent = begin_login(client)
+    cookie, answers = set_cookie(client), []
+
+    def click() -> None:
+        browser = app.test_client()
+        browser.set_cookie("session", cookie)
+        answers.append(come_back(browser, sent["state"]).status_code)
+
+    def looks() -> int:
+        found: int = redis.info("commandstats").get("cmdstat_pttl", {"calls": 0})["calls"]
+        return found
+
+    clicks = [threading.Thread(target=click) for _ in range(2)]
+    clicks[0].start()
+    assert arrived.wait(5)
+    until(lambda: redis.keys("login-alive:*"))
+    (claim,) = redis.keys("login:*")
+    redis.pexpire(claim, int((SECONDS - 60) * 1000))  # it has been at it for a minute
+    before = looks()
+    clicks[1].start()
+    until(lambda: looks() > before + 1)
+    go_on.set()
+    for thread in clicks:
+        thread.join(10)
+    assert answers == [302, 302]
+
+
+def outage(app: Flask, cause: Exception) -> Callable[[], None]:
+    """Whatever asks the database is told so, until the returned function is called."""
+    with app.app_context():
+        engine = db.engine
+
+    def refuse(*_: Any) -> None:
+        raise cause
+
+    event.listen(engine, "before_cursor_execute", refuse)
+    return lambda: event.remove(engine, "before_cursor_execute", refuse)
+
+
+def test_reload_after_an_outage_in_the_callback_says_the_same(
+    app: Flask, client: FlaskClient, kakao: FakeKakao, redis: Redis
+) -> None:
+    app.testing = False
+    arrived, go_on = blocked(kakao)
+    sent = begin_login(client, next="/users/me/")
+    answers: list[Any] = []
+    first = threading.Thread(target=lambda: answers.append(come_back(client, sent["state"])))
+    first.start()
+    assert arrived.wait(5)
+    end = outage(app, OperationalError("SELECT 1", {}, Exception("secret")))
+    go_on.set()
+    first.join(10)
+    end()
+    answers += [come_back(client, sent["state"]) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [503, 503, 503]
+    assert all('data-code="DATABASE_UNAVAILABLE"' in answer.text for answer in answers)
+    assert "/kakao/login/" in answers[-1].text, "a way to try again"
+    assert log_in(client, kakao).status_code == 302
 
 
 def test_planted_session_cannot_follow_its_victim(app: Flask, client: FlaskClient, kakao: FakeKakao) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, begin_login, come_back, csrf_token, log_in, person
@@ -70,8 +70,12 @@ class Visitors:
             "login": lambda: self.app.test_client().get("/kakao/login/"),
             "callback": lambda: come_back(self.half_way, self.state),
             "logout page": lambda: logged_in().get("/kakao/logout/?lang=en"),
-            "logout": lambda: logged_in().post("/kakao/logout/", data={"csrf_token": self.token}),
         }
+
+    def log_out(self, **form: str) -> Any:
+        browser = self.app.test_client()
+        browser.set_cookie("session", self.sora.get_cookie("session").value)  # type: ignore[union-attr]
+        return browser.post("/kakao/logout/", data={"csrf_token": self.token, **form})
 
     def all_is_well(self) -> bool:
         """A stranger can log in, and nothing is left of the outage."""
@@ -195,11 +199,13 @@ def test_redis_dies_while_kakao_answers_the_callback(visitors: Visitors, server:
 
 def test_redis_that_became_a_replica_refuses_writes_in_words(visitors: Visitors, server: RedisServer) -> None:
     server.client.replicaof("127.0.0.1", "1")
-    for name in ("login", "callback", "logout"):
+    for name in ("login", "callback"):
         answer = visitors.asks()[name]()
         assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "5"), name
         assert 'data-code="SESSIONS_UNAVAILABLE"' in answer.text
     assert visitors.sora.get("/users/me/").status_code == 200, "reading goes on"
+    assert visitors.log_out().status_code == 302, "the database remembers"
+    assert visitors.sora.get("/users/me/").status_code == 302
     server.client.replicaof("NO", "ONE")
     until(visitors.all_is_well)
 
@@ -213,7 +219,7 @@ def test_full_redis_refuses_new_logins_in_words(visitors: Visitors, server: Redi
         assert (answer.status_code, answer.headers.get("Retry-After")) == (503, "5"), name
         assert 'data-code="SESSIONS_UNAVAILABLE"' in answer.text
     assert visitors.sora.get("/users/me/").status_code == 200
-    assert visitors.asks()["logout"]().status_code == 302, "leaving needs no room"
+    assert visitors.log_out().status_code == 302, "leaving needs no room"
     server.client.config_set("maxmemory", "0")
     until(visitors.all_is_well)
 
@@ -348,6 +354,38 @@ def test_lost_connection_is_replaced_unnoticed(of_postgresql: Visitors, wire: Wi
     wire.cut()
     wire.mend()
     assert of_postgresql.sora.get("/users/me/").status_code == 200
+
+
+@pytest.mark.parametrize("end", ["goes dead", "is cut"])
+def test_postgresql_that_leaves_after_the_answer_was_made_does_not_spoil_it(
+    of_postgresql: Visitors, wire: Wire, end: str
+) -> None:
+    """The teardown's rollback is asked for when nothing can be said any more: the server would say a bare 500."""
+    app = of_postgresql.app
+
+    def asks() -> str:
+        assert db.session.query(User).count() == 1
+        wire.deaden() if end == "goes dead" else wire.cut()
+        if "twice" in request.args:
+            db.session.query(User).count()
+        return "answered"
+
+    app.view_functions["ops.healthz"] = asks
+    answers = {}
+    for how in ("once", "twice"):
+        answers[how] = ask_at_once({how: lambda how=how: app.test_client().get(f"/healthz?{how}")})[how][0]
+        if end == "goes dead":
+            wire.enliven()
+            until(lambda: not any(thread.is_alive() for thread in ASKING))
+        else:
+            wire.mend()
+    assert (answers["once"].status_code, answers["once"].text) == (200, "answered")
+    assert answers["twice"].status_code == 503
+    assert 'data-code="DATABASE_UNAVAILABLE"' in answers["twice"].text
+    with app.app_context():
+        pool: Any = db.engine.pool
+        assert pool.checkedout() == 0, "no connection is lost"
+    until(of_postgresql.all_is_well)
 
 
 def test_row_that_stays_locked_is_a_503_and_no_half_user(

@@ -3,7 +3,6 @@
 from kakaoauth.flows.bearer import (
     TokenPair,
     begin_family,
-    end_family,
     find_bearer,
     issuer,
     pair_in_force,
@@ -12,7 +11,7 @@ from kakaoauth.flows.bearer import (
     verify,
 )
 from kakaoauth.flows.counts import add_counts, keep_people, store_counts
-from kakaoauth.flows.devices import end_other_sessions, end_own_family, note_session_ended, open_families
+from kakaoauth.flows.devices import end_other_sessions, open_families
 from kakaoauth.flows.events import Unclear, apply_event
 from kakaoauth.flows.export_users import ExportCut, export_users
 from kakaoauth.flows.import_users import Outcome, SomethingRefused, import_all, import_users, look_at_users
@@ -20,7 +19,18 @@ from kakaoauth.flows.leave import delete_user, forget_old_unlinks, retry_unlinks
 from kakaoauth.flows.lifting import lift_suspension
 from kakaoauth.flows.linking import SessionOver, link, unlink, unlink_for
 from kakaoauth.flows.log_in import Entry, log_in
-from kakaoauth.flows.notes import forget_old_notes, note_logout, note_refusal
+from kakaoauth.flows.logout import (
+    Leaving,
+    catch_up,
+    end_everywhere,
+    end_family,
+    end_others,
+    end_others_later,
+    end_own_family,
+    end_session,
+    remember_ended,
+)
+from kakaoauth.flows.notes import forget_old_ends, forget_old_notes, note_refusal
 from kakaoauth.flows.passwords import log_in_with_password, remove_password, set_password
 from kakaoauth.flows.profile import change_profile
 from kakaoauth.flows.receive import (
@@ -49,6 +59,7 @@ __all__ = [
     "ExportCut",
     "Held",
     "LastSuperuser",
+    "Leaving",
     "NotSeeded",
     "Outcome",
     "SessionOver",
@@ -58,6 +69,7 @@ __all__ = [
     "add_counts",
     "apply_event",
     "begin_family",
+    "catch_up",
     "change_profile",
     "change_user",
     "create_superuser",
@@ -66,11 +78,16 @@ __all__ = [
     "drop",
     "end_all_sessions",
     "end_at_provider",
+    "end_everywhere",
     "end_family",
     "end_other_sessions",
+    "end_others",
+    "end_others_later",
     "end_own_family",
+    "end_session",
     "export_users",
     "find_bearer",
+    "forget_old_ends",
     "forget_old_events",
     "forget_old_notes",
     "forget_old_unlinks",
@@ -86,14 +103,13 @@ __all__ = [
     "log_in",
     "log_in_with_password",
     "look_at_users",
-    "note_logout",
     "note_refusal",
-    "note_session_ended",
     "open_families",
     "pair_in_force",
     "promote",
     "receive_event",
     "refresh",
+    "remember_ended",
     "remove_password",
     "renew",
     "reopen",

@@ -23,12 +23,6 @@ def open_families(user: User, number: int) -> Sequence[TokenFamily]:
 
 
 @transaction
-def note_session_ended(user_id: int) -> None:
-    """For a session that its owner is about to end from another one: sessions stand in Redis."""
-    audit.record("device ended", target=user_id, kind="browser")
-
-
-@transaction
 def end_own_family(user_id: int, family_id: int) -> bool:
     """End the login of an app or front end. False if this person has none of that number."""
     family = token_families.find(family_id)

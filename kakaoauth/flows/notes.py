@@ -1,19 +1,14 @@
-"""What is worth a line in the audit trail although no row changes: who went, who was refused, and why."""
+"""What is worth a line in the audit trail although no row changes: who was refused, and why; and how old rows go."""
 
 import logging
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import audit, counters
+from kakaoauth import audit, counters, ended_sessions
 from kakaoauth.errors import AppError, one_line
 from kakaoauth.flows.transaction import forget_transaction, transaction
 
 log = logging.getLogger("kakaoauth.audit")
-
-
-@transaction
-def note_logout(user_id: int, provider: str) -> None:
-    audit.record("logout", target=user_id, provider=provider)
 
 
 def note_refusal(error: AppError, provider: str = "", *, action: str = "login", target: int | None = None) -> None:
@@ -47,3 +42,9 @@ def _note_refusal(error: AppError, provider: str, action: str, target: int | Non
 def forget_old_notes(days: int) -> int:
     """Remove a batch of the trail that is older than `days`. Return how many: less than `audit.BATCH` means all."""
     return audit.older_than(days)
+
+
+@transaction
+def forget_old_ends() -> int:
+    """Remove a batch of the ended sessions that would be over by now. Return how many, as `forget_old_notes`."""
+    return ended_sessions.forget_old()

@@ -42,6 +42,11 @@ def drop(token_id: int) -> None:
 @transaction
 def take_out(*, token_id: int | None = None, user_id: int | None = None, but: int | None = None) -> list[Held]:
     """Remove the tokens of one login, or of all logins of a user `but` one, and return what still works."""
+    return taken_out(token_id=token_id, user_id=user_id, but=but)
+
+
+def taken_out(*, token_id: int | None = None, user_id: int | None = None, but: int | None = None) -> list[Held]:
+    """The same, inside another verb's transaction."""
     if user_id is not None:
         rows = [row for row in vault.of_user(user_id) if row.id != but]
     else:

@@ -1,0 +1,38 @@
+"""What a session's data tell by themselves: whether they can be ours, and when the session ends."""
+
+import math
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+#: What is read without asking of which kind it is.
+TEXTS = ("_user_id", "_agent", "_address")
+TIMES = ("_begun", "_seen")
+#: Of this century and a little more: a time that no clock of ours has written is no time.
+LAST_TIME = 5e9
+
+
+def is_ours(data: dict[str, Any]) -> bool:
+    """Whether a JSON object can be a session of ours."""
+    texts, times = [data.get(key, "") for key in TEXTS], [data.get(key, 0) for key in TIMES]
+    are_times = all(isinstance(moment, int | float) and 0 <= moment < LAST_TIME for moment in times)
+    return are_times and all(isinstance(text, str) for text in texts)
+
+
+def ends_unused(data: Mapping[str, Any], config: Mapping[str, Any], *, is_staff: bool) -> float:
+    """When a session that holds `data` is over if it is not used again, in unix seconds."""
+    idle, longest = config["SESSION_IDLE_SECONDS"], config["SESSION_MAX_SECONDS"]
+    if is_staff:
+        idle = min(idle, config["STAFF_SESSION_IDLE_SECONDS"])
+        longest = min(longest, config["STAFF_SESSION_MAX_SECONDS"])
+    return float(min(data.get("_seen", 0) + idle, data.get("_begun", 0) + longest))
+
+
+def ends_at_last(data: Mapping[str, Any], config: Mapping[str, Any]) -> datetime:
+    """When a session that is ended now would be over anyway, whatever role its user has by then.
+
+    :param data: what it holds; empty if that is not known.
+    """
+    last = time.time() + config["SESSION_IDLE_SECONDS"] if data else math.inf
+    return datetime.fromtimestamp(min(last, data.get("_begun", time.time()) + config["SESSION_MAX_SECONDS"]), UTC)
