@@ -26,6 +26,7 @@ from kakaoauth.errors import (
 )
 from kakaoauth.providers.base import CONSENT_FOR_EMAIL, PendingLogin, Provider
 from kakaoauth.redirects import callback_address, redirect_without_fragment, safe_next
+from kakaoauth.refusals import record_refusal
 
 bp = Blueprint("auth", __name__)
 bp.before_request(guards.anyone)
@@ -94,7 +95,7 @@ def callback(provider: str) -> ResponseReturnValue:
         arrival = _finish(chosen, pending, answer) if pending else _repeated(answer)
     except AppError as error:
         error.provider = chosen.name
-        flows.note_refusal(error, chosen.name, action="linked" if pending and pending.link_to else "login")
+        record_refusal(error, chosen.name, pending=pending)
         _offer_ways_on(error, chosen, pending)
         raise
     # A page of ours removes a fragment by itself (clean-address.js); a front end has to be spared it.

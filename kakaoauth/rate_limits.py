@@ -19,7 +19,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from functools import cache
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, request
@@ -75,7 +76,14 @@ LIMITS = {
     # Callers that prove nothing. The providers do not repeat a message, so one that is genuine is never counted, and
     # none is refused because Redis is away.
     "webhook_refused": Limit("1200 per minute", closed=False),
+    # Rows of refused logins in the audit trail (refusals): beyond it they are counted and logged only. Half a kilobyte
+    # each, so one address leaves a megabyte a day at most.
+    "refusals_stored": Limit("100 per hour"),
 }
+#: IPv6 networks by the length of their prefix. One customer gets a /64 at least, often a /56 and at most a /48 (RFC
+#: 6177), and may use a new address for each request. The wider ones may hold several customers, hence the higher
+#: numbers, four times each step.
+NETWORKS = ((64, 1), (56, 4), (48, 16))
 ITEMS: dict[str, RateLimitItem] = {name: parse(limit.rate) for name, limit in LIMITS.items()}
 
 
@@ -99,15 +107,16 @@ def init_app(app: Flask) -> None:
     app.extensions["rate_limits"] = limiter
 
 
-def hit(name: str, key: str) -> None:
+def hit(name: str, key: str, *, times: int = 1) -> None:
     """Count one request of `key`, which must be no e-mail and no secret: it stands in Redis and in the log.
 
-    :raises RateLimited: too many. :raises SessionsUnavailable: Redis is away, and the limit is a closed one.
+    :param times: so many times the limit's number are allowed. :raises RateLimited: too many.
+    :raises SessionsUnavailable: Redis is away, and the limit is a closed one.
     """
     limiter: FixedWindowRateLimiter | None = current_app.extensions["rate_limits"]
     if limiter is None:
         return
-    item = ITEMS[name]
+    item = _item(name, times)
     try:
         if limiter.hit(item, name, key):
             return
@@ -119,6 +128,18 @@ def hit(name: str, key: str) -> None:
         return
     log.warning("limit reached name=%s key=%s", name, key)
     raise RateLimited(max(1, math.ceil(wait)))
+
+
+def hit_address(name: str) -> None:
+    """Count one request of where it comes from. :raises RateLimited, SessionsUnavailable: as `hit`."""
+    for network, times in networks():
+        hit(name, network, times=times)
+
+
+@cache
+def _item(name: str, times: int) -> RateLimitItem:
+    item = ITEMS[name]
+    return item if times == 1 else type(item)(item.amount * times, item.multiples)
 
 
 def give_back(name: str, key: str) -> None:
@@ -148,6 +169,17 @@ def address() -> str:
     return f"{IPv6Address(int(found) >> 64 << 64)}/64"
 
 
+def networks() -> list[tuple[str, int]]:
+    """What a request's address is counted by: the address, or the networks of an IPv6 one, each with how many times a
+    limit's number it may have (NETWORKS)."""
+    name = address()
+    try:
+        smallest = IPv6Network(name)
+    except ValueError:
+        return [(name, 1)]
+    return [(str(smallest.supernet(new_prefix=prefix)), times) for prefix, times in NETWORKS]
+
+
 def account_key(email: str) -> str:
     """An e-mail address as a key: the same for all ways to write it, and nothing to read in Redis."""
     return _disguised(normal_form(email) or email)
@@ -167,7 +199,7 @@ def per_address(name: str) -> Guard:
 
     def guard() -> None:
         if not (limit.spares_this_machine and _is_this_machine()):
-            hit(name, address())
+            hit_address(name)
 
     return guard
 

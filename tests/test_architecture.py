@@ -43,6 +43,7 @@ FLOORS: dict[int, set[str]] = {
         "error_pages",
         "provider_tokens",
         "rate_limits",
+        "refusals",
         "retries",
     },
     2: {"flows"},

@@ -32,6 +32,7 @@ from kakaoauth.errors import (
 from kakaoauth.flows import Entry
 from kakaoauth.models import User
 from kakaoauth.providers.base import CONSENT_FOR_EMAIL, Profile, Provider
+from kakaoauth.refusals import record_refusal
 
 bp = Blueprint("login", __name__, url_prefix="/api")
 bp.before_request(guards.anyone)
@@ -68,7 +69,7 @@ def provider_login(provider: str, body: AccessTokenLogin | CodeLogin | IdTokenLo
         )
     except AppError as error:
         error.provider = chosen.name
-        flows.note_refusal(error, chosen.name)
+        record_refusal(error, chosen.name)
         raise
     counters.count_entry(chosen.name, "api", is_new=entry.is_new)
     return _logged_in(entry)

@@ -98,6 +98,9 @@ KAPI: Mapping[int, Fault] = {
     -9798: temporary("Kakao is under maintenance", 600),
 }
 
+#: Of both hosts, as an error shows them.
+CODES = frozenset((*KOE, *map(str, KAPI)))
+
 #: OAuth error names, for answers without a number: the RFCs' and Kakao's own.
 OAUTH: Mapping[str, Fault] = {
     **faults.OAUTH,
