@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth import providers
 from kakaoauth.errors import AppError, is_code
-from kakaoauth.extensions import REDIS_ERRORS, Base, db, redis_of
+from kakaoauth.extensions import REDIS_ERRORS, Base, db, is_full, redis_of
 from kakaoauth.models import now
 
 log = logging.getLogger("kakaoauth.counters")
@@ -131,7 +131,13 @@ def taken_day() -> Iterator[tuple[date, Mapping[Key, int]] | None]:
     redis = redis_of(current_app)
     lock = redis.lock("counters:lock", timeout=LOCK_SECONDS, blocking=False)
     name = min(_days(), default=None)
-    if name is None or not lock.acquire():
+    try:
+        is_mine = name is not None and lock.acquire()
+    except ResponseError as error:
+        if not is_full(error):
+            raise
+        is_mine = False  # a full Redis takes no lock: the numbers wait
+    if name is None or not is_mine:
         yield None
         return
     taken = f"{_key(name)}:taken"

@@ -23,6 +23,7 @@ COUNTED = {
     "login_returned": ("Logins that came back from the provider", ("provider",)),
     "login_in": ("Logins that succeeded", ("provider", "door")),
     "login_refused": ("Logins that were refused", ("provider", "code", "provider_code")),
+    "families_ended": ("Logins whose owner had too many others, so that the oldest were ended", ()),
     "sign_up": ("Accounts that were made by a first login", ("provider",)),
 }
 

@@ -32,7 +32,7 @@ from limits.strategies import FixedWindowRateLimiter
 from kakaoauth.config import is_loopback
 from kakaoauth.emails import normal_form
 from kakaoauth.errors import InvalidCredentials, RateLimited, SessionsUnavailable, one_line
-from kakaoauth.extensions import REDIS_ERRORS, redis_of
+from kakaoauth.extensions import REDIS_ERRORS, is_full, redis_of
 from kakaoauth.guards import Guard
 from kakaoauth.session_store import current_session
 
@@ -46,6 +46,8 @@ class Limit:
     rate: str
     #: Refuse while Redis is away; open ones are then not counted.
     closed: bool = True
+    #: Let pass while Redis is at its `maxmemory` and takes no writes, for people who are in already.
+    open_while_full: bool = False
     #: Do not count requests from this machine itself. They are load tests, or else all visitors together, behind a
     #: proxy that TRUSTED_PROXIES does not count: one angry visitor would shut out everybody.
     spares_this_machine: bool = False
@@ -68,11 +70,11 @@ LIMITS = {
     # locked out by somebody else's guesses has another ten of their own.
     "password_account": Limit("10 per 15 minutes"),
     # A front end with many tabs refreshes every five minutes; one address may be a whole office of them.
-    "refresh": Limit("300 per minute"),
+    "refresh": Limit("300 per minute", open_while_full=True),
     # Services that ask about every request should verify by themselves, with the public keys.
-    "verify": Limit("300 per minute"),
+    "verify": Limit("300 per minute", open_while_full=True),
     # By user: an export reads the whole table.
-    "export": Limit("6 per hour"),
+    "export": Limit("6 per hour", open_while_full=True),
     # Callers that prove nothing. The providers do not repeat a message, so one that is genuine is never counted, and
     # none is refused because Redis is away.
     "webhook_refused": Limit("1200 per minute", closed=False),
@@ -122,7 +124,7 @@ def hit(name: str, key: str, *, times: int = 1) -> None:
             return
         wait = limiter.storage.get_expiry(item.key_for(name, key)) - time.time()
     except REDIS_ERRORS as error:
-        if LIMITS[name].closed:
+        if LIMITS[name].closed and not (is_full(error) and LIMITS[name].open_while_full):
             raise SessionsUnavailable(f"limit {name}: {type(error).__name__}") from None
         log.warning("limit not counted name=%s: %s", name, type(error).__name__)
         return

@@ -10,7 +10,7 @@ from flask_login import current_user, login_user, logout_user
 from flask_wtf.csrf import generate_csrf
 
 from kakaoauth.errors import AccountDisabled
-from kakaoauth.extensions import login_manager
+from kakaoauth.extensions import REDIS_ERRORS, is_full, login_manager
 from kakaoauth.models import User, find_session_user
 from kakaoauth.session_store import RedisSessionInterface, current_session, current_store, ends_unused, marks, name_of
 
@@ -141,7 +141,11 @@ def leave_note(key: str, value: str) -> None:
     """Keep a value for a visitor whose session has just ended, in a session of its own: the ended one stays dead."""
     session[key] = value
     store = current_store()
-    store.create(current_session(), store.new_id())
+    try:
+        store.create(current_session(), store.new_id())
+    except REDIS_ERRORS as error:
+        if not is_full(error):  # then the note is lost, and the logout it belongs to is not
+            raise
 
 
 def remember_done(state: str, target: str, *, without_session: bool = False) -> None:
