@@ -34,6 +34,8 @@ LOCK_SECONDS = 30
 WORDS = frozenset(("page", "front-end", "api", "password"))
 #: What stands for every word that is not one of ours.
 OTHER = "other"
+#: The day that stands for all that is too old to be kept day by day: flows.retention.
+EARLIER = date(1970, 1, 1)
 #: Days with numbers that were not moved yet.
 DAYS = "counters:days"
 

@@ -54,5 +54,9 @@ def latest(provider: str, subject: str, kinds: tuple[str, ...]) -> ProviderEvent
     return db.session.scalar(query)
 
 
-def forget_old() -> None:
-    db.session.execute(delete(ProviderEvent).where(ProviderEvent.received_at < now() - timedelta(days=REMEMBERED_DAYS)))
+def forget_old(limit: int = 100) -> None:
+    """A few of them with each message that comes; the rest is the jobs' (flows.retention)."""
+    old = ProviderEvent.received_at < now() - timedelta(days=REMEMBERED_DAYS)
+    oldest = db.session.scalars(select(ProviderEvent.id).where(old).order_by(ProviderEvent.received_at).limit(limit))
+    if ids := oldest.all():
+        db.session.execute(delete(ProviderEvent).where(ProviderEvent.id.in_(ids)))

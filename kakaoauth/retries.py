@@ -6,15 +6,15 @@ import logging
 import threading
 import time
 
-from flask import Flask, current_app
+from flask import Flask
 
-from kakaoauth import audit, flows, inbox
+from kakaoauth import flows, inbox
 
 log = logging.getLogger("kakaoauth.retries")
 
 #: Seconds between two looks. Two short statements each, in each worker.
 PAUSE = 30.0
-#: Seconds between two batches that are removed from the audit trail: one statement that finds nothing, as a rule.
+#: Seconds between two batches that are removed from the tables: a statement for each that finds nothing, as a rule.
 TIDY_PAUSE = 3600.0
 
 
@@ -40,14 +40,13 @@ def _act_on(raw: bytes) -> bool:
 
 
 def tidy(due: float) -> float:
-    """Remove a batch of the audit trail that is too old, if it is time. Return when it is time again.
+    """Remove a batch of what is too old from each table, if it is time. Return when it is time again.
 
     :param due: on the monotonic clock.
     """
     if time.monotonic() < due:
         return due
-    there_is_more = flows.forget_old_notes(current_app.config["AUDIT_DAYS"]) == audit.BATCH
-    return due if there_is_more else time.monotonic() + TIDY_PAUSE
+    return due if flows.forget_old_rows() else time.monotonic() + TIDY_PAUSE
 
 
 def start(app: Flask) -> threading.Event:

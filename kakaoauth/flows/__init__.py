@@ -22,6 +22,7 @@ from kakaoauth.flows.log_in import Entry, log_in
 from kakaoauth.flows.notes import forget_old_notes, note_logout, note_refusal
 from kakaoauth.flows.passwords import log_in_with_password, remove_password, set_password
 from kakaoauth.flows.profile import change_profile
+from kakaoauth.flows.retention import forget_old_rows
 from kakaoauth.flows.roles import LastSuperuser, change_user, create_superuser, demote, end_all_sessions, promote
 from kakaoauth.flows.seed import NotSeeded, seed
 from kakaoauth.flows.tokens import Held, drop, end_at_provider, renew, reseal_all, take_out
@@ -54,6 +55,7 @@ __all__ = [
     "export_users",
     "find_bearer",
     "forget_old_notes",
+    "forget_old_rows",
     "forget_transaction",
     "import_all",
     "import_users",
