@@ -82,7 +82,7 @@ def login(provider: str) -> ResponseReturnValue:
 
 
 @bp.route("/<provider>/login/callback/", methods=["GET"], provide_automatic_options=False)
-@guards.guarded(rate_limits.per_address("callback"))
+@guards.guarded(rate_limits.per_address("callback"), rate_limits.room_at_address("callback_refused"))
 def callback(provider: str) -> ResponseReturnValue:
     """The way back. Every way it can end: a redirect to where the person wanted to go, or an AppError's page."""
     if request.method != "GET":

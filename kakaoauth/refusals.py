@@ -8,6 +8,7 @@ row is written:
 - and of both at most `refusals_stored` by address, or by account where one is known.
 """
 
+from contextlib import suppress
 from hashlib import sha256
 
 from flask import current_app
@@ -17,6 +18,7 @@ from kakaoauth.errors import (
     AccountDisabled,
     AccountUnusable,
     AppError,
+    CodeRefused,
     EmailInUse,
     EmailRequired,
     RateLimited,
@@ -38,6 +40,9 @@ def record_refusal(error: AppError, provider: str, *, pending: PendingLogin | No
     """
     action = "linked" if pending and pending.link_to else "login"
     stored = _is_first(pending) if pending else isinstance(error, ABOUT_SOMEBODY)
+    if pending and stored and isinstance(error, CodeRefused):
+        with suppress(RateLimited, SessionsUnavailable):  # those that come next are refused
+            rate_limits.hit_address("callback_refused")
     flows.note_refusal(error, provider, action=action, stored=stored and _has_room(error))
 
 

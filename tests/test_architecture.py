@@ -41,6 +41,7 @@ FLOORS: dict[int, set[str]] = {
         "edge",
         "pages",
         "error_pages",
+        "provider_quota",
         "provider_tokens",
         "rate_limits",
         "refusals",
