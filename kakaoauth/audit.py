@@ -101,7 +101,7 @@ def record(
     """
     source = _source.get()()
     who = actor if actor is not None else source.actor_id
-    said = {name: value if isinstance(value, int | bool) else one_line(str(value)) for name, value in details.items()}
+    said = _clean(details)
     text = json.dumps(said, ensure_ascii=False, sort_keys=True)
     db.session.add(
         AuditEvent(
@@ -117,6 +117,16 @@ def record(
         )
     )
     log.log(level, "%s", _line(action, target, who, provider, refused, said))
+
+
+def log_only(action: str, *, target: int | None = None, provider: str = "", refused: str = "", **details: Any) -> None:
+    """Write the line of `record` into the log, and no row: for what anybody may cause as often as they like."""
+    who = _source.get()().actor_id
+    log.info("%s, not stored", _line(action, target, who, one_line(provider, 20), one_line(refused), _clean(details)))
+
+
+def _clean(details: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if isinstance(value, int | bool) else one_line(str(value)) for name, value in details.items()}
 
 
 def _line(

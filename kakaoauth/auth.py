@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from kakaoauth import arrivals, counters, deletions, flows, guards, providers, rate_limits, sessions, token_cookies
+from kakaoauth import arrivals, counters, deletions, guards, providers, rate_limits, sessions, token_cookies
 from kakaoauth.arrivals import Arrival
 from kakaoauth.claims import Claim
 from kakaoauth.error_pages import as_told
@@ -27,6 +27,7 @@ from kakaoauth.errors import (
 )
 from kakaoauth.providers.base import CONSENT_FOR_EMAIL, PendingLogin, Provider
 from kakaoauth.redirects import callback_address, redirect_without_fragment, safe_next
+from kakaoauth.refusals import record_refusal
 
 bp = Blueprint("auth", __name__)
 bp.before_request(guards.anyone)
@@ -79,7 +80,7 @@ def login(provider: str) -> ResponseReturnValue:
 
 
 @bp.route("/<provider>/login/callback/", methods=["GET"], provide_automatic_options=False)
-@guards.guarded(rate_limits.per_address("callback"))
+@guards.guarded(rate_limits.per_address("callback"), rate_limits.room_at_address("callback_refused"))
 def callback(provider: str) -> ResponseReturnValue:
     """The way back. Every way it can end: a redirect to where the person wanted to go, or an AppError's page."""
     if request.method != "GET":
@@ -92,7 +93,7 @@ def callback(provider: str) -> ResponseReturnValue:
         arrival = _finish(chosen, pending, answer) if pending else _repeated(answer)
     except AppError as error:
         error.provider = chosen.name
-        flows.note_refusal(error, chosen.name, action="linked" if pending and pending.link_to else "login")
+        record_refusal(error, chosen.name, pending=pending)
         _offer_ways_on(error, chosen, pending)
         raise
     # A page of ours removes a fragment by itself (clean-address.js); a front end has to be spared it.

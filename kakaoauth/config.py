@@ -119,6 +119,8 @@ class Settings:
     PUBLIC_URL: str = ""
     #: `false` counts no requests, for load tests: see rate_limits.
     RATE_LIMITS: bool = True
+    #: Calls to providers that all apps' logins may cost in a minute, two each: see provider_quota.
+    PROVIDER_CALLS_PER_MINUTE: int = 600
 
     #: The audit trail goes back this many days; what is older is removed.
     AUDIT_DAYS: int = 365

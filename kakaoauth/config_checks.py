@@ -58,6 +58,8 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
         raise ConfigError("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
     if values["ACCESS_TOKEN_ALGORITHM"] not in ("HS256", "RS256", "ES256"):
         raise ConfigError("ACCESS_TOKEN_ALGORITHM must be HS256, RS256 or ES256")
+    if not 2 <= values["PROVIDER_CALLS_PER_MINUTE"] <= 1_000_000:
+        raise ConfigError("PROVIDER_CALLS_PER_MINUTE must be from 2 to 1000000")
     if not 1 <= values["AUDIT_DAYS"] <= 36500:
         raise ConfigError("AUDIT_DAYS must be from 1 to 36500")
     if values["METRICS_TOKEN"] and len(values["METRICS_TOKEN"]) < 16:

@@ -6,7 +6,6 @@ thousand rows, however many people there are. What is still in Redis is added by
 """
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +17,9 @@ from redis.exceptions import LockError, ResponseError
 from sqlalchemy import BigInteger, Date, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kakaoauth.errors import AppError
-from kakaoauth.extensions import REDIS_ERRORS, Base, db, redis_of
+from kakaoauth import providers
+from kakaoauth.errors import AppError, is_code
+from kakaoauth.extensions import REDIS_ERRORS, Base, db, is_full, redis_of
 from kakaoauth.models import now
 
 log = logging.getLogger("kakaoauth.counters")
@@ -30,8 +30,12 @@ KOREA = timedelta(hours=9)
 KEPT = 40 * 86400
 #: Seconds a worker may need to move a day.
 LOCK_SECONDS = 30
-#: KOE320, -401, 190: what providers call their errors. Anything else is counted without it.
-PROVIDER_CODE = re.compile(r"[A-Z0-9-]{1,10}")
+#: How somebody came in, and the one way that is no provider's.
+WORDS = frozenset(("page", "front-end", "api", "password"))
+#: What stands for every word that is not one of ours.
+OTHER = "other"
+#: The day that stands for all that is too old to be kept day by day: flows.retention.
+EARLIER = date(1970, 1, 1)
 #: Days with numbers that were not moved yet.
 DAYS = "counters:days"
 
@@ -55,11 +59,15 @@ def today() -> date:
 
 
 def count(name: str, label: str = "") -> None:
-    """Count one. `label` is never a visitor's own text: each one is a row a day. While Redis is away nothing is."""
+    """Count one. While Redis is away, or full, nothing is.
+
+    :param label: words of ours, separated by a blank. Any other becomes OTHER: each label is a row a day and a line of
+        `/metrics`, so a visitor must not make one up.
+    """
     day = today().isoformat()
     try:
         pipe = redis_of(current_app).pipeline(transaction=False)
-        pipe.hincrby(_key(day), f"{name}|{label}", 1)
+        pipe.hincrby(_key(day), f"{name}|{known(label)}", 1)
         pipe.expire(_key(day), KEPT)
         pipe.sadd(DAYS, day)
         pipe.expire(DAYS, KEPT)
@@ -76,8 +84,20 @@ def count_entry(provider: str, door: str, *, is_new: bool = False) -> None:
 
 
 def count_refusal(error: AppError, provider: str) -> None:
-    code = error.provider_code if PROVIDER_CODE.fullmatch(error.provider_code) else ""
+    """With the provider's own code; of one in two parts (Facebook's 190/463) that no table has, with the first part."""
+    code = error.provider_code
+    if not providers.is_error_code(code):
+        code = code.partition("/")[0]
     count("login_refused", f"{provider} {error.code} {code}".rstrip())
+
+
+def known(label: str) -> str:
+    """The label with OTHER for each word that is none of ours."""
+    return " ".join(word if _is_known(word) else OTHER for word in label.split(" ")) if label else ""
+
+
+def _is_known(word: str) -> bool:
+    return word in WORDS or providers.is_name(word) or is_code(word) or providers.is_error_code(word)
 
 
 def per_day(since: date) -> dict[date, Counter[Key]]:
@@ -113,7 +133,13 @@ def taken_day() -> Iterator[tuple[date, Mapping[Key, int]] | None]:
     redis = redis_of(current_app)
     lock = redis.lock("counters:lock", timeout=LOCK_SECONDS, blocking=False)
     name = min(_days(), default=None)
-    if name is None or not lock.acquire():
+    try:
+        is_mine = name is not None and lock.acquire()
+    except ResponseError as error:
+        if not is_full(error):
+            raise
+        is_mine = False  # a full Redis takes no lock: the numbers wait
+    if name is None or not is_mine:
         yield None
         return
     taken = f"{_key(name)}:taken"

@@ -28,7 +28,7 @@ class DataDeletion(Base):
 
     code: Mapped[str] = mapped_column(String(64), primary_key=True)
     provider: Mapped[str] = mapped_column(String(20))
-    requested_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    requested_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
 def code_for(provider: str, subject: str) -> str:

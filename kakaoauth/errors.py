@@ -68,6 +68,11 @@ def title_of(code: str) -> Any:
     return found[0].title if found else None
 
 
+def is_code(code: str) -> bool:
+    """Whether one of these errors has this code."""
+    return any(kind.code == code for kind in _family())
+
+
 def account_label(name: str) -> str:
     found = ACCOUNT_LABELS.get(name)
     return str(found) if found else str(gettext("%(provider)s account", provider=provider_label(name)))

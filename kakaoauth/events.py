@@ -54,5 +54,17 @@ def latest(provider: str, subject: str, kinds: tuple[str, ...]) -> ProviderEvent
     return db.session.scalar(query)
 
 
-def forget_old() -> None:
-    db.session.execute(delete(ProviderEvent).where(ProviderEvent.received_at < now() - timedelta(days=REMEMBERED_DAYS)))
+def any_since(provider: str, subject: str, moment: datetime) -> bool:
+    """Whether a message about that person has come since, of whatever kind."""
+    query = select(ProviderEvent.id).where(
+        ProviderEvent.provider == provider, ProviderEvent.subject == subject, ProviderEvent.received_at > moment
+    )
+    return db.session.scalar(query.limit(1)) is not None
+
+
+def forget_old(limit: int = 100) -> None:
+    """A few of them with each message that comes; the rest is the jobs' (flows.retention)."""
+    old = ProviderEvent.received_at < now() - timedelta(days=REMEMBERED_DAYS)
+    oldest = db.session.scalars(select(ProviderEvent.id).where(old).order_by(ProviderEvent.received_at).limit(limit))
+    if ids := oldest.all():
+        db.session.execute(delete(ProviderEvent).where(ProviderEvent.id.in_(ids)))

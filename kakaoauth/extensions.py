@@ -77,6 +77,12 @@ def init_app(app: Flask) -> None:
     csrf.init_app(app)
 
 
+def is_full(error: Exception) -> bool:
+    """Whether Redis has refused a write because it is at `maxmemory`: it still reads and deletes. A script or a Cluster
+    puts the words into an error of another class."""
+    return isinstance(error, REDIS_ERRORS) and "command not allowed when used memory > 'maxmemory'" in str(error)
+
+
 def redis_of(app: Flask) -> Redis:
     """The app's Redis client. Sentinel and Cluster clients answer to the same commands."""
     client: Redis = app.extensions["redis"]

@@ -23,6 +23,9 @@ COUNTED = {
     "login_returned": ("Logins that came back from the provider", ("provider",)),
     "login_in": ("Logins that succeeded", ("provider", "door")),
     "login_refused": ("Logins that were refused", ("provider", "code", "provider_code")),
+    "provider_asked": ("Times that an app's login asked a provider", ("provider",)),
+    "provider_budget_spent": ("Apps' logins refused because PROVIDER_CALLS_PER_MINUTE were spent", ("provider",)),
+    "families_ended": ("Logins whose owner had too many others, so that the oldest were ended", ()),
     "sign_up": ("Accounts that were made by a first login", ("provider",)),
 }
 

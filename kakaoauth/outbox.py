@@ -40,7 +40,7 @@ class UnlinkJob(Base):
     #: Until when a worker has it. `next_try_at` alone cannot tell that from a job that was put off.
     held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Nobody tries it any more by themselves.
-    given_up_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    given_up_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     tries: Mapped[int] = mapped_column(default=0)
     #: The code of the last failure, never a provider's text.
     last_error: Mapped[str | None] = mapped_column(String(100))

@@ -19,7 +19,8 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from functools import cache
+from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeVar
 
 from flask import Flask, current_app, request
@@ -31,7 +32,7 @@ from limits.strategies import FixedWindowRateLimiter
 from kakaoauth.config import is_loopback
 from kakaoauth.emails import normal_form
 from kakaoauth.errors import InvalidCredentials, RateLimited, SessionsUnavailable, one_line
-from kakaoauth.extensions import REDIS_ERRORS, redis_of
+from kakaoauth.extensions import REDIS_ERRORS, is_full, redis_of
 from kakaoauth.guards import Guard
 from kakaoauth.session_store import current_session
 
@@ -45,6 +46,12 @@ class Limit:
     rate: str
     #: Refuse while Redis is away; open ones are then not counted.
     closed: bool = True
+    #: The setting that says the number; `rate` then only the time.
+    setting: str = ""
+    #: Told once in each window, and not for each request above it.
+    told_once: bool = False
+    #: Let pass while Redis is at its `maxmemory` and takes no writes, for people who are in already.
+    open_while_full: bool = False
     #: Do not count requests from this machine itself. They are load tests, or else all visitors together, behind a
     #: proxy that TRUSTED_PROXIES does not count: one angry visitor would shut out everybody.
     spares_this_machine: bool = False
@@ -61,21 +68,38 @@ LIMITS = {
     "callback": Limit("1200 per minute", spares_this_machine=True),
     # Each asks the provider. The phones of one network share few addresses, so not fewer.
     "api_login": Limit("300 per minute"),
+    # Of these, what the provider refuses. Each costs a call, and anybody can make a token up: 30 a minute, day and
+    # night, are less than half of Kakao's quota, and honest apps bring tokens that are minutes old.
+    "provider_refused": Limit("30 per minute"),
+    # By person, whatever address their apps call from.
+    "api_person": Limit("30 per minute"),
+    # Calls to all providers for the whole site's apps. Kakao's quota is 69 a minute on average; a busy hour has more.
+    "provider_calls": Limit("1 per minute", setting="PROVIDER_CALLS_PER_MINUTE", told_once=True),
+    # Codes on pages that the provider refuses: a made-up one with a login that was begun here costs a call as well. A
+    # school's whole class with codes that have expired passes.
+    "callback_refused": Limit("60 per minute", spares_this_machine=True),
     # Few people have a password at all, and each attempt costs a hash (passwords.AT_ONCE).
     "password": Limit("60 per minute"),
     # Failures only. 960 guesses a day at most, against 12 characters; and after a quarter of an hour whoever was
     # locked out by somebody else's guesses has another ten of their own.
     "password_account": Limit("10 per 15 minutes"),
     # A front end with many tabs refreshes every five minutes; one address may be a whole office of them.
-    "refresh": Limit("300 per minute"),
+    "refresh": Limit("300 per minute", open_while_full=True),
     # Services that ask about every request should verify by themselves, with the public keys.
-    "verify": Limit("300 per minute"),
+    "verify": Limit("300 per minute", open_while_full=True),
     # By user: an export reads the whole table.
-    "export": Limit("6 per hour"),
+    "export": Limit("6 per hour", open_while_full=True),
     # Callers that prove nothing. The providers do not repeat a message, so one that is genuine is never counted, and
     # none is refused because Redis is away.
     "webhook_refused": Limit("1200 per minute", closed=False),
+    # Rows of refused logins in the audit trail (refusals): beyond it they are counted and logged only. Half a kilobyte
+    # each, so one address leaves a megabyte a day at most.
+    "refusals_stored": Limit("100 per hour"),
 }
+#: IPv6 networks by the length of their prefix. One customer gets a /64 at least, often a /56 and at most a /48 (RFC
+#: 6177), and may use a new address for each request. The wider ones may hold several customers, hence the higher
+#: numbers, four times each step.
+NETWORKS = ((64, 1), (56, 4), (48, 16))
 ITEMS: dict[str, RateLimitItem] = {name: parse(limit.rate) for name, limit in LIMITS.items()}
 
 
@@ -99,26 +123,65 @@ def init_app(app: Flask) -> None:
     app.extensions["rate_limits"] = limiter
 
 
-def hit(name: str, key: str) -> None:
+def hit(name: str, key: str, *, times: int = 1, cost: int = 1) -> None:
     """Count one request of `key`, which must be no e-mail and no secret: it stands in Redis and in the log.
 
+    :param times: so many times the limit's number are allowed. :param cost: what this request counts for.
     :raises RateLimited: too many. :raises SessionsUnavailable: Redis is away, and the limit is a closed one.
     """
     limiter: FixedWindowRateLimiter | None = current_app.extensions["rate_limits"]
     if limiter is None:
         return
-    item = ITEMS[name]
+    item = _item_of(name, times)
     try:
-        if limiter.hit(item, name, key):
+        if limiter.hit(item, name, key, cost=cost):
             return
-        wait = limiter.storage.get_expiry(item.key_for(name, key)) - time.time()
+        raise _refusal(limiter, item, name, key)
     except REDIS_ERRORS as error:
-        if LIMITS[name].closed:
+        if LIMITS[name].closed and not (is_full(error) and LIMITS[name].open_while_full):
             raise SessionsUnavailable(f"limit {name}: {type(error).__name__}") from None
         log.warning("limit not counted name=%s: %s", name, type(error).__name__)
+
+
+def _refusal(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str, key: str) -> RateLimited:
+    wait = max(1, math.ceil(limiter.storage.get_expiry(item.key_for(name, key)) - time.time()))
+    if not LIMITS[name].told_once or redis_of(current_app).set(f"limit-told:{name}:{key}", 1, nx=True, ex=wait):
+        log.warning("limit reached name=%s key=%s", name, key)
+    return RateLimited(wait)
+
+
+def require_room(name: str) -> None:
+    """Refuse a request from where already too many have come, without counting it.
+
+    :raises RateLimited, SessionsUnavailable: as `hit`.
+    """
+    limiter: FixedWindowRateLimiter | None = current_app.extensions["rate_limits"]
+    if limiter is None:
         return
-    log.warning("limit reached name=%s key=%s", name, key)
-    raise RateLimited(max(1, math.ceil(wait)))
+    try:
+        for network, times in networks():
+            item = _item_of(name, times)
+            if not limiter.test(item, name, network):
+                raise _refusal(limiter, item, name, network)
+    except REDIS_ERRORS as error:
+        raise SessionsUnavailable(f"limit {name}: {type(error).__name__}") from None
+
+
+def hit_address(name: str) -> None:
+    """Count one request of where it comes from. :raises RateLimited, SessionsUnavailable: as `hit`."""
+    for network, times in networks():
+        hit(name, network, times=times)
+
+
+def _item_of(name: str, times: int) -> RateLimitItem:
+    setting = LIMITS[name].setting
+    return _item(name, times * current_app.config[setting] if setting else times)
+
+
+@cache
+def _item(name: str, times: int) -> RateLimitItem:
+    item = ITEMS[name]
+    return item if times == 1 else type(item)(item.amount * times, item.multiples)
 
 
 def give_back(name: str, key: str) -> None:
@@ -148,12 +211,24 @@ def address() -> str:
     return f"{IPv6Address(int(found) >> 64 << 64)}/64"
 
 
+def networks() -> list[tuple[str, int]]:
+    """What a request's address is counted by: the address, or the networks of an IPv6 one, each with how many times a
+    limit's number it may have (NETWORKS)."""
+    name = address()
+    try:
+        smallest = IPv6Network(name)
+    except ValueError:
+        return [(name, 1)]
+    return [(str(smallest.supernet(new_prefix=prefix)), times) for prefix, times in NETWORKS]
+
+
 def account_key(email: str) -> str:
     """An e-mail address as a key: the same for all ways to write it, and nothing to read in Redis."""
-    return _disguised(normal_form(email) or email)
+    return disguised(normal_form(email) or email)
 
 
-def _disguised(text: str) -> str:
+def disguised(text: str) -> str:
+    """A key that tells nobody what it stands for."""
     secret = str(current_app.config["SECRET_KEY"]).encode()
     return hmac.digest(secret, f"rate limit|{text}".encode("utf-8", "replace"), "sha256").hex()[:32]
 
@@ -167,7 +242,18 @@ def per_address(name: str) -> Guard:
 
     def guard() -> None:
         if not (limit.spares_this_machine and _is_this_machine()):
-            hit(name, address())
+            hit_address(name)
+
+    return guard
+
+
+def room_at_address(name: str) -> Guard:
+    """A guard that refuses where too many have come from already, and counts nothing."""
+    limit = LIMITS[name]
+
+    def guard() -> None:
+        if not (limit.spares_this_machine and _is_this_machine()):
+            require_room(name)
 
     return guard
 
@@ -183,7 +269,7 @@ def per_session(name: str) -> Guard:
     def guard() -> None:
         cookie = current_session().cookie
         if cookie:
-            hit(name, _disguised(cookie))
+            hit(name, disguised(cookie))
 
     return guard
 

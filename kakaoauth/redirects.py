@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
 from flask import Response, current_app, url_for
+from flask_login import current_user
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
@@ -18,6 +19,9 @@ NOT_PAGES = ("auth", "local", "api", "webhooks", "ops", "static")
 
 #: More than any page of ours needs, less than a header may hold.
 MAX_LENGTH = 2000
+#: The same for somebody who is not logged in. Ten logins may wait in each of the sessions that a script leaves behind,
+#: and each keeps its `next`: with 300 characters a session has 12 kB at most, with 2000 it had 63 kB.
+ANONYMOUS_LENGTH = 300
 
 
 class _WithoutFragment(Response):
@@ -37,17 +41,22 @@ def redirect_without_fragment(target: str) -> Response:
 
 
 def safe_next(target: str | None, default: str | None = None) -> str:
-    """Return `target` if it is a page of this site or an address on one of FRONTEND_ORIGINS, else the first page.
+    """Return `target` if it is a page of this site or an address on one of FRONTEND_ORIGINS, else the first page. One
+    that is too long is ignored as well.
 
     A path must match one of our routes for GET: a list of pages cannot be tricked the way a list of bad
     spellings can (`//evil`, `/\\evil`, `/%09/evil` ... are all decided by what they are not).
     """
     fallback = default if default is not None else url_for("auth.index")
-    if not target or len(target) > MAX_LENGTH or not _is_plain(target):
+    if not target or len(target) > _longest() or not _is_plain(target):
         return fallback
     if target.startswith("/"):
         return target if _is_own_page(target) else fallback
     return target if _is_front_end(target) else fallback
+
+
+def _longest() -> int:
+    return MAX_LENGTH if current_user.is_authenticated else ANONYMOUS_LENGTH
 
 
 def callback_address(provider: str) -> str:

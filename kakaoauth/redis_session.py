@@ -1,12 +1,18 @@
 """A session as a request sees it: the only file that knows when it is read, and what has changed in it since."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from flask.sessions import SessionMixin
 
-from kakaoauth.extensions import REDIS_ERRORS
+from kakaoauth.extensions import REDIS_ERRORS, is_full
+
+log = logging.getLogger("kakaoauth.presence")
+
+#: Keys of a session whose change a later request depends on: session_store.
+NEEDED = ("_user_id", "_begun", "_state_", "_logout_state", "csrf_token")
 
 
 class Store(Protocol):
@@ -87,6 +93,24 @@ class RedisSession(SessionMixin):
     @property
     def new(self) -> bool:  # type: ignore[override]
         return self.sid is None
+
+    def may_lose_changes(self) -> bool:
+        """Whether somebody who is in can go on if what has changed is not stored: when they were last seen, a message
+        that was shown. Not so a login or logout that waits for its return, and a form's token."""
+        stored = self._store.decode(self.raw) or {} if self.raw else {}
+        changed = [key for key, value in (self.data or {}).items() if stored.get(key) != value]
+        return "_user_id" in stored and not any(key.startswith(NEEDED) for key in changed)
+
+
+@contextmanager
+def unless_full(session: RedisSession) -> Iterator[None]:
+    """While Redis is at its `maxmemory`, people who are in go on without what they can do without."""
+    try:
+        yield
+    except REDIS_ERRORS as error:
+        if not (is_full(error) and session.may_lose_changes()):
+            raise
+        log.warning("Redis is full: a session's last-seen time is not stored; raise maxmemory")
 
 
 @contextmanager

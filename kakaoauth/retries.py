@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from flask import Flask, current_app
+from flask import Flask
 
-from kakaoauth import audit, ended_sessions, flows, health, inbox
+from kakaoauth import flows, health, inbox
 
 log = logging.getLogger("kakaoauth.retries")
 
 #: Seconds between two looks. Two short statements each, in each worker.
 PAUSE = 30.0
-#: Seconds between two batches that are removed from the audit trail: one statement that finds nothing, as a rule. As
+#: Seconds between two batches that are removed from the tables: a statement for each that finds nothing, as a rule. As
 #: often, what was set aside is tried again.
 TIDY_PAUSE = 3600.0
 
@@ -146,18 +146,13 @@ def act_on_waiting() -> tuple[int, int]:
 
 
 def tidy(due: float) -> float:
-    """Remove a batch of what is too old in the audit trail and of ended sessions, if it is time. Return when it is
-    time again.
+    """Remove a batch of what is too old from each table, if it is time. Return when it is time again.
 
     :param due: on the monotonic clock.
     """
     if time.monotonic() < due:
         return due
-    there_is_more = flows.forget_old_notes(current_app.config["AUDIT_DAYS"]) == audit.BATCH
-    flows.forget_old_unlinks()
-    flows.forget_old_events()
-    there_is_more |= flows.forget_old_ends() == ended_sessions.BATCH
-    return due if there_is_more else time.monotonic() + TIDY_PAUSE
+    return due if flows.forget_old_rows() else time.monotonic() + TIDY_PAUSE
 
 
 def start(app: Flask) -> threading.Event:

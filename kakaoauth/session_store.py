@@ -34,7 +34,7 @@ from redis.client import Pipeline
 from kakaoauth import edge, presence, session_index
 from kakaoauth.config import is_loopback
 from kakaoauth.extensions import REDIS_ERRORS, redis_of
-from kakaoauth.redis_session import RedisSession, given_up_on_failure
+from kakaoauth.redis_session import RedisSession, given_up_on_failure, unless_full
 from kakaoauth.session_data import ends_unused, is_ours
 
 log = logging.getLogger("kakaoauth.audit")
@@ -149,10 +149,11 @@ class RedisSessionInterface(ServerSideSessionInterface):
         if is_due:
             data.update(marks())
             session.set_cookie = True  # the browser's copy of the lifetime goes on as well
-        if session.modified:
-            self._upsert_session(timedelta(seconds=self.lifetime(data)), session, self._get_store_id(session.sid))
-        if is_due and session.set_cookie:  # it was still there
-            self._execute(self.redis.pipeline(transaction=False), session.sid, data)
+        with unless_full(session):
+            if session.modified:
+                self._upsert_session(timedelta(seconds=self.lifetime(data)), session, self._get_store_id(session.sid))
+            if is_due and session.set_cookie:  # it was still there
+                self._execute(self.redis.pipeline(transaction=False), session.sid, data)
 
     def create(self, session: RedisSession, sid: str) -> bool:
         """Store the session under a new id; the id it had is dead from then on. False if it was so already."""

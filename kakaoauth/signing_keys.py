@@ -34,7 +34,7 @@ class SigningKey(Base):
     sealed: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     #: None while it may sign.
-    retires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    retires_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
 
 
 def make(algorithm: str) -> SigningKey:

@@ -30,6 +30,11 @@ from kakaoauth.extensions import Base, db
 from kakaoauth.models import MAX_ID, BigId, User, UtcDateTime, now
 from kakaoauth.visitors import NOBODY, Visitor
 
+#: Logins of one person that hold tokens, as many as sessions (session_index.MOST). One more ends the one that was not
+#: refreshed for longest.
+MOST = 100
+#: Rows removed by one login: of a time before MOST there may be many.
+BATCH = 500
 _HEAD = struct.Struct(">QI")
 #: Head and MAC: 44 bytes, 59 characters.
 LENGTH = 59
@@ -201,6 +206,16 @@ def end_begun_before(user_id: int, moment: datetime) -> None:
 def stop_refreshing(user_id: int) -> None:
     """The person logs in anew when today's access tokens are over, which read their rights from the database."""
     db.session.execute(update(TokenFamily).where(TokenFamily.user_id == user_id).values(expires_at=now()))
+
+
+def end_beyond(user_id: int) -> int:
+    """End the logins of a person beyond MOST. Return how many that were."""
+    newest = select(TokenFamily.id).where(TokenFamily.user_id == user_id)
+    newest = newest.order_by(TokenFamily.rotated_at.desc(), TokenFamily.id.desc())
+    beyond = db.session.scalars(newest.offset(MOST).limit(BATCH)).all()
+    if beyond:
+        db.session.execute(delete(TokenFamily).where(TokenFamily.id.in_(beyond)))
+    return len(beyond)
 
 
 def _forget_dead_of(user: User) -> None:

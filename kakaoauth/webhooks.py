@@ -110,7 +110,7 @@ def _count_refused() -> None:
 
     :raises RateLimited: too many that were not.
     """
-    rate_limits.hit("webhook_refused", rate_limits.address())
+    rate_limits.hit_address("webhook_refused")
 
 
 def _receive(provider: str, event: AccountEvent) -> None:

@@ -461,7 +461,7 @@ def test_email_of_another_account_joins_nobody(app: Flask, kakao: Kakao) -> None
     kakao.me = person(1, email="minji@example.kr")
     assert log_in(app, TOKEN).status_code == 201
     kakao.me = person(2, email="MINJI@example.kr")
-    for body in (TOKEN, CODE, kakao.id_token(email="minji@example.kr")):
+    for body in ({"access_token": "canary-access-token-2"}, CODE, kakao.id_token(email="minji@example.kr")):
         assert problem(log_in(app, body), 409, "EMAIL_IN_USE")["provider"] == "kakao"
     with app.app_context():
         assert db.session.scalars(db.select(Identity.subject)).all() == ["1"]
@@ -491,7 +491,7 @@ def test_facebooks_token_logs_in_as_well(make_app: MakeApp, kakao_key: RSAKey) -
         assert answer.get_json()["user"]["provider"] == "facebook"
         assert api_client(app, answer.get_json()["access_token"]).get("/api/users/me/").status_code == 200
         facebook.debug["app_id"] = "1"
-        refused = door.post("/api/auth/facebook/", json={"access_token": ACCESS_TOKEN})
+        refused = door.post("/api/auth/facebook/", json={"access_token": f"{ACCESS_TOKEN}2"})
         problem(refused, 401, "FOREIGN_ACCESS_TOKEN")
         # Facebook gives no id_tokens, and nobody else's open its door.
         problem(door.post("/api/auth/facebook/", json=Kakao(mock, kakao_key).id_token()), 401, "INVALID_ACCESS_TOKEN")

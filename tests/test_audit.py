@@ -145,9 +145,7 @@ def test_password_and_api_logins_are_one_row_each(
         {"email": "nobody@example.kr", "password": "wrong"},
     ):
         assert client.post("/api/token/", json=body).status_code == 401
-        row = only(written())
-        target = hana if "hana" in body["email"] else None
-        assert (*told(row), row.reason) == ("login", "refused", target, None, "INVALID_CREDENTIALS")
+        assert written() == [], "anybody may send as many as they like"
     assert client.post("/api/token/", json={"email": "hana@example.kr", "password": PASSWORD}).status_code == 200
     assert told(only(written())) == ("login", "done", hana, hana)
     kakao.mock.get("https://kapi.kakao.com/v1/user/access_token_info", json={"id": 1000, "expires_in": 99, "app_id": 1})

@@ -443,7 +443,7 @@ def test_state_of_a_login_never_links(app: Flask, minji: FlaskClient, kakao: Fak
 
 def test_state_of_a_link_never_logs_in(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
     """Neither as the identity's owner nor into an account of its own."""
-    enter(app, kakao, SORA)
+    enter(app, kakao, SORA, "second")
     sent = press_link(minji)
     kakao.me = person(SORA)
     come_back(minji, sent["state"])
@@ -550,7 +550,7 @@ def test_unlink_at_the_provider_that_overtakes_a_link_is_not_lost(app: Flask) ->
 def test_identity_of_somebody_else_is_refused_without_naming_them(
     app: Flask, minji: FlaskClient, kakao: FakeKakao, caplog: pytest.LogCaptureFixture
 ) -> None:
-    enter(app, kakao, SORA, profile={"nickname": "소라"})
+    enter(app, kakao, SORA, "second", profile={"nickname": "소라"})
     before, own, theirs = owners(app), user(app, 1), user(app, 2)
     for state in ({}, {"is_staff": True}, {"is_active": False}):
         change(app, 2, **state)
@@ -656,7 +656,7 @@ def test_own_identity_goes_and_the_session_goes_on(app: Flask, both: FlaskClient
 def test_other_sessions_and_every_token_end_with_it(
     app: Flask, both: FlaskClient, kakao: FakeKakao, redis: Redis
 ) -> None:
-    phone = enter(app, kakao, ALSO_MINJI)
+    phone = enter(app, kakao, ALSO_MINJI, "second")
     pair = tokens_of(app, 1)
     tool = api_client(app, pair.access_token)
     assert (is_in(phone), tool.get("/api/users/me/").status_code) == (True, 200)
@@ -827,9 +827,9 @@ def test_what_was_linked_and_unlinked_is_in_the_log_by_number(
     caplog.set_level(logging.INFO)
     link(minji, kakao, ALSO_MINJI)
     press_unlink(minji, identity_of(app, ALSO_MINJI))
-    assert re.findall(r"\b(?:un)?linked user=1 provider=kakao", caplog.text) == [
-        "linked user=1 provider=kakao",
-        "unlinked user=1 provider=kakao",
+    assert re.findall(r"\b(?:un)?linked user=1 provider=second", caplog.text) == [
+        "linked user=1 provider=second",
+        "unlinked user=1 provider=second",
     ]
     assert str(ALSO_MINJI) not in caplog.text
     assert "canary" not in caplog.text

@@ -177,7 +177,7 @@ def test_every_refusal_is_the_same_after_the_same_work(app: Flask, hana: int, ve
             flows.log_in_with_password(email, text)
         assert len(verified) == number, case
         assert not any(word in refused.value.reason for word in (email, text)), case
-    assert trail(app) == [("login", "refused", "INVALID_CREDENTIALS", "password")] * len(REFUSED)
+    assert trail(app) == [], "anybody may send as many as they like"
 
 
 def test_suspended_superuser_is_told_so_only_with_the_right_password(app: Flask, hana: int) -> None:

@@ -4,7 +4,7 @@ import base64
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from redis import Redis
 from sqlalchemy import delete, event
 from support import FakeKakao, api_client, csrf_token, log_in, person, problem, tokens_of
 
-from kakaoauth import flows, token_families
-from kakaoauth.errors import InvalidAccessToken
+from kakaoauth import counters, flows, token_families
+from kakaoauth.audit import AuditEvent
+from kakaoauth.errors import ExpiredToken, InvalidAccessToken
 from kakaoauth.extensions import db
 from kakaoauth.flows import TokenPair
 from kakaoauth.models import Identity, User
@@ -26,6 +27,7 @@ from kakaoauth.token_families import TokenFamily
 
 ADMIN_KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 DAY = 86400
+BEGINNING = datetime.now(UTC) + timedelta(days=1)
 
 MakeApp = Callable[..., Flask]
 People = dict[str, int]
@@ -482,3 +484,48 @@ def test_refresh_token_in_the_address_is_not_looked_at(app: Flask, pair: TokenPa
 def test_refresh_token_in_the_header_is_not_looked_at(app: Flask, pair: TokenPair) -> None:
     client: FlaskClient = api_client(app, pair.refresh_token)
     problem(client.post("/api/token/refresh/", json={}), 401, "INVALID_ACCESS_TOKEN")
+
+
+# How many
+
+
+def test_login_beyond_the_most_ends_the_one_refreshed_longest_ago(make_app: MakeApp, database_url: str) -> None:
+    app = make_app(DATABASE_URL=database_url)
+    with app.app_context():
+        user, other = (User.objects.create_user(f"p{number}@example.kr") for number in (1, 2))
+        db.session.commit()
+        theirs = flows.begin_family(other)
+        pairs = []
+        for number in range(token_families.MOST):
+            with time_machine.travel(BEGINNING + timedelta(minutes=number), tick=False):
+                pairs.append(flows.begin_family(user))
+        with time_machine.travel(BEGINNING + timedelta(minutes=200), tick=False):
+            again = flows.refresh(pairs[0].refresh_token)
+            newest = flows.begin_family(user)
+            with pytest.raises(ExpiredToken):
+                flows.refresh(pairs[1].refresh_token)
+            with pytest.raises(InvalidAccessToken):
+                flows.find_bearer(pairs[1].access_token)
+            for pair in (again, pairs[2], newest):
+                flows.refresh(pair.refresh_token)
+            rows = db.session.query(AuditEvent).count()
+            for _ in range(5):
+                flows.begin_family(user)
+            assert db.session.query(AuditEvent).count() == rows, "no row for each login of a script"
+        assert db.session.query(TokenFamily).filter_by(user_id=user.id).count() == token_families.MOST
+        assert db.session.get(TokenFamily, theirs.family_id), "another person's"
+        assert counters.totals()[("families_ended", "")] == 6
+
+
+def test_many_families_of_an_older_version_go_batch_by_batch(app: Flask) -> None:
+    with app.app_context():
+        user = User.objects.create_user("p1@example.kr")
+        db.session.commit()
+        flows.begin_family(user)
+        row = db.session.execute(db.select(TokenFamily.__table__)).mappings().one()
+        copies = [{name: value for name, value in row.items() if name != "id"}] * (token_families.BATCH + 150)
+        db.session.execute(db.insert(TokenFamily), copies)
+        db.session.commit()
+        for left in (token_families.MOST + 52, token_families.MOST):
+            flows.begin_family(user)
+            assert db.session.query(TokenFamily).count() == left

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, abort, current_app
 from flask.typing import ResponseReturnValue
 
-from kakaoauth import counters, edge, flows, guards, providers, rate_limits
+from kakaoauth import counters, edge, flows, guards, provider_quota, providers, rate_limits
 from kakaoauth.api.operation import answer, operation
 from kakaoauth.api.schemas import AccessTokenLogin, CodeLogin, IdTokenLogin, Login, LoginOut, PasswordLogin
 from kakaoauth.errors import (
@@ -32,6 +32,7 @@ from kakaoauth.errors import (
 from kakaoauth.flows import Entry
 from kakaoauth.models import User
 from kakaoauth.providers.base import CONSENT_FOR_EMAIL, Profile, Provider
+from kakaoauth.refusals import record_refusal
 
 bp = Blueprint("login", __name__, url_prefix="/api")
 bp.before_request(guards.anyone)
@@ -60,16 +61,19 @@ def provider_login(provider: str, body: AccessTokenLogin | CodeLogin | IdTokenLo
         abort(404)
     begun_at = datetime.now(UTC)
     try:
+        profile = _profile(chosen, body)
         entry = flows.log_in(
-            _profile(chosen, body),
+            profile,
             email_required=current_app.config["EMAIL_REQUIRED"],
             consent_for_email=CONSENT_FOR_EMAIL,
             begun_at=begun_at,
         )
     except AppError as error:
         error.provider = chosen.name
-        flows.note_refusal(error, chosen.name)
+        record_refusal(error, chosen.name)
         raise
+    if isinstance(body, AccessTokenLogin):
+        provider_quota.remember_login(body.access_token, profile, entry.user, begun_at)
     counters.count_entry(chosen.name, "api", is_new=entry.is_new)
     return _logged_in(entry)
 
@@ -91,10 +95,16 @@ def password_login(body: PasswordLogin) -> ResponseReturnValue:
 
 def _profile(provider: Provider, body: AccessTokenLogin | CodeLogin | IdTokenLogin) -> Profile:
     if isinstance(body, AccessTokenLogin):
-        return provider.profile_of_access_token(body.access_token)
+        return provider_quota.profile_of_access_token(provider, body.access_token)
     if isinstance(body, IdTokenLogin):
-        return provider.profile_of_id_token(body.id_token, nonce=body.nonce)
-    return provider.profile_of_code(body.code, body.redirect_uri, code_verifier=body.code_verifier, nonce=body.nonce)
+        profile = provider.profile_of_id_token(body.id_token, nonce=body.nonce)
+    else:
+        with provider_quota.asking(provider):
+            profile = provider.profile_of_code(
+                body.code, body.redirect_uri, code_verifier=body.code_verifier, nonce=body.nonce
+            )
+    provider_quota.count_person(profile)
+    return profile
 
 
 def _logged_in(entry: Entry) -> ResponseReturnValue:

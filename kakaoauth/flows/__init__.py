@@ -41,6 +41,7 @@ from kakaoauth.flows.receive import (
     retry_failed_events,
     set_aside,
 )
+from kakaoauth.flows.retention import forget_old_rows
 from kakaoauth.flows.roles import (
     LastSuperuser,
     change_user,
@@ -90,6 +91,7 @@ __all__ = [
     "forget_old_ends",
     "forget_old_events",
     "forget_old_notes",
+    "forget_old_rows",
     "forget_old_unlinks",
     "forget_transaction",
     "import_all",

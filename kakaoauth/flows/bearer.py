@@ -9,13 +9,15 @@ from flask import current_app
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm.exc import ObjectDeletedError
 
-from kakaoauth import audit, presence, signing_keys, token_families, tokens
+from kakaoauth import audit, counters, presence, signing_keys, token_families, tokens
 from kakaoauth.errors import ExpiredToken, InvalidAccessToken
 from kakaoauth.flows.transaction import transaction
 from kakaoauth.models import User, now
 from kakaoauth.token_families import Presented, TokenFamily
 from kakaoauth.tokens import Claims
 from kakaoauth.visitors import NOBODY, Visitor
+
+log = logging.getLogger("kakaoauth.audit")
 
 #: Seconds in which a refresh token that has just been used gives the same answer again: a client whose answer was lost,
 #: or a second tab. A thief would have to be as quick, and would get what the client has, noticed at the next refresh.
@@ -49,7 +51,12 @@ def begin_family(user: User, visitor: Visitor = NOBODY) -> TokenPair:
 @transaction
 def _begin_family(user: User, visitor: Visitor) -> TokenPair:
     seconds = current_app.config["REFRESH_TOKEN_SECONDS"]
-    return _pair(token_families.begin(user, seconds=seconds, longest=longest_login(user), visitor=visitor))
+    family = token_families.begin(user, seconds=seconds, longest=longest_login(user), visitor=visitor)
+    if ended := token_families.end_beyond(user.id):
+        # Counted and logged: a row in the audit trail for each would be one for each login of a script.
+        counters.count("families_ended")
+        log.info("too many logins that hold tokens user=%s ended=%s", user.id, ended)
+    return _pair(family)
 
 
 def longest_login(user: User) -> int:

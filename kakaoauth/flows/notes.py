@@ -11,15 +11,22 @@ from kakaoauth.flows.transaction import forget_transaction, transaction
 log = logging.getLogger("kakaoauth.audit")
 
 
-def note_refusal(error: AppError, provider: str = "", *, action: str = "login", target: int | None = None) -> None:
+def note_refusal(
+    error: AppError, provider: str = "", *, action: str = "login", target: int | None = None, stored: bool = True
+) -> None:
     """What was refused: a login, if nothing else is said. While the database is away the log alone has it.
 
-    :param target: whom it was about, where the error does not know.
+    :param target: whom it was about, where the error does not know. :param stored: False: counted and logged, without
+        a row, because anybody may cause it as often as they like.
     """
+    target = target or error.user_id
     if action == "login":
         counters.count_refusal(error, provider)
+    if not stored:
+        audit.log_only(action, target=target, provider=provider, refused=error.code, why=one_line(error.reason, 100))
+        return
     try:
-        _note_refusal(error, provider, action, target or error.user_id)
+        _note_refusal(error, provider, action, target)
     except SQLAlchemyError as failure:
         forget_transaction()
         why = type(failure).__name__

@@ -18,7 +18,8 @@ def log_in_with_password(email: str, password: str) -> User:
     try:
         return _log_in(email, password)
     except (InvalidCredentials, AccountDisabled) as error:
-        note_refusal(error, "password")
+        # Anybody may send a wrong password; who has the right one of a suspended account is known.
+        note_refusal(error, "password", stored=isinstance(error, AccountDisabled))
         raise
 
 

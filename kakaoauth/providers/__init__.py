@@ -55,9 +55,23 @@ def find_provider(name: str) -> Provider | None:
     return _registry_of(current_app).configured.get(name)
 
 
+def is_name(word: str) -> bool:
+    """Whether a provider is called so, be it configured or not."""
+    return any(word == one.name for one in _known_here())
+
+
+def is_error_code(code: str) -> bool:
+    """Whether a provider's table of error codes has this one."""
+    return any(code in one.error_codes for one in _known_here())
+
+
 def all_providers() -> list[Provider]:
     """The configured ones, in the order of their buttons."""
     return list(_registry_of(current_app).configured.values())
+
+
+def _known_here() -> list[Provider | type[OAuthProvider]]:
+    return [*KNOWN, *all_providers()]
 
 
 def _registry_of(app: Flask) -> Registry:

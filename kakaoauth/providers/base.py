@@ -166,6 +166,10 @@ class Provider(Protocol):
     name: str
 
     @property
+    def error_codes(self) -> frozenset[str]:
+        """Its codes for errors that have a meaning here. Others are not counted by name: a visitor can make them up."""
+
+    @property
     def label(self) -> str:
         """What people call it, in the request's language."""
 

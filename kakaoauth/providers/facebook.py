@@ -49,6 +49,7 @@ class Facebook(OAuthProvider):
     leaves_fragment = True
     #: Facebook leaves it out at times; the shortest of its tokens live an hour or two.
     unsaid_seconds = 3600
+    error_codes = facebook_errors.CODES
     redirect_uri_codes = facebook_errors.REDIRECT_URI_CODES
     session_class = FacebookSession
 

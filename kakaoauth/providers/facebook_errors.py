@@ -88,6 +88,8 @@ DIALOG: Table = {
     ),
 }
 
+CODES = frozenset((*TOKEN, *APP, *DEBUG, *DIALOG, EXPIRED, *NOT_LINKED, *REDIRECT_URI_CODES))
+
 #: Larger numbers are no codes, and would be shown as one.
 _LARGEST = 10**7
 

@@ -65,6 +65,7 @@ class Kakao(OAuthProvider):
 
     name = "kakao"
     prompts = ("login", "select_account", "create")
+    error_codes = kakao_errors.CODES
     #: Not registered at all; not the one of the authorization request.
     redirect_uri_codes = frozenset(("KOE006", "KOE303", "KOE310"))
 

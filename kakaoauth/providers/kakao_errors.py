@@ -108,6 +108,9 @@ REASONS: Mapping[tuple[int, str], Fault] = {
     (-401, "ACCESS_TOKEN_EXPIRED"): person(CodeRefused, "the access token has expired: a refresh renews it"),
 }
 
+#: Of both hosts, as an error shows them.
+CODES = frozenset((*KOE, *map(str, KAPI)))
+
 #: OAuth error names, for answers without a number: the RFCs' and Kakao's own.
 OAUTH: Mapping[str, Fault] = {
     **faults.OAUTH,

@@ -102,6 +102,8 @@ class OAuthProvider:
     leaves_fragment = False
     #: Seconds an access token lives where the answer does not say.
     unsaid_seconds = 0
+    #: See Provider.
+    error_codes: frozenset[str] = frozenset()
     #: The provider's codes for a redirect_uri that does not fit.
     redirect_uri_codes: frozenset[str] = frozenset()
     session_class: type[OAuthSession] = OAuthSession

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
@@ -47,6 +47,7 @@ def upgrade():
             if_not_exists=True,
         )
         op.create_index("ix_failed_events_failed_at", "failed_events", ["failed_at"], if_not_exists=True)
+        op.create_index("ix_unlink_jobs_given_up_at", "unlink_jobs", ["given_up_at"], if_not_exists=True)
         create_index_of_erased()
 
 
@@ -65,6 +66,7 @@ def create_index_of_erased():
 
 def downgrade():
     op.drop_index("ix_users_erased", "users")
+    op.drop_index("ix_unlink_jobs_given_up_at", "unlink_jobs")
     op.drop_table("failed_events")
     for table, column in reversed(COLUMNS):
         op.drop_column(table, column)
