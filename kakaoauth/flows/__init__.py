@@ -1,6 +1,7 @@
 """The verbs: what people do to accounts. Each is all or nothing, and nothing else in the house commits."""
 
 from kakaoauth.flows.bearer import (
+    Bearer,
     TokenPair,
     begin_family,
     end_family,
@@ -17,10 +18,10 @@ from kakaoauth.flows.events import apply_event
 from kakaoauth.flows.export_users import ExportCut, export_users
 from kakaoauth.flows.import_users import Outcome, SomethingRefused, import_all, import_users, look_at_users
 from kakaoauth.flows.leave import delete_user, retry_unlinks, try_unlink, withdraw
-from kakaoauth.flows.linking import SessionOver, link, unlink, unlink_for
+from kakaoauth.flows.linking import SessionOver, confirm, link, require_unlinked, unlink, unlink_for
 from kakaoauth.flows.log_in import Entry, log_in
 from kakaoauth.flows.notes import forget_old_notes, note_logout, note_refusal
-from kakaoauth.flows.passwords import log_in_with_password, remove_password, set_password
+from kakaoauth.flows.passwords import confirm_password, log_in_with_password, remove_password, set_password
 from kakaoauth.flows.profile import change_profile
 from kakaoauth.flows.roles import LastSuperuser, change_user, create_superuser, demote, end_all_sessions, promote
 from kakaoauth.flows.seed import NotSeeded, seed
@@ -28,6 +29,7 @@ from kakaoauth.flows.tokens import Held, drop, end_at_provider, renew, reseal_al
 from kakaoauth.flows.transaction import forget_transaction, transaction
 
 __all__ = [
+    "Bearer",
     "Entry",
     "ExportCut",
     "Held",
@@ -42,6 +44,8 @@ __all__ = [
     "begin_family",
     "change_profile",
     "change_user",
+    "confirm",
+    "confirm_password",
     "create_superuser",
     "delete_user",
     "demote",
@@ -72,6 +76,7 @@ __all__ = [
     "refresh",
     "remove_password",
     "renew",
+    "require_unlinked",
     "reseal_all",
     "retry_unlinks",
     "rotate_signing_key",
