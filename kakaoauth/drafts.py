@@ -37,13 +37,13 @@ def keep() -> str:
 
 
 def drop() -> None:
-    """The form of this request is sent: nothing waits any more."""
+    """The form of this request is sent: it waits no longer, nor do those whose time is over."""
     target = _page()
-    if target in _drafts():
-        left = {page: draft for page, draft in _drafts().items() if page != target}
+    left = {page: draft for page, draft in _drafts().items() if page != target}
+    if left:
         session[KEY] = left
-        if not left:
-            del session[KEY]
+    else:
+        session.pop(KEY, None)
 
 
 def waits(target: str) -> bool:
