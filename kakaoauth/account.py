@@ -2,10 +2,11 @@
 
 from flask import Blueprint, abort, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from flask_login import current_user
 
 from kakaoauth import audit_search, audit_words, devices, flows, guards, providers, sessions
-from kakaoauth.errors import LastSuperuserStays
+from kakaoauth.errors import AlreadyLinked, LastSuperuserStays
 from kakaoauth.redirects import callback_address
 
 bp = Blueprint("account", __name__, url_prefix="/users/me")
@@ -84,14 +85,23 @@ def end_other_devices() -> ResponseReturnValue:
 
 
 @bp.post("/link/<provider>/")
+@guards.guarded(guards.fresh_login)
 def link(provider: str) -> ResponseReturnValue:
     """Begin to link: by POST, and bound to this person, so that nobody else's account can end up linked to theirs.
 
     The provider asks which account: in a shared browser somebody else may be logged in there.
+
+    :raise 404: no such provider. :raises AlreadyLinked: the account has an identity of it.
     """
     chosen = providers.find_provider(provider)
     if chosen is None:
         abort(404)
+    try:
+        flows.require_unlinked(current_user._get_current_object(), chosen.name)
+    except AlreadyLinked as error:
+        error.provider = chosen.name
+        error.actions.append((gettext("My page"), url_for("account.show")))
+        raise
     address = chosen.begin(
         callback_address(chosen.name),
         url_for("account.show"),
@@ -102,6 +112,7 @@ def link(provider: str) -> ResponseReturnValue:
 
 
 @bp.post("/unlink/<int:identity_id>/")
+@guards.guarded(guards.fresh_login)
 def unlink(identity_id: int) -> ResponseReturnValue:
     """Take a way in away. Ends every other session, for somebody may have come by it.
 
@@ -127,6 +138,7 @@ def withdraw_page() -> ResponseReturnValue:
 
 
 @bp.post("/withdraw/")
+@guards.guarded(guards.fresh_login)
 def withdraw() -> ResponseReturnValue:
     """Erase the account here, now; then tell the provider, or leave that to the outbox.
 

@@ -16,6 +16,7 @@ _ = lazy_gettext
 ACTIONS: Mapping[str, Any] = {
     "login": _("Login"),
     "logout": _("Logout"),
+    "confirmed": _("Confirmed who they are"),
     "sessions ended": _("Logged out everywhere"),
     "device ended": _("Device logged out"),
     "token family ended": _("App logged out"),
@@ -43,6 +44,7 @@ ACTIONS: Mapping[str, Any] = {
 }
 #: As their owner reads them, where that is more than the above.
 OWN: Mapping[str, Any] = {
+    "confirmed": _("Confirmed with %(provider)s that it is you"),
     "logout": _("Logged out"),
     "token family ended": _("An app was logged out"),
     "refresh token reused": _("An app's login was used twice and ended"),

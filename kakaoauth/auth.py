@@ -10,16 +10,25 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from kakaoauth import arrivals, counters, deletions, guards, providers, rate_limits, sessions, token_cookies
+from kakaoauth import (
+    alarms,
+    arrivals,
+    counters,
+    deletions,
+    guards,
+    providers,
+    rate_limits,
+    sessions,
+    token_cookies,
+    ways_on,
+)
 from kakaoauth.arrivals import Arrival
 from kakaoauth.claims import Claim
 from kakaoauth.error_pages import as_told
 from kakaoauth.errors import (
     AppError,
     CookieLost,
-    EmailInUse,
-    EmailRequired,
-    LinkEnded,
+    EmailNotConfigured,
     LoginExpired,
     MalformedCallback,
     UnknownState,
@@ -67,12 +76,13 @@ def index() -> ResponseReturnValue:
 def login(provider: str) -> ResponseReturnValue:
     """Begin a login. By GET on purpose: logging a consenting person in to their own account harms nobody."""
     chosen = _provider(provider)
-    prompt = _only("prompt")
+    prompt, consent = _only("prompt"), CONSENTS.get(_only("consent") or "", ())
+    _require_askable(chosen, consent)
     address = chosen.begin(
         callback_address(chosen.name),
         safe_next(_only("next")),
         prompt=prompt if prompt in chosen.prompts else None,
-        consent=CONSENTS.get(_only("consent") or "", ()),
+        consent=consent,
         mode="jwt" if _only("mode") == "jwt" else "",
     )
     counters.count("login_begun", chosen.name)
@@ -93,8 +103,8 @@ def callback(provider: str) -> ResponseReturnValue:
         arrival = _finish(chosen, pending, answer) if pending else _repeated(answer)
     except AppError as error:
         error.provider = chosen.name
-        record_refusal(error, chosen.name, pending=pending)
-        _offer_ways_on(error, chosen, pending)
+        record_refusal(error, chosen.name, pending=pending, action=arrivals.action_of(pending))
+        ways_on.offer(error, chosen, pending)
         raise
     # A page of ours removes a fragment by itself (clean-address.js); a front end has to be spared it.
     spared = chosen.leaves_fragment and not arrival.next.startswith("/")
@@ -161,6 +171,17 @@ def _provider(name: str) -> Provider:
     return found
 
 
+def _require_askable(provider: Provider, consent: tuple[str, ...]) -> None:
+    """:raises EmailNotConfigured: the provider would show an error page of its own, from which nobody comes back."""
+    if consent and not provider.can_ask_for(consent):
+        alarms.email_is_not_configured(provider.name)
+        error = EmailNotConfigured("the provider's console has no such consent item")
+        error.provider = provider.name
+        if current_user.is_authenticated:
+            error.actions.append((gettext("My page"), url_for("account.show")))
+        raise error
+
+
 def _only(name: str) -> str | None:
     """A parameter that is given exactly once."""
     values = request.args.getlist(name)
@@ -203,9 +224,9 @@ def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> Arriva
     if answer.error:
         _use_up(provider, pending, answer)
         raise provider.refusal(answer.error, answer.description)
-    if arrivals.is_foreign_link(pending):
+    if arrivals.is_foreign(pending):
         _use_up(provider, pending, answer)
-        raise LinkEnded("whoever began to link is not in any more")
+        raise arrivals.ended(pending, "whoever began it is not in any more")
     claim = Claim(answer.state, answer.code)
     sid = claim.take()
     if sid is None:
@@ -224,7 +245,7 @@ def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> Arriva
 def _use_up(provider: Provider, pending: PendingLogin, answer: Answer) -> None:
     """A login has come back: once, however often its callback is sent."""
     provider.forget_pending(answer.state)
-    if not pending.link_to:
+    if pending.is_login:
         counters.count("login_returned", provider.name)
 
 
@@ -271,24 +292,3 @@ def _account_logout(provider: Provider) -> str:
     # Without the note the way back ends on a page that does not know them; that they are out there as well counts more.
     sessions.leave_note("_logout_state", state)
     return address
-
-
-def _offer_ways_on(error: AppError, provider: Provider, pending: PendingLogin | None) -> None:
-    """The buttons on the page: ask for what is missing, log in where the account is, or simply again."""
-    # Whoever is in was linking, or reloads the page of a link: a login would bring them to another account.
-    if pending.link_to if pending else current_user.is_authenticated:
-        error.actions.append((gettext("My page"), url_for("account.show")))
-        return
-
-    def again(name: str, **more: Any) -> str:
-        target, mode = (pending.next, pending.mode or None) if pending else (None, None)
-        return url_for("auth.login", provider=name, next=target, mode=mode, **more)
-
-    if isinstance(error, EmailRequired) and error.consent:
-        error.actions.append((gettext("Share my e-mail address"), again(provider.name, consent=error.consent[0])))
-    elif isinstance(error, EmailInUse) and (other := providers.find_provider(error.other)) and other != provider:
-        error.actions.append((gettext("Log in with %(provider)s", provider=other.label), again(other.name)))
-    elif error.can_retry:
-        error.actions.append((gettext("Try again"), again(provider.name)))
-    if isinstance(error, EmailRequired | EmailInUse) and "select_account" in provider.prompts:
-        error.actions.append((gettext("Use another account"), again(provider.name, prompt="select_account")))

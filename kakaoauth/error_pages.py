@@ -15,6 +15,7 @@ from kakaoauth.errors import (
     AppError,
     DatabaseUnavailable,
     ForgedForm,
+    FreshLoginRequired,
     InvalidAccessToken,
     InvalidRequest,
     NotFound,
@@ -119,6 +120,8 @@ def _as_problem(error: AppError, reference: str) -> Response:
     response.content_type = "application/problem+json"
     if isinstance(error, InvalidAccessToken):
         why = f', error="{error.token_error}"' if error.token_error else ""
+        if isinstance(error, FreshLoginRequired):  # RFC 9470, section 3
+            why += f", max_age={error.max_age}"
         response.headers["WWW-Authenticate"] = f'Bearer realm="api"{why}'
     return response
 

@@ -5,6 +5,7 @@
     │   ├── MalformedCallback   400  doubled, oversized or contradictory parameters
     │   ├── UnknownState        400  a login this browser did not begin, or began elsewhere
     │   ├── LinkEnded           400  whoever began to link a provider is not logged in any more
+    │   ├── ConfirmationEnded   400  the same, of whoever began to confirm who they are
     │   ├── CookieLost          400  the browser came back without its cookie
     │   ├── LoginExpired        400  the login took longer than ten minutes
     │   ├── CodeRefused         400  the provider no longer knows the authorization code
@@ -15,6 +16,7 @@
     │   ├── MissingToken        401  there is none
     │   ├── ExpiredToken        401  genuine, and over
     │   ├── ForeignAccessToken  401  a provider's token that was made for another app
+    │   ├── FreshLoginRequired  401  genuine, and of a login too old for this call
     │   └── InvalidCredentials  401  unknown e-mail or wrong password: nobody is told which
     ├── LoginCancelled          200  a person who changed their mind
     ├── InteractionRequired     403  the provider wants to show a page first
@@ -24,6 +26,10 @@
     ├── EmailInUse              409  with the provider that account uses
     │   └── NotClaimable        409  no identity opens that account, and it waits for nobody
     ├── IdentityInUse           409  another account logs in with it; whose is nobody's business
+    ├── AlreadyLinked           409  the account has another identity of this provider
+    ├── EmailNotConfigured      409  the site's app at the provider has no e-mail to ask for
+    ├── OtherAccount            403  who was to confirm who they are came back as somebody else
+    ├── LoginNotRepeated        403  the provider let them come back without a new login
     ├── LastWayIn               409  without this identity its owner could not log in any more
     │   └── TheirLastWayIn      409  the same, told to whoever looks after the account
     ├── RateLimited             429  with Retry-After
@@ -176,6 +182,16 @@ class LinkEnded(InvalidRequest):
     level = logging.WARNING
 
 
+class ConfirmationEnded(InvalidRequest):
+    code = "CONFIRMATION_ENDED"
+    title = _("This confirmation was not finished")
+    message = _(
+        "Since it was begun you have logged out, or somebody else has logged in. Nothing was changed. "
+        "Please log in and begin again on your page."
+    )
+    level = logging.WARNING
+
+
 class CookieLost(InvalidRequest):
     code = "COOKIE_LOST"
     title = _("Your browser came back without its cookie")
@@ -255,6 +271,22 @@ class ForeignAccessToken(InvalidAccessToken):
     level = logging.WARNING
 
 
+class FreshLoginRequired(InvalidAccessToken):
+    """A refresh makes no login younger (RFC 9470). `max_age` in seconds: how old it may be."""
+
+    code = "FRESH_LOGIN_REQUIRED"
+    title = _("This needs a new login")
+    message = _("For your safety, please log in again and repeat it within 5 minutes.")
+    token_error = "insufficient_user_authentication"  # noqa: S105
+
+    def __init__(self, max_age: int) -> None:
+        super().__init__("the login is too old for this")
+        self.max_age = max_age
+
+    def arguments(self) -> dict[str, Any]:
+        return {"max_age": self.max_age}
+
+
 class InvalidCredentials(InvalidAccessToken):
     code = "INVALID_CREDENTIALS"
     title = _("E-mail address or password is wrong")
@@ -303,7 +335,11 @@ class EmailRequired(AppError):
     code = "EMAIL_REQUIRED"
     title = _("We need your e-mail address")
     CASES: ClassVar = {
-        "not_configured": _("This site needs your e-mail address, but %(provider)s was not asked for it."),
+        "not_configured": _(
+            "This site needs your e-mail address, but it is not set up at %(provider)s to ask for it. "
+            "That is not your fault: the people who run this site have been told."
+        ),
+        "not_said": _("%(provider)s did not send your e-mail address. This site cannot make an account without it."),
         "not_agreed": _("You did not share your e-mail address. This site cannot make an account without it."),
         "absent": _("Your %(account)s has no e-mail address. Please add one in your %(account)s and try again."),
         "unverified": _(
@@ -378,6 +414,49 @@ class IdentityInUse(AppError):
     title = _("This login is already in use")
     message = _("Another account here logs in with it, so it cannot be linked to yours. Nothing was changed.")
     can_retry = False
+
+
+class AlreadyLinked(AppError):
+    status = 409
+    code = "ALREADY_LINKED"
+    title = _("%(provider)s is already linked to your account")
+    message = _(
+        "An account has one login from each provider. To use another %(account)s, unlink the present one first. "
+        "Nothing was changed."
+    )
+    can_retry = False
+
+
+class EmailNotConfigured(AppError):
+    status = 409
+    code = "EMAIL_NOT_CONFIGURED"
+    title = _("This site cannot ask for your e-mail address yet")
+    message = _(
+        "It is not set up for that at %(provider)s. That is not your fault, and you can go on without it. "
+        "The people who run this site have been told."
+    )
+    can_retry = False
+
+
+class OtherAccount(AppError):
+    status = 403
+    code = "OTHER_ACCOUNT"
+    title = _("That was another account")
+    message = _(
+        "You are still logged in here, and nothing was changed. "
+        "To confirm that it is you, please use a login that is linked to this account."
+    )
+    level = logging.WARNING
+
+
+class LoginNotRepeated(AppError):
+    status = 403
+    code = "LOGIN_NOT_REPEATED"
+    title = _("%(provider)s did not ask you to log in again")
+    message = _(
+        "So we cannot be sure that it is you, and nothing was changed. The browsers inside some apps skip that step: "
+        "please open this site in your usual browser (Chrome, Safari, Samsung Internet) and try again there."
+    )
 
 
 class LastWayIn(AppError):

@@ -13,10 +13,11 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import flows, health, sessions, token_cookies
+from kakaoauth import drafts, flows, health, sessions, token_cookies
 from kakaoauth.config import is_loopback
-from kakaoauth.errors import Forbidden, ForgedForm, MissingToken, NotFound
+from kakaoauth.errors import Forbidden, ForgedForm, FreshLoginRequired, MissingToken, NotFound
 from kakaoauth.extensions import REDIS_ERRORS, csrf
+from kakaoauth.models import now
 
 P = ParamSpec("P")
 Guard = Callable[[], ResponseReturnValue | None]
@@ -70,6 +71,18 @@ def leaver_by_cookie() -> ResponseReturnValue | None:
         return None
 
 
+def fresh_login() -> ResponseReturnValue | None:
+    """Whoever changes something has proved within 5 minutes who they are; others are asked to, and come back to the
+    page they were on with what they had typed. Goes behind `form`: it keeps what was typed."""
+    refusal = login()
+    if refusal is not None or request.method in SAFE_METHODS:
+        return refusal
+    if sessions.is_fresh():
+        drafts.drop()
+        return None
+    return redirect(url_for("confirm.show", next=drafts.keep()))
+
+
 def staff() -> ResponseReturnValue | None:
     refusal = login()
     if refusal is None and not current_user.is_staff:
@@ -85,7 +98,8 @@ def superuser() -> ResponseReturnValue | None:
 
 
 def bearer() -> None:
-    """The API: an access token, in the Authorization header or in its cookie. Sets `g.bearer`, the person.
+    """The API: an access token, in the Authorization header or in its cookie. Sets `g.bearer`, the
+    person, and `g.bearer_since`, when they logged in.
 
     A token in the address is not looked at: addresses end in histories and logs (RFC 6750, section 2.3).
 
@@ -101,7 +115,17 @@ def bearer() -> None:
         token = token_cookies.find_access_token() or ""
     if not token:
         raise MissingToken("no access token")
-    g.bearer = flows.find_bearer(token)
+    g.bearer, g.bearer_since = flows.find_bearer(token)
+
+
+def bearer_fresh() -> None:
+    """As `fresh_login`. The age counts from the login that the token belongs to, however often it was refreshed.
+
+    :raises FreshLoginRequired:
+    """
+    age = (now() - g.bearer_since).total_seconds()
+    if not -sessions.LEEWAY <= age <= sessions.FRESH_SECONDS:
+        raise FreshLoginRequired(sessions.FRESH_SECONDS)
 
 
 def bearer_staff() -> None:

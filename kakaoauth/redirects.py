@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 #: Doors that have no page to return to: their addresses begin or end something, or are not for people.
-NOT_PAGES = ("auth", "local", "api", "webhooks", "ops", "static")
+NOT_PAGES = ("auth", "local", "confirm", "api", "webhooks", "ops", "static")
 
 #: More than any page of ours needs, less than a header may hold.
 MAX_LENGTH = 2000

@@ -33,12 +33,13 @@ from kakaoauth.providers.pending import REMEMBERED
 ABOUT_SOMEBODY = (AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, UnderAge)
 
 
-def record_refusal(error: AppError, provider: str, *, pending: PendingLogin | None = None) -> None:
+def record_refusal(
+    error: AppError, provider: str, *, pending: PendingLogin | None = None, action: str = "login"
+) -> None:
     """Count and log that a login, or a link, was refused, and write a row if there is one to write.
 
     :param pending: the login that came back; None for a callback that belongs to none, and for the API.
     """
-    action = "linked" if pending and pending.link_to else "login"
     stored = _is_first(pending) if pending else isinstance(error, ABOUT_SOMEBODY)
     if pending and stored and isinstance(error, CodeRefused):
         with suppress(RateLimited, SessionsUnavailable):  # those that come next are refused

@@ -8,7 +8,7 @@ from typing import Any
 
 #: What is read without asking of which kind it is.
 TEXTS = ("_user_id", "_agent", "_address")
-TIMES = ("_begun", "_seen")
+TIMES = ("_begun", "_seen", "_confirmed")
 #: Of this century and a little more: a time that no clock of ours has written is no time.
 LAST_TIME = 5e9
 

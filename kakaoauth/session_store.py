@@ -6,6 +6,8 @@ cookie, so a copy of Redis opens no session, and nothing in it is ever executed.
     _user_id        who (User.get_id: id and session version)          Flask-Login
     _fresh, _id     Flask-Login's own marks
     _begun, _seen   unix seconds of the login and of the last request, the latter exact to a minute
+    _confirmed      unix seconds of the last proof of who it is: the login, or a confirmation since   sessions
+    _draft          forms that wait for one: page -> what was typed         drafts
     _staff          true while staff's shorter limits hold
     _agent          what browser that request came from, and
     _address        from which network: both shortened                visitors

@@ -24,6 +24,11 @@ log = logging.getLogger("kakaoauth.sessions")
 
 #: How many finished logins a browser may come back to with its back button.
 DONE = 10
+#: Seconds since the last proof of who it is in which a session may do what cannot be undone, or what opens the account
+#: to somebody else: docs/security.md.
+FRESH_SECONDS = 300
+#: Seconds that a clock may be wrong.
+LEEWAY = 60
 
 
 def init_app(app: Flask) -> None:
@@ -86,7 +91,8 @@ def begin(user: User, *, sid: str | None = None, token_id: int | None = None) ->
     """
     before, store = leaving(), current_store()
     sid = sid or store.new_id()
-    _enter(user, round(time.time(), 1), token_id, sid)
+    moment = round(time.time(), 1)
+    _enter(user, sid, begun=moment, confirmed=moment, token_id=token_id)
     store.create(current_session(), sid)
     flows.remember_ended(before)
 
@@ -99,16 +105,38 @@ def renew(session_user_id: str, *, sid: str | None = None) -> bool:
 
     :param session_user_id: what `User.get_id` must give. :param sid: as for `begin`.
     """
+    return _renew(session_user_id, sid, confirmed_at())
+
+
+def confirm(session_user_id: str, *, sid: str | None = None) -> bool:
+    """As `renew`, for a person who has just proved again who they are. The session ends no later for it."""
+    return _renew(session_user_id, sid, round(time.time(), 1))
+
+
+def _renew(session_user_id: str, sid: str | None, confirmed: float) -> bool:
     before, store = leaving(), current_store()
     user = find_session_user(session_user_id, before.name)
     if user is not None:
         sid = sid or store.new_id()
-        _enter(user, session.get("_begun", 0), token_id(), sid)
+        drafts = session.get("_draft")
+        _enter(user, sid, begun=session.get("_begun", 0), confirmed=confirmed, token_id=token_id())
+        if drafts:
+            session["_draft"] = drafts
         if store.create(current_session(), sid):
             flows.remember_ended(before)
             return True
     end()
     return False
+
+
+def confirmed_at() -> float:
+    """When the person last proved who they are, in unix seconds. A session of an older version knows its login only."""
+    return float(session.get("_confirmed", session.get("_begun", 0)))
+
+
+def is_fresh() -> bool:
+    """Whether that was a moment ago. A time from the future, which a clock has written that was wrong, was not."""
+    return -LEEWAY <= time.time() - confirmed_at() <= FRESH_SECONDS
 
 
 def is_stored() -> bool:
@@ -117,7 +145,7 @@ def is_stored() -> bool:
     return sid is not None and current_store().get(sid) is not None and not ended_sessions.among([name_of(sid)])
 
 
-def _enter(user: User, begun: float, token_id: int | None, sid: str) -> None:
+def _enter(user: User, sid: str, *, begun: float, confirmed: float, token_id: int | None) -> None:
     kept = {key: session[key] for key in session if key.startswith(("_state_", "_done", "_landed"))}
     session.clear()
     if not login_user(user):
@@ -125,7 +153,7 @@ def _enter(user: User, begun: float, token_id: int | None, sid: str) -> None:
     session.update(kept)
     if token_id is not None:
         session["_token"] = token_id
-    session.update(_begun=begun, **marks())
+    session.update(_begun=begun, _confirmed=confirmed, **marks())
     _mark_role(user)
     session["csrf_token"] = _csrf_secret(sid)
     g.pop("csrf_token", None)  # what Flask-WTF has made of the old one

@@ -12,6 +12,7 @@ from kakaoauth import (
     claims,
     cli,
     config,
+    confirm,
     cors,
     desk,
     edge,
@@ -67,6 +68,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(auth.bp)
     app.register_blueprint(local_login.bp)
     app.register_blueprint(account.bp)
+    app.register_blueprint(confirm.bp)
     app.register_blueprint(users.bp)
     app.register_blueprint(desk.bp)
     app.register_blueprint(user_actions.bp)

@@ -165,15 +165,17 @@ def is_good(family: TokenFamily) -> bool:
     return user.is_active and user.session_version == family.session_version and family.ends_at > now()
 
 
-def find_bearer(user_id: int, family_id: int) -> User | None:
-    """The user of an access token, if the token's family and the account are good: one statement for each request."""
-    query = select(User).join(
+def find_bearer(user_id: int, family_id: int) -> tuple[User, datetime] | None:
+    """The user of an access token and when its family began, if family and account are good: one statement for each
+    request."""
+    query = select(User, TokenFamily.created_at).join(
         TokenFamily,
         and_(TokenFamily.user_id == User.id, TokenFamily.session_version == User.session_version),
     )
-    return db.session.scalar(
+    row = db.session.execute(
         query.where(User.id == user_id, User.is_active, TokenFamily.id == family_id, TokenFamily.ends_at > now())
-    )
+    ).one_or_none()
+    return (row[0], row[1]) if row else None
 
 
 def open_of(user: User, *, lingering: int, longest: int, number: int) -> Sequence[TokenFamily]:

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from kakaoauth import devices, flows, guards, sessions
+from kakaoauth import devices, drafts, flows, guards, sessions
 from kakaoauth.decisions import DECISIONS, UNLINK, Decision
 from kakaoauth.errors import AppError, LastSuperuserStays, NotFound, TheirLastWayIn
 from kakaoauth.models import Identity, User, find_user
@@ -20,6 +20,7 @@ from kakaoauth.providers.text import clean_text
 bp = Blueprint("user_actions", __name__, url_prefix="/users/<int:user_id>")
 bp.before_request(guards.superuser)
 bp.before_request(guards.form)
+bp.before_request(guards.fresh_login)
 
 #: Characters of a reason: less says nothing, more the trail does not keep.
 SHORTEST, LONGEST = 3, 200
@@ -124,13 +125,15 @@ def _read_form(case: Case, chosen: Decision) -> tuple[str, str]:
 def _ask(case: Case, chosen: Decision, *, identity: Identity | None = None, wrong: str = "") -> ResponseReturnValue:
     if not chosen.is_open(case.user):
         return _is_so_already(case)
+    typed = request.form if request.method == "POST" else drafts.typed()
     page = render_template(
         "users/decide.html",
         case=case,
         chosen=chosen,
         identity=identity,
         wrong=wrong,
-        reason=request.form.get("reason", "")[: LONGEST + 1],
+        reason=typed.get("reason", "")[: LONGEST + 1],
+        number=typed.get("number", "")[:20],
         lengths=(SHORTEST, LONGEST),
     )
     return page, 400 if wrong else 200

@@ -1,6 +1,7 @@
 """What the tests speak in: a Kakao of our own making, and what a browser does in a login."""
 
 import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -10,11 +11,12 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from kakaoauth import flows
+from kakaoauth import flows, providers
 from kakaoauth.extensions import db
 from kakaoauth.flows import TokenPair
 from kakaoauth.models import User
-from kakaoauth.providers.base import Profile
+from kakaoauth.providers.base import PendingLogin, Profile
+from kakaoauth.providers.kakao import Kakao
 
 KAUTH = "https://kauth.kakao.com"
 KAPI = "https://kapi.kakao.com"
@@ -107,6 +109,21 @@ def person(subject: Any, **account: Any) -> dict[str, Any]:
     return {"id": subject, "kakao_account": {k: v for k, v in kakao_account.items() if v is not None}}
 
 
+class Second(Kakao):
+    """A second provider, which answers as Kakao does and knows the same people."""
+
+    name = "second"
+
+    def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
+        return replace(super().fetch_profile(pending, code), provider=self.name)
+
+
+def add_second(app: Flask) -> Flask:
+    app.config.update(SECOND_CLIENT_ID=CLIENT_ID, SECOND_CLIENT_SECRET=CLIENT_SECRET)
+    providers.add(app, Second)
+    return app
+
+
 def begin_login(client: FlaskClient, **query: str) -> dict[str, str]:
     """Press the button; return the authorization request's parameters."""
     response = client.get("/kakao/login/", query_string=query)
@@ -116,6 +133,21 @@ def begin_login(client: FlaskClient, **query: str) -> dict[str, str]:
 
 def come_back(client: FlaskClient, state: str, code: str = "canary-code", **query: str) -> Any:
     return client.get("/kakao/login/callback/", query_string={"state": state, "code": code, **query})
+
+
+def press_confirm(client: FlaskClient, target: str = "/users/me/", provider: str = "kakao") -> dict[str, str]:
+    """Press the button that proves who it is; the authorization request's parameters."""
+    form = {"csrf_token": csrf_token(client), "next": target}
+    answer = client.post(f"/users/me/confirm/{provider}/", data=form)
+    assert answer.status_code == 302, answer.text
+    return {name: values[0] for name, values in parse_qs(urlsplit(answer.location).query).items()}
+
+
+def confirm(client: FlaskClient, kakao: FakeKakao, target: str = "/users/me/") -> Any:
+    """Prove who it is, as the person whom Kakao knows by then."""
+    sent = press_confirm(client, target)
+    kakao.nonce = sent["nonce"]
+    return come_back(client, sent["state"])
 
 
 def log_in(client: FlaskClient, kakao: FakeKakao, **query: str) -> Any:

@@ -1,12 +1,15 @@
 """Who may open what: every endpoint for every persona. An address without a line here is a red test."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from support import PERSONAS, FakeKakao
+from support import PERSONAS, FakeKakao, api_client, csrf_token, tokens_of
 
+from kakaoauth import flows
 from kakaoauth.api import docs
 
 ALL_200 = (200, 200, 200, 200, 200)
@@ -29,6 +32,9 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/users/me/unlink/1/"): (302, 400, 400, 400, 302),
     ("GET", "/users/me/withdraw/"): (302, 200, 200, 200, 302),
     ("POST", "/users/me/withdraw/"): (302, 400, 400, 400, 302),
+    ("GET", "/users/me/confirm/"): (302, 302, 302, 302, 302),  # fresh ones go on to their page
+    ("POST", "/users/me/confirm/kakao/"): (302, 400, 400, 400, 302),
+    ("POST", "/users/me/confirm/password/"): (302, 400, 400, 400, 302),
     ("GET", "/webhooks/kakao/unlink/"): (401, 401, 401, 401, 401),
     ("POST", "/webhooks/kakao/unlink/"): (401, 401, 401, 401, 401),
     ("POST", "/webhooks/kakao/account-status/"): (400, 400, 400, 400, 400),
@@ -77,6 +83,67 @@ BEARER: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
 }
 #: A session opens nothing there.
 MATRIX |= dict.fromkeys(BEARER, (401, 401, 401, 401, 401))
+
+
+#: What a superuser whose login is older than 5 minutes is asked to confirm first: it cannot be undone, or opens the
+#: account to somebody else.
+FRESH = {
+    ("POST", "/users/me/link/kakao/"),
+    ("POST", "/users/me/unlink/1/"),
+    ("POST", "/users/me/withdraw/"),
+    ("POST", "/users/1/suspend/"),
+    ("POST", "/users/1/unlink/1/"),
+    ("PATCH", "/api/users/1/"),
+    ("DELETE", "/api/users/1/"),
+    ("DELETE", "/api/users/me/"),
+}
+#: What else changes something and wants none: getting in, getting out, oneself's own names, and what proves itself.
+NOT_FRESH = {
+    ("POST", "/login/"),
+    ("POST", "/kakao/logout/"),
+    ("POST", "/users/me/logout-everywhere/"),
+    ("POST", "/users/me/devices/x/end/"),
+    ("POST", "/users/me/devices/end-others/"),
+    ("POST", "/users/me/confirm/kakao/"),
+    ("POST", "/users/me/confirm/password/"),
+    ("POST", "/users/export.csv"),
+    ("POST", "/webhooks/kakao/unlink/"),
+    ("POST", "/webhooks/kakao/account-status/"),
+    ("POST", "/webhooks/facebook/deauthorize/"),
+    ("POST", "/webhooks/facebook/data-deletion/"),
+    ("POST", "/api/auth/kakao/"),
+    ("POST", "/api/token/"),
+    ("POST", "/api/token/refresh/"),
+    ("POST", "/api/token/verify/"),
+    ("POST", "/api/token/revoke/"),
+    ("PATCH", "/api/users/me/"),
+    ("POST", "/api/users/me/logout-everywhere/"),
+}
+
+
+def test_everything_that_changes_something_says_whether_it_wants_a_fresh_login() -> None:
+    changing = {key for key in MATRIX if key[0] != "GET"}
+    assert changing == FRESH | NOT_FRESH, "add the line to FRESH or NOT_FRESH in tests/test_access_matrix.py"
+
+
+def test_stale_login_is_asked_to_confirm_where_it_is_written(
+    app: Flask, client_as: Callable[[str], FlaskClient], people: dict[str, int]
+) -> None:
+    with time_machine.travel(datetime.now(UTC), tick=False) as clock:
+        client, pair = client_as("hana"), tokens_of(app, people["hana"])
+        token = csrf_token(client)
+        clock.shift(301)
+        with app.app_context():
+            tool = api_client(app, flows.refresh(pair.refresh_token).access_token)
+        asked = set()
+        for method, path in FRESH:
+            if path.startswith("/api/"):
+                answer = tool.open(path, method=method, json={})
+                if answer.status_code == 401 and answer.get_json(force=True)["code"] == "FRESH_LOGIN_REQUIRED":
+                    asked.add((method, path))
+            elif client.open(path, method=method, data={"csrf_token": token}).location.startswith("/users/me/confirm/"):
+                asked.add((method, path))
+        assert asked == FRESH
 
 
 @pytest.mark.parametrize("persona", PERSONAS)

@@ -430,7 +430,7 @@ def test_id_token_without_an_email_needs_one(app: Flask, kakao: Kakao) -> None:
         (
             {"email": None, "email_needs_agreement": None, "is_email_valid": None, "is_email_verified": None},
             "not_configured",
-            ["account_email"],
+            [],
         ),
         ({"email": None, "is_email_valid": None, "is_email_verified": None}, "absent", []),
         ({"is_email_verified": False}, "unverified", []),

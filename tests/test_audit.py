@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, inspect
 from support import (
     FakeKakao,
+    add_second,
     api_client,
     begin_login,
     come_back,
@@ -181,21 +182,22 @@ def test_linking_and_unlinking_are_one_row_each(
     app: Flask, client_as: ClientAs, kakao: FakeKakao, people: People, written: Written
 ) -> None:
     minji, client = people["minji"], client_as("minji")
+    with add_second(app).app_context():
+        db.session.add(Identity(provider="second", subject="1001", user_id=people["sora"]))
+        db.session.commit()
     written()
 
     def link(subject: int) -> Any:
-        state = press(client, "/users/me/link/kakao/").location.split("state=", 1)[1].split("&", 1)[0]
+        state = press(client, "/users/me/link/second/").location.split("state=", 1)[1].split("&", 1)[0]
         kakao.me = person(subject)
-        return come_back(client, state)
+        return client.get("/second/login/callback/", query_string={"state": state, "code": "canary-code"})
 
-    assert link(1000).status_code == 302
-    assert written() == [], "it was linked already"
-    assert link(7777).status_code == 302
-    row = only(written())
-    assert (*told(row), row.provider) == ("linked", "done", minji, minji, "kakao")
     assert link(1001).status_code == 409
     row = only(written())
     assert (*told(row), row.reason) == ("linked", "refused", None, minji, "IDENTITY_IN_USE")
+    assert link(7777).status_code == 302
+    row = only(written())
+    assert (*told(row), row.provider) == ("linked", "done", minji, minji, "second")
     with app.app_context():
         second = db.session.scalar(db.select(Identity.id).where(Identity.subject == "7777"))
     press(client, f"/users/me/unlink/{second}/")

@@ -373,8 +373,8 @@ def test_operator_faults_alarm_with_a_reference(client: FlaskClient, kakao: Fake
         ),
         (
             {"email_needs_agreement": None, "email": None, "is_email_valid": None, "is_email_verified": None},
-            "카카오에 이메일을 요청하지",
-            True,
+            "운영자에게 알렸어요",
+            False,
         ),
         ({"email": None, "is_email_valid": None, "is_email_verified": None}, "이메일이 없어요", False),
         ({"is_email_verified": False}, "인증되지", False),

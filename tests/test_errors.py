@@ -18,6 +18,7 @@ from kakaoauth.errors import (
     EmailInUse,
     EmailRequired,
     Forbidden,
+    FreshLoginRequired,
     InvalidFields,
     Misconfigured,
     ProviderBusy,
@@ -47,6 +48,8 @@ def sample(kind: type[AppError]) -> AppError:
         return InvalidFields({"limit": "must be a number"})
     if kind is RateLimited:
         return RateLimited(90)
+    if kind is FreshLoginRequired:
+        return FreshLoginRequired(300)
     return kind("what happened", provider_code="KOE320")
 
 

@@ -177,7 +177,7 @@ def test_required_email_that_is_missing_stores_nothing(app: Flask, state: EmailS
         with pytest.raises(EmailRequired) as refused:
             enter(email_state=state, nickname="민지")
         assert refused.value.case == state.value
-        asks = state in (EmailState.NOT_AGREED, EmailState.NOT_CONFIGURED)
+        asks = state in (EmailState.NOT_AGREED, EmailState.NOT_SAID)
         assert refused.value.consent == (("account_email",) if asks else ())
         assert (count(), count(Identity)) == (0, 0)
 

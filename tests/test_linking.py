@@ -17,9 +17,10 @@ from flask.testing import FlaskClient
 from redis import Redis
 from support import (
     FakeKakao,
+    add_second,
     api_client,
     begin_login,
-    come_back,
+    confirm,
     csrf_token,
     log_in,
     person,
@@ -37,14 +38,16 @@ from kakaoauth.models import Identity, User, find_user
 from kakaoauth.providers.base import AccountEvent, Profile
 from kakaoauth.vault import ProviderToken
 
-#: Kakao accounts: minji's two, and sora's.
+#: What the providers call minji, whom the second one knows by another number, and sora.
 MINJI, ALSO_MINJI, SORA = 3902187744, 3902187745, 4000000001
 FACEBOOK_ID = "24500000000000001"
 
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Flask:
-    return make_app(FACEBOOK_CLIENT_ID="1234567890", FACEBOOK_CLIENT_SECRET="5a9db0fb5a9db0fb5a9db0fb5a9db0fc")
+    return add_second(
+        make_app(FACEBOOK_CLIENT_ID="1234567890", FACEBOOK_CLIENT_SECRET="5a9db0fb5a9db0fb5a9db0fb5a9db0fc")
+    )
 
 
 @pytest.fixture
@@ -69,23 +72,37 @@ def minji(app: Flask, kakao: FakeKakao) -> FlaskClient:
     return enter(app, kakao, MINJI)
 
 
-def enter(app: Flask, kakao: FakeKakao, subject: int, **account: Any) -> FlaskClient:
-    """A browser in which the owner of that Kakao account has just logged in."""
+def enter(app: Flask, kakao: FakeKakao, subject: int, provider: str = "kakao", **account: Any) -> FlaskClient:
+    """A browser in which the owner of that account has just logged in."""
     kakao.me = person(subject, **account)
     browser = app.test_client()
-    assert log_in(browser, kakao).status_code == 302
+    begun = browser.get(f"/{provider}/login/")
+    state = parse_qs(urlsplit(begun.location).query)["state"][0]
+    BEGUN[state] = provider
+    assert come_back(browser, state).status_code == 302
     return browser
 
 
-def press_link(client: FlaskClient, provider: str = "kakao") -> dict[str, str]:
+#: At which provider the logins and links with these states were begun.
+BEGUN: dict[str, str] = {}
+
+
+def press_link(client: FlaskClient, provider: str = "second") -> dict[str, str]:
     """Press the button; the authorization request's parameters."""
     answer = client.post(f"/users/me/link/{provider}/", data={"csrf_token": csrf_token(client)})
     assert answer.status_code == 302, answer.text
-    return {name: values[0] for name, values in parse_qs(urlsplit(answer.location).query).items()}
+    sent = {name: values[0] for name, values in parse_qs(urlsplit(answer.location).query).items()}
+    BEGUN[sent["state"]] = provider
+    return sent
+
+
+def come_back(client: FlaskClient, state: str, code: str = "canary-code") -> Any:
+    path = f"/{BEGUN.get(state, 'kakao')}/login/callback/"
+    return client.get(path, query_string={"state": state, "code": code})
 
 
 def link(client: FlaskClient, kakao: FakeKakao, subject: int, **account: Any) -> Any:
-    """Press the button, and agree at Kakao as the owner of that account."""
+    """Press the button, and agree at the second provider as the owner of that account."""
     sent = press_link(client)
     kakao.me = person(subject, **account)
     return come_back(client, sent["state"])
@@ -148,7 +165,7 @@ def test_page_offers_what_is_not_linked_and_says_what_linking_is(minji: FlaskCli
 def test_button_sends_a_whole_authorization_request(minji: FlaskClient) -> None:
     sent = press_link(minji)
     assert sent["response_type"] == "code"
-    assert sent["redirect_uri"] == "http://localhost/kakao/login/callback/"
+    assert sent["redirect_uri"] == "http://localhost/second/login/callback/"
     assert sent["code_challenge_method"] == "S256"
     assert len(sent["state"]) == len(sent["code_challenge"]) == 43
     assert sent["prompt"] == "select_account", "somebody else may be logged in at the provider in this browser"
@@ -207,7 +224,7 @@ def test_linked_identity_is_one_more_way_into_the_same_account(
     answer = link(minji, kakao, ALSO_MINJI)
     assert (answer.status_code, answer.location) == (302, "/users/me/")
     assert owners(app) == {str(MINJI): 1, str(ALSO_MINJI): 1}
-    assert is_in(enter(app, kakao, ALSO_MINJI))
+    assert is_in(enter(app, kakao, ALSO_MINJI, "second"))
     with app.app_context():
         assert db.session.query(User.id).all() == [(1,)]
 
@@ -233,7 +250,13 @@ def test_linking_makes_a_session_no_younger(app: Flask, kakao: FakeKakao) -> Non
         browser = enter(app, kakao, MINJI)
         for _ in range(8):
             clock.shift(timedelta(days=11))
+            kakao.me = person(MINJI)
+            assert confirm(browser, kakao).location == "/users/me/"
             assert link(browser, kakao, ALSO_MINJI).location == "/users/me/"
+            with app.app_context():
+                second = db.session.query(Identity).filter_by(subject=str(ALSO_MINJI)).one()
+                db.session.delete(second)
+                db.session.commit()
             assert is_in(browser)
         clock.shift(timedelta(days=3))
         assert not is_in(browser)
@@ -256,18 +279,70 @@ def test_session_keeps_the_tokens_of_its_own_login(app: Flask, minji: FlaskClien
         assert left.identity.subject == str(ALSO_MINJI)
 
 
-def test_linking_the_same_identity_again_is_fine(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
-    for subject in (MINJI, ALSO_MINJI, ALSO_MINJI):
-        assert link(minji, kakao, subject).location == "/users/me/"
+def test_two_links_of_one_identity_in_two_tabs_both_end_well(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
+    first, second = press_link(minji), press_link(minji)
+    kakao.me = person(ALSO_MINJI)
+    for sent in (first, second):
+        assert come_back(minji, sent["state"], f"code-{sent['state']}").location == "/users/me/"
     assert owners(app) == {str(MINJI): 1, str(ALSO_MINJI): 1}
 
 
-def test_two_links_in_two_tabs_both_end_well(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
+# One identity of each provider
+
+
+def test_second_identity_of_a_provider_is_refused_at_the_address(
+    app: Flask, minji: FlaskClient, kakao: FakeKakao
+) -> None:
+    """The page hides the button, but who sits in somebody's session can send the form all the same."""
+    for language, words in (("ko", "이미 카카오 로그인이 연결"), ("en", "Kakao is already linked to your account")):
+        form = {"csrf_token": csrf_token(minji)}
+        answer = minji.post("/users/me/link/kakao/", data=form, headers={"Accept-Language": language})
+        assert answer.status_code == 409
+        assert words in answer.text
+        assert 'href="/users/me/"' in answer.text
+    assert owners(app) == {str(MINJI): 1}
+
+
+def test_second_identity_of_a_provider_is_refused_at_the_callback(
+    app: Flask, minji: FlaskClient, kakao: FakeKakao
+) -> None:
+    """Two links begun in two tabs, ended as two people."""
     first, second = press_link(minji), press_link(minji)
-    for sent, subject in ((first, ALSO_MINJI), (second, SORA)):
-        kakao.me = person(subject)
-        assert come_back(minji, sent["state"], f"code-{subject}").location == "/users/me/"
-    assert set(owners(app).values()) == {1}
+    kakao.me = person(ALSO_MINJI)
+    assert come_back(minji, first["state"], "code-1").location == "/users/me/"
+    kakao.me = person(SORA)
+    answer = come_back(minji, second["state"], "code-2")
+    assert answer.status_code == 409
+    assert 'data-code="ALREADY_LINKED"' in answer.text
+    assert "Second" in answer.text
+    assert owners(app) == {str(MINJI): 1, str(ALSO_MINJI): 1}
+    assert is_in(minji)
+
+
+def test_two_identities_of_a_provider_linked_at_once_leave_one(site: Flask) -> None:
+    with site.app_context():
+        made = flows.log_in(profile("1"), email_required=False).user
+        user_id, as_whom = made.id, made.get_id()
+    ends = at_once(
+        site,
+        *(lambda s=s: flows.link(user_id, facebook(s), asked_as=as_whom) for s in ("71", "72")),  # type: ignore[misc]
+    )
+    assert sorted(type(end).__name__ for end in ends) == ["AlreadyLinked", "NoneType"]
+    assert len(owners(site)) == 2
+
+
+def test_account_that_has_two_of_a_provider_keeps_both_and_may_give_one_up(
+    app: Flask, minji: FlaskClient, kakao: FakeKakao
+) -> None:
+    """Linked before that was refused: taking one away unasked could take the wrong one."""
+    with app.app_context():
+        db.session.add(Identity(provider="kakao", subject=str(SORA), user_id=1))
+        db.session.commit()
+    assert is_in(enter(app, kakao, SORA))
+    with app.app_context():
+        assert db.session.query(User).count() == 1
+    assert press_unlink(minji, identity_of(app, MINJI)).status_code == 302
+    assert owners(app) == {str(SORA): 1}
 
 
 def test_reload_and_back_button_after_a_link_do_no_harm(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
@@ -460,7 +535,7 @@ def test_strangers_callback_leaves_a_session_alone(app: Flask, minji: FlaskClien
     assert is_in(minji)
 
 
-@pytest.mark.parametrize(("begun", "used"), [("kakao", "facebook"), ("facebook", "kakao")])
+@pytest.mark.parametrize(("begun", "used"), [("second", "facebook"), ("facebook", "second")])
 def test_link_to_one_provider_is_not_finished_at_the_other(
     app: Flask, minji: FlaskClient, kakao: FakeKakao, graph: Any, begun: str, used: str
 ) -> None:
@@ -538,9 +613,9 @@ def test_unlink_at_the_provider_that_overtakes_a_link_is_not_lost(app: Flask) ->
         made = flows.log_in(profile("1", email="a@example.kr"), email_required=True).user
         begun_at = datetime.now(UTC) - timedelta(seconds=5)
         message = AccountEvent("jti-1", "user-unlinked", "2", datetime.now(UTC))
-        flows.apply_event("kakao", message)
+        flows.apply_event("facebook", message)
         with pytest.raises(AccountUnusable):
-            flows.link(made.id, profile("2"), asked_as=made.get_id(), begun_at=begun_at)
+            flows.link(made.id, facebook("2"), asked_as=made.get_id(), begun_at=begun_at)
         assert len(made.identities) == 1
 
 
@@ -608,7 +683,7 @@ def linking(user_id: int, as_whom: str, **fields: Any) -> Callable[[], None]:
 def test_cancelled_link_leads_back_to_ones_own_page(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
     sent = press_link(minji)
     query = {"error": "access_denied", "error_description": "User denied access", "state": sent["state"]}
-    answer = minji.get("/kakao/login/callback/", query_string=query)
+    answer = minji.get("/second/login/callback/", query_string=query)
     assert answer.status_code == 200
     assert "취소" in answer.text
     assert 'href="/users/me/"' in answer.text
@@ -636,7 +711,7 @@ def test_person_without_an_email_at_the_provider_can_link(app: Flask, minji: Fla
 
 @pytest.fixture
 def both(minji: FlaskClient, kakao: FakeKakao) -> FlaskClient:
-    """Minji's browser, after two Kakao accounts were linked."""
+    """Minji's browser, after the second provider was linked."""
     assert link(minji, kakao, ALSO_MINJI).status_code == 302
     kakao.me = person(MINJI)
     return minji

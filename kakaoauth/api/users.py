@@ -6,7 +6,7 @@ from flask.typing import ResponseReturnValue
 from kakaoauth import flows, guards, listing
 from kakaoauth.api.operation import answer, operation
 from kakaoauth.api.schemas import ProfileChange, UserChange, UserOut, UserQuery, UsersOut
-from kakaoauth.errors import InvalidFields, LastSuperuserStays, NotFound
+from kakaoauth.errors import FreshLoginRequired, InvalidFields, LastSuperuserStays, NotFound
 from kakaoauth.models import User, find_user
 
 bp = Blueprint("users", __name__, url_prefix="/api/users")
@@ -32,9 +32,15 @@ def change_me(body: ProfileChange) -> ResponseReturnValue:
 
 
 @bp.delete("/me/")
-@operation("Delete one's own account", answers={204: None}, errors=(InvalidFields, LastSuperuserStays), who="oneself")
+@guards.guarded(guards.bearer_fresh)
+@operation(
+    "Delete one's own account",
+    answers={204: None},
+    errors=(InvalidFields, FreshLoginRequired, LastSuperuserStays),
+    who="oneself",
+)
 def delete_me() -> ResponseReturnValue:
-    """Here at once, and unlinked at the provider. App stores ask for this."""
+    """Here at once, and unlinked at the provider. App stores ask for this. Wants a login of the last 5 minutes."""
     _delete(_bearer().id, by=None)
     return "", 204
 
@@ -76,16 +82,16 @@ def show(user_id: int) -> ResponseReturnValue:
 
 
 @bp.patch("/<int:user_id>/")
-@guards.guarded(guards.bearer_superuser)
+@guards.guarded(guards.bearer_superuser, guards.bearer_fresh)
 @operation(
     "Change a user's role or state",
     body=UserChange,
     answers={200: UserOut},
-    errors=(NotFound, LastSuperuserStays),
+    errors=(FreshLoginRequired, NotFound, LastSuperuserStays),
     who="superusers",
 )
 def change(user_id: int, body: UserChange) -> ResponseReturnValue:
-    """Takes effect on that user's next request."""
+    """Takes effect on that user's next request. Wants a login of the last 5 minutes."""
     try:
         user = flows.change_user(user_id, by=_bearer().id, **body.model_dump())
     except flows.LastSuperuser:
@@ -98,9 +104,15 @@ def change(user_id: int, body: UserChange) -> ResponseReturnValue:
 
 
 @bp.delete("/<int:user_id>/")
-@guards.guarded(guards.bearer_superuser)
-@operation("Delete a user", answers={204: None}, errors=(InvalidFields, NotFound, LastSuperuserStays), who="superusers")
+@guards.guarded(guards.bearer_superuser, guards.bearer_fresh)
+@operation(
+    "Delete a user",
+    answers={204: None},
+    errors=(InvalidFields, FreshLoginRequired, NotFound, LastSuperuserStays),
+    who="superusers",
+)
 def delete(user_id: int) -> ResponseReturnValue:
+    """Wants a login of the last 5 minutes."""
     _delete(user_id, by=_bearer().id)
     return "", 204
 

@@ -1,6 +1,7 @@
 """The verbs: what people do to accounts. Each is all or nothing, and nothing else in the house commits."""
 
 from kakaoauth.flows.bearer import (
+    Bearer,
     TokenPair,
     begin_family,
     find_bearer,
@@ -17,7 +18,7 @@ from kakaoauth.flows.export_users import ExportCut, export_users
 from kakaoauth.flows.import_users import Outcome, SomethingRefused, import_all, import_users, look_at_users
 from kakaoauth.flows.leave import delete_user, forget_old_unlinks, retry_unlinks, try_unlink, withdraw
 from kakaoauth.flows.lifting import lift_suspension
-from kakaoauth.flows.linking import SessionOver, link, unlink, unlink_for
+from kakaoauth.flows.linking import SessionOver, confirm, link, require_unlinked, unlink, unlink_for
 from kakaoauth.flows.log_in import Entry, log_in
 from kakaoauth.flows.logout import (
     Leaving,
@@ -31,7 +32,7 @@ from kakaoauth.flows.logout import (
     remember_ended,
 )
 from kakaoauth.flows.notes import forget_old_ends, forget_old_notes, note_refusal
-from kakaoauth.flows.passwords import log_in_with_password, remove_password, set_password
+from kakaoauth.flows.passwords import confirm_password, log_in_with_password, remove_password, set_password
 from kakaoauth.flows.profile import change_profile
 from kakaoauth.flows.receive import (
     forget_old_events,
@@ -56,6 +57,7 @@ from kakaoauth.flows.tokens import Held, drop, end_at_provider, renew, reseal_al
 from kakaoauth.flows.transaction import forget_transaction, transaction
 
 __all__ = [
+    "Bearer",
     "Entry",
     "ExportCut",
     "Held",
@@ -73,6 +75,8 @@ __all__ = [
     "catch_up",
     "change_profile",
     "change_user",
+    "confirm",
+    "confirm_password",
     "create_superuser",
     "delete_user",
     "demote",
@@ -115,6 +119,7 @@ __all__ = [
     "remove_password",
     "renew",
     "reopen",
+    "require_unlinked",
     "reseal_all",
     "retry_failed_events",
     "retry_unlinks",

@@ -35,6 +35,13 @@ class TokenPair(NamedTuple):
     user_id: int
 
 
+class Bearer(NamedTuple):
+    """Whoever an access token stands for, and when the login was that it follows from."""
+
+    user: User
+    since: datetime
+
+
 def begin_family(user: User, visitor: Visitor = NOBODY) -> TokenPair:
     """Give out the first tokens of a login. :param visitor: where it comes from.
 
@@ -144,8 +151,8 @@ def issuer() -> str:
     return str(config["PUBLIC_URL"] or f"http://localhost:{config['PORT']}")
 
 
-def find_bearer(access_token: str) -> User:
-    """The person an access token stands for, with the rights they have now.
+def find_bearer(access_token: str) -> Bearer:
+    """The person an access token stands for, with the rights they have now, and when they logged in.
 
     :raises ExpiredToken: :raises InvalidAccessToken: not genuine, or ended since.
     """
@@ -162,11 +169,11 @@ def verify(access_token: str) -> Mapping[str, Any]:
     return claims.all
 
 
-def _find_bearer(claims: Claims) -> User:
-    user = token_families.find_bearer(claims.user_id, claims.family_id)
-    if user is None:
+def _find_bearer(claims: Claims) -> Bearer:
+    found = token_families.find_bearer(claims.user_id, claims.family_id)
+    if found is None:
         raise InvalidAccessToken("access token: ended")
-    return user
+    return Bearer(*found)
 
 
 def end_family(text: str) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from kakaoauth import audit, outbox, vault, ways_in
-from kakaoauth.errors import IdentityInUse, LastWayIn, TheirLastWayIn
+from kakaoauth.errors import AlreadyLinked, IdentityInUse, LastWayIn, OtherAccount, TheirLastWayIn
 from kakaoauth.extensions import db
 from kakaoauth.flows.leave import cut, job_for
 from kakaoauth.flows.log_in import bring_up_to_date, refuse_if_overtaken, refuse_if_suspended
@@ -27,7 +27,8 @@ def link(user_id: int, profile: Profile, *, asked_as: str, begun_at: datetime | 
     """Let the person of `profile` log in to this account. Linking the same one again changes nothing.
 
     :param asked_as: what `User.get_id` gave to the session that asked. :param begun_at: when it asked.
-    :raises IdentityInUse: another account logs in with it. :raises SessionOver: also if the person was suspended.
+    :raises IdentityInUse: another account logs in with it. :raises AlreadyLinked: the account has another identity of
+        that provider. :raises SessionOver: also if the person was suspended.
     :raises AccountUnusable: the provider has ended its side meanwhile. :raises AccountDisabled: they were suspended.
     """
     user = _locked(user_id)
@@ -37,6 +38,7 @@ def link(user_id: int, profile: Profile, *, asked_as: str, begun_at: datetime | 
     if identity is not None and identity.user_id != user_id:
         raise IdentityInUse(f"{profile.provider} identity of another account")
     if identity is None:
+        require_unlinked(user, profile.provider)
         if begun_at is not None:
             refuse_if_overtaken(profile, begun_at)
         refuse_if_suspended(profile)
@@ -50,6 +52,37 @@ def link(user_id: int, profile: Profile, *, asked_as: str, begun_at: datetime | 
     user.provider = user.provider or profile.provider
     if profile.tokens:
         vault.put(identity, profile.tokens)
+
+
+def require_unlinked(user: User, provider: str) -> None:
+    """One identity of each provider, or whoever sits in somebody's session would add one of their own beside it.
+
+    Looked at under the user's lock, and not a constraint: accounts from before that have two keep both, and each
+    opens them; their owners can take one away.
+
+    :raises AlreadyLinked:
+    """
+    if any(one.provider == provider for one in user.identities):
+        raise AlreadyLinked(f"user {user.id} has an identity of {provider}")
+
+
+@transaction
+def confirm(user_id: int, profile: Profile, *, asked_as: str, token_id: int | None) -> None:
+    """Take the provider's word that it is still this person: with any identity of the account, and nobody else's.
+
+    :param asked_as: as for `link`. :param token_id: where the vault keeps the tokens of this session's login; what
+        the provider has just given replaces them. :raises OtherAccount: :raises SessionOver:
+    """
+    user = _locked(user_id)
+    if user is None or not _still_is(user, asked_as):
+        raise SessionOver
+    identity = user.find_identity(profile.provider, profile.subject)
+    if identity is None:
+        raise OtherAccount(f"{profile.provider} identity that is none of user {user_id}")
+    row = vault.find(token_id) if token_id is not None else None
+    if profile.tokens and row is not None and row.identity_id == identity.id:
+        vault.write(row, profile.tokens)
+    audit.record("confirmed", target=user_id, provider=profile.provider)
 
 
 class Unlinked(NamedTuple):

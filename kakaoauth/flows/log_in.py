@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from kakaoauth import audit, events, outbox, suspensions, vault, ways_in
+from kakaoauth import alarms, audit, events, outbox, suspensions, vault, ways_in
 from kakaoauth.emails import normal_form
 from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, NotClaimable
 from kakaoauth.extensions import db
@@ -27,10 +27,16 @@ class Entry(NamedTuple):
 
 @transaction
 def log_in(
-    profile: Profile, *, email_required: bool, consent_for_email: tuple[str, ...] = (), begun_at: datetime | None = None
+    profile: Profile,
+    *,
+    email_required: bool,
+    consent_for_email: tuple[str, ...] = (),
+    begun_at: datetime | None = None,
+    shares_email: bool = False,
 ) -> Entry:
     """Find or make the account of `profile`.
 
+    :param shares_email: the person has come to share their e-mail address, and is told if that cannot be.
     :raises AccountDisabled: suspended, now or when their account was erased. :raises EmailRequired: no trusted e-mail.
     :raises EmailInUse: another account's.
     """
@@ -42,8 +48,11 @@ def log_in(
     user = identity.user if identity else _owner_of_email(profile)
     if user is not None and not user.is_active:
         raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
-    if email_required and profile.email is None and (user is None or user.email is None):
-        raise EmailRequired(profile.email_state.value, consent=_askable(profile, consent_for_email))
+    if user is None or user.email is None:
+        if email_required and profile.email is None:
+            raise _email_required(profile, consent_for_email)
+        if user is not None and (email_required or shares_email):
+            _refuse_email_of_another(user, profile)
     is_new = user is None
     if user is None:
         refuse_if_suspended(profile)  # the account with this e-mail may have been erased since the first look
@@ -62,9 +71,20 @@ def log_in(
     return Entry(user, token.id if token else None, is_new)
 
 
-def _askable(profile: Profile, consent: tuple[str, ...]) -> tuple[str, ...]:
-    """Asking Kakao again helps only a person who was asked and has not agreed, or was not asked at all."""
-    return consent if profile.email_state in (EmailState.NOT_AGREED, EmailState.NOT_CONFIGURED) else ()
+def _email_required(profile: Profile, consent: tuple[str, ...]) -> EmailRequired:
+    """Asking the provider again helps only a person who was asked and has not agreed, or was not asked at all. Where
+    the provider's console has no such item, the person can do nothing, and who runs the site must hear of it."""
+    if profile.email_state is EmailState.NOT_CONFIGURED:
+        alarms.email_is_not_configured(profile.provider)
+    helps = profile.email_state in (EmailState.NOT_AGREED, EmailState.NOT_SAID)
+    return EmailRequired(profile.email_state.value, consent=consent if helps else ())
+
+
+def _refuse_email_of_another(user: User, profile: Profile) -> None:
+    """:raises EmailInUse: the account has no e-mail, and cannot have this one."""
+    owner = find_user_by_email(profile.email) if profile.email else None
+    if owner is not None and owner is not user:
+        raise EmailInUse(owner.provider or (owner.identities[0].provider if owner.identities else ""))
 
 
 def refuse_if_overtaken(profile: Profile, begun_at: datetime) -> None:

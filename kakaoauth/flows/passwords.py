@@ -3,10 +3,11 @@
 from kakaoauth import audit, passwords, ways_in
 from kakaoauth.errors import AccountDisabled, InvalidCredentials
 from kakaoauth.flows.ended import end_sessions
+from kakaoauth.flows.linking import SessionOver
 from kakaoauth.flows.notes import note_refusal
 from kakaoauth.flows.roles import keep_a_superuser_besides
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import User, find_user_by_email, lock_user, now
+from kakaoauth.models import User, find_user, find_user_by_email, lock_user, now
 
 
 def log_in_with_password(email: str, password: str) -> User:
@@ -39,6 +40,32 @@ def _log_in(email: str, password: str) -> User:
     user.last_login = now()
     audit.record("login", target=user.id, actor=user.id, provider="password")
     return user
+
+
+def confirm_password(user_id: int, password: str, *, asked_as: str) -> None:
+    """Take the password as the proof that it is still this superuser.
+
+    :param asked_as: what `User.get_id` gave to the session that asks. :raises InvalidCredentials: wrong, or nobody's
+        who may have one. :raises SessionOver: ended meanwhile, or suspended.
+    """
+    try:
+        _confirm(user_id, password, asked_as)
+    except InvalidCredentials as error:
+        note_refusal(error, "password", action="confirmed")
+        raise
+
+
+@transaction
+def _confirm(user_id: int, password: str, asked_as: str) -> None:
+    user = find_user(user_id)
+    stored = user.password_hash if user is not None and user.is_superuser else None
+    if not passwords.matches(stored, password):
+        raise InvalidCredentials(f"wrong password for user {user_id}", user_id=user_id)
+    lock_user(user_id)  # Only now: comparing takes its time. A new password has ended this session.
+    user = find_user(user_id)
+    if user is None or not user.is_active or user.get_id() != asked_as:
+        raise SessionOver
+    audit.record("confirmed", target=user_id, provider="password")
 
 
 @transaction

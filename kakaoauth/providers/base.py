@@ -23,8 +23,10 @@ class EmailState(Enum):
     """Why a profile carries no e-mail we may trust, or that it does."""
 
     TRUSTED = "trusted"
-    #: The app's console does not ask for the e-mail: the provider says nothing of it.
+    #: The app at the provider has no e-mail to ask for: asking would end on an error page of the provider's.
     NOT_CONFIGURED = "not_configured"
+    #: What the provider said leaves open why there is none; asking may help.
+    NOT_SAID = "not_said"
     #: The person has not agreed to share it; asking again helps.
     NOT_AGREED = "not_agreed"
     #: Agreed, but the account has no e-mail.
@@ -83,6 +85,8 @@ class Profile:
     email_opens_waiting_account: bool = True
     #: When the provider said so: at this moment the person was linked.
     confirmed_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
+    #: When the person last proved to the provider who they are, in unix seconds; None where it does not say.
+    auth_time: int | None = None
     #: The tokens of this login, for the vault.
     tokens: TokenSet | None = field(default=None, repr=False, compare=False)
 
@@ -104,6 +108,19 @@ class PendingLogin:
     mode: str = ""
     #: `User.get_id` of the person who wants to link this provider; empty for a login.
     link_to: str = ""
+    #: `User.get_id` of the person who is to confirm that it is still them; empty for a login.
+    confirms: str = ""
+    #: The consent item that the person wants to share, beyond logging in.
+    consent: str = ""
+
+    @property
+    def is_login(self) -> bool:
+        return not (self.link_to or self.confirms)
+
+    @property
+    def asked_as(self) -> str:
+        """`User.get_id` of who has begun it, if it is no login."""
+        return self.link_to or self.confirms
 
     @property
     def begun_at(self) -> datetime:
@@ -195,12 +212,16 @@ class Provider(Protocol):
         consent: tuple[str, ...] = (),
         mode: str = "",
         link_to: str = "",
+        confirms: str = "",
     ) -> str:
         """Keep a PendingLogin in the session and return the authorization request's address.
 
         :param prompt: one of the provider's `prompt` values. :param consent: consent items to ask for in addition.
-        :param mode: and `link_to`: see PendingLogin.
+        :param mode: and `link_to`, `confirms`: see PendingLogin.
         """
+
+    def can_ask_for(self, consent: tuple[str, ...]) -> bool:
+        """False where asking for these items would end on an error page of the provider's, as far as can be known."""
 
     def find_pending(self, state: str) -> PendingLogin | None:
         """The pending login of this browser with that state, also one that is late; None if there is none."""

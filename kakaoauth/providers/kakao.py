@@ -3,7 +3,9 @@
 import hmac
 import logging
 import re
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -25,8 +27,8 @@ from kakaoauth.errors import (
     UntrustedIdentity,
 )
 from kakaoauth.providers import kakao_errors, oidc
-from kakaoauth.providers.answers import BEARER, bearer
-from kakaoauth.providers.base import AccountEvent, PendingLogin, Profile, TokenKeeper, TokenSet
+from kakaoauth.providers.answers import BEARER, Json, bearer
+from kakaoauth.providers.base import AccountEvent, EmailState, PendingLogin, Profile, TokenKeeper, TokenSet
 from kakaoauth.providers.deadline import deadline
 from kakaoauth.providers.kakao_answers import (
     read_answer,
@@ -58,6 +60,8 @@ NOT_LINKED = ("-101", "-103")
 ID_TOKEN_SECONDS = 600
 #: Seconds that telling Kakao of a logout may hold the person up.
 LOGOUT_SECONDS = 2.0
+#: Seconds that the answer counts whether the console has the e-mail among its consent items.
+ITEM_SECONDS = 60.0
 
 
 class Kakao(OAuthProvider):
@@ -80,6 +84,8 @@ class Kakao(OAuthProvider):
         self._audiences: tuple[str, ...] = config["KAKAO_ID_TOKEN_AUDIENCES"]
         #: Known once an id_token has come: the switch stands in Kakao's console.
         self._openid_is_on = False
+        #: Whether the console has the e-mail among its consent items, and when we asked (monotonic seconds).
+        self._email_item: tuple[bool, float] | None = None
         self._email_required: bool = config["EMAIL_REQUIRED"]
         super().__init__(oauth, config, keeper)
         self._keys = oidc.KeyStore(self._fetch_keys)
@@ -106,8 +112,8 @@ class Kakao(OAuthProvider):
             claims = self._claims(token, pending)
             tokens = TokenSet.from_authlib(token)
             if claims is not None and self._is_enough(claims, token):
-                return replace(read_claims(claims), tokens=tokens)
-            profile = replace(read_profile(self._user_me(token), today_in_korea()), tokens=tokens)
+                return replace(_profile_of(claims), tokens=tokens)
+            profile = replace(self._read_profile(self._user_me(token)), tokens=tokens)
         if claims is None:
             return profile
         if not hmac.compare_digest(profile.subject, claims["sub"]):
@@ -125,7 +131,7 @@ class Kakao(OAuthProvider):
         token = bearer(access_token)
         with self.line.conversation(), refused_as_token():
             owner = read_token_info(self._app.get("v1/user/access_token_info", token=token), self._app_id)
-            profile = read_profile(self._user_me(token), today_in_korea())
+            profile = self._read_profile(self._user_me(token))
         if profile.subject != owner:
             raise InvalidAccessToken("access_token_info and user/me are about different people")
         return profile
@@ -142,7 +148,7 @@ class Kakao(OAuthProvider):
                 max_age=ID_TOKEN_SECONDS,
             )
         # It says what was so when it was issued, which may be minutes ago.
-        return replace(read_claims(claims), confirmed_at=datetime.fromtimestamp(claims["iat"], UTC))
+        return replace(_profile_of(claims), confirmed_at=datetime.fromtimestamp(claims["iat"], UTC))
 
     def end_token(self, access_token: str) -> None:
         """https://developers.kakao.com/docs/ko/kakaologin/rest-api#logout"""
@@ -218,6 +224,21 @@ class Kakao(OAuthProvider):
         query = {"client_id": self._app.client_id, "logout_redirect_uri": return_to, "state": state}
         return f"{self._kauth}/oauth/logout?{urlencode(query)}"
 
+    def can_ask_for(self, consent: tuple[str, ...]) -> bool:
+        """An item that the console lacks ends on a page of Kakao's (KOE205), from which nobody comes back. What the
+        console has, `/v2/user/me` tells; where nobody's token can be used for it, what it told last."""
+        if "account_email" not in consent:
+            return True
+        if self._email_item is None or time.monotonic() - self._email_item[1] > ITEM_SECONDS:
+            with suppress(AppError), self.line.conversation():
+                self._read_profile(read_answer(self.get("v2/user/me")))
+        return self._email_item is None or self._email_item[0]
+
+    def _read_profile(self, body: Json) -> Profile:
+        profile = read_profile(body, today_in_korea())
+        self._email_item = (profile.email_state is not EmailState.NOT_CONFIGURED, time.monotonic())
+        return profile
+
     def _items(self, consent: tuple[str, ...]) -> list[str]:
         """Without `openid` in it, an additional request would bring no new id_token; where OpenID Connect is off in the
         console, with it Kakao would refuse the request (KOE205)."""
@@ -227,6 +248,10 @@ class Kakao(OAuthProvider):
 
     def _claims(self, token: Mapping[str, Any], pending: PendingLogin) -> dict[str, Any] | None:
         if token.get("id_token") is None:
+            if pending.confirms and ("openid" in self._scope or self._openid_is_on):
+                # A request that somebody has changed on the way brings none, and with it nothing that shows when the
+                # person logged in.
+                raise UntrustedIdentity("no id_token to confirm by: if OpenID Connect was switched off, restart")
             return None
         claims = oidc.validate(
             token["id_token"], self._keys, issuer=self._kauth, audiences=[pending.client_id], nonce=pending.nonce
@@ -248,3 +273,9 @@ class Kakao(OAuthProvider):
 
     def _fetch_keys(self) -> dict[str, Any]:
         return read_answer(self._app.get(f"{self._kauth}/.well-known/jwks.json", withhold_token=True))
+
+
+def _profile_of(claims: Json) -> Profile:
+    """All that an id_token says; why it has no e-mail it does not."""
+    profile = read_claims(claims)
+    return profile if profile.email else replace(profile, email_state=EmailState.NOT_SAID)

@@ -69,6 +69,7 @@ def read_claims(claims: Json) -> Profile:
         email_state=state,
         nickname=_own_nickname(claims.get("nickname")),
         profile_image=_own_picture(claims.get("picture")),
+        auth_time=_auth_time(claims),
     )
 
 
@@ -105,6 +106,14 @@ def read_email(account: Json) -> tuple[str | None, EmailState]:
     if account.get("is_email_valid") is not True or account.get("is_email_verified") is not True:
         return None, EmailState.UNVERIFIED
     return email, state
+
+
+def _auth_time(claims: Json) -> int | None:
+    """What is no number of seconds is no proof: long ago."""
+    if "auth_time" not in claims:
+        return None
+    moment: object = claims["auth_time"]
+    return moment if type(moment) is int else 0
 
 
 def _usable(value: object) -> tuple[str | None, EmailState]:

@@ -169,6 +169,7 @@ class OAuthProvider:
         consent: tuple[str, ...] = (),
         mode: str = "",
         link_to: str = "",
+        confirms: str = "",
     ) -> str:
         state, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         request = self._app.create_authorization_url(
@@ -186,8 +187,13 @@ class OAuthProvider:
             next=next_url,
             mode=mode,
             link_to=link_to,
+            confirms=confirms,
+            consent=",".join(consent),
         )
         return str(request["url"])
+
+    def can_ask_for(self, consent: tuple[str, ...]) -> bool:
+        return True
 
     def find_pending(self, state: str) -> PendingLogin | None:
         return self._app.framework.find_pending(state)

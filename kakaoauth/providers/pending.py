@@ -22,7 +22,7 @@ MOST = 10
 PREFIX = "_state_"
 FIELDS = ("client_id", "redirect_uri", "nonce", "code_verifier", "next")
 #: Empty in most logins.
-OPTIONAL = ("mode", "link_to")
+OPTIONAL = ("mode", "link_to", "confirms", "consent")
 
 Session = MutableMapping[str, Any]
 
