@@ -88,7 +88,8 @@ def post_worker_init(worker: Any) -> None:
 settings, workers = _load()
 bind = [f"{host}:{settings['PORT']}" for host in ("127.0.0.1", *(["[::1]"] if _has_ipv6() else []))]
 
-worker_class = "gthread"
+worker_class = "kakaoauth.server.BufferingWorker"  # gthread, but no thread waits for a client
+worker_connections = 1000  # in each process; beyond, the slowest are closed
 threads = 32  # twice KAKAO_MAX_CALLS, so that a slow Kakao never takes all of them
 timeout = 30  # a worker that is silent for so long is replaced; a login may take KAKAO_DEADLINE_SECONDS
 graceful_timeout = 10

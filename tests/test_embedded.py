@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -366,6 +367,24 @@ def test_a_socket_folder_of_somebody_elses_is_refused(folder: Path) -> None:
 def test_embedded_parts_stay_on_this_machine(run: Callable[..., Run], folder: Path, bind: str) -> None:
     line = run(*GUNICORN, "-b", bind.format(port=free_port(), folder=folder), "--log-level=warning").line()
     assert "KAKAO_CLIENT_ID and REDIS_URL" in line
+
+
+def test_half_requests_do_not_stop_the_site(
+    run: Callable[..., Run], redis_url: str, empty_database: Path, tmp_path: Path
+) -> None:
+    database = shutil.copyfile(empty_database, tmp_path / "site.db")
+    one = run(*GUNICORN, REDIS_URL=redis_url, DATABASE_URL=f"sqlite:///{database}", **PRODUCTION).up("Booting worker")
+    half_head = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-"
+    half_body = b"POST /kakao/logout/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf"
+    with ExitStack() as held:
+        for data in [half_head] * 200 + [half_body] * 80:
+            client = held.enter_context(socket.create_connection(("127.0.0.1", one.port), timeout=SECONDS))
+            client.sendall(data)
+        for _ in range(5):
+            assert get(one.port) == 200
+        one.process.terminate()
+        assert one.ends() == 0
+    assert "Traceback" not in one.output
 
 
 def test_no_code_or_state_stands_in_a_log(run: Callable[..., Run], redis_url: str) -> None:
