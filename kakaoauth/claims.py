@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import current_app
 
+from kakaoauth import twins
 from kakaoauth.extensions import redis_of
 from kakaoauth.session_store import current_session
 
@@ -54,7 +55,7 @@ class Claim:
     def outcome(self, patience: float) -> dict[str, Any] | None:
         """How the first request ended, waiting `patience` seconds for it; None for anybody but the same browser.
 
-        On success this browser now has the first request's session.
+        On success this browser now has the first request's session. :raises ProviderBusy: too many wait.
         """
         redis = redis_of(current_app)
         give_up = time.monotonic() + patience
@@ -68,7 +69,7 @@ class Claim:
                 return outcome if not has_session or self._adopt(self._sid(record["salt"])) else None
             if time.monotonic() > give_up:
                 return None
-            time.sleep(0.05)
+            twins.wait_a_moment(0.05)
         return None
 
     def _adopt(self, sid: str) -> bool:

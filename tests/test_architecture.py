@@ -44,6 +44,7 @@ FLOORS: dict[int, set[str]] = {
         "provider_tokens",
         "rate_limits",
         "retries",
+        "twins",
     },
     2: {"flows"},
     1: {
