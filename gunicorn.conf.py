@@ -16,10 +16,13 @@ from gunicorn.glogging import Logger
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from kakaoauth import retries
+from kakaoauth import retries, twins
 from kakaoauth.config import ConfigError, is_loopback, load
+from kakaoauth.providers import places
 
 PROBES = ("/healthz", "/readyz")
+#: Threads that serve other pages while all providers are silent.
+RESERVE = 12
 
 
 def _load() -> tuple[dict[str, Any], int]:
@@ -66,8 +69,16 @@ def _cut_queries(record: logging.LogRecord) -> bool:
     return True
 
 
+def _threads_held() -> int:
+    """How many threads wait at most, in each process, when no provider answers."""
+    lines = 1 + bool(settings["FACEBOOK_CLIENT_ID"])
+    return lines * places.threads_held(settings["KAKAO_MAX_CALLS"]) + twins.WAITING
+
+
 def on_starting(server: Any) -> None:
     """In the sandbox everybody may log in as anybody, so it and what stands on it stay on this machine."""
+    if server.cfg.threads <= _threads_held():
+        server.log.warning("a silent provider can take all threads: more than %s are needed", _threads_held())
     if not settings["EMBEDDED"]:
         return
     for address in server.cfg.address:
@@ -88,8 +99,9 @@ def post_worker_init(worker: Any) -> None:
 settings, workers = _load()
 bind = [f"{host}:{settings['PORT']}" for host in ("127.0.0.1", *(["[::1]"] if _has_ipv6() else []))]
 
-worker_class = "gthread"
-threads = 32  # twice KAKAO_MAX_CALLS, so that a slow Kakao never takes all of them
+worker_class = "kakaoauth.server.BufferingWorker"  # gthread, but no thread waits for a client
+worker_connections = 1000  # in each process; beyond, the slowest are closed
+threads = _threads_held() + RESERVE
 timeout = 30  # a worker that is silent for so long is replaced; a login may take KAKAO_DEADLINE_SECONDS
 graceful_timeout = 10
 keepalive = 75  # longer than nginx's 60 seconds, so that it is nginx that closes

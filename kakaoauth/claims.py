@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import Flask, current_app
 
+from kakaoauth import twins
 from kakaoauth.errors import LoginInterrupted
 from kakaoauth.extensions import redis_of
 from kakaoauth.heartbeat import LEASE, Heartbeat
@@ -73,6 +74,7 @@ class Claim:
         On success this browser now has the first request's session.
 
         :raises LoginInterrupted: it will not end: its process is gone, or was stopped, for `LEASE` seconds.
+        :raises ProviderBusy: too many wait.
         """
         give_up = time.monotonic() + patience
         while self._cookie:
@@ -88,7 +90,7 @@ class Claim:
                 return outcome if not has_session or self._adopt(self._sid(record["salt"])) else None
             if not is_alive or time.monotonic() > give_up:
                 raise LoginInterrupted("the first of two equal callbacks has not ended")
-            time.sleep(0.05)
+            twins.wait_a_moment(0.05)
         return None
 
     def _look(self) -> tuple[bytes | None, bool]:

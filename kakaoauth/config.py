@@ -71,7 +71,7 @@ class Settings:
     KAKAO_CONNECT_SECONDS: float = 2.0
     #: Seconds Kakao may stay silent in one call, within the deadline.
     KAKAO_READ_SECONDS: float = 4.0
-    #: Calls to Kakao in flight per process; more fail at once with "Kakao is slow". Keep below the worker's threads.
+    #: Calls to Kakao in flight per process; half as many wait, more fail at once with "Kakao is slow".
     KAKAO_MAX_CALLS: int = 16
     #: `true` reads HTTPS_PROXY and friends for calls to Kakao.
     KAKAO_PROXY_FROM_ENV: bool = False

@@ -51,6 +51,7 @@ FLOORS: dict[int, set[str]] = {
         "rate_limits",
         "refusals",
         "retries",
+        "twins",
     },
     2: {"flows"},
     1: {
@@ -106,10 +107,11 @@ DOORS = 4
 BESIDE: dict[str, set[str]] = {
     "embedded": {"config"},
     "sandbox": set(),
+    "server": set(),
     "doctor": {"backlog", "config", "errors", "extensions", "health", "providers"},
 }
 #: Who may import what stands beside.
-GUESTS: dict[str, set[str]] = {"embedded": set(), "sandbox": {"cli"}, "doctor": {"cli"}}
+GUESTS: dict[str, set[str]] = {"embedded": set(), "sandbox": {"cli"}, "server": set(), "doctor": {"cli"}}
 
 #: Libraries and names that belong to few. The sandbox plays Kakao, so it signs tokens of its own.
 LIBRARIES: dict[str, set[str]] = {

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from kakaoauth import config
+from kakaoauth import config, twins
 from kakaoauth.embedded import checks, processes, redis_executable, redis_server
 from kakaoauth.embedded.processes import Refused
+from kakaoauth.providers import places
 
 #: Generous: the machine may be busy with other tests.
 SECONDS = 30.0
@@ -366,6 +368,41 @@ def test_a_socket_folder_of_somebody_elses_is_refused(folder: Path) -> None:
 def test_embedded_parts_stay_on_this_machine(run: Callable[..., Run], folder: Path, bind: str) -> None:
     line = run(*GUNICORN, "-b", bind.format(port=free_port(), folder=folder), "--log-level=warning").line()
     assert "KAKAO_CLIENT_ID and REDIS_URL" in line
+
+
+@pytest.mark.parametrize(("calls", "providers"), [("16", 1), ("40", 1), ("16", 2)])
+def test_threads_are_left_when_every_provider_is_silent(calls: str, providers: int) -> None:
+    facebook = {"FACEBOOK_CLIENT_ID": "1" * 15, "FACEBOOK_CLIENT_SECRET": "f" * 32} if providers == 2 else {}
+    clean = {name: value for name, value in os.environ.items() if name not in OURS}
+    own = {"REDIS_URL": "redis://127.0.0.1:1/0", "KAKAO_MAX_CALLS": calls, **PRODUCTION, **facebook}
+    program = "import runpy; print(runpy.run_path('gunicorn.conf.py')['threads'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=config.ROOT, env={**clean, **own}, capture_output=True, text=True
+    )
+    assert int(done.stdout) >= providers * places.threads_held(int(calls)) + twins.WAITING + 12, done.stderr
+
+
+def test_too_few_threads_are_named_at_start(run: Callable[..., Run]) -> None:
+    one = run(*GUNICORN, "--threads=16", REDIS_URL="redis://127.0.0.1:1/0", **PRODUCTION).up("Booting worker")
+    assert "a silent provider can take all threads" in one.output
+
+
+def test_half_requests_do_not_stop_the_site(
+    run: Callable[..., Run], redis_url: str, empty_database: Path, tmp_path: Path
+) -> None:
+    database = shutil.copyfile(empty_database, tmp_path / "site.db")
+    one = run(*GUNICORN, REDIS_URL=redis_url, DATABASE_URL=f"sqlite:///{database}", **PRODUCTION).up("Booting worker")
+    half_head = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-"
+    half_body = b"POST /kakao/logout/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nhalf"
+    with ExitStack() as held:
+        for data in [half_head] * 200 + [half_body] * 80:
+            client = held.enter_context(socket.create_connection(("127.0.0.1", one.port), timeout=SECONDS))
+            client.sendall(data)
+        for _ in range(5):
+            assert get(one.port) == 200
+        one.process.terminate()
+        assert one.ends() == 0
+    assert "Traceback" not in one.output
 
 
 def test_no_code_or_state_stands_in_a_log(run: Callable[..., Run], redis_url: str) -> None:

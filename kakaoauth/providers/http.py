@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 from kakaoauth.errors import ProviderUnavailable
 from kakaoauth.providers.connections import Adapter
 from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
-from kakaoauth.providers.places import Places
+from kakaoauth.providers.places import Places, waiting
 
 #: Largest answer that is read, decompressed. A profile has about 2 kB; whoever sends more wants our memory.
 MAX_BYTES = 1024 * 1024
@@ -44,7 +44,7 @@ class Line:
         self.read_seconds = read_seconds
         self.proxy_from_env = proxy_from_env
         self.adapter = Adapter(max_calls)
-        self._places = Places(max_calls)
+        self._places = Places(max_calls, waiting(max_calls))
 
     @contextmanager
     def conversation(self) -> Iterator[None]:

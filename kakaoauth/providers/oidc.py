@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 from typing import Any
 
 from joserfc import jwt
@@ -13,8 +13,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import GuestProtocol, RSAKey
 from joserfc.jws import JWSRegistry
 
-from kakaoauth.errors import AppError, ProviderUnavailable, UntrustedIdentity
+from kakaoauth.errors import AppError, ProviderBusy, ProviderUnavailable, UntrustedIdentity
 from kakaoauth.providers.deadline import deadline, time_left
+from kakaoauth.providers.places import WAITING_FOR_KEYS
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class KeyStore:
         """:param fetch: gets the JWK set; raises AppError if it cannot."""
         self._fetch = fetch
         self._lock = Lock()
+        self._waiting = BoundedSemaphore(WAITING_FOR_KEYS)
         self._keys: dict[str, RSAKey] = {}
         self._fetched_at = 0.0
         self._failed_at = 0.0
@@ -88,8 +90,7 @@ class KeyStore:
         old_will_do = self._get(kid, USABLE) is not None
         if old_will_do and self._lock.locked():
             return False
-        if not self._lock.acquire(timeout=time_left(PATIENCE)):
-            raise ProviderUnavailable("the provider's signing keys take too long")
+        self._wait_for_turn()
         try:
             # Looked at under the lock: those who waited find the keys that the first one has got.
             if self._get(kid, FRESH) is None and self._may_ask():
@@ -98,6 +99,18 @@ class KeyStore:
             return False
         finally:
             self._lock.release()
+
+    def _wait_for_turn(self) -> None:
+        """Get the lock. :raises ProviderBusy: too many wait for it. :raises ProviderUnavailable: it takes too long."""
+        if self._lock.acquire(blocking=False):
+            return
+        if not self._waiting.acquire(blocking=False):
+            raise ProviderBusy("too many wait for the provider's signing keys")
+        try:
+            if not self._lock.acquire(timeout=time_left(PATIENCE)):
+                raise ProviderUnavailable("the provider's signing keys take too long")
+        finally:
+            self._waiting.release()
 
     def _may_ask(self) -> bool:
         if not self._within(self._fetched_at, FRESH):

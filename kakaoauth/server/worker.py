@@ -1,0 +1,135 @@
+"""gunicorn's worker with threads, changed so that none of them waits for a client."""
+
+import errno
+import resource
+import sys
+import time
+from concurrent.futures import Future
+from typing import Any
+
+from gunicorn.http.errors import NoMoreData  # type: ignore[import-untyped]
+from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped]
+
+from kakaoauth.server.clients import READ, Clients
+from kakaoauth.server.connection import Connection
+
+#: Bytes of a body that are read for an app that names no MAX_CONTENT_LENGTH.
+MAX_BODY = 1024 * 1024
+#: Seconds that a stopping worker waits for requests on open connections, as gunicorn's own does.
+STOP_SECONDS = 2.0
+#: Files that the site itself needs besides its clients' connections: to Redis, the database, the providers.
+OTHER_FILES = 256
+#: Seconds without new connections where none more is possible.
+PAUSE_SECONDS = 0.1
+#: Seconds between two log lines about clients that were too slow.
+SECONDS_BETWEEN_LINES = 60.0
+
+NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+#: Nobody is there any more, or another worker was first.
+NO_CLIENT = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EPROTO)
+
+
+class BufferingWorker(ThreadWorker):
+    """`gunicorn -k kakaoauth.server.BufferingWorker`. The settings of gthread count: threads, keepalive,
+    worker_connections. HTTP/1 alone: TLS, HTTP/2 and the PROXY protocol are for a proxy before it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.worker_connections: int = self.cfg.worker_connections
+        self.max_body = MAX_BODY
+        self._next_line = self._next_accept = 0.0
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        super().check_config(cfg, log)
+        if cfg.is_ssl or cfg.proxy_protocol != "off" or cfg.protocol != "http" or "h2" in cfg.http_protocols:
+            sys.exit(
+                "kakaoauth: this server speaks plain HTTP/1.1: leave TLS, HTTP/2 and the PROXY protocol to a proxy"
+                " before it (docs/operations.md)"
+            )
+
+    def init_process(self) -> None:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = self.worker_connections + OTHER_FILES
+        if 0 <= soft < wanted:
+            soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            self.worker_connections = max(self.cfg.threads + 1, soft - OTHER_FILES)
+        self.max_keepalived = self.worker_connections  # the oldest are closed when there is no more room
+        super().init_process()
+
+    # The main thread
+
+    def run(self) -> None:
+        self.max_body = getattr(self.wsgi, "config", {}).get("MAX_CONTENT_LENGTH") or MAX_BODY
+        self.clients = Clients(self.poller, self.enqueue_req, self.cfg.keepalive)
+        self.poller.register(self.method_queue.fileno(), READ, self.method_queue.run_callbacks)
+        while self.alive:
+            self.notify()
+            self.set_accept_enabled(time.monotonic() >= self._next_accept)
+            self.wait_for_and_dispatch_events(1.0 if self._accepting else PAUSE_SECONDS)
+            if not self.is_parent_alive():
+                break
+            self.clients.close_late()
+            self._tell()
+        self.set_accept_enabled(False)
+        self._finish_up()
+
+    def _finish_up(self) -> None:
+        """Answer what is on its way, a little shorter than graceful_timeout: then gunicorn's master kills."""
+        ends = time.monotonic() + max(self.cfg.graceful_timeout - 0.5, self.cfg.graceful_timeout / 2)
+        self.clients.hurry(STOP_SECONDS)
+        while self.clients.count and time.monotonic() < ends:
+            self.notify()
+            self.wait_for_and_dispatch_events(PAUSE_SECONDS)
+            self.clients.close_late()
+        self.clients.drop_all()
+        self.tpool.shutdown(wait=False)
+        self.poller.close()
+        self.method_queue.close()
+        for listener in self.sockets:
+            listener.close()
+
+    def accept(self, listener: Any) -> None:
+        if self.clients.count >= self.worker_connections and not self.clients.make_room():
+            self._next_accept = time.monotonic() + PAUSE_SECONDS  # every request that came is waiting for a thread
+            return
+        try:
+            accepted, client = listener.accept()
+        except OSError as error:
+            if error.errno in NO_MORE_FILES:
+                self.clients.make_room()
+                self._next_accept = time.monotonic() + PAUSE_SECONDS
+            elif error.errno not in NO_CLIENT:
+                raise
+            return
+        self.clients.add(Connection(self.cfg, accepted, client, listener.getsockname(), self.max_body))
+
+    def finish_request(self, conn: Connection, done: "Future[bool]") -> None:
+        self.clients.answered(conn, keeps=not done.cancelled() and done.exception() is None and done.result())
+
+    def _tell(self) -> None:
+        now = time.monotonic()
+        if self.clients.too_slow and now >= self._next_line:
+            self.log.warning("closed %s connections: clients were too slow, or too many", self.clients.too_slow)
+            self.clients.too_slow, self._next_line = 0, now + SECONDS_BETWEEN_LINES
+
+    # A thread of the pool
+
+    def handle(self, conn: Connection) -> bool:
+        """Answer the request that has come. Return whether the connection may be used again."""
+        request = None
+        try:
+            request = next(conn.parser)
+            request._expected_100_continue = False  # the main thread has said it, if it was asked
+            if conn.incoming.is_cut:
+                request.force_close()
+            return bool(self.handle_request(request, conn) and conn.parser.finish_body())
+        except (NoMoreData, StopIteration, ConnectionError, TimeoutError) as error:
+            self.log.debug("Closing connection: %s", type(error).__name__)
+        except OSError as error:
+            if error.errno not in (errno.ENOTCONN, errno.EBADF):
+                self.log.exception("Socket error processing request.")
+        except Exception as error:
+            self.handle_error(request, conn.sock, conn.client, error)
+        return False
