@@ -14,10 +14,26 @@ from flask.config import Config
 from requests import Response
 
 from kakaoauth.emails import normal_form
-from kakaoauth.errors import AppError, CodeRefused, Forbidden, InvalidAccessToken, Misconfigured, UntrustedIdentity
+from kakaoauth.errors import (
+    AppError,
+    CodeRefused,
+    ContradictoryAnswers,
+    Forbidden,
+    InvalidAccessToken,
+    Misconfigured,
+    UntrustedIdentity,
+)
 from kakaoauth.providers import kakao_errors, oidc
 from kakaoauth.providers.answers import BEARER, bearer
-from kakaoauth.providers.base import AccountEvent, PendingLogin, Profile, TokenKeeper, TokenSet
+from kakaoauth.providers.base import (
+    CONSENT_FOR_EMAIL,
+    ID_TOKEN_SECONDS,
+    AccountEvent,
+    PendingLogin,
+    Profile,
+    TokenKeeper,
+    TokenSet,
+)
 from kakaoauth.providers.deadline import deadline
 from kakaoauth.providers.kakao_answers import (
     read_answer,
@@ -40,9 +56,6 @@ ACCOUNTS = "https://accounts.kakao.com"
 #: Seconds that fetching the keys for a webhook's message may take. Kakao waits 3 for our answer, and hears a 503 as
 #: a failure just as it does silence: so all but what remembering the message needs.
 EVENT_SECONDS = 2.0
-#: Seconds since an id_token was issued in which an app may bring it: as long as a login may take. A client that comes
-#: later refreshes its Kakao token, and with that gets a new one.
-ID_TOKEN_SECONDS = 600
 #: Seconds that telling Kakao of a logout may hold the person up.
 LOGOUT_SECONDS = 2.0
 
@@ -52,6 +65,7 @@ class Kakao(OAuthProvider):
 
     name = "kakao"
     prompts = ("login", "select_account", "create")
+    email_scopes = CONSENT_FOR_EMAIL
     #: Not registered at all; not the one of the authorization request.
     redirect_uri_codes = frozenset(("KOE006", "KOE303", "KOE310"))
 
@@ -98,7 +112,7 @@ class Kakao(OAuthProvider):
             return profile
         if not hmac.compare_digest(profile.subject, claims["sub"]):
             # An access token that was slipped in beside somebody's id_token (RFC 9700, section 4.6).
-            raise UntrustedIdentity("user/me and id_token are about different people")
+            raise ContradictoryAnswers("user/me and id_token are about different people")
         return fill_gaps(profile, read_claims(claims))
 
     def profile_of_access_token(self, access_token: str) -> Profile:
@@ -113,7 +127,7 @@ class Kakao(OAuthProvider):
             owner = read_token_info(self._app.get("v1/user/access_token_info", token=token), self._app_id)
             profile = read_profile(self._user_me(token), today_in_korea())
         if profile.subject != owner:
-            raise InvalidAccessToken("access_token_info and user/me are about different people")
+            raise ContradictoryAnswers("access_token_info and user/me are about different people")
         return profile
 
     def profile_of_id_token(self, id_token: str, *, nonce: str | None = None) -> Profile:
@@ -182,10 +196,15 @@ class Kakao(OAuthProvider):
 
     def _claims(self, token: Mapping[str, Any], pending: PendingLogin) -> dict[str, Any] | None:
         if token.get("id_token") is None:
+            if pending.by_app and pending.nonce is not None:
+                raise UntrustedIdentity("no id_token came to compare the named nonce with")
             return None
         claims = oidc.validate(
             token["id_token"], self._keys, issuer=self._kauth, audiences=[pending.client_id], nonce=pending.nonce
         )
+        if pending.nonce is None and claims.get("nonce"):
+            # A code of a login that somebody else has begun: with our own pages, where the nonce stays here.
+            raise UntrustedIdentity("id_token: it carries a nonce that the caller does not name")
         self._openid_is_on = True
         return claims
 
