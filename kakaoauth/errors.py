@@ -511,6 +511,10 @@ class UntrustedIdentity(AppError):
     level = logging.ERROR
 
 
+class ContradictoryAnswers(UntrustedIdentity):
+    """Two answers of a provider are about different people: nothing is wrong with what the caller brought."""
+
+
 class Forbidden(AppError):
     status = 403
     code = "FORBIDDEN"

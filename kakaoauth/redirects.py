@@ -1,5 +1,6 @@
 """The only file that decides where we may send a browser."""
 
+import posixpath
 import unicodedata
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,8 @@ from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 from werkzeug.utils import redirect
+
+from kakaoauth.providers import all_providers
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -63,6 +66,34 @@ def callback_address(provider: str) -> str:
     """The redirect URI of a provider's authorization requests: the setting byte for byte, or the callback's address."""
     configured: str = current_app.config.get(f"{provider.upper()}_REDIRECT_URI") or ""
     return configured or url_for("auth.callback", provider=provider, _external=True)
+
+
+def is_own_callback(address: str) -> bool:
+    """Whether a provider that is given `address` as redirect_uri sends the browser to a callback of this site.
+
+    By host and path only, in any spelling; what cannot be taken apart counts as one. While nothing fixes the host,
+    each login's callback is on whatever host the browser used, so then the path alone tells.
+    """
+    names = [provider.name for provider in all_providers()]
+    configured = [current_app.config.get(f"{name.upper()}_REDIRECT_URI") for name in names]
+    own = [callback_address(name) for name in names]
+    own += [url_for("auth.callback", provider=name, _external=True) for name in names]
+    try:
+        host, path = _place(address)
+        places = [_place(one) for one in own]
+    except ValueError:
+        return True
+    if address in configured or (host, path) in places:
+        return True
+    is_web = address.partition(":")[0].lower() in ("http", "https")
+    return is_web and not current_app.config["PUBLIC_URL"] and path in {path for _, path in places}
+
+
+def _place(address: str) -> tuple[str, str]:
+    """Host and path as one spelling of all that lead there. :raises ValueError: no address."""
+    parts = urlsplit(address)
+    path = unquote(unquote(parts.path)).lower()
+    return (parts.hostname or "").rstrip("."), posixpath.normpath(path)
 
 
 def _is_plain(target: str) -> bool:

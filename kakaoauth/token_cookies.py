@@ -22,7 +22,9 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 def put(response: Response, pair: TokenPair) -> None:
-    _set(response, ACCESS, pair.access_token, "/", pair.expires_in)
+    # It outlives the token in it: an access token that is over still says whose login a logout ends, and a call with
+    # it is told EXPIRED_TOKEN.
+    _set(response, ACCESS, pair.access_token, "/", max(pair.expires_in, pair.refresh_expires_in))
     _set(response, REFRESH, pair.refresh_token, REFRESH_PATH, pair.refresh_expires_in)
 
 

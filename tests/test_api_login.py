@@ -4,8 +4,10 @@ import base64
 import hmac
 import json
 import logging
+import secrets
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +25,7 @@ from werkzeug.test import TestResponse
 from kakaoauth import flows
 from kakaoauth.extensions import db
 from kakaoauth.models import Identity, User
+from kakaoauth.providers.base import AccountEvent
 from kakaoauth.vault import ProviderToken
 
 APP_ID = 654321
@@ -71,7 +74,8 @@ class Kakao(FakeKakao):
         """A login by id_token; a value of None leaves a claim out."""
         now = int(time.time())
         whole = {"iss": KAUTH, "aud": CLIENT_ID, "sub": str(self.me["id"]), "iat": now, "exp": now + 21599}
-        whole |= {"nonce": "n", "auth_time": now, "email": "minji@example.kr", "nickname": "민지", **claims}
+        whole |= {"nonce": "n", "auth_time": now, "email": "minji@example.kr", "nickname": "민지"}
+        whole |= {"jti": secrets.token_hex(8), **claims}  # no two that Kakao issues are alike
         head = {"alg": "RS256", "kid": "test-key-1", "typ": "JWT", **(header or {})}
         body = {name: value for name, value in whole.items() if value is not None}
         return {"id_token": jwt.encode(head, body, key or self.key, algorithms=[head["alg"]])}
@@ -130,7 +134,7 @@ def test_new_person_is_201_and_a_known_one_200(app: Flask, kakao: Kakao, kind: s
         assert user[moment].endswith("Z")
         assert abs((datetime.now(UTC) - datetime.fromisoformat(user[moment])).total_seconds()) < 10
     assert api_client(app, found["access_token"]).get("/api/users/me/").get_json() == user
-    second = log_in(app, body)
+    second = log_in(app, body if kind != "id_token" else kakao.id_token(email="Minji@example.kr"))
     assert second.status_code == 200
     assert second.get_json()["user"]["id"] == user["id"]
     assert second.get_json()["refresh_token"] != found["refresh_token"]
@@ -177,8 +181,9 @@ def test_token_of_another_app_is_refused(app: Flask, kakao: Kakao) -> None:
 
 
 def test_token_that_changes_its_owner_is_refused(app: Flask, kakao: Kakao) -> None:
+    """Kakao contradicts itself, which says nothing about the token: apps throw bad tokens away."""
     kakao.info["id"] = 1000
-    refuse(app, TOKEN, 401, "INVALID_ACCESS_TOKEN")
+    refuse(app, TOKEN, 502, "UNTRUSTED_IDENTITY")
 
 
 @pytest.mark.parametrize(
@@ -218,7 +223,8 @@ def test_each_answer_of_kakaos_has_its_meaning(
 def test_answer_that_does_not_say_which_app_or_who_is_no_answer(app: Flask, kakao: Kakao) -> None:
     whole = {"id": 3902187744, **kakao.info}
     odd: list[dict[str, Any]] = [{"app_id": value} for value in (None, str(APP_ID), float(APP_ID), True, [APP_ID])]
-    odd += [{"id": value} for value in (None, "3902187744", True, 1.5)]
+    odd += [{"app_id": value} for value in (0, -APP_ID)]
+    odd += [{"id": value} for value in (None, "3902187744", True, 1.5, 3902187744.0, [], 0, -1, -3902187744, 10**40)]
     for change in [*odd, {"appId": APP_ID, "app_id": None}]:
         kakao.fails_info(json={name: value for name, value in (whole | change).items() if value is not None})
         refuse(app, TOKEN, 503, "PROVIDER_UNAVAILABLE")
@@ -288,14 +294,103 @@ def test_native_apps_address_is_a_redirect_uri(app: Flask, kakao: Kakao) -> None
 def test_nonce_is_compared_when_one_is_given(app: Flask, kakao: Kakao) -> None:
     kakao.id_claims, kakao.nonce = {"email": "minji@example.kr"}, "of-this-login"
     refuse(app, {**CODE, "nonce": "of-another"}, 401, "INVALID_ACCESS_TOKEN")
+    refuse(app, CODE, 401, "INVALID_ACCESS_TOKEN")
     assert log_in(app, {**CODE, "nonce": "of-this-login"}).status_code == 201
+    kakao.id_claims = {"email": "minji@example.kr", "nonce": None}
     assert log_in(app, CODE).status_code == 200, "an app may have sent none"
 
 
+def test_named_nonce_that_nothing_can_be_compared_with_is_refused(app: Flask, kakao: Kakao) -> None:
+    """Without `openid` in its request a code brings no id_token: injected into this app's login, it shall not pass."""
+    refuse(app, {**CODE, "nonce": "of-this-login"}, 401, "INVALID_ACCESS_TOKEN")
+
+
+@pytest.mark.parametrize("nonce", [1, True, ["of-this-login"], {"a": 1}])
+def test_nonce_that_is_no_text_is_one_nobody_has_named(app: Flask, kakao: Kakao, nonce: Any) -> None:
+    kakao.id_claims, kakao.nonce = {"email": "minji@example.kr"}, nonce
+    refuse(app, CODE, 401, "INVALID_ACCESS_TOKEN")
+
+
+#: Settings, host of the API call, spellings of this site's own callback.
+OWN_CALLBACKS: list[tuple[dict[str, str], str, list[str]]] = [
+    (
+        {},
+        "localhost",
+        [
+            "http://localhost/kakao/login/callback/",
+            "http://localhost/kakao/login/callback",
+            "http://localhost:8000/kakao/login/callback/",
+            "http://127.0.0.1/kakao/login/callback/",
+            "https://another.example.kr/kakao/login/callback/",
+            "http://LOCALHOST:80/kakao/login/callback/?a=1#b",
+            "http://localhost/kakao/./login/x/../%63allback/",
+            "http://user@localhost/kakao/login/callback/",
+            "http://localhost/facebook/login/callback/",
+            "http://[localhost/kakao/login/callback/",
+        ],
+    ),
+    (
+        {"PUBLIC_URL": "https://login.example.kr"},
+        "127.0.0.1",
+        [
+            "https://login.example.kr/kakao/login/callback/",
+            "https://login.example.kr/facebook/login/callback/",
+            "https://LOGIN.example.kr:443/kakao/login/callback/",
+            "http://login.example.kr./kakao/login/callback",
+        ],
+    ),
+    (
+        {"KAKAO_REDIRECT_URI": "https://front.example.kr/oauth/kakao", "PUBLIC_URL": "https://login.example.kr"},
+        "localhost",
+        [
+            "https://front.example.kr/oauth/kakao",
+            "https://front.example.kr/oauth/kakao/",
+            "https://login.example.kr/kakao/login/callback/",
+        ],
+    ),
+    (
+        {"FACEBOOK_REDIRECT_URI": "https://front.example.kr/oauth/facebook"},
+        "localhost",
+        ["https://front.example.kr/oauth/facebook", "http://localhost/kakao/login/callback/"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings_", "host", "addresses"), OWN_CALLBACKS)
+def test_code_of_a_browsers_login_is_not_for_the_api(
+    make_app: MakeApp, kakao: Kakao, settings_: dict[str, str], host: str, addresses: list[str]
+) -> None:
+    """Whoever has seen the address that the browser was sent back to has the code, and lacks nonce and verifier."""
+    app = make_app(**{**SETTINGS, **settings_})
+    for provider in ("kakao", "facebook"):
+        for address in addresses:
+            answer = app.test_client().post(
+                f"/api/auth/{provider}/",
+                json={"code": "canary-code", "redirect_uri": address, "code_verifier": "v" * 43},
+                base_url=f"http://{host}",
+            )
+            assert list(problem(answer, 400, "INVALID_REQUEST")["fields"]) == ["redirect_uri"], address
+    assert kakao.calls == []
+
+
+def test_redirect_uri_cannot_be_left_out(app: Flask, kakao: Kakao) -> None:
+    for body in ({"code": "canary-code"}, {"code": "canary-code", "redirect_uri": None}):
+        refuse(app, body, 400, "INVALID_REQUEST")
+    assert kakao.calls == []
+
+
+def test_address_of_an_app_beside_the_site_is_its_own(make_app: MakeApp, kakao: Kakao) -> None:
+    app = make_app(PUBLIC_URL="https://login.example.kr")
+    for address in ("https://login.example.kr/app/oauth", "https://app.example.kr/kakao/login/callback/"):
+        assert log_in(app, {**CODE, "redirect_uri": address}).status_code in (200, 201)
+
+
 def test_id_token_that_comes_with_a_code_is_checked(app: Flask, kakao: Kakao) -> None:
-    for claims in ({"aud": "another"}, {"iss": "https://evil.example"}, {"sub": "1"}, {"exp": 1}):
+    for claims in ({"aud": "another"}, {"iss": "https://evil.example"}, {"exp": 1}):
         kakao.id_claims = {"email": None, **claims}
         refuse(app, CODE, 401, "INVALID_ACCESS_TOKEN")
+    kakao.id_claims = {"email": None, "sub": "1"}
+    refuse(app, CODE, 502, "UNTRUSTED_IDENTITY")
 
 
 @pytest.mark.parametrize(
@@ -406,6 +501,64 @@ def test_id_token_that_was_issued_long_ago_is_refused_while_it_is_good(app: Flas
         assert log_in(app, body).status_code == 201
 
 
+def test_id_token_logs_in_once(app: Flask, kakao: Kakao, redis: Any) -> None:
+    body = kakao.id_token()
+    assert log_in(app, body).status_code == 201
+    head, _, last = body["id_token"].rpartition(".")
+    # The last character of 256 bytes in base64url has four bits to spare.
+    spelled = [f"{head}.{last[:-1]}{char}" for char in base64.urlsafe_b64encode(bytes(range(192))).decode()]
+    for token in {body["id_token"], *spelled}:
+        problem(log_in(app, {"id_token": token}), 401, "INVALID_ACCESS_TOKEN")
+    assert log_in(app, kakao.id_token()).status_code == 200
+    (key, other) = redis.keys("id_token:*")
+    assert 600 < redis.ttl(key) <= 800
+    assert 600 < redis.ttl(other) <= 800
+
+
+def test_id_token_that_came_at_the_same_moment_twice_logs_in_once(app: Flask, kakao: Kakao) -> None:
+    body = kakao.id_token()
+    log_in(app, kakao.id_token())
+    with ThreadPoolExecutor(8) as threads:
+        answers = [answer.status_code for answer in threads.map(lambda _: log_in(app, body), range(8))]
+    assert sorted(answers) == [200] + [401] * 7
+
+
+def test_id_token_of_a_refused_login_can_be_brought_again(app: Flask, kakao: Kakao) -> None:
+    """A 503 says "try again", and a refusal can be cured meanwhile."""
+    user_id = log_in(app, TOKEN).get_json()["user"]["id"]
+    with app.app_context():
+        flows.change_user(user_id, is_active=False)
+    body = kakao.id_token()
+    for _ in range(2):
+        problem(log_in(app, body), 403, "ACCOUNT_DISABLED")
+    with app.app_context():
+        flows.change_user(user_id, is_active=True)
+    assert log_in(app, body).status_code == 200
+    problem(log_in(app, body), 401, "INVALID_ACCESS_TOKEN")
+
+
+def test_forged_id_token_leaves_nothing_behind(app: Flask, kakao: Kakao, redis: Any) -> None:
+    other = RSAKey.generate_key(2048, {"kid": "test-key-1"})
+    refuse(app, kakao.id_token(other), 401, "INVALID_ACCESS_TOKEN")
+    assert redis.keys("id_token:*") == []
+
+
+def test_id_token_waits_while_nobody_knows_whether_it_was_taken(make_app: MakeApp, kakao: Kakao) -> None:
+    app = make_app(REDIS_URL="redis://127.0.0.1:1", RATE_LIMITS=False)
+    refuse(app, kakao.id_token(), 503, "SESSIONS_UNAVAILABLE")
+
+
+@pytest.mark.parametrize("nbf", [None, "1", 1.5, True, 2**40])
+def test_id_token_that_is_not_valid_yet_is_refused(app: Flask, kakao: Kakao, nbf: Any) -> None:
+    now = int(time.time())
+    body = kakao.id_token()
+    claims = json.loads(base64.urlsafe_b64decode(body["id_token"].split(".")[1] + "=="))
+    token = jwt.encode({"alg": "RS256", "kid": "test-key-1"}, {**claims, "nbf": nbf}, kakao.key)
+    refuse(app, {"id_token": token}, 401, "INVALID_ACCESS_TOKEN")
+    refuse(app, kakao.id_token(nbf=now + 100), 401, "INVALID_ACCESS_TOKEN")
+    assert log_in(app, kakao.id_token(nbf=now + 30)).status_code == 201, "clocks differ"
+
+
 def test_our_own_token_is_no_id_token(app: Flask, kakao: Kakao) -> None:
     own = log_in(app, kakao.id_token()).get_json()["access_token"]
     problem(log_in(app, {"id_token": own}), 401, "INVALID_ACCESS_TOKEN")
@@ -495,6 +648,36 @@ def test_facebooks_token_logs_in_as_well(make_app: MakeApp, kakao_key: RSAKey) -
         problem(refused, 401, "FOREIGN_ACCESS_TOKEN")
         # Facebook gives no id_tokens, and nobody else's open its door.
         problem(door.post("/api/auth/facebook/", json=Kakao(mock, kakao_key).id_token()), 401, "INVALID_ACCESS_TOKEN")
+
+
+def test_facebook_is_asked_in_facebooks_words(make_app: MakeApp) -> None:
+    app = make_app(**SETTINGS)
+    with requests_mock.Mocker() as mock:
+        facebook = FakeFacebook(mock)
+        facebook.me.pop("email")
+        answer = app.test_client().post("/api/auth/facebook/", json={"access_token": ACCESS_TOKEN})
+        assert problem(answer, 403, "EMAIL_REQUIRED")["required_scopes"] == ["email"]
+
+
+def test_two_answers_of_facebooks_about_different_people_are_facebooks_fault(make_app: MakeApp) -> None:
+    app = make_app(**SETTINGS)
+    with requests_mock.Mocker() as mock:
+        facebook = FakeFacebook(mock)
+        facebook.debug["user_id"] = "1"
+        answer = app.test_client().post("/api/auth/facebook/", json={"access_token": ACCESS_TOKEN})
+        problem(answer, 502, "UNTRUSTED_IDENTITY")
+
+
+@pytest.mark.parametrize("kind", ["access_token", "code", "id_token"])
+def test_message_of_the_second_in_which_an_app_logs_in_is_not_missed(app: Flask, kakao: Kakao, kind: str) -> None:
+    """Kakao's messages count whole seconds."""
+    now = datetime.now(UTC).replace(microsecond=900_000)
+    event = AccountEvent("1", "user-unlinked", "3902187744", now.replace(microsecond=0))
+    with app.app_context():
+        flows.apply_event("kakao", event)
+    with time_machine.travel(now, tick=False):
+        body = {"access_token": TOKEN, "code": CODE, "id_token": kakao.id_token()}[kind]
+        refuse(app, body, 403, "ACCOUNT_UNUSABLE")
 
 
 # Who may not

@@ -88,6 +88,7 @@ FLOORS: dict[int, set[str]] = {
         "signing_keys",
         "token_families",
         "tokens",
+        "used_id_tokens",
     },
     0: {
         "extensions",

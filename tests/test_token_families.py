@@ -32,6 +32,8 @@ BEGINNING = datetime.now(UTC) + timedelta(days=1)
 MakeApp = Callable[..., Flask]
 People = dict[str, int]
 
+REVOKE = "/api/token/revoke/"
+
 
 @pytest.fixture
 def clock() -> Iterator[Any]:
@@ -49,7 +51,7 @@ def refresh(app: Flask, token: str) -> Any:
 
 
 def revoke(app: Flask, token: str, **more: str) -> Any:
-    return app.test_client().post("/api/token/revoke/", json={"token": token, **more})
+    return app.test_client().post(REVOKE, json={"token": token, **more})
 
 
 def next_of(app: Flask, token: str) -> str:
@@ -410,6 +412,47 @@ def test_token_that_is_over_can_still_be_revoked(app: Flask, people: People, clo
     token = next_of(app, next_of(app, pair.refresh_token))
     assert revoke(app, pair.refresh_token).status_code == 200, "also one that was used before"
     problem(refresh(app, token), 401, "EXPIRED_TOKEN")
+
+
+def test_form_ends_a_login_as_json_does(app: Flask, people: People) -> None:
+    """RFC 7009, section 2.1, with what its clients add."""
+    more = {"client_id": "x", "client_secret": "y", "token_type_hint": "h" * 200}
+    for form in (more, {}):
+        for kind in ("access_token", "refresh_token"):
+            pair = tokens_of(app, people["minji"])
+            answer = app.test_client().post(REVOKE, data={"token": getattr(pair, kind), **form})
+            assert (answer.status_code, answer.get_json()) == (200, {})
+            assert_over(app, pair)
+
+
+ODD_REVOCATIONS: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "an empty object": {"json": {}},
+    "an empty token": {"json": {"token": ""}},
+    "null": {"json": {"token": None}},
+    "a number": {"json": {"token": 7}},
+    "a list": {"json": ["token"]},
+    "another field": {"json": {"refresh_token": "x"}},
+    "too long": {"json": {"token": "x" * 5000}},
+    "odd characters": {"json": {"token": "a b\0é\ud800"}},
+    "a key twice": {"data": b'{"token":"a","token":"b"}', "content_type": "application/json"},
+    "no JSON": {"data": b"{", "content_type": "application/json"},
+    "deep": {"data": b"[" * 30_000, "content_type": "application/json"},
+    "no UTF-8": {"data": b"\xff\xfe", "content_type": "application/json"},
+    "of no kind": {"data": b"token=x", "content_type": "text/plain"},
+    "an empty form": {"data": b"", "content_type": "application/x-www-form-urlencoded"},
+    "an odd form": {"data": b"token=%ff%zz&=&&token", "content_type": "application/x-www-form-urlencoded"},
+    "a form with many fields": {"data": b"a=b&" * 100, "content_type": "application/x-www-form-urlencoded"},
+    "a form of parts": {"data": {"token": "x"}, "content_type": "multipart/form-data"},
+    "huge": {"data": b"token=" + b"x" * 100_000, "content_type": "application/x-www-form-urlencoded"},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_REVOCATIONS)
+def test_revocation_is_200_whatever_is_in_it(app: Flask, pair: TokenPair, odd: str) -> None:
+    answer = app.test_client().post(REVOKE, **ODD_REVOCATIONS[odd])
+    assert (answer.status_code, answer.get_json()) == (200, {})
+    assert is_in(app, pair)
 
 
 def test_unknown_token_is_revoked_with_the_same_answer(app: Flask, pair: TokenPair) -> None:

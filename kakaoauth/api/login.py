@@ -1,11 +1,12 @@
 """Logging an app in: with what a provider gave it, or with a local superuser's password."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 from flask import Blueprint, abort, current_app
 from flask.typing import ResponseReturnValue
 
-from kakaoauth import counters, edge, flows, guards, provider_quota, providers, rate_limits
+from kakaoauth import counters, edge, flows, guards, provider_quota, providers, rate_limits, redirects, used_id_tokens
 from kakaoauth.api.operation import answer, operation
 from kakaoauth.api.schemas import AccessTokenLogin, CodeLogin, IdTokenLogin, Login, LoginOut, PasswordLogin
 from kakaoauth.errors import (
@@ -20,6 +21,7 @@ from kakaoauth.errors import (
     InteractionRequired,
     InvalidAccessToken,
     InvalidCredentials,
+    InvalidFields,
     Misconfigured,
     NotFound,
     ProviderUnavailable,
@@ -31,7 +33,7 @@ from kakaoauth.errors import (
 )
 from kakaoauth.flows import Entry
 from kakaoauth.models import User
-from kakaoauth.providers.base import CONSENT_FOR_EMAIL, Profile, Provider
+from kakaoauth.providers.base import Profile, Provider
 from kakaoauth.refusals import record_refusal
 
 bp = Blueprint("login", __name__, url_prefix="/api")
@@ -54,20 +56,25 @@ def provider_login(provider: str, body: AccessTokenLogin | CodeLogin | IdTokenLo
     """201 for a person who is new here, 200 for a known one. Every refusal leaves nothing behind.
 
     503 is the provider's fault or ours, never a bad token: keep what you have and try again later. 500 is for the
-    people who run the site, and 403 with FORBIDDEN as well: it lacks the setting that tells its app from others.
+    people who run the site, and 403 with FORBIDDEN as well: it lacks the setting that tells its app from others. An
+    id_token logs in once. A code needs the nonce of its authorization request, if that had one, and never has this
+    site's own callback address as its `redirect_uri`.
     """
     chosen = providers.find_provider(provider)
     if chosen is None:
         abort(404)
-    begun_at = datetime.now(UTC)
+    # Providers' messages count whole seconds, so one of this second must not seem to come before the login.
+    begun_at = datetime.now(UTC).replace(microsecond=0)
     try:
         profile = _profile(chosen, body)
-        entry = flows.log_in(
-            profile,
-            email_required=current_app.config["EMAIL_REQUIRED"],
-            consent_for_email=CONSENT_FOR_EMAIL,
-            begun_at=begun_at,
-        )
+        with used_id_tokens.taken_once(body.id_token) if isinstance(body, IdTokenLogin) else nullcontext():
+            entry = flows.log_in(
+                profile,
+                email_required=current_app.config["EMAIL_REQUIRED"],
+                consent_for_email=chosen.email_scopes,
+                begun_at=begun_at,
+            )
+            response = _logged_in(entry)
     except AppError as error:
         error.provider = chosen.name
         record_refusal(error, chosen.name)
@@ -75,7 +82,7 @@ def provider_login(provider: str, body: AccessTokenLogin | CodeLogin | IdTokenLo
     if isinstance(body, AccessTokenLogin):
         provider_quota.remember_login(body.access_token, profile, entry.user, begun_at)
     counters.count_entry(chosen.name, "api", is_new=entry.is_new)
-    return _logged_in(entry)
+    return response
 
 
 @bp.post("/token/")
@@ -99,6 +106,9 @@ def _profile(provider: Provider, body: AccessTokenLogin | CodeLogin | IdTokenLog
     if isinstance(body, IdTokenLogin):
         profile = provider.profile_of_id_token(body.id_token, nonce=body.nonce)
     else:
+        if redirects.is_own_callback(body.redirect_uri):
+            # Its code belongs to a browser's login, which has a nonce and a verifier; here it would need neither.
+            raise InvalidFields({"redirect_uri": "this site's own callback address: use one of the app's"})
         with provider_quota.asking(provider):
             profile = provider.profile_of_code(
                 body.code, body.redirect_uri, code_verifier=body.code_verifier, nonce=body.nonce

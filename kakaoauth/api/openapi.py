@@ -15,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from werkzeug.routing import Rule
 
 from kakaoauth import providers, token_cookies
-from kakaoauth.api.operation import OPERATIONS, Errors, Operation, View
+from kakaoauth.api.operation import FORM, OPERATIONS, Errors, Operation, View
 from kakaoauth.api.schemas import ProblemOut
 from kakaoauth.errors import AppError, InvalidAccessToken, Unavailable
 from kakaoauth.models import MAX_ID
@@ -105,7 +105,9 @@ def _operation(rule: Rule, method: str, view: View, said: Operation, schemas: Js
     }
     if said.body is not None:
         schema = _schema_of(said.body, "validation", schemas)
-        found["requestBody"] = {"required": not said.body_optional, "content": {JSON: {"schema": schema}}}
+        kinds = (JSON, FORM) if said.body_lenient else (JSON,)
+        content = {kind: {"schema": schema} for kind in kinds}
+        found["requestBody"] = {"required": not said.body_optional, "content": content}
     if said.who:
         cookie: Json = {"cookie": []} if method == "GET" else {"cookie": [], "csrf": []}
         found["security"] = [{"bearer": []}, cookie]

@@ -5,9 +5,11 @@ What `operation` says here is what `openapi` publishes, so the document cannot p
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
+from urllib.parse import parse_qsl
 
 from flask import Response, jsonify, request
 from flask.typing import ResponseReturnValue
@@ -26,6 +28,7 @@ from kakaoauth.errors import (
 
 #: A body has a token or two.
 MAX_BYTES = 64 * 1024
+FORM = "application/x-www-form-urlencoded"
 #: The field that stands for the whole of it.
 WHOLE = "body"
 
@@ -49,6 +52,7 @@ class Operation:
     summary: str
     body: Any
     body_optional: bool
+    body_lenient: bool
     query: type[BaseModel] | None
     answers: Mapping[int, Any]
     errors: Errors
@@ -65,6 +69,7 @@ def operation(
     *,
     body: Any = None,
     body_optional: bool = False,
+    body_lenient: bool = False,
     query: type[BaseModel] | None = None,
     answers: Mapping[int, Any],
     errors: Errors = (),
@@ -72,23 +77,28 @@ def operation(
 ) -> Callable[[View], View]:
     """Give a view its checked `body` and `query`. Goes under the route decorator.
 
-    :param body_optional: no body at all is an empty object. :param errors: besides those that a body, a query, a guard
+    :param body_optional: no body at all is an empty object. :param body_lenient: `body` is a model, as JSON or as a
+        form; what cannot be read of it counts as left out. :param errors: besides those that a body, a query, a guard
         and the database bring with them. :param who: a key of GUARDED.
     """
     form = TypeAdapter(body) if body is not None else None
-    before = (*GUARDED[who], *((InvalidFields, BodyTooLarge) if form else (InvalidFields,) if query else ()))
+    refused = (InvalidFields, BodyTooLarge) if form and not body_lenient else (InvalidFields,) if form or query else ()
+    before = (*GUARDED[who], *refused)
 
     def decorate(view: View) -> View:
         @wraps(view)
         def run(**arguments: Any) -> ResponseReturnValue:
-            if form is not None:
+            if body_lenient:
+                arguments["body"] = _read_leniently(body)
+            elif form is not None:
                 arguments["body"] = read_body(form, optional=body_optional)
             if query is not None:
                 arguments["query"] = _read_query(query)
             return view(**arguments)
 
         every = (*before, *errors, DatabaseUnavailable)
-        OPERATIONS[run] = Operation(summary, body, body_optional, query, answers, every, who)
+        optional = body_optional or body_lenient
+        OPERATIONS[run] = Operation(summary, body, optional, body_lenient, query, answers, every, who)
         return run
 
     return decorate
@@ -109,6 +119,24 @@ def read_body(form: TypeAdapter[Any], *, optional: bool = False) -> Any:
         return form.validate_python(value, strict=True)
     except ValidationError as error:
         raise _fields(error) from None
+
+
+def _read_leniently(form: type[BaseModel]) -> Any:
+    """Field by field, so that one which cannot be read takes no other with it."""
+    request.max_content_length = MAX_BYTES
+    try:
+        raw = request.get_data(cache=False).decode("utf-8")
+        if request.mimetype == FORM:
+            value = _no_doubles(parse_qsl(raw, keep_blank_values=True, max_num_fields=20))
+        else:
+            value = json.loads(raw, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
+    except (RequestEntityTooLarge, ValueError, RecursionError):
+        value = {}
+    found: dict[str, Any] = {}
+    for name in form.model_fields.keys() & (value if isinstance(value, dict) else {}):
+        with suppress(ValidationError):
+            found |= form.model_validate({name: value[name]}, strict=True).model_dump(exclude_unset=True)
+    return form(**found)
 
 
 def answer(form: type[BaseModel], value: Any, status: int = 200) -> Response:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
-from kakaoauth.listing import SORTS
+from kakaoauth.listing import SORTS, cursors
 
 #: Visible ASCII (RFC 6750, section 2.1).
 VISIBLE = r"^[\x21-\x7e]+$"
@@ -93,7 +93,7 @@ class VerifyRequest(Incoming):
 
 
 class RevokeRequest(Incoming):
-    """RFC 7009, section 2.1, as JSON."""
+    """RFC 7009, section 2.1, as JSON or as a form."""
 
     token: Token | None = None
     """An access or refresh token, also one that is over; left out where the access token comes in its cookie."""
@@ -121,7 +121,7 @@ class UserQuery(BaseModel):
 
     limit: Annotated[int, Field(ge=1, le=100)] = 50
     """How many on a page."""
-    cursor: Annotated[str, StringConstraints(max_length=1000)] = ""
+    cursor: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]*$", max_length=cursors.MAX_LENGTH)] = ""
     """`next` of the page before, with the same `sort`; empty for the first page."""
     q: Annotated[str, StringConstraints(max_length=254)] = ""
     """Part of an e-mail address, nickname or name, or a whole id; taken literally."""
@@ -215,7 +215,7 @@ class ProblemOut(BaseModel):
     fields: dict[str, str] | None = None
     """With INVALID_REQUEST: what is wrong with each field, in English."""
     required_scopes: list[str] | None = None
-    """With EMAIL_REQUIRED: what to ask the provider for; empty if asking does not help."""
+    """With EMAIL_REQUIRED: what to ask the provider for, in its own words; empty if asking does not help."""
     case: str | None = None
     """With EMAIL_REQUIRED: why there is no e-mail address that may be trusted."""
     provider: str | None = None

@@ -67,11 +67,13 @@ def verify(body: VerifyRequest) -> ResponseReturnValue:
 @operation(
     "End the login a token belongs to",
     body=RevokeRequest,
-    body_optional=True,
+    body_lenient=True,
     answers={200: NothingOut},
 )
 def revoke(body: RevokeRequest) -> ResponseReturnValue:
-    """200 also for a token that is not known (RFC 7009, section 2.2). In a browser the cookies go as well."""
+    """200 also for a token that is not known (RFC 7009, section 2.2), and for a body that names none: there is nothing
+    that the caller could do about it. 400 only where a browser's cookie came without the header that belongs to it. In
+    a browser the cookies go as well."""
     token = body.token or token_cookies.find_access_token()
     response = jsonify({})
     if token:

@@ -66,7 +66,12 @@ def sandbox(port: int | None, strict: bool) -> None:
         client_secret=SANDBOX_CLIENT_SECRET,
         admin_key=SANDBOX_ADMIN_KEY,
         app_id=SANDBOX_APP_ID,
-        redirect_uris=(callback, f"http://127.0.0.1:{config['PORT']}/kakao/login/callback/"),
+        redirect_uris=(
+            callback,
+            f"http://127.0.0.1:{config['PORT']}/kakao/login/callback/",
+            # Of an app that logs in by itself and brings the code to the API: docs/api.md.
+            f"http://localhost:{config['FRONTEND_PORT']}/oauth",
+        ),
         logout_redirect_uris=(
             f"{site}/kakao/logout/callback/",
             f"http://127.0.0.1:{config['PORT']}/kakao/logout/callback/",

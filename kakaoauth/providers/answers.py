@@ -11,6 +11,7 @@ from requests import Response
 from kakaoauth.errors import (
     AppError,
     CodeRefused,
+    ContradictoryAnswers,
     InvalidAccessToken,
     InvalidFields,
     ProviderUnavailable,
@@ -85,6 +86,8 @@ def refused_as_token() -> Iterator[None]:
     """In the words of whoever brought an access token."""
     try:
         yield
+    except ContradictoryAnswers:
+        raise
     except (UntrustedIdentity, CodeRefused) as error:
         raise InvalidAccessToken(error.reason, provider_code=error.provider_code) from None
 
@@ -101,7 +104,7 @@ def refused_as_code(of_the_address: Collection[str]) -> Iterator[None]:
         if error.provider_code and error.provider_code in of_the_address:
             fault = "not the one of the authorization request, or not registered"
             raise InvalidFields({"redirect_uri": fault}) from None
-        if not isinstance(error, CodeRefused | UntrustedIdentity):
+        if not isinstance(error, CodeRefused | UntrustedIdentity) or isinstance(error, ContradictoryAnswers):
             raise
         raise InvalidAccessToken(error.reason, provider_code=error.provider_code) from None
 

@@ -15,6 +15,10 @@ from kakaoauth.errors import AppError
 #: Seconds a login may take.
 PENDING_SECONDS = 600
 
+#: Seconds since an id_token was issued in which an app may bring it: as long as a login may take. A client that comes
+#: later refreshes its token at the provider, and with that gets a new one.
+ID_TOKEN_SECONDS = PENDING_SECONDS
+
 #: What to ask a provider for where the e-mail is missing, in Kakao's word; each provider has its own for it.
 CONSENT_FOR_EMAIL = ("account_email",)
 
@@ -112,6 +116,8 @@ class PendingLogin:
     confirms: str = ""
     #: The consent item that the person wants to share, beyond logging in.
     consent: str = ""
+    #: An app brings the code to the API; `nonce` is the one it names, if any.
+    by_app: bool = False
 
     @property
     def is_login(self) -> bool:
@@ -200,6 +206,10 @@ class Provider(Protocol):
         """Where a browser passes on its way through a login or logout: a form of ours must be allowed to lead there."""
 
     @property
+    def email_scopes(self) -> tuple[str, ...]:
+        """What an app has to ask the provider for where the e-mail is missing, in the provider's own words."""
+
+    @property
     def leaves_fragment(self) -> bool:
         """It appends a fragment to the callback's address, which a browser carries on to where we send it."""
 
@@ -250,8 +260,9 @@ class Provider(Protocol):
     ) -> Profile:
         """Exchange a code that an app has got by itself, with the values of its authorization request.
 
-        :raises InvalidAccessToken: the code is used, expired or unknown. :raises InvalidFields: another redirect_uri
-        than the request's. :raises AppError: as fetch_profile.
+        :raises InvalidAccessToken: the code is used, expired or unknown, or its id_token carries another nonce than the
+        one named here. :raises InvalidFields: another redirect_uri than the request's. :raises AppError: as
+        fetch_profile.
         """
 
     def profile_of_id_token(self, id_token: str, *, nonce: str | None = None) -> Profile:

@@ -11,7 +11,14 @@ from authlib.integrations.flask_client import OAuth
 from flask.config import Config
 from requests import Response
 
-from kakaoauth.errors import AppError, CodeRefused, ExpiredToken, InvalidAccessToken, Misconfigured
+from kakaoauth.errors import (
+    AppError,
+    CodeRefused,
+    ContradictoryAnswers,
+    ExpiredToken,
+    InvalidAccessToken,
+    Misconfigured,
+)
 from kakaoauth.providers import answers, facebook_errors
 from kakaoauth.providers.answers import BEARER, Json, bearer, refused_as_token
 from kakaoauth.providers.base import AccountEvent, PendingLogin, Profile, TokenKeeper, TokenSet
@@ -120,7 +127,7 @@ class Facebook(OAuthProvider):
                     raise
                 raise ExpiredToken(error.reason, provider_code=EXPIRED) from None
         if profile.subject != owner:
-            raise InvalidAccessToken("debug_token and me are about different people")
+            raise ContradictoryAnswers("debug_token and me are about different people")
         return profile
 
     def unlink(self, subject: str, tokens: TokenSet | None) -> None:

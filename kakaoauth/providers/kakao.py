@@ -20,6 +20,7 @@ from kakaoauth.errors import (
     AccountUnusable,
     AppError,
     CodeRefused,
+    ContradictoryAnswers,
     Forbidden,
     InvalidAccessToken,
     Misconfigured,
@@ -28,7 +29,16 @@ from kakaoauth.errors import (
 )
 from kakaoauth.providers import kakao_errors, oidc
 from kakaoauth.providers.answers import BEARER, Json, bearer
-from kakaoauth.providers.base import AccountEvent, EmailState, PendingLogin, Profile, TokenKeeper, TokenSet
+from kakaoauth.providers.base import (
+    CONSENT_FOR_EMAIL,
+    ID_TOKEN_SECONDS,
+    AccountEvent,
+    EmailState,
+    PendingLogin,
+    Profile,
+    TokenKeeper,
+    TokenSet,
+)
 from kakaoauth.providers.deadline import deadline
 from kakaoauth.providers.kakao_answers import (
     read_answer,
@@ -55,9 +65,6 @@ EVENT_SECONDS = 2.0
 IS_LINKED_SECONDS = 1.0
 #: Kakao's codes for nobody who is linked: unlinked; the Kakao account is gone.
 NOT_LINKED = ("-101", "-103")
-#: Seconds since an id_token was issued in which an app may bring it: as long as a login may take. A client that comes
-#: later refreshes its Kakao token, and with that gets a new one.
-ID_TOKEN_SECONDS = 600
 #: Seconds that telling Kakao of a logout may hold the person up.
 LOGOUT_SECONDS = 2.0
 #: Seconds that the answer counts whether the console has the e-mail among its consent items.
@@ -70,6 +77,7 @@ class Kakao(OAuthProvider):
     name = "kakao"
     prompts = ("login", "select_account", "create")
     error_codes = kakao_errors.CODES
+    email_scopes = CONSENT_FOR_EMAIL
     #: Not registered at all; not the one of the authorization request.
     redirect_uri_codes = frozenset(("KOE006", "KOE303", "KOE310"))
 
@@ -118,7 +126,7 @@ class Kakao(OAuthProvider):
             return profile
         if not hmac.compare_digest(profile.subject, claims["sub"]):
             # An access token that was slipped in beside somebody's id_token (RFC 9700, section 4.6).
-            raise UntrustedIdentity("user/me and id_token are about different people")
+            raise ContradictoryAnswers("user/me and id_token are about different people")
         return fill_gaps(profile, read_claims(claims))
 
     def profile_of_access_token(self, access_token: str) -> Profile:
@@ -133,7 +141,7 @@ class Kakao(OAuthProvider):
             owner = read_token_info(self._app.get("v1/user/access_token_info", token=token), self._app_id)
             profile = self._read_profile(self._user_me(token))
         if profile.subject != owner:
-            raise InvalidAccessToken("access_token_info and user/me are about different people")
+            raise ContradictoryAnswers("access_token_info and user/me are about different people")
         return profile
 
     def profile_of_id_token(self, id_token: str, *, nonce: str | None = None) -> Profile:
@@ -252,10 +260,15 @@ class Kakao(OAuthProvider):
                 # A request that somebody has changed on the way brings none, and with it nothing that shows when the
                 # person logged in.
                 raise UntrustedIdentity("no id_token to confirm by: if OpenID Connect was switched off, restart")
+            if pending.by_app and pending.nonce is not None:
+                raise UntrustedIdentity("no id_token came to compare the named nonce with")
             return None
         claims = oidc.validate(
             token["id_token"], self._keys, issuer=self._kauth, audiences=[pending.client_id], nonce=pending.nonce
         )
+        if pending.nonce is None and claims.get("nonce"):
+            # A code of a login that somebody else has begun: with our own pages, where the nonce stays here.
+            raise UntrustedIdentity("id_token: it carries a nonce that the caller does not name")
         self._openid_is_on = True
         return claims
 

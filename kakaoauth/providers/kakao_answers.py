@@ -39,7 +39,7 @@ def read_token_info(response: Response, app_id: int) -> str:
     """
     body = read_answer(response)
     owner, app, left = body.get("id"), body.get("app_id"), body.get("expires_in")
-    if type(owner) is not int or type(app) is not int:
+    if type(owner) is not int or type(app) is not int or not 0 < owner < 10**40 or app <= 0:
         raise ProviderUnavailable("access_token_info: no usable id or app_id")
     if app != app_id:
         raise ForeignAccessToken("access_token_info: another app_id")

@@ -99,6 +99,7 @@ class OAuthProvider:
     scope: str = ""
     #: See Provider.
     prompts: tuple[str, ...] = ()
+    email_scopes: tuple[str, ...] = ("email",)
     leaves_fragment = False
     #: Seconds an access token lives where the answer does not say.
     unsaid_seconds = 0
@@ -226,6 +227,7 @@ class OAuthProvider:
             code_verifier=code_verifier,
             next="",
             expires_at=0,
+            by_app=True,
         )
         with refused_as_code(self.redirect_uri_codes):
             return self.fetch_profile(login, code)

@@ -241,5 +241,7 @@ def _check_times(claims: Mapping[str, Any], max_age: float | None) -> None:
     if iat > now + LEEWAY:
         log.error("id_token is %d seconds from the future: check the clock of this machine", iat - now)
         raise UntrustedIdentity("id_token: issued in the future (check the clock)")
+    if "nbf" in claims and (type(claims["nbf"]) is not int or claims["nbf"] > now + LEEWAY):
+        raise UntrustedIdentity("id_token: not valid yet, or nbf is no number of seconds")
     if max_age is not None and iat < now - max_age - LEEWAY:
         raise TooOld("id_token: issued too long ago")

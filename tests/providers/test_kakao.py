@@ -19,6 +19,7 @@ from kakaoauth.errors import (
     AccountUnusable,
     AppError,
     CodeRefused,
+    ContradictoryAnswers,
     LoginCancelled,
     Misconfigured,
     ProviderUnavailable,
@@ -301,14 +302,14 @@ class TestIdToken:
     def test_different_people_are_refused(self, visitor: Visitor, kakao: FakeKakao) -> None:
         kakao.give_id_token(visitor.pending.nonce, scope="openid gender")
         kakao.me["id"] = SUBJECT + 1
-        refused(visitor, UntrustedIdentity)
+        refused(visitor, ContradictoryAnswers)
 
     def test_same_person_with_a_long_id_is_recognised(self, visitor: Visitor, kakao: FakeKakao) -> None:
         kakao.give_id_token(visitor.pending.nonce, scope="openid gender", sub="9223372036854775809")
         kakao.me["id"] = 9223372036854775809
         assert visitor.finish().subject == "9223372036854775809"
         kakao.me["id"] = 9223372036854775808
-        refused(visitor, UntrustedIdentity)
+        refused(visitor, ContradictoryAnswers)
 
     @pytest.mark.parametrize("bad", ["", "nonsense", 7, [], {}, False])
     def test_bad_id_token_is_refused_and_not_passed_over(self, visitor: Visitor, kakao: FakeKakao, bad: Any) -> None:
