@@ -25,6 +25,7 @@ def settings_from(arguments: Sequence[str]) -> tuple[SandboxSettings, int]:
 
 
 def main() -> None:
+    """Serve until interrupted; a port or a state file that cannot be used ends it with one line."""
     settings, port = settings_from(sys.argv[1:])
     try:
         with bind(create_sandbox(settings), port) as server:

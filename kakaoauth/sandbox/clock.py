@@ -15,6 +15,7 @@ class Clock:
         self._offset = 0.0
 
     def now(self) -> float:
+        """Return Unix time in seconds, as far ahead or back as the clock was moved."""
         return self._source() + self._offset
 
     @property
@@ -23,9 +24,11 @@ class Clock:
         return self._offset
 
     def reset(self) -> None:
+        """Go with the real time again."""
         self._offset = 0.0
 
     def advance(self, seconds: float) -> None:
+        """Move by so many seconds, back if negative, on top of earlier moves."""
         self._offset += seconds
 
 

@@ -26,6 +26,7 @@ class PageError(Refusal):
 
     @property
     def headline(self) -> str:
+        """As Kakao's page has it, the code in brackets."""
         words = ADMIN_HEADLINE if self.code in ADMIN_CODES else REQUEST_HEADLINE
         return f"{words} ({self.code})" if self.code else words
 
@@ -51,4 +52,5 @@ class KapiError(Refusal):
 
     @property
     def headers(self) -> dict[str, str]:
+        """Those that go with the status."""
         return {"WWW-Authenticate": "Bearer error=invalid_token"} if self.status == 401 else {}

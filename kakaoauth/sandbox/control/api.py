@@ -39,22 +39,26 @@ def state() -> Response:
 
 @bp.get("/console")
 def console() -> Response:
+    """The console's settings, in the form in which they can be sent back."""
     return json_answer(describe_console(current_state().settings))
 
 
 @bp.post("/console")
 def set_console() -> Response:
+    """Change some of the console's settings, all that are named or none."""
     change_console(current_state(), read_body())
     return console()
 
 
 @bp.get("/faults")
 def faults() -> Response:
+    """The faults that are switched on."""
     return json_answer(current_state().faults.describe())
 
 
 @bp.get("/faults/catalogue")
 def catalogue() -> Response:
+    """Every fault by name, with its group and the addresses where it can happen."""
     return json_answer(
         {kind.name: {"group": kind.group, "endpoints": sorted(kind.endpoints)} for kind in FAULTS.values()}
     )
@@ -77,12 +81,14 @@ def switch_on() -> Response:
 
 @bp.delete("/faults")
 def switch_off() -> Response:
+    """Switch every fault off."""
     current_state().faults.clear()
     return faults()
 
 
 @bp.get("/clock")
 def clock() -> Response:
+    """What time it is in the sandbox, and the seconds by which it is ahead."""
     return json_answer(_clock())
 
 
@@ -105,11 +111,13 @@ def set_clock() -> Response:
 
 @bp.get("/keys")
 def keys() -> Response:
+    """The ids of the signing keys, the signing one first, and whether they are published."""
     return json_answer(describe_keys(current_state()))
 
 
 @bp.post("/keys/<action>")
 def set_keys(action: str) -> Response:
+    """Do one of `ACTIONS` with the signing keys."""
     if action not in ACTIONS:
         raise ControlError(f"unknown: {action[:40]}; known: {', '.join(ACTIONS)}")
     change_keys(current_state(), action)
@@ -127,6 +135,7 @@ def log() -> Response:
 
 @bp.delete("/log")
 def clear_log() -> Response:
+    """Forget the requests so far."""
     current_state().log.clear()
     return log()
 

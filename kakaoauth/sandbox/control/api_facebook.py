@@ -40,6 +40,7 @@ PAGE_ID = "101234567890123"
 
 @bp.get("")
 def show() -> Response:
+    """The app's settings, and the people with their permissions."""
     state = current_state()
     store = state.facebook
     people = [describe_person(person, store.installed.get(person.key)) for person in list(store.people.values())]
@@ -48,6 +49,7 @@ def show() -> Response:
 
 @bp.post("/app")
 def app() -> Response:
+    """Change some of the app's settings, all that are named or none."""
     change_app(current_state(), read_body())
     return show()
 
@@ -89,6 +91,7 @@ def remove(key: str) -> Response:
 
 @bp.post("/people/<key>/delete-data")
 def delete_data(key: str) -> Response:
+    """Ask for the deletion of the person's data, which removes the app first; `wait` waits for the callbacks."""
     wait = flag_of(read_body("wait"), "wait")
     return _answer(person_asks_for_deletion(current_state(), _find_person(key).key), wait=wait)
 

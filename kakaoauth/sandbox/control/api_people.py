@@ -22,6 +22,7 @@ LONGEST_WAIT = 60.0  # seconds for what is on its way
 
 @bp.get("/people")
 def people() -> Response:
+    """Every person, and whether and to what they have agreed."""
     state = current_state()
     return json_answer([describe_person(person, state.links.get(person.key)) for person in list(state.people.values())])
 
@@ -57,6 +58,7 @@ def unlink(key: str) -> Response:
 
 @bp.delete("/people/<key>")
 def delete_person(key: str) -> Response:
+    """Delete the Kakao account itself; `wait` waits for the webhooks."""
     wait = flag_of(read_body("wait"), "wait")
     person_leaves(current_state(), _find_person(key).key, "ACCOUNT_DELETE", delete=True)
     return _sent(wait=wait)
@@ -88,6 +90,7 @@ def send() -> Response:
 
 @bp.post("/webhooks/<int:number>/again")
 def again(number: int) -> Response:
+    """Send a webhook once more, the same to the byte."""
     wait = flag_of(read_body("wait"), "wait")
     delivery = current_state().outbox.again(number)
     if delivery is None:

@@ -50,12 +50,14 @@ def read_form(form: MultiDict[str, str]) -> dict[str, Any]:
 
 
 def read_flag(name: str, value: Any) -> bool:
+    """Return the value. :raise ConsoleError: neither true nor false."""
     if not isinstance(value, bool):
         raise ConsoleError(f"{name} must be true or false")
     return value
 
 
 def read_text(name: str, value: Any) -> str | None:
+    """Return the value, None for null. :raise ConsoleError: no text, or an empty one."""
     if value is not None and not (isinstance(value, str) and value):
         raise ConsoleError(f"{name} must be a text or null")
     return value
@@ -68,6 +70,7 @@ def _method(name: str, value: Any) -> str:
 
 
 def read_texts(name: str, value: Any) -> tuple[str, ...]:
+    """Return a list without repetitions. :raise ConsoleError: no list of texts."""
     if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
         raise ConsoleError(f"{name} must be a list of texts")
     return tuple(dict.fromkeys(value))

@@ -20,11 +20,13 @@ ACTIONS: dict[str, Callable[[KeyRing], None]] = {
 
 
 def change_keys(state: State, action: str) -> None:
+    """Do one of `ACTIONS`, and save."""
     with state.changing():
         ACTIONS[action](state.keys())
 
 
 def describe_keys(state: State) -> dict[str, Any]:
+    """Return {"signing": key id, "kids": ids, the signing one first, "published": whether JWKS shows them}."""
     ring = state.keys()
     with state.reading():
         kids = [key.kid for key in ring.all()]

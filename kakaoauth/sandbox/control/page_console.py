@@ -13,11 +13,13 @@ bp = Blueprint("console", __name__, url_prefix="/sandbox")
 
 @bp.get("/console")
 def show() -> Response:
+    """The page with the settings as they are."""
     return _page()
 
 
 @bp.post("/console")
 def change() -> Response:
+    """Take over the page's form, or show it again with what is wrong."""
     check_form_token()
     try:
         change_console(current_state(), read_form(request.form))

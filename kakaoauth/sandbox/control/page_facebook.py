@@ -23,11 +23,13 @@ PATH = "/sandbox/facebook"
 
 @bp.get("")
 def show() -> Response:
+    """The page with the settings for a client, the people and the callbacks."""
     return _page()
 
 
 @bp.post("/app")
 def change_app() -> Response:
+    """Take over the two switches."""
     check_form_token()
     state = current_state()
     state.change_facebook(**read_form(request.form))
@@ -44,6 +46,7 @@ def remove() -> Response:
 
 @bp.post("/delete-data")
 def delete_data() -> Response:
+    """What the person does in Facebook's settings: have the app delete their data."""
     check_form_token()
     try:
         person_asks_for_deletion(current_state(), _person("delete").key)

@@ -13,11 +13,13 @@ bp = Blueprint("fault_page", __name__, url_prefix="/sandbox")
 
 @bp.get("/faults")
 def show() -> Response:
+    """The page with the faults that are on."""
     return _page()
 
 
 @bp.post("/faults")
 def change() -> Response:
+    """Switch a fault on, or one off."""
     check_form_token()
     state = current_state()
     if "off" in request.form:

@@ -11,6 +11,7 @@ bp = Blueprint("home", __name__)
 
 @bp.get("/")
 def home() -> Response:
+    """The front page."""
     state = current_state()
     account = signed_in()
     return page(
@@ -33,6 +34,7 @@ def unlink() -> Response:
 
 @bp.post("/delete-account")
 def delete_account() -> Response:
+    """What the person does when they delete their Kakao account."""
     check_form_token()
     person_leaves(current_state(), request.form.get("delete", ""), "ACCOUNT_DELETE", delete=True)
     return go_to("/")
@@ -40,6 +42,7 @@ def delete_account() -> Response:
 
 @bp.post("/forget")
 def forget() -> Response:
+    """Drop the people who were made, all links and all tokens."""
     check_form_token()
     current_state().forget_everything()
     return go_to("/")

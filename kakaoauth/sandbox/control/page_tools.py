@@ -17,11 +17,13 @@ SHOWN = 100  # lines of the log
 
 @bp.get("/tools")
 def show() -> Response:
+    """The page with clock, keys and log."""
     return _page()
 
 
 @bp.post("/clock")
 def clock() -> Response:
+    """Move the clock by `advance` seconds, or back to the real time with `reset`."""
     check_form_token()
     state = current_state()
     if "reset" in request.form:
@@ -39,6 +41,7 @@ def clock() -> Response:
 
 @bp.post("/keys")
 def keys() -> Response:
+    """Do one of `ACTIONS` with the signing keys."""
     check_form_token()
     action = request.form.get("action", "")
     if action not in ACTIONS:
@@ -49,6 +52,7 @@ def keys() -> Response:
 
 @bp.post("/reset")
 def reset() -> Response:
+    """Everything as at the start, except for the keys."""
     check_form_token()
     current_state().reset()
     return go_to("/")

@@ -13,6 +13,7 @@ bp = Blueprint("webhook_page", __name__, url_prefix="/sandbox")
 
 @bp.get("/webhooks")
 def show() -> Response:
+    """The page with what was sent, and forms to send more."""
     return _page()
 
 
@@ -41,6 +42,7 @@ def send() -> Response:
 
 @bp.post("/webhooks/again")
 def again() -> Response:
+    """Send a webhook once more, the same to the byte."""
     check_form_token()
     number = request.form.get("delivery", "")
     if not (number.isascii() and number.isdigit() and current_state().outbox.again(int(number[:12]))):

@@ -37,6 +37,7 @@ def read_body(*known: str) -> dict[str, Any]:
 
 
 def text_of(body: dict[str, Any], name: str, default: str = "") -> str:
+    """Return a text of the body. :raise ControlError: it is another type."""
     value = body.get(name, default)
     if not isinstance(value, str):
         raise ControlError(f"{name} must be a text")
@@ -44,6 +45,7 @@ def text_of(body: dict[str, Any], name: str, default: str = "") -> str:
 
 
 def texts_of(body: dict[str, Any], name: str) -> list[str]:
+    """Return a list of texts, empty if there is none. :raise ControlError: it is another type."""
     value = body.get(name, [])
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ControlError(f"{name} must be a list of texts")
@@ -51,6 +53,7 @@ def texts_of(body: dict[str, Any], name: str) -> list[str]:
 
 
 def flag_of(body: dict[str, Any], name: str) -> bool:
+    """Return a boolean, False if there is none. :raise ControlError: it is another type."""
     value = body.get(name, False)
     if not isinstance(value, bool):
         raise ControlError(f"{name} must be true or false")
@@ -58,6 +61,7 @@ def flag_of(body: dict[str, Any], name: str) -> bool:
 
 
 def number_of(body: dict[str, Any], name: str, default: int) -> int:
+    """Return a whole number. :raise ControlError: it is another type, or beyond a thousand millions."""
     value = body.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not abs(value) <= LARGEST_NUMBER:
         raise ControlError(f"{name} must be a whole number")
@@ -65,4 +69,5 @@ def number_of(body: dict[str, Any], name: str, default: int) -> int:
 
 
 def refuse(error: ValueError) -> Response:
+    """Answer 400 with the reason."""
     return json_answer({"error": "invalid_request", "error_description": str(error)}, 400)

@@ -105,6 +105,7 @@ class Outbox:
             return [replace(delivery) for delivery in reversed(self._deliveries)]
 
     def clear(self) -> None:
+        """Forget what was sent and what waits; what is on its way arrives."""
         with self._changed:
             self._waiting.clear()
             self._deliveries.clear()

@@ -25,6 +25,7 @@ STEP = "/dialog/oauth/step"
 
 @bp.get("/<graph:version>dialog/oauth")
 def dialog() -> Response:
+    """Begin a login: the chooser, the consent page, or straight back to the site."""
     state = current_state()
     if answered_by() is None:
         raise DialogError("version")
@@ -38,11 +39,13 @@ def dialog() -> Response:
 
 @bp.get(STEP)
 def step() -> Response:
+    """The next page of a login that this browser began."""
     return _proceed(_find_pending(request.args.get("request", "")))
 
 
 @bp.post("/dialog/oauth/person")
 def choose_person() -> Response:
+    """Go on as the person whose button was pressed."""
     pending = _find_pending(request.form.get("request", ""))
     person = current_state().facebook.people.get(request.form.get("person", ""))
     if person is None:
@@ -52,6 +55,7 @@ def choose_person() -> Response:
 
 @bp.post("/dialog/oauth/new-person")
 def make_person() -> Response:
+    """Make a person from the form and go on as them."""
     state = current_state()
     pending = _find_pending(request.form.get("request", ""))
     try:
@@ -65,6 +69,7 @@ def make_person() -> Response:
 
 @bp.post("/dialog/oauth/consent")
 def answer_consent() -> Response:
+    """Return to the site with a code or a refusal, or choose somebody else."""
     state = current_state()
     pending = _find_pending(request.form.get("request", ""), ended_too=True)
     if pending.location is not None:

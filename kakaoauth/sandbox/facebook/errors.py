@@ -50,6 +50,7 @@ class GraphError(Refusal):
 
     @property
     def headers(self) -> dict[str, str]:
+        """The challenge that goes with an OAuthException."""
         if self._challenge is None:
             return {}
         words = re.sub(r"[^ !#-~]", "?", self._message)[:300]
@@ -57,4 +58,5 @@ class GraphError(Refusal):
 
 
 def is_graph_path(path: str) -> bool:
+    """Whether an error at this path is answered as the Graph API does."""
     return "/dialog/oauth" not in path and GRAPH_PATH.match(path) is not None

@@ -25,6 +25,7 @@ GRANT_TYPES = ("authorization_code", "client_credentials", "fb_exchange_token")
 
 @bp.route("/<graph:version>oauth/access_token", methods=["GET", "POST"])
 def access_token() -> Response:
+    """Answer with an access token. :raise GraphError: in Graph's words."""
     state = current_state()
     app = state.settings.facebook
     sent = parameters()

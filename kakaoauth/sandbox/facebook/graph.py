@@ -23,6 +23,7 @@ DATA_ACCESS_SECONDS = 90 * 86400
 
 @bp.get("/<graph:version><node:node>")
 def user(node: str) -> Response:
+    """A user or page, with the `fields` that were asked for. :raise GraphError:"""
     caller = find_caller()
     fields = read_fields(parameters().get("fields") or "name,id")
     if caller.type == "PAGE" and node in (ME, caller.user_id):
@@ -43,6 +44,7 @@ def user(node: str) -> Response:
 
 @bp.get("/<graph:version><node:node>/permissions")
 def permissions(node: str) -> Response:
+    """The permissions that the user granted and declined. :raise GraphError:"""
     installation = _installation(find_caller(), node)
     return json_answer(
         {
@@ -63,6 +65,7 @@ def deauthorize(node: str) -> Response:
 
 @bp.delete("/<graph:version><node:node>/permissions/<permission>")
 def revoke(node: str, permission: str) -> Response:
+    """Withdraw one permission, or all: that removes the app. :raise GraphError:"""
     state = current_state()
     installation = _installation(find_caller(), node)
     with state.changing():
@@ -101,6 +104,7 @@ def elsewhere(rest: str) -> Response:
 
 
 def no_object(name: str) -> GraphError:
+    """Return Graph's error for an id that does not exist or may not be seen."""
     words = "does not exist, cannot be loaded due to missing permissions, or does not support this operation"
     read = "Please read the Graph API documentation at https://developers.facebook.com/docs/graph-api"
     verb = request.method.lower()

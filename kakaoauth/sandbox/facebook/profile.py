@@ -47,6 +47,7 @@ def page_answer(page_id: str, fields: list[Field]) -> dict[str, Any]:
 
 
 def no_field(name: str, node: str) -> GraphError:
+    """Return Graph's error for a field that a node does not have."""
     return GraphError(100, f"(#100) Tried accessing nonexisting field ({name}) on node type ({node})")
 
 

@@ -34,6 +34,7 @@ class NodeConverter(BaseConverter):
 
 
 def add_converters(app: Flask) -> None:
+    """Let routes be written with a version in front, or none."""
     app.url_map.converters |= {"graph": VersionConverter, "version": WrittenVersionConverter, "node": NodeConverter}
 
 
@@ -43,10 +44,12 @@ def take_version(endpoint: str | None, values: dict[str, Any] | None) -> None:
 
 
 def answered_by() -> str | None:
+    """Return the version that answers this call, None for one that never was."""
     return answering_version(g.graph_version, current_state().settings.facebook.versions)
 
 
 def graph_blueprint(name: str) -> Blueprint:
+    """Return a blueprint whose routes take a version and whose answers name it."""
     bp = Blueprint(name, __name__)
     bp.url_value_preprocessor(take_version)
     bp.before_request(_check_version)

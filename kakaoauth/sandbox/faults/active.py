@@ -48,6 +48,7 @@ class ActiveFaults:
         self._active: dict[str, ActiveFault] = {}
 
     def switch_on(self, fault: ActiveFault) -> None:
+        """Put it in the place of the one that was on at this address."""
         with self._lock:
             self._active[fault.endpoint] = fault
 
@@ -62,10 +63,12 @@ class ActiveFaults:
             return fault
 
     def switch_off(self, endpoint: str) -> None:
+        """Let this address work again, if it did not."""
         with self._lock:
             self._active.pop(endpoint, None)
 
     def clear(self) -> None:
+        """Let every address work again."""
         with self._lock:
             self._active.clear()
 

@@ -44,6 +44,7 @@ class Kind:
 
 
 def is_kapi_code(name: str) -> bool:
+    """Whether the fault is one of kapi's negative numbers."""
     return name.lstrip("-").isdecimal()
 
 

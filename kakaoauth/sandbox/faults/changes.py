@@ -31,6 +31,7 @@ OMITTED: dict[str, tuple[str, ...]] = {
 
 
 def change_answer(active: ActiveFault, response: Response, state: State) -> None:
+    """Change the answer in place; refusals stay as they are, except for length and type."""
     if active.fault == "truncated":
         content = response.get_data()
         response.set_data(content[: len(content) // 2])

@@ -51,6 +51,7 @@ DIALOG_FAULTS: dict[str, dict[str, str]] = {
 
 
 def graph_fault(name: str, status: int | None) -> GraphError:
+    """Return the error that a fault stands for; `status` replaces its HTTP status."""
     code, subcode, message, kind, usual, transient = GRAPH_FAULTS[name]
     challenge = (
         "invalid_token" if code in (102, 190) else "invalid_code" if subcode in (36007, 36009) else "invalid_request"

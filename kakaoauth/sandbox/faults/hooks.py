@@ -35,6 +35,7 @@ def before() -> Response | None:
 
 
 def after(response: Response) -> Response:
+    """Change the answer, if a fault asks for it."""
     if g.get("changes_answer"):
         change_answer(g.fault, response, current_state())
     return response

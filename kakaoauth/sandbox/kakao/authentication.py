@@ -46,6 +46,7 @@ def find_caller(*, admin_allowed: bool = True) -> Caller:
 
 
 def require_admin() -> None:
+    """Pass the admin key only. :raise KapiError: -401 or -3."""
     scheme, credentials = read_credentials()
     if scheme != "kakaoak":
         raise KapiError(-401, "no authentication key!", status=401)
@@ -66,6 +67,7 @@ def find_bearer(credentials: str) -> tuple[Link, AccessToken]:
 
 
 def parse_long(text: str, name: str) -> int:
+    """Return a 64-bit number from 0 up. :raise KapiError: -2."""
     if not LONG.fullmatch(text) or int(text) > LONGEST_LONG:
         raise KapiError(-2, f"{name} must be a Long")
     return int(text)

@@ -24,6 +24,7 @@ def single_values(query: MultiDict[str, str]) -> dict[str, str]:
 
 
 def require(query: dict[str, str], *names: str) -> None:
+    """Pass a query that has all of them. :raise PageError: KOE207."""
     missing = [name for name in names if not query.get(name)]
     if missing:
         raise PageError("KOE207", ", ".join(missing))
@@ -60,6 +61,7 @@ def read(request: Request, settings: SandboxSettings) -> AuthorizationRequest:
 
 
 def check_client(client_id: str, settings: SandboxSettings) -> None:
+    """Pass the app's REST API key. :raise PageError: KOE101."""
     if client_id != settings.client_id:
         raise PageError("KOE101", f"client_id: {client_id}")
 

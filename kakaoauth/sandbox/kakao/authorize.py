@@ -24,6 +24,7 @@ SHOWS_CHOOSER = frozenset({"login", "select_account", "create"})
 
 @bp.get("/oauth/authorize")
 def authorize() -> Response:
+    """Begin a login: the chooser, the consent page, or straight back to the site."""
     state = current_state()
     wanted = authorization_request.read(request, state.settings)
     pending = Pending(secrets.token_urlsafe(32), browser_id(), state.clock.now(), wanted)
@@ -36,11 +37,13 @@ def authorize() -> Response:
 
 @bp.get(STEP)
 def step() -> Response:
+    """The next page of a login that this browser began."""
     return _proceed(_find_pending(request.args.get("request", "")))
 
 
 @bp.post("/oauth/authorize/person")
 def choose_person() -> Response:
+    """Go on as the person whose button was pressed."""
     pending = _find_pending(request.form.get("request", ""))
     person = current_state().people.get(request.form.get("person", ""))
     if person is None:
@@ -50,6 +53,7 @@ def choose_person() -> Response:
 
 @bp.post("/oauth/authorize/new-person")
 def make_person() -> Response:
+    """Make a person from the form and go on as them."""
     state = current_state()
     pending = _find_pending(request.form.get("request", ""))
     made = [person for person in state.people.values() if person.made]
@@ -65,6 +69,7 @@ def make_person() -> Response:
 
 @bp.post("/oauth/authorize/consent")
 def answer_consent() -> Response:
+    """Return to the site with a code or a refusal."""
     state = current_state()
     pending = _find_pending(request.form.get("request", ""), ended_too=True)
     if pending.location is not None:

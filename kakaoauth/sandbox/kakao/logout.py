@@ -15,6 +15,7 @@ bp = Blueprint("logout", __name__)
 
 @bp.get("/oauth/logout")
 def ask() -> Response:
+    """Ask whether to leave the account, too. :raise PageError: KOE101, KOE007."""
     state = current_state()
     query = single_values(request.args)
     require(query, "client_id", "logout_redirect_uri")

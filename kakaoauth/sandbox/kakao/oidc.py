@@ -23,6 +23,7 @@ bp = Blueprint("oidc", __name__)
 
 @bp.get("/.well-known/openid-configuration")
 def discovery() -> Response:
+    """What OpenID Connect clients read first."""
     issuer = current_state().settings.issuer
     return json_answer(
         {
@@ -68,6 +69,7 @@ def events_discovery() -> Response:
 
 @bp.get("/.well-known/jwks.json")
 def jwks() -> Response:
+    """The public signing keys; none while they are hidden."""
     return json_answer({"keys": current_state().keys().public()})
 
 
@@ -94,6 +96,7 @@ def make_id_token(state: State, grant: Grant, *, nonce: str | None) -> str:
 
 @bp.get("/v1/oidc/userinfo")
 def userinfo() -> Response:
+    """The claims about the bearer's user. :raise KapiError:"""
     state = current_state()
     if not state.settings.oidc:
         raise KapiError(-3, "OpenID Connect is not switched on for this app", status=403)

@@ -16,6 +16,7 @@ bp = Blueprint("scopes", __name__)
 
 @bp.get("/v2/user/scopes")
 def scopes() -> Response:
+    """The consent items of a user: the configured ones, and those agreed to before the console dropped them."""
     caller = find_caller()
     sent = parameters()
     wanted = read_json_list(sent["scopes"], "scopes") if sent.get("scopes") else None
@@ -27,6 +28,7 @@ def scopes() -> Response:
 
 @bp.post("/v2/user/revoke/scopes")
 def revoke() -> Response:
+    """Withdraw consent items. :raise KapiError: -2 unknown, -3 required."""
     state = current_state()
     caller = find_caller()
     wanted = read_json_list(parameters().get("scopes", ""), "scopes")

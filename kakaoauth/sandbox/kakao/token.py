@@ -24,6 +24,7 @@ REFRESH_WINDOW_SECONDS = 3600
 
 @bp.post("/oauth/token")
 def token() -> Response:
+    """Answer with tokens. :raise KauthError:"""
     state = current_state()
     form = _read_parameters(state)
     _authenticate_client(form, state)
@@ -84,6 +85,7 @@ def _exchange(form: dict[str, str], state: State) -> dict[str, Any]:
 
 
 def answer_exchange(code: Code, state: State) -> dict[str, Any]:
+    """Return the body for a code that is spent: tokens, lifetimes in seconds, scope. The caller holds the lock."""
     # With OpenID Connect ON the plain code grant always carries an id_token; an additional-consent request
     # (one with a scope) only when it names openid
     with_id_token = state.settings.oidc and (code.request.items is None or code.request.openid)

@@ -29,6 +29,7 @@ IDS_PER_MINUTE = 100  # per app, since 2025-04-01
 
 @bp.route("/v2/user/me", methods=["GET", "POST"])
 def me() -> Response:
+    """GET or POST /v2/user/me. :raise KapiError:"""
     caller = find_caller()
     sent = parameters()
     secure = sent.get("secure_resource", "false").lower()
@@ -42,6 +43,7 @@ def me() -> Response:
 
 @bp.get("/v1/user/access_token_info")
 def access_token_info() -> Response:
+    """The user's id, the seconds left, and the app's id. :raise KapiError: -2, -401."""
     state = current_state()
     scheme, credentials = read_credentials()
     if scheme != "bearer" or not credentials:
@@ -55,6 +57,7 @@ def access_token_info() -> Response:
 
 @bp.post("/v1/user/logout")
 def logout() -> Response:
+    """End the bearer's login, or with the admin key every one of the user's."""
     state = current_state()
     caller = find_caller()
     with state.changing():
@@ -67,6 +70,7 @@ def logout() -> Response:
 
 @bp.post("/v1/user/unlink")
 def unlink() -> Response:
+    """End the link. The app asked for it, so no webhook follows."""
     caller = find_caller()
     current_state().unlink(caller.link.person)
     return _just_id(caller)
@@ -74,6 +78,7 @@ def unlink() -> Response:
 
 @bp.post("/v1/user/signup")
 def signup() -> Response:
+    """End the waiting of a user who is not signed up yet. :raise KapiError: -102."""
     caller = find_caller(admin_allowed=False)
     with current_state().changing():
         if caller.link.signed_up is not False:
@@ -84,6 +89,7 @@ def signup() -> Response:
 
 @bp.get("/v1/user/ids")
 def ids() -> Response:
+    """The ids of the users, a page at a time, for the admin key. :raise KapiError:"""
     state = current_state()
     require_admin()
     with state.reading():

@@ -20,16 +20,19 @@ CONTENT_SECURITY_POLICY = (
 
 
 def language() -> str:
+    """Return ko or en, whatever the browser likes better."""
     return request.accept_languages.best_match(LANGUAGES, default="ko") or "ko"
 
 
 def page(name: str, *, status: int = 200, **values: Any) -> Response:
+    """Render a template by name; it finds the texts in `t`."""
     lang = language()
     html = render_template(f"{name}.html", page=name, lang=lang, t=partial(translate, language=lang), **values)
     return make_response(html, status)
 
 
 def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Answer with JSON, Hangul as it is and half of a surrogate pair as a question mark."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(text.encode("utf-8", "replace"), status, headers, content_type="application/json;charset=UTF-8")
 
@@ -58,6 +61,7 @@ def go_to(path: str, **values: str) -> Response:
 
 
 def add_headers(response: Response) -> Response:
+    """Let no page be framed, cached or run scripts."""
     response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
@@ -67,24 +71,29 @@ def add_headers(response: Response) -> Response:
 
 
 def show_page_error(error: PageError) -> Response:
+    """Answer as Kakao's own error page."""
     reason = error.code or str(error.status)
     why = f"why_{reason}" if f"why_{reason}" in TEXTS else "why_None"
     return page("error", status=error.status, headline=error.headline, why=why, details=error.details)
 
 
 def show_kauth_error(error: KauthError) -> Response:
+    """Answer as kauth's JSON."""
     return json_answer(error.body, error.status)
 
 
 def show_kapi_error(error: KapiError) -> Response:
+    """Answer as kapi's JSON."""
     return json_answer(error.body, error.status, error.headers)
 
 
 def show_graph_error(error: GraphError) -> Response:
+    """Answer as the Graph API's JSON."""
     return json_answer(error.answer(), error.status, error.headers)
 
 
 def show_dialog_error(error: DialogError) -> Response:
+    """Answer as a page of Facebook's dialog."""
     return page("facebook_error", status=error.status, why=f"facebook_why_{error.why}", detail=error.detail)
 
 

@@ -124,4 +124,5 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 
 def translate(key: str, language: str) -> str:
+    """Return a text in ko or en. :raise KeyError: there is none."""
     return TEXTS[key][LANGUAGES.index(language)]

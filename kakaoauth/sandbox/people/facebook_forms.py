@@ -43,6 +43,7 @@ def person_from_json(given: Mapping[str, Any], before: FacebookPerson | None, st
 
 
 def describe_person(person: FacebookPerson, installation: Installation | None) -> dict[str, Any]:
+    """Return the person as the control API shows them."""
     shown = asdict(person) | {"installed": installation is not None}
     return shown | {"permissions": dict(installation.permissions) if installation else {}}
 

@@ -66,10 +66,12 @@ def person_from_form(form: Mapping[str, str], taken_ids: Collection[int]) -> Per
 
 
 def new_key() -> str:
+    """Return a key that no sample person has."""
     return f"made-{secrets.token_hex(4)}"
 
 
 def new_id(taken: Collection[int], *, big: bool) -> int:
+    """Return a free user id, with `big` one of 19 digits."""
     # 2^53 is about 9.0e15; every 19-digit id lies above it, and below 2^63 as Kakao's Long demands
     low, span = (10**18, 8 * 10**18) if big else (4_000_000_000, 5_000_000_000)
     while (user_id := low + secrets.randbelow(span)) in taken:

@@ -38,6 +38,7 @@ def person_from_json(given: Mapping[str, Any], before: Person | None, taken_ids:
 
 
 def describe_person(person: Person, link: Link | None) -> dict[str, Any]:
+    """Return the person as the control API shows them, with the items agreed to."""
     shown = asdict(person)
     return shown | {"linked": link is not None, "agreed": sorted(link.agreed) if link else []}
 

@@ -32,21 +32,27 @@ class KeyRing:
         self._keys = self._keys[:1]
 
     def signing_key(self) -> RSAKey:
+        """Return the private key that signs now."""
         return self._keys[0]
 
     def all(self) -> list[RSAKey]:
+        """Return every key, the signing one first."""
         return list(self._keys)
 
     def public(self) -> list[dict[str, Any]]:
+        """Return the keys as JWKS has them, none while they are hidden."""
         return [dict(key.as_dict(private=False)) for key in self._keys] if self.published else []
 
     def dump(self) -> list[dict[str, Any]]:
+        """Return the private keys as JWKs, for the state file."""
         return [dict(key.as_dict(private=True)) for key in self._keys]
 
     def restore(self, stored: list[dict[str, Any]]) -> None:
+        """Take over what `dump` returned."""
         self._keys = [RSAKey.import_key(entry) for entry in stored]
 
 
 def make_key() -> RSAKey:
+    """Return a new RSA key of 2048 bits."""
     # Kakao's key ids are 30 hex characters
     return RSAKey.generate_key(2048, {"kid": secrets.token_hex(15), "alg": "RS256", "use": "sig"})

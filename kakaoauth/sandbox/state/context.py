@@ -15,6 +15,7 @@ SESSION_SECONDS = 86400  # a Kakao Account session: 24 hours, not prolonged by u
 
 
 def current_state() -> State:
+    """Return what the app that answers remembers."""
     return cast(State, current_app.extensions[EXTENSION])
 
 
@@ -44,6 +45,7 @@ def signed_in() -> tuple[Person, int] | None:
 
 
 def sign_in(person: Person) -> int:
+    """Begin the account session of this browser, and return when: Unix time in seconds."""
     state = current_state()
     auth_time = int(state.clock.now())
     session.update(person=person.key, auth_time=auth_time, generation=state.generation)
@@ -51,6 +53,7 @@ def sign_in(person: Person) -> int:
 
 
 def sign_out() -> None:
+    """End the account session of this browser."""
     for name in ("person", "auth_time", "generation"):
         session.pop(name, None)
 
@@ -62,9 +65,11 @@ def facebook_key() -> str | None:
 
 
 def enter_facebook(person_key: str) -> None:
+    """Begin the Facebook session of this browser."""
     session.update(facebook=person_key, facebook_generation=current_state().generation)
 
 
 def leave_facebook() -> None:
+    """End the Facebook session of this browser."""
     for name in ("facebook", "facebook_generation"):
         session.pop(name, None)

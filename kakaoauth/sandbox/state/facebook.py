@@ -22,6 +22,7 @@ class FacebookStore:
         self.clear()
 
     def clear(self) -> None:
+        """Start again with the sample people."""
         self.people: dict[str, FacebookPerson] = {person.key: person for person in SAMPLE_PEOPLE}
         self.installed: dict[str, Installation] = {}
         self.codes: dict[str, Code] = {}
@@ -29,6 +30,7 @@ class FacebookStore:
         self.pending.clear()
 
     def find_person(self, user_id: str) -> FacebookPerson | None:
+        """Return the person with this Facebook id, or None."""
         return next((person for person in self.people.values() if person.user_id == user_id), None)
 
     def install(self, person: FacebookPerson, answers: Mapping[str, bool]) -> Installation:
@@ -53,6 +55,7 @@ class FacebookStore:
         return len(ending)
 
     def add_code(self, person_key: str, request: DialogRequest, seconds: int) -> Code:
+        """Make an authorization code that is good for so many seconds."""
         now = self._clock.now()
         self.codes = {key: code for key, code in self.codes.items() if code.expires_at + KEEP_SECONDS > now}
         code = Code(f"AQ{secrets.token_urlsafe(150)}", person_key, request, now + seconds)
@@ -74,6 +77,7 @@ class FacebookStore:
         return token
 
     def dump(self) -> dict[str, Any]:
+        """Return what the state file keeps: codes are not in it."""
         return {
             "people": [asdict(person) for person in self.people.values() if person.made],
             "installed": [asdict(installation) for installation in self.installed.values()],
@@ -81,6 +85,7 @@ class FacebookStore:
         }
 
     def restore(self, stored: Mapping[str, Any]) -> None:
+        """Take over what `dump` returned."""
         self.people |= {entry["key"]: FacebookPerson(**entry) for entry in stored["people"]}
         installed = [Installation(**entry) for entry in stored["installed"]]
         self.installed = {entry.person: entry for entry in installed if entry.person in self.people}

@@ -40,6 +40,7 @@ class Installation:
 
     @property
     def granted(self) -> list[str]:
+        """The permissions that were granted."""
         return [name for name, granted in self.permissions.items() if granted]
 
 

@@ -25,6 +25,7 @@ class Grants:
     def add_code(
         self, client_id: str, person: str, request: AuthorizationRequest, *, auth_time: int, seconds: int
     ) -> Code:
+        """Make an authorization code that is good for so many seconds."""
         self._drop_old_codes()
         expires_at = self._clock.now() + seconds
         code = Code(secrets.token_urlsafe(48), client_id, person, request, auth_time, expires_at)
@@ -32,15 +33,18 @@ class Grants:
         return code
 
     def peek_code(self, value: str, client_id: str) -> Code | None:
+        """Return a living code of this client without spending it, or None."""
         code = self.codes.get(value)
         if code is None or code.client_id != client_id or code.expires_at <= self._clock.now():
             return None
         return code
 
     def spend_code(self, code: Code) -> None:
+        """Take the code away. :raise KeyError: it is spent."""
         del self.codes[code.value]
 
     def open(self, code: Code, *, with_id_token: bool) -> tuple[Grant, AccessToken]:
+        """Begin a login: a refresh token and the first access token."""
         self._drop_old_tokens()
         grant = Grant(
             secrets.token_hex(12),
@@ -54,12 +58,14 @@ class Grants:
         return grant, self.add_access_token(grant)
 
     def add_access_token(self, grant: Grant) -> AccessToken:
+        """Make one more access token for the login."""
         expires_at = self._clock.now() + ACCESS_SECONDS
         token = AccessToken(secrets.token_urlsafe(40), grant.id, grant.person, expires_at)
         self.access_tokens[token.value] = token
         return token
 
     def find_by_refresh_token(self, value: str) -> Grant | None:
+        """Return the login that a living refresh token belongs to, or None."""
         now = self._clock.now()
         live = (grant for grant in self.grants.values() if grant.refresh_expires_at > now)
         return next(
@@ -75,21 +81,25 @@ class Grants:
         return True
 
     def end(self, grant_id: str) -> None:
+        """End one login with all its tokens."""
         self.grants.pop(grant_id, None)
         self._keep_tokens(lambda token: token.grant != grant_id)
 
     def end_all_of(self, person: str) -> None:
+        """End every login and code of the person."""
         self.grants = {key: grant for key, grant in self.grants.items() if grant.person != person}
         self.codes = {key: code for key, code in self.codes.items() if code.person != person}
         self._keep_tokens(lambda token: token.person != person)
 
     def dump(self) -> dict[str, Any]:
+        """Return what the state file keeps: codes are not in it."""
         return {
             "grants": [asdict(grant) for grant in self.grants.values()],
             "access_tokens": [asdict(token) for token in self.access_tokens.values()],
         }
 
     def restore(self, stored: dict[str, Any]) -> None:
+        """Take over what `dump` returned."""
         self.grants = {entry["id"]: Grant(**entry) for entry in stored["grants"]}
         self.access_tokens = {entry["value"]: AccessToken(**entry) for entry in stored["access_tokens"]}
 

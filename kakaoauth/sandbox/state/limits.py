@@ -24,4 +24,5 @@ class Limiter:
         return True
 
     def clear(self) -> None:
+        """Forget every use."""
         self._times.clear()

@@ -27,6 +27,7 @@ class Waiting(Generic[Record]):
         self._records: dict[str, Record] = {}
 
     def put(self, record: Record) -> Record:
+        """Keep the record and return it; the oldest goes when there are too many."""
         while len(self._records) >= KEPT:
             del self._records[next(iter(self._records))]
         self._records[record.id] = record
@@ -40,4 +41,5 @@ class Waiting(Generic[Record]):
         return record if record.created_at + SECONDS > self._clock.now() else None
 
     def clear(self) -> None:
+        """Forget every record."""
         self._records.clear()

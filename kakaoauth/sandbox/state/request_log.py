@@ -35,6 +35,7 @@ class RequestLog:
         self._entries: deque[Entry] = deque(maxlen=KEPT)
 
     def add(self, request: Request, status: int, fault: str | None) -> None:
+        """Write a request down; the oldest entry goes when there are too many."""
         self._entries.append(
             Entry(
                 at=utc_text(self._clock.now()),
@@ -50,9 +51,11 @@ class RequestLog:
         )
 
     def newest(self, limit: int = KEPT) -> list[dict[str, Any]]:
+        """Return the entries, the newest first."""
         return [asdict(entry) for entry in list(self._entries)[::-1][:limit]]
 
     def clear(self) -> None:
+        """Forget every entry."""
         self._entries.clear()
 
 

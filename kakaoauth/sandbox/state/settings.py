@@ -40,6 +40,7 @@ class ConsentItem:
 
     @property
     def required(self) -> bool:
+        """Whether nobody gets in without agreeing to it."""
         return self.level == "required"
 
 
@@ -119,15 +120,19 @@ class SandboxSettings:
 
     @property
     def requires_token_redirect_uri(self) -> bool:
+        """Whether a token call without `redirect_uri` is refused."""
         return self.strict or self.token_redirect_uri_required
 
     @property
     def allows_access_token_in_query(self) -> bool:
+        """Whether `?access_token=` counts."""
         return self.access_token_in_query_allowed and not self.strict
 
     @property
     def allows_token_parameters_in_query(self) -> bool:
+        """Whether the query of a token call counts."""
         return self.token_parameters_in_query_allowed and not self.strict
 
     def find_item(self, item_id: str) -> ConsentItem | None:
+        """Return the consent item if it is configured."""
         return next((item for item in self.consent_items if item.id == item_id), None)

@@ -77,16 +77,19 @@ class State:
             yield
 
     def keys(self) -> KeyRing:
+        """Return the signing keys, made and saved when first asked for."""
         with self._lock:
             if self._keyring.ensure():
                 self._save()
             return self._keyring
 
     def add_person(self, person: Person) -> None:
+        """Add a person, or put another in the place of the one with this key."""
         with self.changing():
             self.people[person.key] = person
 
     def find_link(self, user_id: int) -> Link | None:
+        """Return the link of this user id, or None."""
         with self._lock:
             return next((link for link in self.links.values() if link.user_id == user_id), None)
 
