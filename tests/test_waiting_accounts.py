@@ -228,6 +228,22 @@ def test_recycled_address_that_the_account_has_no_more_changes_nothing(site: Fla
         assert find_user(user_id).email == "new@example.kr"
 
 
+def test_overtaken_message_about_an_address_changes_nothing_after_linking_anew(site: Flask, kakao: FakeKakao) -> None:
+    """The link was cut and made again, and the message tells of a time before."""
+    with site.app_context():
+        user = flows.create_superuser(HANA, GOOD)
+        for _ in range(2):
+            flows.link(user.id, kakao_profile("7"), asked_as=user.get_id())
+            (identity,) = user.identities
+            flows.unlink(user.id, identity.id, asked_as=user.get_id())
+        flows.link(user.id, kakao_profile("7"), asked_as=user.get_id())
+        flows.remove_password(user)
+    past = int((datetime.now(UTC) - timedelta(hours=1)).timestamp())
+    assert tell(site, kakao, "identifier-recycled", "7", toe=past).status_code == 202
+    with site.app_context():
+        assert find_user_by_email(HANA) is not None
+
+
 # Opening again
 
 

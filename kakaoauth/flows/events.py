@@ -87,10 +87,9 @@ def apply_event(provider: str, event: AccountEvent, *, is_linked: bool | None = 
         effect = "overtaken"
     else:
         effect = _act(identity, event)
-    if effect == "nobody" and event.kind in ENDS_EMAIL:
-        former = former_identities.owner(provider, event.subject)
-        if former is not None:
-            user_id, effect = former.id, _end_email(former)
+    former = former_identities.owner(provider, event.subject) if event.kind in ENDS_EMAIL else None
+    if former is not None and former.find_identity(provider, event.subject) is None:
+        user_id, effect = former.id, _end_email(former)
     if event.kind == ERASES:
         outbox.forget(provider, event.subject)  # the unlink that waits is done, and it holds their number
         deletions.record(provider, event.subject)
