@@ -29,6 +29,7 @@
     ├── AccountDisabled         403
     ├── UntrustedIdentity       502  the provider's answer contradicts itself or is not signed as it must be
     ├── Forbidden               403
+    ├── Tunnelled               403  the embedded site, reached through a proxy
     ├── LastSuperuserStays      409
     ├── NotFound                404
     ├── Misconfigured           500  the operator must act; the person is told only that it is not their fault
@@ -411,6 +412,19 @@ class Forbidden(AppError):
     code = "FORBIDDEN"
     title = _("This page is for other people")
     message = _("You are logged in, but your account may not open this page.")
+    can_retry = False
+
+
+class Tunnelled(AppError):
+    status = 403
+    code = "TUNNELLED"
+    title = _("This copy of the site is for one machine only")
+    message = _(
+        "Your request came through a proxy or a tunnel, and here everybody may log in as anybody. Open the site as "
+        "http://localhost on the machine it runs on, or bring its port to yours with ssh -L. To let others in, set "
+        "KAKAO_CLIENT_ID and REDIS_URL."
+    )
+    level = logging.WARNING
     can_retry = False
 
 
