@@ -203,7 +203,7 @@ def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> Arriva
         raise LoginExpired("pending login is late")
     if answer.error:
         _use_up(provider, pending, answer)
-        raise provider.refusal(answer.error, answer.description)
+        raise provider.refusal(answer.error, answer.description).said_by_browser()
     if arrivals.is_foreign_link(pending):
         _use_up(provider, pending, answer)
         raise LinkEnded("whoever began to link is not in any more")

@@ -76,8 +76,8 @@ def count_entry(provider: str, door: str, *, is_new: bool = False) -> None:
 
 
 def count_refusal(error: AppError, provider: str) -> None:
-    code = error.provider_code if PROVIDER_CODE.fullmatch(error.provider_code) else ""
-    count("login_refused", f"{provider} {error.code} {code}".rstrip())
+    code = error.provider_code if error.provider_code_counts and PROVIDER_CODE.fullmatch(error.provider_code) else ""
+    count("login_refused", f"{provider} {error.counted_as or error.code} {code}".rstrip())
 
 
 def per_day(since: date) -> dict[date, Counter[Key]]:

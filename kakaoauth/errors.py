@@ -87,6 +87,9 @@ class AppError(Exception):
     level = logging.INFO
     retry_after: int | None = None
     can_retry = True
+    #: Under which code it is counted, if not its own; and whether the provider's code is.
+    counted_as = ""
+    provider_code_counts = True
 
     def __init__(self, reason: str = "", *, provider_code: str = "", user_id: int | None = None) -> None:
         super().__init__(reason or self.code)
@@ -97,6 +100,14 @@ class AppError(Exception):
         self.provider_code = provider_code
         #: Addresses of the buttons on the page, filled in by the door that knows them: (label, address).
         self.actions: list[tuple[str, str]] = []
+
+    def said_by_browser(self) -> "AppError":
+        """Mark what a browser has brought, in a provider's name: whoever sits there may have made it up, so that it is
+        no alarm. People see the same page."""
+        self.level = min(self.level, logging.WARNING)
+        self.counted_as = InvalidRequest.code
+        self.provider_code_counts = False
+        return self
 
     def heading(self) -> str:
         return self._named(self.title)
@@ -472,6 +483,7 @@ class ProviderBusy(ProviderUnavailable):
     message = _("Many people are waiting for %(provider)s right now. Please try again in a few seconds.")
     level = logging.WARNING
     retry_after = 10
+    counted_as = "PROVIDER_BUSY"  # so many visitors at once can be one visitor's doing
 
 
 class SessionsUnavailable(Unavailable):
