@@ -223,7 +223,7 @@ def _finish(provider: Provider, pending: PendingLogin, answer: Answer) -> Arriva
         raise LoginExpired("pending login is late")
     if answer.error:
         _use_up(provider, pending, answer)
-        raise provider.refusal(answer.error, answer.description)
+        raise provider.refusal(answer.error, answer.description).said_by_browser()
     if arrivals.is_foreign(pending):
         _use_up(provider, pending, answer)
         raise arrivals.ended(pending, "whoever began it is not in any more")

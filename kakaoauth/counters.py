@@ -85,10 +85,10 @@ def count_entry(provider: str, door: str, *, is_new: bool = False) -> None:
 
 def count_refusal(error: AppError, provider: str) -> None:
     """With the provider's own code; of one in two parts (Facebook's 190/463) that no table has, with the first part."""
-    code = error.provider_code
+    code = error.provider_code if error.provider_code_counts else ""
     if not providers.is_error_code(code):
         code = code.partition("/")[0]
-    count("login_refused", f"{provider} {error.code} {code}".rstrip())
+    count("login_refused", f"{provider} {error.counted_as or error.code} {code}".rstrip())
 
 
 def known(label: str) -> str:

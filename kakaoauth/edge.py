@@ -10,8 +10,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kakaoauth import audit, providers
 from kakaoauth.config import is_loopback
+from kakaoauth.errors import Tunnelled
 from kakaoauth.models import User
-from kakaoauth.visitors import Visitor, visitor_of
+from kakaoauth.visitors import Visitor, plain_address, visitor_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("kakaoauth.edge")
 
 LANGUAGES = ("ko", "en")
+#: What proxies and tunnels add to a request, besides X-Forwarded-... and Cloudflare's CF-...
+PROXY_HEADERS = frozenset(
+    f"HTTP_{name}"
+    for name in (
+        *("FORWARDED", "VIA", "X_REAL_IP", "X_CLIENT_IP", "X_CLUSTER_CLIENT_IP", "X_ENVOY_EXTERNAL_ADDRESS"),
+        *("TRUE_CLIENT_IP", "FASTLY_CLIENT_IP", "FLY_CLIENT_IP", "CDN_LOOP", "X_AZURE_CLIENTIP", "X_APPENGINE_USER_IP"),
+    )
+)
 #: The same for everybody.
 CACHEABLE = ("static", "api.tokens.jwks", "api.docs.asset")
 
@@ -37,12 +46,30 @@ class PublicUrl:
         return self.app(environ, start_response)
 
 
+class PlainAddress:
+    """Some proxies write a port beside an address (Azure's does), and some pass on whatever a visitor has written: each
+    would be a visitor of its own for the limits, and no address for everything else."""
+
+    def __init__(self, app: "WSGIApplication") -> None:
+        self.app = app
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> object:
+        if environ.get("REMOTE_ADDR"):  # a unix socket has none
+            environ["REMOTE_ADDR"] = plain_address(environ["REMOTE_ADDR"])
+        return self.app(environ, start_response)
+
+
 def init_app(app: Flask) -> None:
     if app.config["PUBLIC_URL"]:
         app.wsgi_app = PublicUrl(app.wsgi_app, app.config["PUBLIC_URL"])  # type: ignore[assignment, method-assign]
     if proxies := app.config["TRUSTED_PROXIES"]:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
-            app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies, x_port=0, x_prefix=0
+            PlainAddress(app.wsgi_app),  # type: ignore[arg-type]
+            x_for=proxies,
+            x_proto=proxies,
+            x_host=proxies,
+            x_port=0,
+            x_prefix=0,
         )
     app.before_request(name_the_source)
     app.before_request(refuse_strangers)
@@ -72,9 +99,19 @@ def hostname() -> str:
     return urlsplit(f"//{request.host}").hostname or ""
 
 
+def is_of_a_proxy(name: str) -> bool:
+    """Whether a request header, by its name in a WSGI environ, is one that a proxy or a tunnel adds."""
+    return name in PROXY_HEADERS or name.startswith(("HTTP_X_FORWARDED", "HTTP_X_ORIGINAL_", "HTTP_CF_"))
+
+
 def refuse_strangers() -> None:
-    """A foreign Host is not ours to build addresses on, and the embedded parts are for this machine alone."""
+    """A foreign Host is not ours to build addresses on, and the embedded parts are for this machine alone.
+
+    :raises Tunnelled: through a tunnel everybody would be on this machine, with a Host of their choice.
+    """
     config = current_app.config
+    if config["EMBEDDED"] and any(is_of_a_proxy(name) for name in request.environ):
+        raise Tunnelled("a proxy or a tunnel has forwarded it; see docs/operations.md, What `make run` does")
     if config["EMBEDDED"] and request.remote_addr and not is_loopback(request.remote_addr):
         log.warning("refused a request from outside: embedded parts are for this machine; see the README, production")
         abort(403)

@@ -36,6 +36,7 @@
     ├── AccountDisabled         403
     ├── UntrustedIdentity       502  the provider's answer contradicts itself or is not signed as it must be
     ├── Forbidden               403
+    ├── Tunnelled               403  the embedded site, reached through a proxy
     ├── LastSuperuserStays      409
     ├── NotFound                404
     ├── Misconfigured           500  the operator must act; the person is told only that it is not their fault
@@ -100,6 +101,9 @@ class AppError(Exception):
     level = logging.INFO
     retry_after: int | None = None
     can_retry = True
+    #: Under which code it is counted, if not its own; and whether the provider's code is.
+    counted_as = ""
+    provider_code_counts = True
 
     def __init__(self, reason: str = "", *, provider_code: str = "", user_id: int | None = None) -> None:
         super().__init__(reason or self.code)
@@ -110,6 +114,14 @@ class AppError(Exception):
         self.provider_code = provider_code
         #: Addresses of the buttons on the page, filled in by the door that knows them: (label, address).
         self.actions: list[tuple[str, str]] = []
+
+    def said_by_browser(self) -> "AppError":
+        """Mark what a browser has brought, in a provider's name: whoever sits there may have made it up, so that it is
+        no alarm. People see the same page."""
+        self.level = min(self.level, logging.WARNING)
+        self.counted_as = InvalidRequest.code
+        self.provider_code_counts = False
+        return self
 
     def heading(self) -> str:
         return self._named(self.title)
@@ -523,6 +535,19 @@ class Forbidden(AppError):
     can_retry = False
 
 
+class Tunnelled(AppError):
+    status = 403
+    code = "TUNNELLED"
+    title = _("This copy of the site is for one machine only")
+    message = _(
+        "Your request came through a proxy or a tunnel, and here everybody may log in as anybody. Open the site as "
+        "http://localhost on the machine it runs on, or bring its port to yours with ssh -L. To let others in, set "
+        "KAKAO_CLIENT_ID and REDIS_URL."
+    )
+    level = logging.WARNING
+    can_retry = False
+
+
 class LastSuperuserStays(AppError):
     status = 409
     code = "LAST_SUPERUSER"
@@ -567,6 +592,7 @@ class ProviderBusy(ProviderUnavailable):
     message = _("Many people are waiting for %(provider)s right now. Please try again in a few seconds.")
     level = logging.WARNING
     retry_after = 10
+    counted_as = "PROVIDER_BUSY"  # so many visitors at once can be one visitor's doing
 
 
 class SessionsUnavailable(Unavailable):

@@ -31,10 +31,11 @@ from limits.strategies import FixedWindowRateLimiter
 
 from kakaoauth.config import is_loopback
 from kakaoauth.emails import normal_form
-from kakaoauth.errors import InvalidCredentials, RateLimited, SessionsUnavailable, one_line
+from kakaoauth.errors import InvalidCredentials, RateLimited, SessionsUnavailable
 from kakaoauth.extensions import REDIS_ERRORS, is_full, redis_of
 from kakaoauth.guards import Guard
 from kakaoauth.session_store import current_session
+from kakaoauth.visitors import UNKNOWN, plain_address
 
 T = TypeVar("T")
 
@@ -199,11 +200,11 @@ def address() -> str:
 
     IPv6 by /64, the least that a customer gets (RFC 6177): with single addresses a laptop would have 2^64 names.
     """
-    text = request.remote_addr or ""
+    text = plain_address(request.remote_addr or "")
     try:
         found = ip_address(text)
     except ValueError:
-        return one_line(text, 100) or "unknown"
+        return UNKNOWN
     if not isinstance(found, IPv6Address):
         return str(found)
     if found.ipv4_mapped:  # what a socket for both families calls an IPv4 peer

@@ -12,6 +12,7 @@ from kakaoauth.providers.text import clean_text
 bp = Blueprint("suspended", __name__, url_prefix="/users/suspended")
 bp.before_request(guards.superuser)
 bp.before_request(guards.form)
+bp.before_request(guards.fresh_login)
 
 PAGE = 50
 #: Characters of a reason, as for what is decided about an account.

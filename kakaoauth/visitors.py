@@ -14,6 +14,8 @@ _ = lazy_gettext
 
 #: Characters of a User-Agent. An app that shows pages adds its name to its browser's, which has about 170.
 AGENT_LENGTH = 200
+#: Stands for what is no address.
+UNKNOWN = "unknown"
 #: More than any browser is called.
 NAME_LENGTH = 40
 
@@ -60,6 +62,28 @@ def visitor_of(agent: str, address: str) -> Visitor:
     """:param agent: the User-Agent header. :param address: the peer's."""
     plain = "".join(char for char in agent if char.isascii() and char.isprintable())
     return Visitor(plain[:AGENT_LENGTH].strip(), shortened(address))
+
+
+def plain_address(text: str) -> str:
+    """What a proxy says of where a request comes from, as an address: without port, zone, brackets and quotes.
+
+    "unknown" for anything else: whoever writes nonsense there shares one name with all others who do.
+    """
+    text = text.strip(" \t\"'")
+    if text.startswith("["):
+        text, _, port = text[1:].partition("]")
+        port = port.removeprefix(":")
+    elif text.count(":") == 1:
+        text, _, port = text.partition(":")
+    else:
+        port = ""
+    if port and not (port.isascii() and port.isdecimal()):
+        return UNKNOWN
+    try:
+        found = ip_address(text.partition("%")[0])
+    except ValueError:
+        return UNKNOWN
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def shortened(address: str) -> str:

@@ -1,5 +1,6 @@
 """Every way a callback can end: its status, its words in both languages, and what must not have happened."""
 
+import logging
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, begin_login, come_back, csrf_token, log_in, person, set_cookie
 from test_redis_client import until
 
+from kakaoauth import counters
 from kakaoauth.claims import SECONDS
 from kakaoauth.extensions import db
 from kakaoauth.models import Identity, User
@@ -348,6 +350,22 @@ def test_profile_faults_have_their_end(
     assert response.status_code == status
     assert shown in response.text
     assert count_users(app) == 0
+
+
+@pytest.mark.parametrize(
+    "error", ["invalid_scope", "unauthorized_client", "misconfigured", "server_error", "temporarily_unavailable", "x"]
+)
+def test_an_error_that_the_browser_brings_is_no_alarm(
+    app: Flask, client: FlaskClient, kakao: FakeKakao, caplog: Any, error: str
+) -> None:
+    """The address is the browser's, whoever wrote it: the state in it is genuine in every browser."""
+    state = begin_login(client)["state"]
+    response = client.get("/kakao/login/callback/", query_string={"state": state, "error": error})
+    assert response.status_code >= 400
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    with app.app_context():
+        counted = {label for name, label in counters.totals() if name == "login_refused"}
+    assert not [label for label in counted if "MISCONFIGURED" in label or "PROVIDER_UNAVAILABLE" in label]
 
 
 def test_operator_faults_alarm_with_a_reference(client: FlaskClient, kakao: FakeKakao, caplog: Any) -> None:

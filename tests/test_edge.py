@@ -214,6 +214,36 @@ def test_of_two_proxies_the_second_last_is_the_browser(seen: Callable[..., dict[
     assert seen("10.0.0.2", headers, TRUSTED_PROXIES=2)["address"] == "203.0.113.9"
 
 
+@pytest.mark.parametrize(
+    ("written", "address"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9:5678", "203.0.113.9"),
+        ('"203.0.113.9:1"', "203.0.113.9"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ('"[2001:db8::1]:443"', "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::1%25eth0]:99", "fe80::1"),
+        ("[::ffff:203.0.113.9]:80", "203.0.113.9"),
+        ("unknown", "unknown"),
+        ("_hidden", "unknown"),
+        ("203.0.113.9:port", "unknown"),
+        ("[2001:db8::1]443x", "unknown"),
+        ("999.1.1.1:80", "unknown"),
+        (":80", "unknown"),
+        ("x" * 5000, "unknown"),
+        ("127.0.0.1.evil.example", "unknown"),
+    ],
+)
+def test_a_forwarded_address_has_no_port_and_nonsense_has_one_name(
+    seen: Callable[..., dict[str, Any]], written: str, address: str
+) -> None:
+    headers = {"X-Forwarded-For": f"198.51.100.1, {written}"}
+    assert seen("10.0.0.2", headers, TRUSTED_PROXIES=1)["address"] == address
+
+
 def test_forged_scheme_does_not_change_the_cookie(client: FlaskClient) -> None:
     header = client.get("/kakao/login/", headers=FORWARDED).headers["Set-Cookie"]
     assert header.startswith("session=")
@@ -243,6 +273,29 @@ def test_embedded_site_refuses_whoever_is_not_on_this_machine(embedded: FlaskCli
         assert embedded.get(path, environ_base={"REMOTE_ADDR": address}).status_code == 403, path
     forged = {**FORWARDED, "X-Forwarded-Host": "localhost"}
     assert embedded.get("/", headers=forged, environ_base={"REMOTE_ADDR": address}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Forwarded", "Via", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded"),
+        *(
+            "CF-Connecting-IP",
+            "CF-Ray",
+            "True-Client-IP",
+            "X-Client-IP",
+            "X-Original-Host",
+            "Fly-Client-IP",
+            "CDN-Loop",
+        ),
+    ],
+)
+@pytest.mark.parametrize("value", ["127.0.0.1", ""])
+def test_embedded_site_refuses_what_a_tunnel_has_forwarded(embedded: FlaskClient, name: str, value: str) -> None:
+    for path in ("/", "/kakao/login/", "/static/style.css", "/healthz", "/api/users/me/", "/nowhere/"):
+        answer = embedded.get(path, headers={name: value, "Host": "localhost"})
+        assert answer.status_code == 403, path
+    assert "ssh -L" in embedded.get("/", headers={name: value}).text
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])

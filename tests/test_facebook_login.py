@@ -27,7 +27,7 @@ from support_facebook import (
     person,
 )
 
-from kakaoauth import config, flows
+from kakaoauth import config, counters, flows
 from kakaoauth.config import SANDBOX_FACEBOOK_CLIENT_ID, SANDBOX_FACEBOOK_CLIENT_SECRET, ConfigError
 from kakaoauth.extensions import db
 from kakaoauth.models import Identity, User, find_identity
@@ -308,6 +308,21 @@ def test_retired_version_alarms_the_operator(client: FlaskClient, facebook: Fake
     alarms = [record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL]
     assert len(alarms) == 1
     assert "set FACEBOOK_GRAPH_VERSION" in alarms[0]
+
+
+@pytest.mark.parametrize("code", ["901", "1349126", "190", "2", "4", "777777"])
+def test_a_code_that_the_browser_brings_is_no_alarm_and_no_label(
+    app: Flask, client: FlaskClient, facebook: FakeFacebook, caplog: Any, code: str
+) -> None:
+    state = begin_login(client)["state"]
+    page = client.get("/facebook/login/callback/", query_string={"error_code": code, "state": state})
+    assert page.status_code >= 400
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    with app.app_context():
+        labels = {label for name, label in counters.totals() if name == "login_refused"}
+    assert not [
+        label for label in labels if code in label.split() or "MISCONFIGURED" in label or "UNAVAILABLE" in label
+    ]
 
 
 def test_who_cancels_is_told_so(client: FlaskClient, facebook: FakeFacebook) -> None:

@@ -120,7 +120,9 @@ def test_switched_off_nothing_is_counted(make_app: Callable[..., Flask], redis: 
         ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
         ("fe80::1%eth0", "fe80::/64"),
         ("", "unknown"),
-        ("somewhere\r\nelse" + "x" * 200, "somewhere??else" + "x" * 85),
+        ("203.0.113.7:5678", "203.0.113.7"),
+        ("[2001:db8:1:2::1]:443", "2001:db8:1:2::/64"),
+        ("somewhere\r\nelse" + "x" * 200, "unknown"),
     ],
 )
 def test_address_is_named(app: Flask, peer: str, name: str) -> None:

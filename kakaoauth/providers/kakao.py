@@ -132,7 +132,7 @@ class Kakao(OAuthProvider):
     def profile_of_access_token(self, access_token: str) -> Profile:
         """https://developers.kakao.com/docs/ko/kakaologin/rest-api#get-token-info: whose token, and for which app."""
         if not self._app_id:
-            log.critical("access tokens are refused: set KAKAO_APP_ID, without it other apps' tokens cannot be told")
+            log.warning("access tokens are refused: set KAKAO_APP_ID, without it other apps' tokens cannot be told")
             raise Forbidden("KAKAO_APP_ID is not set")
         if not BEARER.fullmatch(access_token):
             raise InvalidAccessToken("odd characters or length")

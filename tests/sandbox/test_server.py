@@ -151,6 +151,16 @@ def test_foreign_address_is_refused_whatever_it_claims(address):
     assert answer.status_code == 403
 
 
+@pytest.mark.parametrize(
+    "name", ["Forwarded", "Via", "X-Real-IP", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "CF-Ray"]
+)
+def test_what_a_tunnel_has_forwarded_is_refused(name):
+    for path in ("/", "/sandbox/", "/v2/user/me", "/.well-known/jwks.json"):
+        answer = Sandbox().server.get(path, headers={"Host": "localhost", name: "127.0.0.1"})
+        assert answer.status_code == 403
+        assert "ssh -L" in answer.text
+
+
 @pytest.fixture
 def server():
     with bind(Sandbox().app, 0) as server, running(server):
