@@ -3,7 +3,8 @@ calls a month, 69 a minute).
 
 A login at `POST /api/auth/<provider>/` costs up to two calls, and an access token can be made up. Four bounds:
 
-- what the provider said of an access token is remembered for a minute, under a keyed hash of it;
+- what the provider said of an access token is remembered for a minute, under a keyed hash of it; of equal requests at
+  one moment only a few ask (`token_asked`);
 - one address may bring so many tokens and codes a minute that the provider refuses (`provider_refused`);
 - one person may log in so many times a minute (`api_person`);
 - and the whole site asks PROVIDER_CALLS_PER_MINUTE times at most. Logins on pages are not among them: a flood of
@@ -80,9 +81,13 @@ def profile_of_access_token(provider: Provider, access_token: str) -> Profile:
 
 
 def _ask(provider: Provider, access_token: str, key: str) -> Profile:
+    rate_limits.hit("token_asked", key)
     with asking(provider):
         try:
             profile = provider.profile_of_access_token(access_token)
+        except Unavailable:
+            rate_limits.give_back("token_asked", key)  # nothing is known of the token, and its owner tries again
+            raise
         except FINAL as error:
             error.provider = provider.name
             _remember(key, {"error": error.memo()})

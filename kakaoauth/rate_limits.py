@@ -72,6 +72,8 @@ LIMITS = {
     # Of these, what the provider refuses. Each costs a call, and anybody can make a token up: 30 a minute, day and
     # night, are less than half of Kakao's quota, and honest apps bring tokens that are minutes old.
     "provider_refused": Limit("30 per minute"),
+    # One token, while its verdict is not known yet: a crowd of equal requests would all ask, once a minute.
+    "token_asked": Limit("5 per minute"),
     # By person, whatever address their apps call from.
     "api_person": Limit("30 per minute"),
     # Calls to all providers for the whole site's apps. Kakao's quota is 69 a minute on average; a busy hour has more.
