@@ -25,6 +25,7 @@ def run_once() -> tuple[int, int]:
         received += _act_on(raw)
         inbox.drop(raw)
     received += flows.catch_up()
+    flows.mend_list_keys()
     done, left = flows.retry_unlinks()
     flows.store_counts()
     return received + done, left

@@ -17,6 +17,7 @@ from kakaoauth.flows.export_users import ExportCut, export_users
 from kakaoauth.flows.import_users import Outcome, SomethingRefused, import_all, import_users, look_at_users
 from kakaoauth.flows.leave import delete_user, retry_unlinks, try_unlink, withdraw
 from kakaoauth.flows.linking import SessionOver, link, unlink, unlink_for
+from kakaoauth.flows.list_keys import mend_list_keys
 from kakaoauth.flows.log_in import Entry, log_in
 from kakaoauth.flows.logout import (
     Leaving,
@@ -80,6 +81,7 @@ __all__ = [
     "log_in",
     "log_in_with_password",
     "look_at_users",
+    "mend_list_keys",
     "note_refusal",
     "open_families",
     "pair_in_force",
