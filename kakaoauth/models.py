@@ -21,6 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
     event,
     exists,
+    false,
     func,
     literal,
     select,
@@ -164,6 +165,8 @@ class User(UserMixin, Base):
     #: What the list of users sorts and searches by: `list_keys`.
     nickname_key: Mapped[str | None] = mapped_column(String(100), default=_list_key("nickname_key"))
     search_text: Mapped[str] = mapped_column(Text, default=_list_key("search_text"), server_default="")
+    #: Somebody wrote the row who does not know of these: see listing.keepers.
+    keys_are_stale: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     identities: Mapped[list["Identity"]] = relationship(back_populates="user", order_by="Identity.id")
 

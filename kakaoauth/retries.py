@@ -36,6 +36,7 @@ def run_once(*, everything: bool = False, failed: bool = False) -> tuple[int, in
         works["webhooks set aside"] = flows.retry_failed_events
     works["unlinks"] = partial(flows.retry_unlinks, None if everything else 100, everything=everything)
     works["counters"] = _store_counts
+    works["list keys"] = _mend_list_keys
     done = left = 0
     failures = []
     for name, work in works.items():
@@ -55,6 +56,11 @@ def run_once(*, everything: bool = False, failed: bool = False) -> tuple[int, in
 
 def _store_counts() -> tuple[int, int]:
     flows.store_counts()
+    return 0, 0
+
+
+def _mend_list_keys() -> tuple[int, int]:
+    flows.mend_list_keys()
     return 0, 0
 
 

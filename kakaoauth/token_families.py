@@ -27,7 +27,7 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from kakaoauth.extensions import Base, db
-from kakaoauth.models import MAX_ID, BigId, User, UtcDateTime, now
+from kakaoauth.models import MAX_ID, BigId, User, UtcDateTime, database_now, now
 from kakaoauth.visitors import NOBODY, Visitor
 
 #: Logins of one person that hold tokens, as many as sessions (session_index.MOST). One more ends the one that was not
@@ -139,9 +139,22 @@ def find(family_id: int) -> TokenFamily | None:
     return db.session.scalar(query.options(contains_eager(TokenFamily.user)).execution_options(populate_existing=True))
 
 
-def turn(family: TokenFamily, presented: Presented, *, seconds: int, visitor: Visitor = NOBODY) -> bool:
-    """Put the next token in force, if `presented` is the one that is. Of many who bring it at once one is told True."""
-    moment = now()
+def find_now(family_id: int) -> tuple[TokenFamily, datetime] | None:
+    """As `find`, with the moment by the database's clock, which the same statement tells: of two machines whose clocks
+    differ, one would take an honest repetition for a theft, or let a login go on that the other has ended."""
+    query = select(TokenFamily, database_now()).where(TokenFamily.id == family_id).join(TokenFamily.user)
+    query = query.options(contains_eager(TokenFamily.user)).execution_options(populate_existing=True)
+    found = db.session.execute(query).one_or_none()
+    return (found[0], found[1]) if found else None
+
+
+def turn(
+    family: TokenFamily, presented: Presented, moment: datetime, *, seconds: int, visitor: Visitor = NOBODY
+) -> bool:
+    """Put the next token in force, if `presented` is the one that is. Of many who bring it at once one is told True.
+
+    :param moment: by the database's clock.
+    """
     result = db.session.execute(
         update(TokenFamily)
         .where(TokenFamily.id == family.id, TokenFamily.token_hash == presented.hash)
@@ -149,7 +162,7 @@ def turn(family: TokenFamily, presented: Presented, *, seconds: int, visitor: Vi
             generation=presented.generation + 1,
             token_hash=hash_of(token_of(family, presented.generation + 1)),
             previous_hash=presented.hash,
-            rotated_at=moment,
+            rotated_at=database_now(),
             expires_at=min(moment + timedelta(seconds=seconds), family.ends_at),
             agent=visitor.agent or family.agent,
             address=visitor.address or family.address,
@@ -159,10 +172,10 @@ def turn(family: TokenFamily, presented: Presented, *, seconds: int, visitor: Vi
     return cast("CursorResult[Any]", result).rowcount == 1
 
 
-def is_good(family: TokenFamily) -> bool:
-    """Whether nothing has ended it: neither time nor a change of the account."""
+def is_good(family: TokenFamily, moment: datetime) -> bool:
+    """Whether nothing has ended it by that moment: neither time nor a change of the account."""
     user = family.user
-    return user.is_active and user.session_version == family.session_version and family.ends_at > now()
+    return user.is_active and user.session_version == family.session_version and family.ends_at > moment
 
 
 def find_bearer(user_id: int, family_id: int) -> tuple[User, datetime] | None:
@@ -173,7 +186,9 @@ def find_bearer(user_id: int, family_id: int) -> tuple[User, datetime] | None:
         and_(TokenFamily.user_id == User.id, TokenFamily.session_version == User.session_version),
     )
     row = db.session.execute(
-        query.where(User.id == user_id, User.is_active, TokenFamily.id == family_id, TokenFamily.ends_at > now())
+        query.where(
+            User.id == user_id, User.is_active, TokenFamily.id == family_id, TokenFamily.ends_at > database_now()
+        )
     ).one_or_none()
     return (row[0], row[1]) if row else None
 
@@ -207,7 +222,7 @@ def end_begun_before(user_id: int, moment: datetime) -> None:
 
 def stop_refreshing(user_id: int) -> None:
     """The person logs in anew when today's access tokens are over, which read their rights from the database."""
-    db.session.execute(update(TokenFamily).where(TokenFamily.user_id == user_id).values(expires_at=now()))
+    db.session.execute(update(TokenFamily).where(TokenFamily.user_id == user_id).values(expires_at=database_now()))
 
 
 def end_beyond(user_id: int) -> int:

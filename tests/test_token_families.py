@@ -177,6 +177,66 @@ def test_token_used_again_later_ends_the_family(
     assert not [token for token in (*pair[:2], *answer.values()) if str(token) in caplog.text and len(str(token)) > 20]
 
 
+@pytest.fixture
+def of_postgresql(make_app: MakeApp, postgres_url: str) -> Flask:
+    """A site on several machines, which have one database and a clock each."""
+    app = make_app(DATABASE_URL=postgres_url)
+    with app.app_context():
+        User.objects.create_user("minji@example.kr", nickname="minji")
+        db.session.commit()
+    return app
+
+
+def long_ago(app: Flask, seconds: int) -> None:
+    with app.app_context():
+        earlier = "UPDATE token_families SET rotated_at = clock_timestamp() - make_interval(secs => :seconds)"
+        db.session.execute(db.text(earlier), {"seconds": seconds})
+        db.session.commit()
+
+
+@pytest.mark.parametrize("ahead", [-30, 30])
+def test_machine_with_another_clock_takes_nobody_for_a_thief(of_postgresql: Flask, ahead: int) -> None:
+    pair = tokens_of(of_postgresql, 1)
+    first = next_of(of_postgresql, pair.refresh_token)
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=ahead)):
+        assert next_of(of_postgresql, pair.refresh_token) == first
+        second = next_of(of_postgresql, first)
+    assert next_of(of_postgresql, first) == second, "nor what the other one has noted"
+
+
+@pytest.mark.parametrize("ahead", [-30, 30])
+def test_machine_with_another_clock_lets_no_thief_in(of_postgresql: Flask, ahead: int) -> None:
+    pair = tokens_of(of_postgresql, 1)
+    next_of(of_postgresql, pair.refresh_token)
+    long_ago(of_postgresql, 11)
+    with time_machine.travel(datetime.now(UTC) + timedelta(seconds=ahead)):
+        problem(refresh(of_postgresql, pair.refresh_token), 401, "INVALID_ACCESS_TOKEN")
+    assert families(of_postgresql) == []
+
+
+def test_machine_whose_clock_is_late_lets_no_demoted_person_refresh(of_postgresql: Flask) -> None:
+    with of_postgresql.app_context():
+        db.session.get(User, 1).is_staff = True
+        db.session.commit()
+    pair = tokens_of(of_postgresql, 1)
+    with of_postgresql.app_context():
+        flows.change_user(1, is_staff=False)
+    with time_machine.travel(datetime.now(UTC) - timedelta(seconds=30)):
+        problem(refresh(of_postgresql, pair.refresh_token), 401, "EXPIRED_TOKEN")
+
+
+def test_refresh_near_the_end_promises_no_more_than_is_left(app: Flask, people: People, clock: Any) -> None:
+    token = tokens_of(app, people["minji"]).refresh_token
+    for _ in range(14):
+        clock.shift(6 * 86400)
+        token = next_of(app, token)
+    clock.shift(86400)
+    with app.app_context():
+        pair = flows.refresh(token)
+    assert pair.refresh_expires_in == 5 * 86400, "of the ninety days, not another seven"
+    assert families(app)[0].expires_at == families(app)[0].ends_at
+
+
 def test_token_before_the_last_is_a_thiefs_even_at_once(app: Flask, pair: TokenPair) -> None:
     second = next_of(app, pair.refresh_token)
     third = next_of(app, second)

@@ -19,6 +19,7 @@ from kakaoauth.flows.import_users import Outcome, SomethingRefused, import_all, 
 from kakaoauth.flows.leave import delete_user, forget_old_unlinks, retry_unlinks, try_unlink, withdraw
 from kakaoauth.flows.lifting import lift_suspension
 from kakaoauth.flows.linking import SessionOver, confirm, link, require_unlinked, unlink, unlink_for
+from kakaoauth.flows.list_keys import mend_list_keys
 from kakaoauth.flows.log_in import Entry, log_in
 from kakaoauth.flows.logout import (
     Leaving,
@@ -109,6 +110,7 @@ __all__ = [
     "log_in",
     "log_in_with_password",
     "look_at_users",
+    "mend_list_keys",
     "note_refusal",
     "open_families",
     "pair_in_force",

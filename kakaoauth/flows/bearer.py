@@ -80,10 +80,10 @@ def _ends_unused(family: TokenFamily) -> datetime:
 @transaction
 def pair_in_force(family_id: int) -> TokenPair | None:
     """A login's tokens once more, for the browser it was made in, which may have lost them. None if it is over."""
-    family = token_families.find(family_id)
-    if family is None or not token_families.is_good(family) or _ends_unused(family) <= now():
+    found = token_families.find_now(family_id)
+    if found is None or not token_families.is_good(*found) or _ends_unused(found[0]) <= found[1]:
         return None
-    return _pair(family)
+    return _pair(found[0])
 
 
 def refresh(text: str, visitor: Visitor = NOBODY) -> TokenPair:
@@ -105,22 +105,24 @@ def refresh(text: str, visitor: Visitor = NOBODY) -> TokenPair:
 @transaction
 def _turn(presented: Presented, visitor: Visitor) -> TokenPair | InvalidAccessToken:
     """A refusal is returned, not raised: what it ends must be committed."""
-    family = token_families.find(presented.family_id)
-    if family is None:
+    found = token_families.find_now(presented.family_id)
+    if found is None:
         return ExpiredToken("refresh token: no such family")
+    family, moment = found
     if not token_families.is_ours(family, presented):
         return InvalidAccessToken("refresh token: never given out")
-    if not token_families.is_good(family):
+    if not token_families.is_good(family, moment):
         return ExpiredToken("refresh token: family is over")
-    if _ends_unused(family) <= now():
+    if _ends_unused(family) <= moment:
         return ExpiredToken("refresh token")
     seconds = current_app.config["REFRESH_TOKEN_SECONDS"]
-    if token_families.turn(family, presented, seconds=seconds, visitor=visitor):
+    if token_families.turn(family, presented, moment, seconds=seconds, visitor=visitor):
         return _pair(token_families.find(presented.family_id) or family)
-    family = token_families.find(presented.family_id)
-    if family is None:
+    found = token_families.find_now(presented.family_id)
+    if found is None:
         return ExpiredToken("refresh token: ended meanwhile")
-    if family.previous_hash == presented.hash and family.rotated_at > now() - timedelta(seconds=GRACE):
+    family, moment = found
+    if family.previous_hash == presented.hash and family.rotated_at > moment - timedelta(seconds=GRACE):
         return _pair(family)
     token_families.end(family.id)
     audit.record(

@@ -2,8 +2,8 @@
 
 The search index holds each text's trigrams: of "민지" they are "민지\\n" and "지\\n\\n". Two line ends at the end make
 every character begin one, so a search of one or two characters is a search for trigrams that begin so. Nothing has to
-be installed: on PostgreSQL it is a GIN index over a function, on SQLite a full-text table kept by triggers. Migration
-0004 makes the same.
+be installed: on PostgreSQL it is a GIN index over a function, on SQLite a full-text table kept by triggers. Migrations
+0004 and 0009 make the same.
 """
 
 import logging
@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Index, event, true
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DatabaseError
 
+from kakaoauth.listing import keepers
 from kakaoauth.models import Identity, User
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,8 @@ _partial("ix_users_suspended", ~User.is_active)
 #: The empty rows of those who have left: looked for to be left out.
 _ERASED = User.erased_at.is_not(None)
 Index("ix_users_erased", User.id, postgresql_where=_ERASED, sqlite_where=_ERASED)
+ARE_STALE = User.keys_are_stale == true()
+Index("ix_users_keys_are_stale", User.id, postgresql_where=ARE_STALE, sqlite_where=ARE_STALE)
 
 #: In plpgsql, because SQL would be inlined and so lose its cost, which keeps the planner from calling it on every row.
 POSTGRESQL_FUNCTION = r"""
@@ -62,7 +65,7 @@ SQLITE_TABLE = (
     " tokenize=\"unicode61 remove_diacritics 0 categories 'L* M* N* P* S* Z* C*' separators '\x1f'\")"
 )
 SQLITE_TRIGGERS = (
-    f"CREATE TRIGGER user_search_insert AFTER INSERT ON users BEGIN {_ADD} END",
+    f"CREATE TRIGGER user_search_insert AFTER INSERT ON users BEGIN {_ADD}{keepers.SQLITE_AFTER_INSERT} END",
     f"CREATE TRIGGER user_search_delete AFTER DELETE ON users BEGIN {_REMOVE} END",
     "CREATE TRIGGER user_search_update AFTER UPDATE OF search_text ON users"
     f" WHEN old.search_text <> new.search_text BEGIN {_REMOVE} {_ADD} END",
@@ -79,6 +82,8 @@ def _create(_table: Any, connection: Connection, **_: Any) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(POSTGRESQL_FUNCTION)
         connection.exec_driver_sql(POSTGRESQL_INDEX)
+        for statement in (keepers.POSTGRESQL_FUNCTION, *keepers.POSTGRESQL_TRIGGERS):
+            connection.exec_driver_sql(statement)
     if connection.dialect.name == "sqlite":
         _create_on_sqlite(connection)
 
@@ -87,16 +92,19 @@ def _create(_table: Any, connection: Connection, **_: Any) -> None:
 def _drop(_table: Any, connection: Connection, **_: Any) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("DROP FUNCTION IF EXISTS search_grams(text)")
+        connection.exec_driver_sql("DROP FUNCTION IF EXISTS keep_list_keys()")
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("DROP TABLE IF EXISTS user_search")
 
 
 def _create_on_sqlite(connection: Connection) -> None:
-    """Or go on without: then a search looks at users one after another, which is slow but right."""
+    """Or go on without an index: then a search looks at users one after another, which is slow but right."""
+    connection.exec_driver_sql(keepers.SQLITE_UPDATE)
     try:
         connection.exec_driver_sql(SQLITE_TABLE)
     except DatabaseError as error:
         log.warning("this SQLite cannot index the search (%s): it will be slow", error.orig)
+        connection.exec_driver_sql(keepers.SQLITE_INSERT)
         return
     for trigger in SQLITE_TRIGGERS:
         connection.exec_driver_sql(trigger)
