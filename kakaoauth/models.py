@@ -255,7 +255,7 @@ def find_erased(user_id: int) -> User | None:
 
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """How those of them are called who still have an account."""
-    users = db.session.scalars(select(User).where(User.id.in_(set(user_ids))))
+    users = db.session.scalars(select(User).where(User.id.in_(set(user_ids)), User.erased_at.is_(None)))
     return {user.id: user.display_name for user in users}
 
 

@@ -25,11 +25,12 @@ from redis import Redis
 from sqlalchemy import inspect, text
 from support import CLIENT_ID, CLIENT_SECRET, KAPI, KAUTH
 
-from kakaoauth import health
+from kakaoauth import flows, health
 from kakaoauth.config import NAMES, ROOT, SANDBOX_CLIENT_ID
 from kakaoauth.doctor import machine, show
 from kakaoauth.doctor.findings import TITLES, Report
 from kakaoauth.extensions import db
+from kakaoauth.providers.base import AccountEvent
 from kakaoauth.sandbox import ConsentItem, SandboxSettings, bind, create_sandbox
 
 ADMIN_KEY = "7d6c5b4a39281706f5e4d3c2b1a09f8e"
@@ -754,6 +755,38 @@ def test_sqlite_in_production_is_a_warning(doctor: Doctor) -> None:
     found = doctor()
     assert found["machine.database"] == "warning"
     assert "PostgreSQL" in found.cure("machine.database")
+
+
+@pytest.mark.parametrize(
+    ("rule", "status"), [("", "warning"), ("ON DELETE RESTRICT", "warning"), ("ON DELETE CASCADE", "ok")]
+)
+def test_tables_that_keep_users_rows_are_named(
+    make_app: Any, console: Console, database_url: str, rule: str, status: str
+) -> None:
+    app = make_app(**GOOD, DATABASE_URL=database_url)
+    stamp(app)
+    with app.app_context():
+        db.session.execute(text(f"CREATE TABLE orders (id INTEGER, buyer BIGINT REFERENCES users (id) {rule})"))
+        db.session.commit()
+    found = ask(app, "--json")
+    assert found["machine.host_tables"] == status
+    assert ("orders" in found.detail("machine.host_tables")) == (status == "warning")
+    with app.app_context():
+        db.session.execute(text("DROP TABLE orders"))
+        db.session.execute(text("DROP TABLE alembic_version"))
+        db.session.commit()
+
+
+def test_what_was_left_undone_is_a_warning(make_app: Any, console: Console) -> None:
+    app = make_app(**GOOD)
+    stamp(app)
+    assert ask(app, "--json")["machine.backlog"] == "ok"
+    with app.app_context():
+        flows.keep_event("kakao", AccountEvent("j", "user-unlinked", "1", datetime.now(UTC)), RuntimeError())
+    found = ask(app, "--json")
+    assert found["machine.backlog"] == "warning"
+    assert "could not be applied: 1" in found.detail("machine.backlog")
+    assert "kakao retry" in found.cure("machine.backlog")
 
 
 def test_database_is_away(make_app: Any, console: Console) -> None:

@@ -270,6 +270,18 @@ def test_admin_key_unlinks_where_kakao_does_not_know_the_token(app: Flask, kakao
     assert jobs(app) == []
 
 
+def test_token_that_kakao_does_not_know_is_renewed_once_where_there_is_no_admin_key(
+    make_app: Callable[..., Flask], kakao: FakeKakao
+) -> None:
+    app = make_app()
+    client = enter(app, kakao)
+    kakao.token = {"access_token": "fresh-access"}
+    answers(kakao, response_list=[DEAD, {"json": {"id": MINJI}}])
+    withdraw(client)
+    assert unlinks(kakao) == [BY_TOKEN, ("Bearer fresh-access", {})]
+    assert jobs(app) == []
+
+
 def test_admin_key_unlinks_where_the_token_cannot_be_renewed(app: Flask, kakao: FakeKakao, clock: Any) -> None:
     kakao.token = {"expires_in": 60}
     client = enter(app, kakao)
