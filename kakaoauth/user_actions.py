@@ -22,7 +22,7 @@ bp.before_request(guards.superuser)
 bp.before_request(guards.form)
 
 #: Characters of a reason: less says nothing, more the trail does not keep.
-SHORTEST, LONGEST = 3, 200
+SHORTEST, LONGEST = 2, 200
 NAMES = ", ".join(f'"{name}"' for name in DECISIONS)
 
 
