@@ -46,6 +46,7 @@ class AuditEvent(Base):
         Index("ix_audit_events_actor_id_at_id", "actor_id", "at", "id"),
         Index("ix_audit_events_action_at_id", "action", "at", "id"),
         Index("ix_audit_events_provider_at_id", "provider", "at", "id"),
+        Index("ix_audit_events_action_provider", "action", "provider", "at", "id"),
         {"sqlite_autoincrement": True},
     )
 
@@ -75,7 +76,18 @@ class AuditEvent(Base):
 
 #: Spelled out, for a database knows an index of few rows again only by its very words.
 IS_REFUSED = AuditEvent.result == literal_column("'refused'")
-Index("ix_audit_events_refused", AuditEvent.at, AuditEvent.id, postgresql_where=IS_REFUSED, sqlite_where=IS_REFUSED)
+for _name, _lead in {
+    "refused": (),
+    "refused_action": (AuditEvent.action,),
+    "refused_provider": (AuditEvent.provider,),
+    "refused_action_provider": (AuditEvent.action, AuditEvent.provider),
+}.items():
+    Index(
+        f"ix_audit_events_{_name}",
+        *(*_lead, AuditEvent.at, AuditEvent.id),
+        postgresql_where=IS_REFUSED,
+        sqlite_where=IS_REFUSED,
+    )
 
 
 def acts_from(source: Callable[[], Source]) -> None:

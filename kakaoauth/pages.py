@@ -1,13 +1,18 @@
 """What every template may use: language, labels, dates in the reader's words."""
 
 from datetime import UTC, datetime
+from urllib.parse import quote, urlencode
 
-from flask import Flask
+from flask import Flask, request, url_for
+from flask.globals import request_ctx
 from flask_babel import format_datetime, get_locale
 
 from kakaoauth import edge, errors, providers
 from kakaoauth.extensions import babel
 from kakaoauth.models import User
+
+#: Addresses that begin or end something, or hold what works once.
+NOT_AGAIN = ("auth.login", "auth.callback", "auth.logout_callback")
 
 
 def init_app(app: Flask) -> None:
@@ -19,11 +24,27 @@ def init_app(app: Flask) -> None:
     app.add_template_filter(account_label)
     app.add_template_filter(way_out)
     app.add_template_global(language)
+    app.add_template_global(in_language)
 
 
 def language() -> str:
     locale = get_locale()
     return locale.language if locale else "ko"
+
+
+def in_language(name: str) -> str:
+    """The address of the page that is shown, with its filter, in another language.
+
+    Built as a path of this site, whatever was asked for: a page that is not found may have been asked for as
+    `//evil.example`. A form that was refused is shown anew; what begins or ends something is not done again.
+    """
+    adapter = request_ctx.url_adapter
+    is_read = request.method in ("GET", "HEAD") or (adapter is not None and adapter.test(request.path, method="GET"))
+    if not is_read or request.endpoint in NOT_AGAIN:
+        return url_for("auth.index", lang=name)
+    kept = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
+    path = quote(f"{request.script_root}{request.path}".lstrip("/"))
+    return f"/{path}?{urlencode([*kept, ('lang', name)])}"
 
 
 def moment(value: datetime | None) -> str:

@@ -34,6 +34,7 @@ def index() -> ResponseReturnValue:
         lines=lines,
         names=names_of(number for line in lines for number in (line.actor, line.target) if number is not None),
         asked=shown,
+        searched_to=page.searched_to,
         odd=[name for name in asked if name not in good],
         actions=_choices(audit_words.ACTIONS, shown.get("action"), audit_words.action_label),
         ways=_choices(_ways(), shown.get("provider"), audit_words.provider_label),

@@ -23,7 +23,7 @@ bp.before_request(guards.form)
 bp.before_request(guards.fresh_login)
 
 #: Characters of a reason: less says nothing, more the trail does not keep.
-SHORTEST, LONGEST = 3, 200
+SHORTEST, LONGEST = 2, 200
 NAMES = ", ".join(f'"{name}"' for name in DECISIONS)
 
 

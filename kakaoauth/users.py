@@ -150,10 +150,9 @@ def _heading(asked: Asked, column: str, sort: str) -> Heading:
 
 def _total(chosen: Filter, page: Page) -> str:
     if page.next is None and page.previous is None:
-        number, exact = len(page.users), True
+        number, whole = len(page.users), True
     else:
-        number, exact = listing.estimate(chosen)
-    if exact:
+        number, whole = listing.counted(chosen)
+    if whole:
         return str(gettext("Users: %(number)s", number=format_decimal(number)))
-    number = max(number, len(page.users))
-    return str(gettext("Users: about %(number)s", number=format_decimal(round(number, 2 - len(str(number))))))
+    return str(gettext("Users: more than %(number)s", number=format_decimal(number))) if number else ""

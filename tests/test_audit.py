@@ -458,7 +458,6 @@ def test_on_postgresql_it_is_the_same(make_app: Callable[..., Flask], postgres_u
 
 
 def test_no_filter_reads_everything_or_sorts_it(app: Flask) -> None:
-    """Of a person's two kinds, what the two indexes have given is sorted: two pages at most."""
     day = BEGINNING.date()
     for chosen in (
         Filter(),
@@ -470,14 +469,14 @@ def test_no_filter_reads_everything_or_sorts_it(app: Flask) -> None:
         Filter(since=day, until=day),
         Filter(action="login", since=day),
     ):
-        plan = plan_of(app, chosen)
-        looks = [step for step in plan if "audit_events" in step]
-        assert len(looks) == (2 if chosen.person else 1)
-        assert all("USING INDEX ix_audit_events" in look for look in looks), plan
-        assert all("anon" in plan[at - 1] for at, step in enumerate(plan) if "TEMP B-TREE" in step), plan
+        for plan in plans_of(app, chosen):
+            looks = [step for step in plan if "audit_events" in step]
+            assert looks
+            assert all(re.search("USING (COVERING )?INDEX ix_audit_events", look) for look in looks), plan
+            assert not [step for step in plan if "TEMP B-TREE" in step], plan
 
 
-def plan_of(app: Flask, chosen: Filter) -> list[str]:
+def plans_of(app: Flask, chosen: Filter) -> list[list[str]]:
     """SQLite's, for a page in the middle."""
     statements: list[tuple[str, Any]] = []
 
@@ -489,9 +488,11 @@ def plan_of(app: Flask, chosen: Filter) -> list[str]:
         event.listen(db.engine, "before_cursor_execute", note)
         audit_search.page(chosen, cursor=cursor)
         event.remove(db.engine, "before_cursor_execute", note)
-        ((statement, parameters),) = statements
-        explain = db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        return [row[-1] for row in explain]
+        explain = [
+            db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            for statement, parameters in statements
+        ]
+        return [[row[-1] for row in plan] for plan in explain]
 
 
 # The page

@@ -153,7 +153,7 @@ def test_page_that_asks_says_what_happens_to_whom(app: Flask, hana: FlaskClient,
         change(app, people["minji"], is_staff=decision == "demote", is_active=decision != "reactivate")
         answer = hana.get(address(people["minji"], decision), headers=ENGLISH)
         assert answer.status_code == 200, decision
-        for told in ("What will happen", "minji@example.kr", 'name="reason"', 'minlength="3"', 'maxlength="200"'):
+        for told in ("What will happen", "minji@example.kr", 'name="reason"', 'minlength="2"', 'maxlength="200"'):
             assert told in answer.text, decision
         assert ('name="number"' in answer.text) == (decision == "delete")
 
@@ -166,10 +166,10 @@ def test_nothing_happens_by_get(app: Flask, hana: FlaskClient, people: People) -
 
 
 def test_reason_that_is_none_is_asked_for_again(app: Flask, hana: FlaskClient, people: People) -> None:
-    for reason in ("", "  ", "ab", " a ", "\u200b" * 5, "\u202e\u2066\0", "x" * 201, "가" * 201, "x" * 100_000):
+    for reason in ("", "  ", "a", "스", " a ", "\u200b" * 5, "\u202e\u2066\0", "x" * 201, "가" * 201, "x" * 100_000):
         answer = decide(hana, people["minji"], "suspend", reason=reason)
         assert answer.status_code == 400, reason
-        assert "Please give a reason of 3 to 200 characters." in answer.text
+        assert "Please give a reason of 2 to 200 characters." in answer.text
     assert state(app, people["minji"]) == (True, False, False)
     assert events(app, "user changed") == []
 
@@ -504,3 +504,10 @@ def test_of_two_browsers_that_suspend_each_other_one_stays_in_charge(
     states = [state(app, people[name]) for name in ("sora", "hana")]
     assert sorted(states, key=str) == [(False, True, True), (True, True, True)], answers
     assert len([event for event in events(app, "user changed") if event.result == "done"]) == 1
+
+
+def test_two_characters_are_a_reason(client_as: Callable[[str], FlaskClient], people: dict[str, int]) -> None:
+    hana = client_as("hana")
+    assert 'minlength="2"' in hana.get(f"/users/{people['minji']}/suspend/").text
+    assert decide(hana, people["minji"], "suspend", reason=" 스팸 ").status_code == 302
+    assert "스팸" in hana.get(f"/users/{people['minji']}/").text

@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy import delete, select, update
 
 from kakaoauth.extensions import db
-from kakaoauth.listing import SORTS, Budget, Filter, cursors, estimate, page
+from kakaoauth.listing import SORTS, Budget, Filter, counted, cursors, estimate, page
 from kakaoauth.models import MAX_ID, Identity, User
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
@@ -425,6 +425,6 @@ def test_search_follows_what_people_change(site: Flask) -> None:
 
 def test_total_is_exact_for_few(site: Flask) -> None:
     crowd(60)
-    assert estimate(EVERYBODY) == (60, True)
+    assert estimate(EVERYBODY) == counted(EVERYBODY) == (60, True)
     for chosen in (Filter(role="staff"), Filter(search="n1"), Filter(state="suspended", provider="kakao")):
-        assert estimate(chosen) == (len(page(chosen, limit=100).users), True)
+        assert estimate(chosen) == counted(chosen) == (len(page(chosen, limit=100).users), True)

@@ -16,8 +16,9 @@ from sqlalchemy import Connection, event, func, select, text
 
 from kakaoauth import create_app, flows
 from kakaoauth.extensions import db
-from kakaoauth.listing import SORTS, Budget, Filter, estimate, page
+from kakaoauth.listing import SORTS, Budget, Filter, counted, estimate, page
 from kakaoauth.listing.cursors import Cursor, Position, write
+from kakaoauth.listing.filters import conditions
 from kakaoauth.models import User
 
 #: Twice as many as a page may walk along or sort.
@@ -110,7 +111,7 @@ def statements(act: Callable[[], Any]) -> list[tuple[str, Any]]:
 def asked_for(name: str) -> list[tuple[str, Any]]:
     chosen, sort, depth = SHAPES[name]
     cursor = cursor_at(sort, depth)
-    return statements(lambda: (page(chosen, sort=sort, cursor=cursor), estimate(chosen)))
+    return statements(lambda: (page(chosen, sort=sort, cursor=cursor), counted(chosen), estimate(chosen)))
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -122,7 +123,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("name", SHAPES)
 def test_postgresql_goes_by_indexes_and_looks_at_few_rows(postgresql: Flask, name: str) -> None:
     asked = asked_for(name)
-    assert len(asked) <= 20
+    assert len(asked) <= 26
     for statement, parameters in asked:
         explained = db.session.connection().exec_driver_sql(
             f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters
@@ -161,6 +162,20 @@ def steps(connection: Connection, statement: str, parameters: Any) -> int:
     finally:
         raw.set_progress_handler(None, 0)
     return taken[0]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_total_says_more_than_and_never_about(request: Any, database: str) -> None:
+    """It is right where it says a number, and a lower bound where it says "more than"."""
+    request.getfixturevalue(database)
+    for name, (chosen, _, _) in SHAPES.items():
+        said, whole = counted(chosen)
+        tests = [condition.holds(User) for condition in conditions(chosen)]
+        number = db.session.scalar(select(func.count(User.id)).where(*tests)) or 0
+        assert said == number if whole else said < number or said == 0, name
+        assert whole or said >= 1_000 or not said, name
+    assert counted(Filter()) == (10_000, False)
+    assert counted(Filter(role="user", provider="kakao")) == (1_000, False)
 
 
 def test_many_users_with_one_value_are_no_detour(sqlite: Flask) -> None:

@@ -27,6 +27,8 @@ from kakaoauth.models import Identity, User, find_user_by_email
 from kakaoauth.outbox import UnlinkJob
 from kakaoauth.providers.text import clean_text
 from kakaoauth.user_csv import COLUMNS, batches, cells, reading
+from kakaoauth.user_csv.columns import ALIASES, column_of
+from kakaoauth.user_csv.people import READERS
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678900, UTC)
 Type = Callable[..., Result]
@@ -408,7 +410,12 @@ def test_nobody_gets_a_role_unless_it_is_asked_for(bring: Type) -> None:
         (b"email,password\x1b[2J\na@b.kr,x\n", "no such column: password?[2j;"),
         (b"email,,name\n", "no such column: (no name)"),
         (b"email,Email\n", "a column is there twice"),
-        ("email,name\n".encode("utf-16"), "save as CSV UTF-8"),
+        ("email,name\n".encode("utf-32"), "save as CSV UTF-8"),
+        ("email,name\na@example.kr,민지\n".encode() + "b@example.kr,하나\n".encode("cp949"), "line 3 is not in the"),
+        ("email,name\na@example.kr,민지\n".encode() + b"b@example.kr,\xff\xff\n", "line 3 is not in the"),
+        ("이메일,전화번호\na@example.kr,1\n".encode("cp949"), "no such column: 전화번호"),
+        ("이메일,email\na@example.kr,b@example.kr\n".encode(), "a column is there twice"),
+        (b"email,na\0me\na@example.kr,x\n", "a NUL character is in it"),
         (b'"email\n', "quotes that do not fit together"),
         (b"\xef\xbb\xbf" + b"x" * 200_000, "far too long"),
     ],
@@ -423,7 +430,7 @@ def test_file_that_is_none_is_refused_as_a_whole(bring: Type, file: bytes, why: 
 
 def test_line_that_cannot_be_read_costs_only_itself(bring: Type) -> None:
     result = bring(
-        "email,name",
+        b"\xef\xbb\xbfemail,name\n",
         b'"a@example.kr","x"y\n',
         "b@example.kr,b",
         "c@example.kr,가".encode("cp949") + b"\n",
@@ -456,6 +463,117 @@ def test_file_is_read_no_further_than_a_batch() -> None:
     file = io.BytesIO("".join(("email\n", *lines)).encode())
     first = next(batches(file, with_roles=False))
     assert (len(first.good), file.tell()) == (reading.BATCH, 6 + reading.BATCH * len(lines[0]))
+
+
+# As Korean offices make them
+
+
+LINES = (
+    ("이메일", "이름", "닉네임", "성별", "가입일", "나이"),
+    ("minji@example.kr", "김민지", "똠방; 각하, 펲시콜라", "여", "2026. 1. 2. 오후 3:04:05", "31"),
+    ("hana@example.kr", "이하나", '따"옴표', "남자", "2026-01-02", ""),
+)
+ENCODINGS = ("utf-8", "utf-8-sig", "cp949", "utf-16", "utf-16-le", "utf-16-be", "BOM utf-16-be")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_file_of_a_korean_office_is_read(bring: Type, encoding: str, delimiter: str) -> None:
+    file = io.StringIO(newline="")
+    csv.writer(file, delimiter=delimiter).writerows(LINES)
+    text = f"\ufeff{file.getvalue()}" if encoding.startswith("BOM") else file.getvalue()
+    result = bring(text.encode(encoding.removeprefix("BOM ")))
+    assert result.exit_code == 0, result.output
+    minji, hana = db.session.scalars(select(User).order_by(User.id)).all()
+    assert (minji.email, minji.name, minji.nickname) == ("minji@example.kr", "김민지", "똠방; 각하, 펲시콜라")
+    assert (minji.gender, minji.age, minji.date_joined) == ("female", 31, datetime(2026, 1, 2, 15, 4, 5, tzinfo=UTC))
+    assert (hana.nickname, hana.gender, hana.date_joined) == ('따"옴표', "male", datetime(2026, 1, 2, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("encoding", ["cp949", "utf-16", "utf-16-be", "utf-8"])
+def test_long_file_of_another_encoding_is_read_to_its_end(encoding: str) -> None:
+    """Also where a piece that is read at a time ends within a character."""
+    lines = [f"p{number}@example.kr,{'가나다라마바사'[: number % 8]}힣" for number in range(5_000)]
+    file = io.BytesIO("\n".join(["email,이름", *lines]).encode(encoding))
+    found = [person for batch in batches(file, with_roles=False) for person in batch.good]
+    assert [
+        f"{one.values['email'][0] if isinstance(one.values['email'], tuple) else one.values['email']}"
+        f",{one.values['name']}"
+        for one in found
+    ] == lines
+    assert [one.line for one in found] == list(range(2, 5_002))
+
+
+def test_file_that_comes_through_a_pipe_is_read_or_its_rows_refused() -> None:
+    for encoding in ("cp949", "utf-16", "utf-8"):
+        ends = os.pipe()
+        with os.fdopen(ends[1], "wb") as writer:
+            writer.write("이메일,이름\na@example.kr,민지\n".encode(encoding))
+        with os.fdopen(ends[0], "rb") as reader:
+            [batch] = batches(reader, with_roles=False)
+        assert [person.values["name"] for person in batch.good] == ["민지"]
+
+
+def test_line_that_names_the_separator_is_heeded(bring: Type) -> None:
+    result = bring("sep=;", "email;name", "minji@example.kr;김,민지")
+    assert (result.exit_code, emails_now()) == (0, ["minji@example.kr"])
+    assert bring("sep=;", "email;name", "bad;x").stdout.startswith("line 3, email")
+
+
+def test_half_a_character_and_lone_surrogates_cost_their_row(bring: Type) -> None:
+    head = "email,name\ngood@example.kr,민지\n"
+    lone = (head + "a@example.kr,").encode("utf-16-le") + b"\x00\xd8" + "\n".encode("utf-16-le")
+    result = bring(b"\xff\xfe" + lone)
+    assert result.exit_code == 1
+    assert emails_now() == ["good@example.kr"]
+    result = bring(b"\xff\xfe" + (head.replace("good", "two") + "b@example.kr,x").encode("utf-16-le") + b"\x41")
+    assert result.exit_code == 1
+    assert emails_now() == ["good@example.kr", "two@example.kr"]
+
+
+def test_nul_in_a_cell_is_refused(bring: Type) -> None:
+    result = bring("email,name", b"a@example.kr,mi\0nji\n", b"b\0@example.kr,x\n", "c@example.kr,x")
+    assert result.stdout.splitlines()[:2] == ["line 2: a NUL character is in it", "line 3: a NUL character is in it"]
+    assert emails_now() == ["c@example.kr"]
+
+
+@pytest.mark.parametrize("column", ALIASES)
+def test_korean_names_of_columns_mean_what_they_say(column: str) -> None:
+    for name in (column, *ALIASES[column]):
+        assert column_of(f" {name.upper()} ") == column
+        assert column_of(" ".join(name)) == column
+    assert set(ALIASES) == set(READERS) == set(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2026-01-02T12:00:00+09:00", (2026, 1, 2, 3)),
+        ("2026-01-02T12:00:00Z", (2026, 1, 2, 12)),
+        ("2026-01-02 12:00", (2026, 1, 2, 12)),
+        ("2026-01-02", (2026, 1, 2, 0)),
+        ("2026-1-2", (2026, 1, 2, 0)),
+        ("2026.01.02", (2026, 1, 2, 0)),
+        ("2026. 1. 2.", (2026, 1, 2, 0)),
+        ("2026/1/2 12:00:00", (2026, 1, 2, 12)),
+        ("2026년 1월 2일", (2026, 1, 2, 0)),
+        ("2026년 1월 2일 오후 12:00", (2026, 1, 2, 12)),
+        ("2026-01-02 오전 12:00:00", (2026, 1, 2, 0)),
+        ("2026-01-02 오후 3:00", (2026, 1, 2, 15)),
+        ("2026-01-02 3:00 PM", None),
+        ("1/2/2026", None),
+        ("2026-02-30", None),
+        ("2026-01-02 오후 13:00", None),
+        ("2026-01-02 24:00", None),
+        ("46024", None),
+    ],
+)
+def test_dates_are_read_as_excel_shows_them(bring: Type, written: str, moment: tuple[int, ...] | None) -> None:
+    """Without a zone they are UTC."""
+    result = bring("email,가입일", f"a@example.kr,{written}")
+    assert (result.exit_code == 0) == (moment is not None)
+    if moment:
+        assert db.session.scalars(select(User.date_joined)).one() == datetime(*moment, tzinfo=UTC)  # type: ignore[misc]
 
 
 # Dry runs, all or nothing, again

@@ -217,3 +217,66 @@ def test_nickname_is_escaped_wherever_it_stands(
         text = sora.get(page).text
         assert "<script>" not in text
         assert "&lt;script&gt;" in text
+
+
+def test_total_counts_up_to_a_bound_and_then_says_more_than(
+    app: Flask, client_as: Callable[[str], FlaskClient]
+) -> None:
+    sora = client_as("sora")
+    with app.app_context():
+        db.session.execute(
+            db.insert(User),
+            [{"email": f"p{n}@example.kr", "email_key": f"p{n}@example.kr", "provider": "naver"} for n in range(2_147)],
+        )
+        db.session.commit()
+    english = {"Accept-Language": "en"}
+    assert "Users: 2,151" in sora.get("/users/", headers=english).text
+    assert "Users: more than 1,000" in sora.get("/users/?provider=naver&role=user", headers=english).text
+    assert "1,000명 이상" in sora.get("/users/?provider=naver&state=active&role=user").text
+    assert "about" not in sora.get("/users/?q=example.kr", headers=english).text
+
+
+def link_to(language: str, page: str) -> str:
+    (link,) = re.findall(rf'<a href="([^"]+)" lang="{language}"', page)
+    return unescape(link)
+
+
+def test_change_of_language_keeps_the_page_and_its_filter(client_as: Callable[[str], FlaskClient]) -> None:
+    hana = client_as("hana")
+    for address in (
+        "/users/?q=민지&provider=kakao&sort=email",
+        "/users/?q=%26lang%3Dko%23x&role=staff",
+        "/users/audit/?action=login&person=1",
+        "/users/overview/?days=7",
+        "/users/me/withdraw/",
+        "/?a=1",
+        "/nothing/here/?q=a&q=b",
+        "/users/999999/?a=1",
+        "/kakao/logout/",
+    ):
+        page = hana.get(f"{address}{'&' if '?' in address else '?'}lang=ko")
+        there = link_to("en", page.text)
+        again = hana.get(there)
+        assert (again.status_code, again.request.path) == (page.status_code, page.request.path), address
+        asked, kept = (
+            [pair for pair in one.request.args.items(multi=True) if pair[0] != "lang"] for one in (page, again)
+        )
+        assert asked == kept, address
+        assert '<html lang="en">' in again.text
+        assert link_to("ko", again.text).count("lang=") == 1
+
+
+def test_change_of_language_leads_to_this_site_and_repeats_nothing(
+    app: Flask, client_as: Callable[[str], FlaskClient]
+) -> None:
+    minji = client_as("minji")
+    for address in ("//evil.example/", "///evil.example/%2f..", "/%5Cevil.example/", "/a%0d%0ab"):
+        page = minji.get("/x", environ_overrides={"PATH_INFO": address.replace("%5C", "\\"), "RAW_URI": address})
+        link = link_to("en", page.text)
+        assert re.match(r"/[^/\\]", link), link
+    callback = minji.get("/kakao/login/callback/?code=canary-code&state=" + "s" * 43)
+    assert callback.status_code == 400
+    assert link_to("en", callback.text) == "/?lang=en"
+    refused = minji.post("/users/me/withdraw/", data={})
+    assert link_to("en", refused.text) == "/users/me/withdraw/?lang=en"
+    assert link_to("en", minji.post("/users/export.csv", data={}).text) == "/?lang=en"

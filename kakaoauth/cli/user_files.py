@@ -157,8 +157,8 @@ def import_users(
 ) -> None:
     """Make users of the lines of FILE, and say which lines were refused, and why. Nobody who is there is changed.
 
-    FILE is CSV in UTF-8. Its first line names the columns: those of `users export`, of which `email` or `identities` is
-    enough.
+    FILE is CSV as `users export` or Excel writes it: UTF-8, CP949 or UTF-16, parted by commas, semicolons or tabs. Its
+    first line names the columns, in English or Korean, of which `email` (이메일) or `identities` is enough.
     """
     if all_or_nothing and (resume or not path.is_file()):
         raise click.UsageError("--all-or-nothing reads a plain file twice, and does not go with --resume")

@@ -7,11 +7,11 @@ from kakaoauth.listing import cursors, indexes
 from kakaoauth.listing.cursors import Cursor, Position
 from kakaoauth.listing.filters import ROLES, STATES, Filter, conditions
 from kakaoauth.listing.orders import SORTS, Order
-from kakaoauth.listing.totals import total
+from kakaoauth.listing.totals import count_up_to, total
 from kakaoauth.listing.walks import Budget, read
 from kakaoauth.models import User
 
-__all__ = ["ROLES", "SORTS", "STATES", "Budget", "Filter", "Page", "estimate", "indexes", "page"]
+__all__ = ["ROLES", "SORTS", "STATES", "Budget", "Filter", "Page", "counted", "estimate", "indexes", "page"]
 
 DEFAULT_BUDGET = Budget()
 
@@ -60,8 +60,13 @@ def page(
     )
 
 
+def counted(chosen: Filter, budget: Budget = DEFAULT_BUDGET) -> tuple[int, bool]:
+    """How many there are, and whether these are all; if not, there are more, unless it is 0."""
+    return count_up_to(list(conditions(chosen)), budget)
+
+
 def estimate(chosen: Filter) -> tuple[int, bool]:
-    """How many there are, and whether that is exact."""
+    """How many there are, about, for what takes long; and whether that is exact."""
     return total(list(conditions(chosen)))
 
 

@@ -1,23 +1,57 @@
-"""How many users meet some conditions: exact where that is cheap, otherwise an estimate."""
+"""How many users meet some conditions: counted up to a bound for people to read, estimated for a progress bar."""
 
 from collections.abc import Sequence
 from random import Random
 
-from sqlalchemy import and_, func, select, text
+from sqlalchemy import FromClause, and_, func, select, text
 
 from kakaoauth.extensions import db
+from kakaoauth.listing.candidates import Ids
 from kakaoauth.listing.filters import Condition
-from kakaoauth.listing.walks import count
+from kakaoauth.listing.walks import Budget, count
 from kakaoauth.models import User
 
 #: Up to so many are counted.
 EXACT = 10_000
+#: Where each row has to be looked at: up to so many.
+COUNTED = 1_000
 #: With so few users, each is looked at.
 SMALL = 2_000
 #: What one user in twenty meets is then estimated to within a fifth, two times out of three: worth one digit.
 SAMPLE = 500
 #: If fewer of the sample meet the conditions, it tells little; then few do, and an index may count them.
 TELLING = 10
+
+
+def count_up_to(conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool]:
+    """How many users meet all conditions, and whether that is all of them; if not, there are more.
+
+    Looks at no more rows than a page may.
+    """
+    ids: Ids | None = None
+    if not conditions:
+        ids = select(User.id)
+    elif len(conditions) == 1 and conditions[0].by_date and conditions[0].candidates:
+        ids = conditions[0].candidates.ids
+    if ids is not None:
+        counted = count(ids, EXACT)
+        return (EXACT, False) if counted is None else (counted, True)
+    passers_by = select(User).order_by(User.id.desc()).limit(budget.long).subquery("passers_by")
+    met = _count_among(passers_by, conditions)
+    if met > COUNTED or count(select(User.id), budget.long) is not None:
+        return min(met, COUNTED), met <= COUNTED
+    for condition in conditions:
+        if condition.candidates is not None and count(condition.candidates.ids, budget.most) is not None:
+            found = _count_among(condition.candidates.rows(), conditions)
+            return min(found, COUNTED), found <= COUNTED
+    return max(met - 1, 0), False
+
+
+def _count_among(rows: FromClause, conditions: Sequence[Condition]) -> int:
+    """COUNTED + 1: more than COUNTED."""
+    tests = (condition.holds(rows.c) for condition in conditions)
+    met = select(rows.c.id).where(*tests).limit(COUNTED + 1).subquery()
+    return db.session.scalar(select(func.count()).select_from(met)) or 0
 
 
 def total(conditions: Sequence[Condition]) -> tuple[int, bool]:

@@ -15,7 +15,20 @@ SUBJECT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 AGE_RANGE = re.compile(r"[0-9]{1,3}~[0-9]{0,3}")
 GENDERS = ("female", "male")
 OLDEST = 150
-TRUTH = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+#: What else stands for it in Korean files, in lower case.
+GENDER_WORDS = {
+    **dict.fromkeys(("female", "f", "여", "여자", "여성"), "female"),
+    **dict.fromkeys(("male", "m", "남", "남자", "남성"), "male"),
+}
+YES = ("true", "1", "yes", "y", "o", "예", "네", "참")
+NO = ("false", "0", "no", "n", "x", "아니오", "아니요", "거짓")
+TRUTH = {**dict.fromkeys(YES, True), **dict.fromkeys(NO, False)}
+#: As Excel shows a date in Korean: `2026-01-02 오후 3:04:05`, `2026. 1. 2.`, `2026/1/2 15:04`, `2026년 1월 2일`.
+EXCEL_DATE = re.compile(
+    r"(?P<year>\d{4})(?:[-/.] ?|년 ?)(?P<month>\d{1,2})(?:[-/.] ?|월 ?)(?P<day>\d{1,2})(?:\.|일)?"
+    r"(?: +(?P<half>오전|오후|AM|PM)? ?(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2}))?)?",
+    re.ASCII,
+)
 #: Clocks differ, and so do the days of the world's zones.
 TOMORROW = timedelta(days=1)
 BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
@@ -131,9 +144,9 @@ def _age_range(text: str) -> str:
 
 
 def _gender(text: str) -> str:
-    if text not in GENDERS:
+    if text.lower() not in GENDER_WORDS:
         raise ValueError(f"none of {', '.join(GENDERS)}")
-    return text
+    return GENDER_WORDS[text.lower()]
 
 
 def _image(text: str) -> str:
@@ -150,15 +163,27 @@ def _truth(text: str) -> bool:
 
 
 def _moment(text: str) -> datetime:
-    """ISO 8601; without a zone it is UTC."""
+    """ISO 8601, or as Excel shows it in Korean; without a zone it is UTC."""
     try:
-        moment = datetime.fromisoformat(text)
+        excel = EXCEL_DATE.fullmatch(text)
+        moment = _of_excel(excel) if excel else datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("not a time of the form 2026-01-31T12:30:00Z") from None
     if not BEGINNING <= moment <= now() + TOMORROW:
         raise ValueError("too long ago, or in the future")
     return moment
+
+
+def _of_excel(parts: re.Match[str]) -> datetime:
+    """:raises ValueError: no such day or hour."""
+    hour, half = int(parts["hour"] or 0), parts["half"]
+    if half and not 1 <= hour <= 12:
+        raise ValueError("no such hour")
+    if half:
+        hour = hour % 12 + (12 if half in ("오후", "PM") else 0)
+    day = int(parts["year"]), int(parts["month"]), int(parts["day"])
+    return datetime(*day, hour, int(parts["minute"] or 0), int(parts["second"] or 0), tzinfo=UTC)
 
 
 def _identities(text: str) -> Sequence[tuple[str, str]]:

@@ -3,9 +3,12 @@
 import csv
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from itertools import chain, islice
 from typing import BinaryIO, NamedTuple
 
 from kakaoauth.errors import one_line
+from kakaoauth.user_csv.columns import SEPARATOR, column_of, delimiter_of
+from kakaoauth.user_csv.encodings import Source, Unreadable, open_as_utf8
 from kakaoauth.user_csv.people import READERS, Newcomer, Refused, read_person
 from kakaoauth.user_csv.seen import Seen, nothing_seen
 from kakaoauth.user_csv.writing import BOM
@@ -16,10 +19,6 @@ BATCH = 2_000
 #: the rest of the file into memory.
 LONGEST = 65_536
 TOO_LONG = "far too long"
-
-
-class Unreadable(Exception):
-    """The file as a whole is none of ours; the text says why."""
 
 
 class Batch(NamedTuple):
@@ -38,7 +37,7 @@ class _Record(NamedTuple):
 class _Lines:
     """A file's lines as text. What is no UTF-8 becomes lone surrogates. Goes on after a record that is too long."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: Source) -> None:
         self._file = file
         self.number = 0
         #: Bytes since the record began.
@@ -80,7 +79,7 @@ def batches(file: BinaryIO, *, with_roles: bool) -> Generator[Batch, None, None]
 
 
 def _people(file: BinaryIO, seen: Seen, *, with_roles: bool) -> Generator[Newcomer | Refused, None, None]:
-    records = _records(file)
+    records = _records(open_as_utf8(file))
     columns = _header(next(records, None))
     for line, cells, wrong in records:
         if wrong:
@@ -92,22 +91,45 @@ def _people(file: BinaryIO, seen: Seen, *, with_roles: bool) -> Generator[Newcom
             yield seen.enter(person) if isinstance(person, Newcomer) else person
 
 
-def _records(file: BinaryIO) -> Iterator[_Record]:
+def _records(file: Source) -> Iterator[_Record]:
     lines = _Lines(file)
-    reader = csv.reader(lines, strict=True)
+    try:
+        first, delimiter = _first_line(lines)
+    except csv.Error as error:
+        yield _Record(1, [], _explained(str(error), 1, lines.number))
+        return
+    reader = csv.reader(chain(first, lines), delimiter=delimiter, strict=True)
+    begin = lines.number
     while True:
-        begin, lines.taken = lines.number + 1, 0
         try:
             cells = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
             yield _Record(begin, [], _explained(str(error), begin, lines.number))
-            continue
-        if not all(map(_is_text, cells)):
-            yield _Record(begin, [], "not UTF-8: in Excel, save as CSV UTF-8")
-        elif any(cells):
-            yield _Record(begin, cells)
+        else:
+            if not all(map(_is_text, cells)):
+                yield _Record(begin, [], "not UTF-8: in Excel, save as CSV UTF-8")
+            elif any("\0" in cell for cell in cells):
+                yield _Record(begin, [], "a NUL character is in it")
+            elif any(cells):
+                yield _Record(begin, cells)
+        begin, lines.taken = lines.number + 1, 0
+
+
+def _first_line(lines: _Lines) -> tuple[list[str], str]:
+    """The header, if there is one, and what parts its cells.
+
+    :raises csv.Error: it is far too long.
+    """
+    for line in lines:
+        separator = SEPARATOR.fullmatch(line)
+        if separator:
+            return list(islice(lines, 1)), separator[1]
+        if line.strip(" \t\r\n,;"):
+            return [line], delimiter_of(line)
+        lines.taken = 0
+    return [], ","
 
 
 def _is_text(cell: str) -> bool:
@@ -126,10 +148,11 @@ def _header(record: _Record | None) -> list[str]:
         raise Unreadable("it is empty: the first line must name the columns")
     if record.wrong:
         raise Unreadable(f"its first line cannot be read: {record.wrong}")
-    columns = [cell.strip().lower() for cell in record.cells]
-    unknown = [one_line(column, 50) or "(no name)" for column in columns if column not in READERS]
+    names = [(cell.strip().lower(), column_of(cell)) for cell in record.cells]
+    unknown = [one_line(name, 50) or "(no name)" for name, column in names if column is None]
     if unknown:
         raise Unreadable(f"no such column: {', '.join(unknown[:20])}; there are {', '.join(READERS)}")
+    columns = [column for _, column in names if column is not None]
     if len(set(columns)) < len(columns):
         raise Unreadable("a column is there twice")
     if not {"email", "identities"} & set(columns):
