@@ -35,7 +35,7 @@ from kakaoauth.flows.passwords import log_in_with_password, remove_password, set
 from kakaoauth.flows.profile import change_profile
 from kakaoauth.flows.roles import LastSuperuser, change_user, create_superuser, demote, end_all_sessions, promote
 from kakaoauth.flows.seed import NotSeeded, seed
-from kakaoauth.flows.tokens import Held, drop, end_at_provider, renew, reseal_all, take_out
+from kakaoauth.flows.tokens import Held, Resealed, drop, end_at_provider, renew, reseal_all, take_out
 from kakaoauth.flows.transaction import forget_transaction, transaction
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Leaving",
     "NotSeeded",
     "Outcome",
+    "Resealed",
     "SessionOver",
     "SomethingRefused",
     "TokenPair",
