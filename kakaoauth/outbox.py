@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, String, Text, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, String, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.extensions import Base, db
 from kakaoauth.models import BigId, UtcDateTime, now
+from kakaoauth.vault import Encrypted
 
 #: Seconds to the next try, doubled each time, ...
 FIRST_WAIT = 60
@@ -32,8 +33,8 @@ class UnlinkJob(Base):
     #: Whose it was. Without a foreign key: most of them are gone.
     user_id: Mapped[int | None] = mapped_column(BigId)
     #: The last login's tokens, sealed by the vault: for a site without an admin key.
-    access_token: Mapped[str | None] = mapped_column(Text)
-    refresh_token: Mapped[str | None] = mapped_column(Text)
+    access_token: Mapped[str | None] = mapped_column(Encrypted)
+    refresh_token: Mapped[str | None] = mapped_column(Encrypted)
     token_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     next_try_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from joserfc.jwk import ECKey, OctKey, RSAKey
-from sqlalchemy import String, Text, delete, or_, select, update
+from sqlalchemy import String, delete, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth import vault
@@ -31,7 +31,7 @@ class SigningKey(Base):
     kid: Mapped[str] = mapped_column(String(43), primary_key=True)
     algorithm: Mapped[str] = mapped_column(String(10))
     #: The key as a JWK (RFC 7517), sealed.
-    sealed: Mapped[str] = mapped_column(Text)
+    sealed: Mapped[str] = mapped_column(vault.Encrypted)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     #: None while it may sign.
     retires_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)

@@ -7,14 +7,16 @@ the first one encrypts, all of them decrypt. A row that no key opens is as good 
 
 import re
 from base64 import urlsafe_b64encode
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Flask, current_app
-from sqlalchemy import ForeignKey, Text, delete, select, update
+from sqlalchemy import Column, ForeignKey, Table, Text, TypeDecorator, delete, select, update
+from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from kakaoauth.config_checks import ConfigError
@@ -26,6 +28,24 @@ from kakaoauth.providers.base import TokenSet
 REFRESH_SECONDS = 60 * 86400
 #: 32 bytes in base64url. Fernet itself reads `key;key` as the first of the two.
 KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
+#: How whatever Fernet makes begins: version 0x80 and a time of this century.
+MARK = "gAAAA"
+
+
+class Encrypted(TypeDecorator[str]):
+    """What `seal` has made, and nothing else: a text in the clear is refused.
+
+    The type also says which columns are encrypted anew when the keys change (`encrypted_columns`).
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """:raises ValueError: not encrypted."""
+        if value is not None and not value.startswith(MARK):
+            raise ValueError("this column holds what is encrypted only")
+        return value
 
 
 class ProviderToken(Base):
@@ -35,8 +55,8 @@ class ProviderToken(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     identity_id: Mapped[int] = mapped_column(BigId, ForeignKey("identities.id", ondelete="CASCADE"), index=True)
-    access_token: Mapped[str] = mapped_column(Text)
-    refresh_token: Mapped[str | None] = mapped_column(Text)
+    access_token: Mapped[str] = mapped_column(Encrypted)
+    refresh_token: Mapped[str | None] = mapped_column(Encrypted)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     refresh_expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
@@ -137,26 +157,36 @@ def forget_all(identity_ids: list[int]) -> None:
     db.session.execute(delete(ProviderToken).where(ProviderToken.identity_id.in_(identity_ids)))
 
 
-def batch_after(last: int, size: int) -> list[ProviderToken]:
-    query = select(ProviderToken).where(ProviderToken.id > last).order_by(ProviderToken.id).limit(size)
-    return list(db.session.scalars(query))
+def encrypted_columns() -> dict[Table, list[Column[Any]]]:
+    """Of every table of the models that has any."""
+    found = {
+        table: [column for column in table.columns if isinstance(column.type, Encrypted)]
+        for _, table in sorted(Base.metadata.tables.items())
+    }
+    return {table: columns for table, columns in found.items() if columns}
 
 
-def reseal(row: ProviderToken) -> bool:
-    """Encrypt anew with the first key; False if no key opens it. What has been renewed since it was read is newer."""
-    tokens = read(row)
-    if tokens is None:
-        return False
-    db.session.execute(
-        update(ProviderToken)
-        .where(ProviderToken.id == row.id, ProviderToken.access_token == row.access_token)
-        .values(
-            access_token=seal(tokens.access_token),
-            refresh_token=seal(tokens.refresh_token) if tokens.refresh_token else None,
-        )
-        .execution_options(synchronize_session=False)
-    )
-    return True
+def reseal_batch(table: Table, columns: Sequence[Column[Any]], last: Any, size: int) -> tuple[int, int, Any]:
+    """Encrypt the next rows anew with the first key. Return how many were, how many hold what no key opens, and the
+    last one's primary key; None: there are no more.
+
+    :param last: the primary key to go on after; None: from the beginning.
+    """
+    (key,) = table.primary_key.columns
+    query = select(key, *columns).order_by(key).limit(size)
+    rows = db.session.execute(query if last is None else query.where(key > last)).all()
+    done = lost = 0
+    for number, *sealed in rows:
+        held = {column: value for column, value in zip(columns, sealed, strict=True) if value is not None}
+        opened = {column: unseal(value) for column, value in held.items()}
+        anew = {column.name: seal(value) for column, value in opened.items() if value is not None}
+        lost += len(anew) < len(held)
+        done += 0 < len(anew) == len(held)
+        if anew:
+            # What has been renewed since it was read is newer.
+            same = [column == value for column, value in held.items()]
+            db.session.execute(update(table).where(key == number, *same).values(anew))
+    return done, lost, rows[-1][0] if rows else None
 
 
 def _cipher() -> MultiFernet:

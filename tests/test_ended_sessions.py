@@ -328,6 +328,20 @@ def test_everything_is_left_while_the_database_takes_nothing(site: Flask, kakao:
     assert is_logged_in(again[0]), "who has come in since stays"
 
 
+def test_app_leaves_everything_while_the_database_takes_nothing(site: Flask, kakao: FakeKakao) -> None:
+    (phone,) = browsers(site, kakao, 1)
+    cookie = set_cookie(phone)
+    with site.app_context():
+        pair = flows.begin_family(db.session.get(User, 1))
+    with read_only(site):
+        answer = api_client(site, pair.access_token).post("/api/users/me/logout-everywhere/")
+        assert answer.status_code == 204
+    assert_out(site, cookie)
+    with site.app_context():
+        retries.run_once()
+    assert api_client(site, pair.access_token).get("/api/users/me/").status_code == 401
+
+
 def test_others_are_ended_while_the_database_takes_nothing(site: Flask, kakao: FakeKakao, trouble: Any) -> None:
     phone, laptop = browsers(site, kakao, 2)
     cookie, token = set_cookie(phone), csrf_token(laptop)

@@ -212,6 +212,20 @@ def test_reload_after_ten_minutes_leads_there_without_tokens(client: FlaskClient
     assert (response.location, tokens_in(response)) == (WELCOME, {})
 
 
+def test_callbacks_address_alone_brings_another_browser_no_tokens(
+    app: Flask, client: FlaskClient, kakao: FakeKakao
+) -> None:
+    """Whoever has seen the address, in a log or a history, has a session of their own at most."""
+    state = begin_login(client, mode="jwt", next=WELCOME)["state"]
+    come_back(client, state)
+    thief = app.test_client()
+    begin_login(thief, mode="jwt", next=WELCOME)
+    answer = come_back(thief, state)
+    assert answer.status_code == 400
+    assert tokens_in(answer) == {}
+    assert thief.get(ME).status_code == 401
+
+
 def test_suspended_between_two_callbacks_gets_no_tokens(app: Flask, client: FlaskClient, kakao: FakeKakao) -> None:
     state = begin_login(client, mode="jwt", next=WELCOME)["state"]
     come_back(client, state)

@@ -299,3 +299,60 @@ def test_cookie_on_a_real_host(make_app: Any) -> None:
     assert header.startswith("__Host-session=")
     assert {"HttpOnly", "Secure", "SameSite=Lax", "Path=/"} <= set(header.split("; "))
     assert "Domain" not in header
+
+
+def test_key_that_one_tab_has_used_up_does_not_come_back(app: Flask, client: FlaskClient, redis: Redis) -> None:
+    """A pending login works once, also if another tab writes onto the session in the same moment."""
+    both = threading.Barrier(2)
+
+    @app.get("/use/")
+    def use() -> str:
+        session.pop("_state_used")
+        both.wait(5)
+        return "used"
+
+    @app.get("/other/")
+    def other() -> str:
+        session["other"] = 1
+        both.wait(5)
+        return "written"
+
+    begin_login(client)
+    (key,) = redis.keys("session:*")
+    data = json.loads(redis.get(key))
+    redis.set(key, json.dumps({**data, "_state_used": {"once": 1}}, separators=(",", ":")), keepttl=True)
+    cookie = set_cookie(client)
+
+    def tab(path: str) -> None:
+        browser = app.test_client()
+        browser.set_cookie("session", cookie)
+        assert browser.get(path).status_code == 200
+
+    threads = [threading.Thread(target=tab, args=(path,)) for path in ("/use/", "/other/")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    (data,) = stored(redis)
+    assert "_state_used" not in data
+    assert data["other"] == 1
+
+
+def test_cookie_on_plain_http_with_a_real_host(make_app: Any) -> None:
+    """Behind a proxy that says nothing of https the cookie must not go over a wire in the clear."""
+    client = make_app(TRUSTED_PROXIES=1).test_client()
+    header = client.get("/kakao/login/", headers={"X-Forwarded-Host": "login.example.kr"}).headers["Set-Cookie"]
+    assert header.startswith("__Host-session=")
+    assert "Secure" in header.split("; ")
+
+
+def test_lifetime_near_the_end_is_no_longer_than_what_is_left(
+    client: FlaskClient, kakao: FakeKakao, redis: Redis
+) -> None:
+    with time_machine.travel("2026-08-01T10:00:00Z", tick=False) as clock:
+        log_in(client, kakao)
+        for _ in range(8):
+            clock.shift(11 * 86400)
+            assert client.get("/users/me/").status_code == 200
+        (key,) = redis.keys("session:*")
+        assert 0 < redis.ttl(key) <= 2 * 86400

@@ -18,7 +18,8 @@ from flask import Flask, jsonify
 from flask.testing import FlaskClient
 from flask.typing import ResponseReturnValue
 from redis import Redis
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.exc import StatementError
 from support import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -30,12 +31,14 @@ from support import (
     person,
     readable_tables,
     set_cookie,
+    tokens_of,
 )
 
 from kakaoauth import create_app, flows, provider_tokens, vault
 from kakaoauth.config_checks import ConfigError
 from kakaoauth.extensions import db
 from kakaoauth.models import User
+from kakaoauth.outbox import UnlinkJob
 from kakaoauth.providers import find_provider
 from kakaoauth.vault import ProviderToken
 
@@ -225,6 +228,64 @@ def test_after_rotation_the_old_key_may_go(
     assert rotate(both) == "5 logins' tokens are encrypted with the newest key.\n"
     assert opened(make_app(TOKEN_KEYS=new, DATABASE_URL=database_url)) == tokens
     assert opened(before) == []
+
+
+def encrypted(app: Flask) -> dict[str, list[str]]:
+    """What each encrypted column holds, by `table.column`: the models say which these are."""
+    with app.app_context():
+        return {
+            f"{table.name}.{column.name}": list(db.session.scalars(db.select(column).where(column.is_not(None))))
+            for table, columns in vault.encrypted_columns().items()
+            for column in columns
+        }
+
+
+def fill_every_encrypted_column(app: Flask, kakao: FakeKakao) -> None:
+    """By what people do; whoever adds such a column adds here what fills it."""
+    log_in(app.test_client(), kakao)
+    leaver = app.test_client()
+    kakao.me = person(5, email="leaver@example.kr")
+    log_in(leaver, kakao)
+    kakao.mock.post(f"{KAPI}/v1/user/unlink", status_code=500, text="")
+    assert leaver.post("/users/me/withdraw/", data={"csrf_token": csrf_token(leaver)}).status_code == 302
+    tokens_of(app, 1)
+
+
+def test_rotation_reaches_every_encrypted_column(
+    make_app: Callable[..., Flask], database_url: str, kakao: FakeKakao
+) -> None:
+    old, new = key(), key()
+    before = make_app(TOKEN_KEYS=old, DATABASE_URL=database_url)
+    fill_every_encrypted_column(before, kakao)
+    held = encrypted(before)
+    assert all(held.values()), f"nothing is in {[name for name, values in held.items() if not values]}"
+    said = rotate(make_app(TOKEN_KEYS=f"{new},{old}", DATABASE_URL=database_url))
+    assert said.splitlines() == [
+        "1 logins' tokens are encrypted with the newest key.",
+        "1 signing keys are encrypted with the newest key.",
+        "1 waiting unlinks' tokens are encrypted with the newest key.",
+    ]
+    after = make_app(TOKEN_KEYS=new, DATABASE_URL=database_url)
+    with after.app_context():
+        for name, values in encrypted(after).items():
+            assert [vault.unseal(value) for value in values].count(None) == 0, name
+            assert len(values) == len(held[name]), name
+
+
+def test_what_is_encrypted_stands_in_columns_that_say_so(app: Flask, kakao: FakeKakao) -> None:
+    """And nowhere else, or a rotation would pass it over."""
+    fill_every_encrypted_column(app, kakao)
+    with app.app_context():
+        found = set()
+        for table in db.metadata.sorted_tables:
+            for row in db.session.execute(text(f"SELECT * FROM {table.name}")).mappings():
+                found |= {f"{table.name}.{name}" for name, value in row.items() if str(value).startswith(vault.MARK)}
+    assert found == set(encrypted(app))
+
+
+def test_encrypted_column_takes_nothing_in_the_clear(app: Flask) -> None:
+    with app.app_context(), pytest.raises(StatementError, match="encrypted only"):
+        db.session.execute(db.insert(UnlinkJob).values(provider="kakao", subject="1", access_token="in the clear"))
 
 
 def test_rotation_says_what_no_key_opens_and_leaves_it(make_app: Callable[..., Flask], kakao: FakeKakao) -> None:
@@ -688,16 +749,15 @@ def test_rotation_during_a_renewal_brings_no_old_token_back(site: Flask, kakao: 
         with app.app_context():
             flows.renew(1, vault.TokenSet("fresh-access", soon, "fresh-refresh", soon))
 
-    @flows.transaction
-    def rotate_slowly() -> None:
-        (row,) = vault.batch_after(0, 10)
-        threads.append(threading.Thread(target=renew))
-        threads[0].start()
-        threads[0].join(10)
-        vault.reseal(row)
+    def between(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("SELECT provider_tokens.id, provider_tokens.access_token") and not threads:
+            threads.append(threading.Thread(target=renew))
+            threads[0].start()
+            threads[0].join(10)
 
     with app.app_context():
-        rotate_slowly()
+        event.listen(db.engine, "after_cursor_execute", between)
+        flows.reseal_all()
     threads[0].join(10)
     assert opened(app) == [("fresh-access", "fresh-refresh")]
 

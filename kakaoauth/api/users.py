@@ -3,7 +3,7 @@
 from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
 
-from kakaoauth import flows, guards, listing
+from kakaoauth import devices, flows, guards, listing
 from kakaoauth.api.operation import answer, operation
 from kakaoauth.api.schemas import ProfileChange, UserChange, UserOut, UserQuery, UsersOut
 from kakaoauth.errors import FreshLoginRequired, InvalidFields, LastSuperuserStays, NotFound
@@ -48,7 +48,10 @@ def delete_me() -> ResponseReturnValue:
 @bp.post("/me/logout-everywhere/")
 @operation("End every session and token of one's own", answers={204: None}, errors=(InvalidFields,), who="oneself")
 def logout_everywhere() -> ResponseReturnValue:
-    flows.end_all_sessions(_bearer().id)
+    asked_as = _bearer().get_id()
+    held = flows.end_everywhere(asked_as)
+    devices.sweep(asked_as)
+    flows.end_at_provider(held)
     return "", 204
 
 

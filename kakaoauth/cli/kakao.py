@@ -21,6 +21,13 @@ from kakaoauth.config import (
 from kakaoauth.extensions import REDIS_ERRORS
 from kakaoauth.sandbox import FacebookSettings, SandboxSettings, StateFileError, serve
 
+#: What the encrypted tables hold, in words, and what becomes of what is lost.
+ENCRYPTED = {
+    "provider_tokens": ("logins' tokens", "; those people's tokens come back at their next login"),
+    "signing_keys": ("signing keys", "; new ones are made when they are needed"),
+    "unlink_jobs": ("waiting unlinks' tokens", "; they need the admin key"),
+}
+
 kakao = AppGroup("kakao", help="Kakao: check the configuration, or play Kakao on this machine.")
 
 
@@ -45,11 +52,15 @@ def retry() -> None:
 
 @kakao.command("rotate-keys")
 def rotate_keys() -> None:
-    """Encrypt every stored Kakao token with the first key of TOKEN_KEYS; then the older keys may go."""
-    done, lost = flows.reseal_all()
-    click.echo(f"{done} logins' tokens are encrypted with the newest key.")
-    if lost:
-        click.echo(f"{lost} could not be read with any key; those people's tokens come back at their next login.")
+    """Encrypt all that is stored encrypted with the first key of TOKEN_KEYS; then the older keys may go."""
+    for table, done, lost in flows.reseal_all():
+        what, cure = ENCRYPTED.get(table, (table, ""))
+        if done or table == "provider_tokens":
+            click.echo(f"{done} {what} are encrypted with the newest key.")
+        if lost:
+            click.echo(
+                f"{lost} {'' if table == 'provider_tokens' else what + ' '}could not be read with any key{cure}."
+            )
 
 
 @kakao.command()

@@ -54,7 +54,7 @@ from kakaoauth.flows.roles import (
     reopen,
 )
 from kakaoauth.flows.seed import NotSeeded, seed
-from kakaoauth.flows.tokens import Held, drop, end_at_provider, renew, reseal_all, take_out
+from kakaoauth.flows.tokens import Held, Resealed, drop, end_at_provider, renew, reseal_all, take_out
 from kakaoauth.flows.transaction import forget_transaction, transaction
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "Leaving",
     "NotSeeded",
     "Outcome",
+    "Resealed",
     "SessionOver",
     "SomethingRefused",
     "TokenPair",

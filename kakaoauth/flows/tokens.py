@@ -1,7 +1,10 @@
 """The provider's tokens: renewed, ended, encrypted anew. What they look like: vault."""
 
 import logging
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, Table
 
 from kakaoauth import audit, vault
 from kakaoauth.errors import AppError, Unavailable
@@ -76,30 +79,36 @@ def end_at_provider(held: list[Held]) -> None:
                     return  # no answer: the next one would only wait as well. A code of its own is about this call.
 
 
-def reseal_all() -> tuple[int, int]:
-    """Encrypt every stored token with the newest key. Return how many were, and how many no key opens."""
-    done = lost = last = 0
+class Resealed(NamedTuple):
+    """Rows of one table: how many are encrypted with the newest key, and how many hold what no key opens."""
+
+    table: str
+    done: int
+    lost: int
+
+
+def reseal_all() -> list[Resealed]:
+    """Encrypt every encrypted column of every table with the newest key."""
+    resealed = [_reseal(table, columns) for table, columns in vault.encrypted_columns().items()]
+    _note_resealed(resealed)
+    return resealed
+
+
+def _reseal(table: Table, columns: Sequence[Column[Any]]) -> Resealed:
+    total, last = Resealed(table.name, 0, 0), None
     while True:
-        batch_done, batch_lost, last_in_batch = _reseal_after(last)
-        done, lost = done + batch_done, lost + batch_lost
-        if last_in_batch == last:
-            _note_resealed(done, lost)
-            return done, lost
-        last = last_in_batch
+        done, lost, last = _reseal_after(table, columns, last)
+        if last is None:
+            return total
+        total = total._replace(done=total.done + done, lost=total.lost + lost)
 
 
 @transaction
-def _note_resealed(done: int, lost: int) -> None:
-    audit.record("token keys rotated", logins=done, lost=lost)
+def _reseal_after(table: Table, columns: Sequence[Column[Any]], last: Any) -> tuple[int, int, Any]:
+    return vault.reseal_batch(table, columns, last, BATCH)
 
 
 @transaction
-def _reseal_after(last: int) -> tuple[int, int, int]:
-    done = lost = 0
-    for row in vault.batch_after(last, BATCH):
-        if vault.reseal(row):
-            done += 1
-        else:
-            lost += 1
-        last = row.id
-    return done, lost, last
+def _note_resealed(resealed: list[Resealed]) -> None:
+    done = " ".join(f"{each.table}:{each.done}" for each in resealed)
+    audit.record("token keys rotated", done=done, lost=sum(each.lost for each in resealed))
