@@ -61,9 +61,9 @@ def arrive(pending: PendingLogin, profile: Profile, sid: str) -> Arrival:
     )
     counters.count_entry(profile.provider, "front-end" if pending.mode == "jwt" else "page", is_new=is_new)
     if pending.mode == "jwt":
-        arrival = Arrival(pending.next, flows.begin_family(user, edge.visitor()))
+        arrival = Arrival(pending.next, flows.begin_family(user, edge.visitor(), proven_at=profile.auth_time))
     else:
-        sessions.begin(user, sid=sid, token_id=token_id)
+        sessions.begin(user, sid=sid, token_id=token_id, proven_at=profile.auth_time)
         arrival = Arrival(pending.next)
     sessions.remember_done(pending.state, pending.next, without_session=pending.mode == "jwt")
     return arrival

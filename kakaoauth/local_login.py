@@ -3,6 +3,8 @@
 Showing the form stores a session, because the form's CSRF token must be kept somewhere: anonymous, for an hour.
 """
 
+import time
+
 from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
@@ -45,7 +47,7 @@ def log_in() -> ResponseReturnValue:
     except InvalidCredentials as error:
         page = render_template("auth/password.html", next=target, email=email, error=error)
         return make_response(page, error.status)
-    sessions.begin(user)
+    sessions.begin(user, proven_at=time.time())
     counters.count_entry("password", "page")
     return redirect(target)
 

@@ -74,7 +74,7 @@ def is_over(user: User, data: Mapping[str, Any]) -> bool:
     return time.time() >= ends_unused(data, current_app.config, is_staff=user.is_staff)
 
 
-def begin(user: User, *, sid: str | None = None, token_id: int | None = None) -> None:
+def begin(user: User, *, sid: str | None = None, token_id: int | None = None, proven_at: float | None = None) -> None:
     """Log `user` in.
 
     Crossing from anonymous to somebody is where a planted session id would pay off, so the order matters:
@@ -87,14 +87,25 @@ def begin(user: User, *, sid: str | None = None, token_id: int | None = None) ->
 
     :param token_id: where the vault keeps the provider's tokens of this login.
     :param sid: the id for the new session, from `claims.Claim`; random if not given.
+    :param proven_at: when the person proved who they are, in unix seconds; None: the provider does not say.
     :raises AccountDisabled: inactive user.
     """
     before, store = leaving(), current_store()
     sid = sid or store.new_id()
     moment = round(time.time(), 1)
-    _enter(user, sid, begun=moment, confirmed=moment, token_id=token_id)
+    _enter(user, sid, begun=moment, confirmed=_proven_at(user, moment, proven_at), token_id=token_id)
     store.create(current_session(), sid)
     flows.remember_ended(before)
+
+
+def _proven_at(user: User, moment: float, proven_at: float | None) -> float:
+    """Whoever sits in somebody's open browser can log in once more without a word, while the provider's own session is
+    open as well. So a login is as old as the proof behind it; where that is unknown, one in the same person's session
+    proves nothing new."""
+    if proven_at is not None:
+        return max(0.0, min(moment, proven_at))
+    is_theirs = (holder() or "").partition(".")[0] == str(user.id)
+    return confirmed_at() if is_theirs else moment
 
 
 def renew(session_user_id: str, *, sid: str | None = None) -> bool:

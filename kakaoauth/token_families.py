@@ -22,7 +22,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import ForeignKey, String, and_, delete, or_, select, update
+from sqlalchemy import ForeignKey, String, and_, delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
@@ -56,6 +56,8 @@ class TokenFamily(Base):
     token_hash: Mapped[str] = mapped_column(String(64))
     previous_hash: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    #: When the person proved to the provider who they are, if it said so and the login was a browser's.
+    proven_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     rotated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     #: The token in force ends unused ...
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
@@ -113,7 +115,9 @@ def _mac(family: TokenFamily, generation: int) -> bytes:
     return hmac.digest(secret, f"refresh token|{family.id}|{generation}|{family.salt}".encode(), "sha256")
 
 
-def begin(user: User, *, seconds: int, longest: int, visitor: Visitor = NOBODY) -> TokenFamily:
+def begin(
+    user: User, *, seconds: int, longest: int, visitor: Visitor = NOBODY, proven_at: datetime | None = None
+) -> TokenFamily:
     """Add a family for a login that has just been made. :param seconds: unused; `longest`: whatever happens."""
     _forget_dead_of(user)
     family = TokenFamily(
@@ -121,6 +125,7 @@ def begin(user: User, *, seconds: int, longest: int, visitor: Visitor = NOBODY) 
         session_version=user.session_version,
         salt=secrets.token_urlsafe(32),
         generation=0,
+        proven_at=proven_at,
         token_hash=secrets.token_hex(32),  # until the id is known that the token holds
         expires_at=now() + timedelta(seconds=min(seconds, longest)),
         ends_at=now() + timedelta(seconds=longest),
@@ -179,9 +184,9 @@ def is_good(family: TokenFamily, moment: datetime) -> bool:
 
 
 def find_bearer(user_id: int, family_id: int) -> tuple[User, datetime] | None:
-    """The user of an access token and when its family began, if family and account are good: one statement for each
-    request."""
-    query = select(User, TokenFamily.created_at).join(
+    """The user of an access token and how old the proof behind its login is, if family and account are good: one
+    statement for each request."""
+    query = select(User, func.coalesce(TokenFamily.proven_at, TokenFamily.created_at)).join(
         TokenFamily,
         and_(TokenFamily.user_id == User.id, TokenFamily.session_version == User.session_version),
     )

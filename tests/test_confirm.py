@@ -616,3 +616,56 @@ def test_new_login_of_an_app_is_fresh(app: Flask, people: People, clock: Any) ->
     clock.shift(600)
     tool = api_client(app, tokens_of(app, people["minji"]).access_token)
     assert tool.delete("/api/users/me/").status_code == 204
+
+
+# An ordinary login, in somebody's open browser
+
+
+def silent_login(client: FlaskClient, kakao: FakeKakao, age: int | None, **query: str) -> Any:
+    """What `GET /kakao/login/` does while Kakao's own session is open: nobody is asked for anything.
+
+    :param age: seconds since the person logged in at Kakao; None: no OpenID Connect, so nobody knows.
+    """
+    sent = begin_login(client, **query)
+    kakao.nonce = sent.get("nonce", "")
+    kakao.id_claims = None if age is None else {"auth_time": int(datetime.now(UTC).timestamp()) - age}
+    return come_back(client, sent["state"])
+
+
+@pytest.mark.parametrize("age", [3600, None])
+def test_login_once_more_without_a_word_is_not_fresh(
+    client_as: ClientAs, kakao: FakeKakao, clock: Any, age: int | None
+) -> None:
+    client = aged(clock, client_as("minji"))
+    kakao.me = person(MINJI)
+    assert silent_login(client, kakao, age).status_code == 302
+    assert client.get("/users/me/").status_code == 200
+    assert not is_fresh(client)
+
+
+def test_login_after_a_logout_is_as_old_as_the_proof_behind_it(
+    client_as: ClientAs, kakao: FakeKakao, clock: Any
+) -> None:
+    client = aged(clock, client_as("minji"))
+    kakao.me = person(MINJI)
+    post(client, "/kakao/logout/")
+    assert silent_login(client, kakao, 3600).status_code == 302
+    assert not is_fresh(client)
+    clock.shift(1)
+    assert silent_login(client, kakao, 0).status_code == 302
+    assert is_fresh(client)
+
+
+def test_tokens_of_a_front_end_are_as_old_as_the_proof_behind_them(
+    app: Flask, client: FlaskClient, people: People, kakao: FakeKakao
+) -> None:
+    kakao.me = person(MINJI)
+    for age, status in ((3600, 401), (10, 204)):
+        answer = silent_login(client, kakao, age, mode="jwt")
+        access = next(
+            cookie.split("=", 1)[1].split(";")[0]
+            for cookie in answer.headers.getlist("Set-Cookie")
+            if "access_token" in cookie
+        )
+        assert api_client(app, access).get("/api/users/me/").status_code == 200
+        assert api_client(app, access).delete("/api/users/me/").status_code == status

@@ -1,8 +1,9 @@
 """Our own tokens: given out at a login, turned over by a refresh, ended. What they are: tokens, token_families."""
 
 import logging
+import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from flask import current_app
@@ -42,13 +43,16 @@ class Bearer(NamedTuple):
     since: datetime
 
 
-def begin_family(user: User, visitor: Visitor = NOBODY) -> TokenPair:
-    """Give out the first tokens of a login. :param visitor: where it comes from.
+def begin_family(user: User, visitor: Visitor = NOBODY, *, proven_at: float | None = None) -> TokenPair:
+    """Give out the first tokens of a login.
 
+    :param visitor: where it comes from. :param proven_at: for a login in a browser, when the person proved to the
+        provider who they are, in unix seconds; None: as old as the login.
     :raises InvalidAccessToken: the account was erased since.
     """
     try:
-        pair = _begin_family(user, visitor)
+        moment = datetime.fromtimestamp(min(max(proven_at, 0), time.time()), UTC) if proven_at is not None else None
+        pair = _begin_family(user, visitor, moment)
     except (ObjectDeletedError, IntegrityError):
         raise InvalidAccessToken("the account was erased since the login") from None
     presence.note_app(pair.user_id)
@@ -56,9 +60,11 @@ def begin_family(user: User, visitor: Visitor = NOBODY) -> TokenPair:
 
 
 @transaction
-def _begin_family(user: User, visitor: Visitor) -> TokenPair:
+def _begin_family(user: User, visitor: Visitor, proven_at: datetime | None) -> TokenPair:
     seconds = current_app.config["REFRESH_TOKEN_SECONDS"]
-    family = token_families.begin(user, seconds=seconds, longest=longest_login(user), visitor=visitor)
+    family = token_families.begin(
+        user, seconds=seconds, longest=longest_login(user), visitor=visitor, proven_at=proven_at
+    )
     if ended := token_families.end_beyond(user.id):
         # Counted and logged: a row in the audit trail for each would be one for each login of a script.
         counters.count("families_ended")
