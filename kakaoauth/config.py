@@ -5,6 +5,7 @@ below. What is not given is *embedded*: a private Redis under `instance/` and th
 only. `load` raises `ConfigError`, whose text is one line naming the setting and the cure.
 """
 
+import contextlib
 import math
 import os
 import secrets
@@ -288,12 +289,9 @@ def _secret_of_this_machine(instance: Path) -> str:
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_urlsafe(48))
-            try:
+            with contextlib.suppress(FileExistsError):
                 os.link(draft, path)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
+            draft.unlink()
         return path.read_text().strip()
     except OSError as error:
         raise ConfigError(

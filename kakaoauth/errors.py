@@ -35,6 +35,7 @@
     ├── RateLimited             429  with Retry-After
     ├── AccountDisabled         403
     ├── UntrustedIdentity       502  the provider's answer contradicts itself or is not signed as it must be
+    │   └── ContradictoryAnswers 502 two answers of it are about different people
     ├── Forbidden               403
     ├── Tunnelled               403  the embedded site, reached through a proxy
     ├── LastSuperuserStays      409
@@ -119,7 +120,8 @@ class AppError(Exception):
         """Mark what a browser has brought, in a provider's name: whoever sits there may have made it up, so that it is
         no alarm. People see the same page."""
         self.level = min(self.level, logging.WARNING)
-        self.counted_as = InvalidRequest.code
+        if self.status >= 500:  # an alarm's number
+            self.counted_as = InvalidRequest.code
         self.provider_code_counts = False
         return self
 

@@ -101,7 +101,11 @@ def remember_login(access_token: str, profile: Profile, user: User, begun_at: da
 
     :param begun_at: when this login began, so before the provider was asked.
     """
-    fields = {**asdict(profile), "tokens": None, "email_state": profile.email_state.value}
+    fields = asdict(profile) | {
+        "tokens": None,
+        "email_state": profile.email_state.value,
+        "confirmed_at": profile.confirmed_at.isoformat(),
+    }
     verdict = {
         "subject": profile.subject,
         "user": user.get_id(),
@@ -159,7 +163,11 @@ def _confirmed(provider: str, verdict: Verdict) -> Profile | None:
     if opened is None:
         return None
     fields = json.loads(opened)
-    return Profile(**{**fields, "email_state": EmailState(fields["email_state"])})
+    fields |= {
+        "email_state": EmailState(fields["email_state"]),
+        "confirmed_at": datetime.fromisoformat(fields["confirmed_at"]),
+    }
+    return Profile(**fields)
 
 
 def _key(provider: str, access_token: str) -> str:

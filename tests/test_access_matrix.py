@@ -93,6 +93,7 @@ FRESH = {
     ("POST", "/users/me/withdraw/"),
     ("POST", "/users/1/suspend/"),
     ("POST", "/users/1/unlink/1/"),
+    ("POST", "/users/suspended/1/lift/"),
     ("PATCH", "/api/users/1/"),
     ("DELETE", "/api/users/1/"),
     ("DELETE", "/api/users/me/"),

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from redis import Redis
 from sqlalchemy import event
-from support import FakeKakao, api_client, csrf_token, log_in, set_cookie
+from support import FakeKakao, add_second, api_client, csrf_token, log_in, set_cookie
 from test_devices import end
 from test_logouts import browsers, ended, is_logged_in, leave, rows
 from test_redis_client import RedisServer, start_redis, until
@@ -33,7 +33,7 @@ MakeApp = Callable[..., Flask]
 
 @pytest.fixture
 def site(make_app: MakeApp, database_url: str) -> Flask:
-    return make_app(DATABASE_URL=database_url)
+    return add_second(make_app(DATABASE_URL=database_url))
 
 
 def snapshot(redis: Redis) -> dict[bytes, Any]:
@@ -114,9 +114,9 @@ def test_id_that_was_replaced_outlives_an_older_redis(site: Flask, kakao: FakeKa
     else:
         with site.app_context():
             user_id = db.session.scalar(db.select(User.id))
-        answer = phone.post("/users/me/link/kakao/", data={"csrf_token": csrf_token(phone)})
+        answer = phone.post("/users/me/link/second/", data={"csrf_token": csrf_token(phone)})
         state = answer.location.split("state=")[1].split("&")[0]
-        assert phone.get(f"/kakao/login/callback/?state={state}&code=c").status_code == 302
+        assert phone.get(f"/second/login/callback/?state={state}&code=c").status_code == 302
         assert user_id
     assert set_cookie(phone) != old
     go_back(redis, backup)

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from support import FakeKakao, api_client, begin_login, csrf_token, log_in, person, problem, tokens_of
+from support import FakeKakao, add_second, api_client, begin_login, csrf_token, log_in, person, problem, tokens_of
 from test_redis_client import RedisServer, start_redis
 
 from kakaoauth import counters, flows, presence, rate_limits, retries
@@ -28,7 +28,7 @@ def server(start_redis: Callable[..., RedisServer]) -> RedisServer:
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask], server: RedisServer, kakao: FakeKakao) -> Flask:
-    return make_app(REDIS_URL=server.url, KAKAO_APP_ID=1, TESTING=False)
+    return add_second(make_app(REDIS_URL=server.url, KAKAO_APP_ID=1, TESTING=False))
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_login_needs_a_write_and_says_so(server: RedisServer, app: Flask, kakao:
 def test_link_of_somebody_who_is_in_is_not_begun_in_vain(server: RedisServer, hana: FlaskClient) -> None:
     token = csrf_token(hana)
     fill(server)
-    assert hana.post("/users/me/link/kakao/", data={"csrf_token": token}).status_code == 503
+    assert hana.post("/users/me/link/second/", data={"csrf_token": token}).status_code == 503
     assert hana.get("/users/me/").status_code == 200
 
 

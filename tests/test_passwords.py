@@ -231,7 +231,7 @@ def run(app: Flask) -> Type:
 def test_superuser_is_made_with_a_password(app: Flask, run: Type) -> None:
     result = run("users", "create-superuser", "--email", HANA, "--password-stdin", stdin=f"{GOOD}\nsecond line\n")
     with app.app_context():
-        until = f"{User.query.one().claimable_until:%Y-%m-%d %H:%M}"
+        until = f"{db.session.scalars(db.select(User)).one().claimable_until:%Y-%m-%d %H:%M}"
     assert result.output == (
         "hana@example.kr is a superuser now. They come in by logging in with that e-mail address within 7 days, "
         f"until {until} UTC.\n"

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support import FakeKakao, log_in
 
-from kakaoauth import counters, events, flows, retries
+from kakaoauth import counters, events, flows, retries, vault
 from kakaoauth.audit import AuditEvent
 from kakaoauth.counters import DailyCount
 from kakaoauth.deletions import DataDeletion
@@ -90,7 +90,7 @@ def old_and_new(user: User, identity: Identity) -> list[tuple[Any, Any]]:
         return ProviderEvent(**words, happened_at=moment - age, received_at=moment - age)
 
     def token(ends: datetime) -> ProviderToken:
-        return ProviderToken(identity=identity, access_token="t", expires_at=ends, refresh_expires_at=ends)
+        return ProviderToken(identity=identity, access_token=vault.seal("t"), expires_at=ends, refresh_expires_at=ends)
 
     def deletion(age: timedelta) -> DataDeletion:
         return DataDeletion(code=secrets.token_hex(20), provider="facebook", requested_at=moment - age)
@@ -106,7 +106,7 @@ def old_and_new(user: User, identity: Identity) -> list[tuple[Any, Any]]:
         return UnlinkJob(provider="kakao", subject="7", given_up_at=moment - age)
 
     def key(ends: datetime | None) -> SigningKey:
-        return SigningKey(kid=secrets.token_hex(6), algorithm="HS256", sealed="s", retires_at=ends)
+        return SigningKey(kid=secrets.token_hex(6), algorithm="HS256", sealed=vault.seal("s"), retires_at=ends)
 
     return [
         (event_of(61 * DAY), event_of(59 * DAY)),

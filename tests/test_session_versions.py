@@ -70,10 +70,10 @@ def test_number_of_the_session_that_goes_on_is_the_databases(site: Flask) -> Non
     """Of two who unlink at once with the same session, one is over, and the other's number is good."""
     with site.app_context():
         user = minji()
-        for subject in ("2", "3"):
-            flows.link(user.id, Profile(provider="facebook", subject=subject), asked_as=user.get_id())
+        for provider in ("facebook", "second"):
+            flows.link(user.id, Profile(provider=provider, subject="2"), asked_as=user.get_id())
         user_id, asked_as = user.id, user.get_id()
-        numbers = [one.id for one in user.identities if one.provider == "facebook"]
+        numbers = [one.id for one in user.identities if one.provider != "kakao"]
     ended = at_once(
         site, *(lambda number=number: flows.unlink(user_id, number, asked_as=asked_as) for number in numbers)
     )

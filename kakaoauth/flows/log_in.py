@@ -41,13 +41,7 @@ def log_in(
     :raises EmailInUse: another account's.
     """
     identity = find_identity(profile.provider, profile.subject)
-    if identity is None and begun_at is not None:
-        refuse_if_overtaken(profile, begun_at)
-    if identity is None:
-        refuse_if_suspended(profile)
-    user = identity.user if identity else _owner_of_email(profile)
-    if user is not None and not user.is_active:
-        raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+    user = _known_user(profile, identity, begun_at)
     if user is None or user.email is None:
         if email_required and profile.email is None:
             raise _email_required(profile, consent_for_email)
@@ -69,6 +63,21 @@ def log_in(
     token = vault.put(identity, profile.tokens) if profile.tokens else None
     audit.record("login", target=user.id, actor=user.id, provider=profile.provider, new=is_new)
     return Entry(user, token.id if token else None, is_new)
+
+
+def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime | None) -> User | None:
+    """Whose identity it is, or whose account waits for this e-mail address.
+
+    :raises AccountDisabled: :raises AccountUnusable: :raises EmailInUse: as `log_in`.
+    """
+    if identity is None:
+        if begun_at is not None:
+            refuse_if_overtaken(profile, begun_at)
+        refuse_if_suspended(profile)
+    user = identity.user if identity else _owner_of_email(profile)
+    if user is not None and not user.is_active:
+        raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+    return user
 
 
 def _email_required(profile: Profile, consent: tuple[str, ...]) -> EmailRequired:

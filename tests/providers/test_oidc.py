@@ -14,9 +14,10 @@ from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.jws import serialize_compact as serialize
 
-from kakaoauth.errors import AppError, ProviderUnavailable, UntrustedIdentity
+from kakaoauth.errors import AppError, ProviderBusy, ProviderUnavailable, UntrustedIdentity
 from kakaoauth.providers.deadline import time_left
 from kakaoauth.providers.oidc import BRAKE, FRESH, PAUSE, USABLE, KeyStore, usable_keys, validate
+from kakaoauth.providers.places import WAITING_FOR_KEYS
 
 from .conftest import CLIENT_ID, KAUTH, claims, public, sign
 
@@ -329,19 +330,23 @@ class TestKeys:
         assert keys.find("key-one")
         assert publisher.calls == 2
 
-    def test_fifty_threads_make_one_call(self, key: RSAKey) -> None:
+    def test_fifty_threads_make_one_call_and_few_wait_for_it(self, key: RSAKey) -> None:
         publisher = Publisher(key)
         found: list[RSAKey] = []
-        begin = threading.Barrier(50)
+        refused: list[ProviderBusy] = []
+        others_refused = threading.Event()
 
         def slow() -> Mapping[str, Any]:
-            answer = publisher()
-            time.sleep(0.1)
-            return answer
+            assert others_refused.wait(30)
+            return publisher()
 
         def work(keys: KeyStore) -> None:
-            begin.wait()
-            found.append(keys.find("key-one"))
+            try:
+                found.append(keys.find("key-one"))
+            except ProviderBusy as error:
+                refused.append(error)
+                if len(refused) == 49 - WAITING_FOR_KEYS:
+                    others_refused.set()
 
         keys = KeyStore(slow)
         threads = [threading.Thread(target=work, args=(keys,)) for _ in range(50)]
@@ -349,7 +354,7 @@ class TestKeys:
             thread.start()
         for thread in threads:
             thread.join()
-        assert (publisher.calls, len(found)) == (1, 50)
+        assert (publisher.calls, len(found), len(refused)) == (1, 1 + WAITING_FOR_KEYS, 49 - WAITING_FOR_KEYS)
 
     def test_old_key_serves_at_once_while_another_thread_asks(self, key: RSAKey) -> None:
         publisher, asked, go_on = Publisher(key), threading.Event(), threading.Event()
