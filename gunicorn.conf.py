@@ -15,10 +15,11 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from kakaoauth import retries, twins
-from kakaoauth.config import ConfigError, is_loopback, load
-from kakaoauth.providers import places
+from kakaoauth import jobs
+from kakaoauth.config import load
+from kakaoauth.config.checks import ConfigError, is_loopback
+from kakaoauth.login import waiting
+from kakaoauth.providers import http
 
 PROBES = ("/healthz", "/readyz")
 #: Threads that serve other pages while all providers are silent.
@@ -72,7 +73,7 @@ def _cut_queries(record: logging.LogRecord) -> bool:
 def _threads_held() -> int:
     """How many threads wait at most, in each process, when no provider answers."""
     lines = 1 + bool(settings["FACEBOOK_CLIENT_ID"])
-    return lines * places.threads_held(settings["KAKAO_MAX_CALLS"]) + twins.WAITING
+    return lines * http.threads_held(settings["KAKAO_MAX_CALLS"]) + waiting.WAITING
 
 
 def on_starting(server: Any) -> None:
@@ -93,7 +94,7 @@ def on_starting(server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """The site itself retries what waits for Kakao or for the database."""
-    retries.start(worker.wsgi)
+    jobs.start(worker.wsgi)
 
 
 settings, workers = _load()

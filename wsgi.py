@@ -4,7 +4,7 @@ import sys
 
 from kakaoauth import create_app
 from kakaoauth.cli import refused
-from kakaoauth.config import ConfigError
+from kakaoauth.config.checks import ConfigError
 
 try:
     app = create_app()

@@ -34,11 +34,14 @@ from flask import Flask
 from flask_migrate import upgrade
 from sqlalchemy import func, select, text
 
-from kakaoauth import create_app, flows
-from kakaoauth.extensions import db
-from kakaoauth.listing import SORTS, Filter, estimate, page
-from kakaoauth.listing.cursors import Cursor, Position, write
+from kakaoauth import create_app
+from kakaoauth.cli import seed as cli_seed
 from kakaoauth.models import User
+from kakaoauth.staff.listing import estimate, page
+from kakaoauth.staff.listing.filters import Filter
+from kakaoauth.staff.listing.ordering import SORTS
+from kakaoauth.storage.cursors import Cursor, Position, write
+from kakaoauth.storage.database import db
 
 RUNS = 25
 #: A slow case is not measured longer than this, in seconds.
@@ -150,7 +153,7 @@ def prepare(size: int) -> tuple[float, str]:
     """Return how long seeding took, and what the database calls itself."""
     upgrade()
     begun = time.perf_counter()
-    flows.seed(size, random_seed=1, report=lambda _: None)
+    cli_seed.seed(size, random_seed=1, report=lambda _: None)
     took = time.perf_counter() - begun
     if db.engine.dialect.name == "sqlite":
         return took, f"SQLite {sqlite3.sqlite_version}"

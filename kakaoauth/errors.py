@@ -147,7 +147,7 @@ class AppError(Exception):
         return {"type": type(self).__name__, "arguments": self.arguments(), "provider": self.provider}
 
 
-def recall(memo: dict[str, Any]) -> AppError:
+def from_dict(memo: dict[str, Any]) -> AppError:
     """Make the error again that `memo` was taken from. LoginInterrupted if that was another version's, or nobody's."""
     family = {kind.__name__: kind for kind in _family()}
     try:

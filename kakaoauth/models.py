@@ -3,60 +3,34 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from flask_login import UserMixin
 from sqlalchemy import (
-    BigInteger,
     CheckConstraint,
-    ColumnElement,
-    DateTime,
     ForeignKey,
     Index,
-    Integer,
     String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     event,
     exists,
     false,
-    func,
-    literal,
     select,
     update,
 )
-from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
-from kakaoauth.emails import normal_form
-from kakaoauth.extensions import Base, db
+from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, now
+from kakaoauth.storage.database import Base, db
+from kakaoauth.text import normal_form
 
-#: 64 bits everywhere; SQLite counts up only in a column it calls INTEGER, which is 64 bits there.
-BigId = BigInteger().with_variant(Integer(), "sqlite")
-#: PostgreSQL's bigint. A larger number is nobody's id, and asking for it is an error there.
-MAX_ID = 2**63 - 1
 #: How long an account that was made for an e-mail address waits for its owner: long enough for a holiday, and too short
 #: for the address to have another owner by then.
 CLAIMABLE = timedelta(days=7)
 #: What `User.get_id` gives: the number and the session version, which PostgreSQL keeps in 32 bits.
 SESSION_USER_ID = re.compile(r"([0-9]{1,19})\.([0-9]{1,9})")
-
-
-def now() -> datetime:
-    """By the clock of this machine. What two machines must agree on goes by `database_now`."""
-    return datetime.now(UTC)
-
-
-def database_now() -> ColumnElement[datetime]:
-    """The moment by the database's clock, which is the same for every machine that asks.
-
-    SQLite stands on this machine and has its clock. PostgreSQL's `now()` would be when the transaction began.
-    """
-    if db.session.get_bind().dialect.name == "postgresql":
-        return func.clock_timestamp(type_=UtcDateTime())
-    return literal(now(), UtcDateTime())
 
 
 def comparable(text: str) -> str:
@@ -81,21 +55,6 @@ def _list_key(column: str) -> Callable[[Any], str | None]:
         return list_keys(row.get("email_key"), row.get("nickname"), row.get("name"))[column]
 
     return key
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """A moment, always in UTC and always aware; SQLite forgets the zone, this puts it back."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.astimezone(UTC) if value else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class UserManager:

@@ -5,37 +5,19 @@ from typing import Any
 
 from flask import Flask
 
-from kakaoauth import (
-    account,
-    api,
-    auth,
-    claims,
-    cli,
-    config,
-    confirm,
-    cors,
-    desk,
-    edge,
-    error_pages,
-    extensions,
-    health,
-    local_login,
-    logs,
-    ops,
-    overview,
-    pages,
-    provider_tokens,
-    providers,
-    rate_limits,
-    redis_client,
-    sessions,
-    suspended,
-    trail,
-    user_actions,
-    users,
-    vault,
-    webhooks,
-)
+from kakaoauth import api, cli, config, providers, sessions
+from kakaoauth.accounts import routes as account_routes
+from kakaoauth.accounts import token_keeper
+from kakaoauth.login import callback_lock, confirmation, password
+from kakaoauth.login import routes as login_routes
+from kakaoauth.monitoring import logs
+from kakaoauth.monitoring import routes as monitoring_routes
+from kakaoauth.staff import actions, audit_log, overview, user_list, user_page
+from kakaoauth.staff import suspensions as suspension_pages
+from kakaoauth.storage import database, encryption, health
+from kakaoauth.storage import redis as redis_client
+from kakaoauth.web import cors, edge, error_pages, rate_limits, template_helpers
+from kakaoauth.webhooks import routes as webhook_routes
 
 #: Flask looks for `static/` beside it, and names its logger after it.
 PACKAGE = "kakaoauth"
@@ -56,27 +38,27 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     edge.init_app(app)
     cors.init_app(app)
     redis_client.init_app(app)
-    extensions.init_app(app)
+    database.init_app(app)
     health.init_app(app)
     sessions.init_app(app)
-    claims.init_app(app)
+    callback_lock.init_app(app)
     rate_limits.init_app(app)
-    vault.init_app(app)
-    providers.init_app(app, provider_tokens)
-    pages.init_app(app)
+    encryption.init_app(app)
+    providers.init_app(app, token_keeper)
+    template_helpers.init_app(app)
 
-    app.register_blueprint(auth.bp)
-    app.register_blueprint(local_login.bp)
-    app.register_blueprint(account.bp)
-    app.register_blueprint(confirm.bp)
-    app.register_blueprint(users.bp)
-    app.register_blueprint(desk.bp)
-    app.register_blueprint(user_actions.bp)
-    app.register_blueprint(suspended.bp)
-    app.register_blueprint(trail.bp)
+    app.register_blueprint(login_routes.bp)
+    app.register_blueprint(password.bp)
+    app.register_blueprint(account_routes.bp)
+    app.register_blueprint(confirmation.bp)
+    app.register_blueprint(user_list.bp)
+    app.register_blueprint(user_page.bp)
+    app.register_blueprint(actions.bp)
+    app.register_blueprint(suspension_pages.bp)
+    app.register_blueprint(audit_log.bp)
     app.register_blueprint(overview.bp)
     app.register_blueprint(api.bp)
-    app.register_blueprint(ops.bp)
-    app.register_blueprint(webhooks.bp)
+    app.register_blueprint(monitoring_routes.bp)
+    app.register_blueprint(webhook_routes.bp)
     cli.init_app(app)
     return app

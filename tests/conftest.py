@@ -26,10 +26,11 @@ from sqlalchemy.util import LRUCache
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, api_client, log_in, person, tokens_of
 from werkzeug.routing import Rule
 
-from kakaoauth import create_app, flows
-from kakaoauth.embedded import redis_server
-from kakaoauth.extensions import db
+from kakaoauth import create_app
+from kakaoauth.accounts import roles as accounts_roles
+from kakaoauth.devserver.redis import redis_server
 from kakaoauth.models import Identity, User
+from kakaoauth.storage.database import db
 
 # The wheel's PostgreSQL wants a private place for its sockets, and warns where the system names none.
 if "XDG_RUNTIME_DIR" not in os.environ:
@@ -333,7 +334,7 @@ def api_as(app: Flask, people: dict[str, int]) -> Callable[[str], FlaskClient]:
         access_token = tokens_of(app, people[name]).access_token
         if name == "gone":
             with app.app_context():
-                flows.change_user(people[name], is_active=False)
+                accounts_roles.change_user(people[name], is_active=False)
         return api_client(app, access_token)
 
     return client

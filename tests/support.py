@@ -11,12 +11,13 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from kakaoauth import flows, providers
-from kakaoauth.extensions import db
-from kakaoauth.flows import TokenPair
+from kakaoauth import providers
 from kakaoauth.models import User
-from kakaoauth.providers.base import PendingLogin, Profile
 from kakaoauth.providers.kakao import Kakao
+from kakaoauth.providers.values import PendingLogin, Profile
+from kakaoauth.storage.database import db
+from kakaoauth.tokens import flows as token_flows
+from kakaoauth.tokens.flows import TokenPair
 
 KAUTH = "https://kauth.kakao.com"
 KAPI = "https://kapi.kakao.com"
@@ -175,7 +176,7 @@ def tokens_of(app: Flask, user_id: int) -> TokenPair:
     with app.app_context():
         user = db.session.get(User, user_id)
         assert user
-        return flows.begin_family(user)
+        return token_flows.issue_tokens(user)
 
 
 def api_client(app: Flask, access_token: str) -> FlaskClient:

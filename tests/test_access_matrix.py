@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support import PERSONAS, FakeKakao, api_client, csrf_token, tokens_of
 
-from kakaoauth import flows
 from kakaoauth.api import docs
+from kakaoauth.tokens import flows as token_flows
 
 ALL_200 = (200, 200, 200, 200, 200)
 
@@ -135,7 +135,7 @@ def test_stale_login_is_asked_to_confirm_where_it_is_written(
         token = csrf_token(client)
         clock.shift(301)
         with app.app_context():
-            tool = api_client(app, flows.refresh(pair.refresh_token).access_token)
+            tool = api_client(app, token_flows.refresh(pair.refresh_token).access_token)
         asked = set()
         for method, path in FRESH:
             if path.startswith("/api/"):

@@ -17,8 +17,8 @@ from support import FakeKakao, csrf_token
 from support import log_in as log_in_by_kakao
 
 from kakaoauth import providers
-from kakaoauth.extensions import db
 from kakaoauth.models import Identity, User, find_identity
+from kakaoauth.storage.database import db
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/adding-a-provider.md"
 FILE, SETTINGS, _USE = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)

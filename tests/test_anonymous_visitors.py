@@ -13,12 +13,15 @@ from redis import Redis
 from support import FakeKakao, begin_login, come_back, log_in, person, problem
 from support_facebook import SETTINGS
 
-from kakaoauth import counters, flows, rate_limits
+from kakaoauth import errors
+from kakaoauth.accounts import password_login, roles
 from kakaoauth.audit import AuditEvent
+from kakaoauth.counting import counters
 from kakaoauth.errors import AccountUnusable
-from kakaoauth.extensions import db
 from kakaoauth.models import find_user_by_email
-from kakaoauth.redirects import ANONYMOUS_LENGTH
+from kakaoauth.storage.database import db
+from kakaoauth.web import rate_limits
+from kakaoauth.web.redirects import ANONYMOUS_LENGTH
 
 APP_ID = 654321
 INFO = "https://kapi.kakao.com/v1/user/access_token_info"
@@ -103,7 +106,7 @@ def test_wrong_password_is_counted_and_not_stored(
     app: Flask, client: FlaskClient, kakao: FakeKakao, people: dict[str, int]
 ) -> None:
     with app.app_context():
-        flows.set_password(find_user_by_email("hana@example.kr"), PASSWORD)
+        password_login.set_password(find_user_by_email("hana@example.kr"), PASSWORD)
     before = rows(app)
     for email in ("hana@example.kr", "nobody@example.kr", "canary"):
         problem(client.post("/api/token/", json={"email": email, "password": "wrong"}), 401, "INVALID_CREDENTIALS")
@@ -169,7 +172,7 @@ def test_suspended_person_who_tries_again_and_again_fills_nothing(
     app: Flask, kakao: FakeKakao, people: dict[str, int]
 ) -> None:
     with app.app_context():
-        flows.change_user(people["minji"], is_active=False)
+        roles.change_user(people["minji"], is_active=False)
     before, room = len(rows(app)), rate_limits.ITEMS["refusals_stored"].amount
     key = f"user {people['minji']}"
     app.extensions["rate_limits"].hit(rate_limits.ITEMS["refusals_stored"], "refusals_stored", key, cost=room - 1)
@@ -294,7 +297,7 @@ def test_visitor_who_changes_networks_is_stopped_after_four_times_the_number(app
             with app.test_request_context(environ_base={"REMOTE_ADDR": f"2001:db8:1:{number % 200:x}::1"}):
                 try:
                     rate_limits.hit_address("refusals_stored")
-                except rate_limits.RateLimited:
+                except errors.RateLimited:
                     break
     assert number == 400
 

@@ -22,11 +22,12 @@ from support import CLIENT_ID, KAPI, KAUTH, FakeKakao, api_client, person, probl
 from support_facebook import ACCESS_TOKEN, SETTINGS, FakeFacebook
 from werkzeug.test import TestResponse
 
-from kakaoauth import flows
-from kakaoauth.extensions import db
+from kakaoauth.accounts import roles
 from kakaoauth.models import Identity, User
-from kakaoauth.providers.base import AccountEvent
-from kakaoauth.vault import ProviderToken
+from kakaoauth.providers.values import AccountEvent
+from kakaoauth.storage.database import db
+from kakaoauth.tokens.provider_tokens import ProviderToken
+from kakaoauth.webhooks import effects
 
 APP_ID = 654321
 NATIVE_KEY = "11112222333344445555666677778888"
@@ -529,12 +530,12 @@ def test_id_token_of_a_refused_login_can_be_brought_again(app: Flask, kakao: Kak
     """A 503 says "try again", and a refusal can be cured meanwhile."""
     user_id = log_in(app, TOKEN).get_json()["user"]["id"]
     with app.app_context():
-        flows.change_user(user_id, is_active=False)
+        roles.change_user(user_id, is_active=False)
     body = kakao.id_token()
     for _ in range(2):
         problem(log_in(app, body), 403, "ACCOUNT_DISABLED")
     with app.app_context():
-        flows.change_user(user_id, is_active=True)
+        roles.change_user(user_id, is_active=True)
     assert log_in(app, body).status_code == 200
     problem(log_in(app, body), 401, "INVALID_ACCESS_TOKEN")
 
@@ -624,7 +625,7 @@ def test_email_of_another_account_joins_nobody(app: Flask, kakao: Kakao) -> None
 
 def test_superuser_of_the_command_line_is_taken_over_by_the_first_login(app: Flask, kakao: Kakao) -> None:
     with app.app_context():
-        user_id = flows.create_superuser("hana@example.kr").id
+        user_id = roles.create_superuser("hana@example.kr").id
     kakao.me = person(1, email="hana@example.kr", is_email_verified=False)
     refuse(app, TOKEN, 403, "EMAIL_REQUIRED")
     kakao.me = person(1, email="hana@example.kr")
@@ -676,7 +677,7 @@ def test_message_of_the_second_in_which_an_app_logs_in_is_not_missed(app: Flask,
     now = datetime.now(UTC).replace(microsecond=900_000)
     event = AccountEvent("1", "user-unlinked", "3902187744", now.replace(microsecond=0))
     with app.app_context():
-        flows.apply_event("kakao", event)
+        effects.apply_event("kakao", event)
     with time_machine.travel(now, tick=False):
         body = {"access_token": TOKEN, "code": CODE, "id_token": kakao.id_token()}[kind]
         refuse(app, body, 403, "ACCOUNT_UNUSABLE")
@@ -688,7 +689,7 @@ def test_message_of_the_second_in_which_an_app_logs_in_is_not_missed(app: Flask,
 def test_suspended_person_gets_no_token(app: Flask, kakao: Kakao) -> None:
     user_id = log_in(app, TOKEN).get_json()["user"]["id"]
     with app.app_context():
-        flows.change_user(user_id, is_active=False)
+        roles.change_user(user_id, is_active=False)
     for body in (TOKEN, CODE, kakao.id_token()):
         answer = log_in(app, body)
         problem(answer, 403, "ACCOUNT_DISABLED")
@@ -736,7 +737,7 @@ def test_body_that_is_not_exactly_one_of_the_three_is_refused(
 
 def test_local_password_gives_tokens_and_a_wrong_one_says_nothing(app: Flask) -> None:
     with app.app_context():
-        flows.create_superuser("hana@example.kr", "a long enough password")
+        roles.create_superuser("hana@example.kr", "a long enough password")
         User.objects.create_user("minji@example.kr")
         db.session.commit()
     door = "/api/token/"

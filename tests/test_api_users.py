@@ -12,8 +12,9 @@ from flask.testing import FlaskClient
 from support import KAPI, FakeKakao, api_client, log_in, person, problem, tokens_of
 
 from kakaoauth.api.operation import MAX_BYTES
-from kakaoauth.extensions import db
-from kakaoauth.models import MAX_ID, Identity, User
+from kakaoauth.models import Identity, User
+from kakaoauth.storage.columns import MAX_ID
+from kakaoauth.storage.database import db
 
 ApiAs = Callable[[str], FlaskClient]
 People = dict[str, int]

@@ -24,16 +24,18 @@ from support import (
     tokens_of,
 )
 
-from kakaoauth import audit, audit_search, flows, retries
-from kakaoauth.audit import AuditEvent, Source
-from kakaoauth.audit_search import Filter
-from kakaoauth.config import ConfigError
+from kakaoauth import audit, jobs
+from kakaoauth.accounts import password_login, roles
+from kakaoauth.audit import AuditEvent, Source, search
+from kakaoauth.audit.search import Filter
+from kakaoauth.config.checks import ConfigError
 from kakaoauth.errors import Forbidden
-from kakaoauth.extensions import db
-from kakaoauth.listing import cursors
-from kakaoauth.listing.cursors import Cursor, Position
-from kakaoauth.models import Identity, User, find_user_by_email, now
-from kakaoauth.trail import PAGE
+from kakaoauth.models import Identity, User, find_user_by_email
+from kakaoauth.staff.audit_log import PAGE
+from kakaoauth.storage import cursors
+from kakaoauth.storage.columns import now
+from kakaoauth.storage.cursors import Cursor, Position
+from kakaoauth.storage.database import db
 
 ENGLISH = {"Accept-Language": "en"}
 CHROME = (
@@ -126,7 +128,7 @@ def test_login_of_somebody_suspended_is_written_down_as_theirs(
     app: Flask, kakao: FakeKakao, people: People, written: Written
 ) -> None:
     with app.app_context():
-        flows.change_user(people["minji"], is_active=False)
+        roles.change_user(people["minji"], is_active=False)
     written()
     kakao.me = person(1000, email="minji@example.kr")
     assert log_in(app.test_client(), kakao).status_code == 403
@@ -139,7 +141,7 @@ def test_password_and_api_logins_are_one_row_each(
 ) -> None:
     hana = people["hana"]
     with app.app_context():
-        flows.set_password(find_user_by_email("hana@example.kr"), PASSWORD)
+        password_login.set_password(find_user_by_email("hana@example.kr"), PASSWORD)
     assert told(only(written())) == ("password set", "done", hana, None)
     for body in (
         {"email": "hana@example.kr", "password": "wrong"},
@@ -271,7 +273,7 @@ def test_providers_message_is_a_row_and_so_is_what_it_ends(
 
 def test_whoever_suspends_themselves_is_the_actor(app: Flask, people: People, written: Written) -> None:
     with app.app_context():
-        flows.promote(db.session.get(User, people["sora"]), superuser=True)
+        roles.promote(db.session.get(User, people["sora"]), superuser=True)
     written()
     api = api_client(app, tokens_of(app, people["hana"]).access_token)
     assert api.patch(f"/api/users/{people['hana']}/", json={"is_active": False}).status_code == 200
@@ -342,7 +344,7 @@ def test_rows_cannot_be_changed_nor_removed_one_by_one(app: Flask) -> None:
 
 def test_what_is_not_done_is_not_written_down(app: Flask) -> None:
     with app.app_context(), pytest.raises(Forbidden):
-        flows.change_user(1, by=999, is_staff=True)
+        roles.change_user(1, by=999, is_staff=True)
     with app.app_context():
         rows = db.session.scalars(db.select(AuditEvent)).all()
         assert [(row.action, row.result) for row in rows] == [("user changed", "refused")]
@@ -387,15 +389,15 @@ def numbers(events: Any) -> list[int]:
 
 def walk(chosen: Filter, limit: int) -> list[int]:
     """To the end, and back again the same way."""
-    page, seen = audit_search.page(chosen, limit=limit), []
+    page, seen = search.page(chosen, limit=limit), []
     while True:
         seen += numbers(page.events)
         if page.older is None:
             break
-        page = audit_search.page(chosen, cursor=page.older, limit=limit)
+        page = search.page(chosen, cursor=page.older, limit=limit)
     back: list[int] = numbers(page.events)
     while page.newer is not None:
-        page = audit_search.page(chosen, cursor=page.newer, limit=limit)
+        page = search.page(chosen, cursor=page.newer, limit=limit)
         back = numbers(page.events) + back
     assert back == seen
     return seen
@@ -428,17 +430,17 @@ def test_filters_find_what_they_say(quiet: None, people: People) -> None:
 
 
 def test_what_is_written_down_meanwhile_neither_repeats_nor_hides_anything(quiet: None) -> None:
-    first = audit_search.page(Filter(), limit=50)
+    first = search.page(Filter(), limit=50)
     db.session.add(AuditEvent(action="login", result="done", details='{"number": 999}'))
     db.session.commit()
     assert first.older is not None
-    second = audit_search.page(Filter(), cursor=first.older, limit=50)
+    second = search.page(Filter(), cursor=first.older, limit=50)
     assert numbers(second.events) == list(reversed(range(30, 80)))
     assert second.newer is not None
-    back = audit_search.page(Filter(), cursor=second.newer, limit=50)
+    back = search.page(Filter(), cursor=second.newer, limit=50)
     assert numbers(back.events) == numbers(first.events)
     assert back.newer is not None
-    assert numbers(audit_search.page(Filter(), cursor=back.newer, limit=50).events) == [999]
+    assert numbers(search.page(Filter(), cursor=back.newer, limit=50).events) == [999]
 
 
 def test_on_postgresql_it_is_the_same(make_app: Callable[..., Flask], postgres_url: str) -> None:
@@ -483,10 +485,10 @@ def plans_of(app: Flask, chosen: Filter) -> list[list[str]]:
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
         statements.append((statement, parameters))
 
-    cursor = cursors.write(audit_search.ORDER, Cursor(Position(BEGINNING, 5), backwards=False))
+    cursor = cursors.write(search.ORDER, Cursor(Position(BEGINNING, 5), backwards=False))
     with app.app_context():
         event.listen(db.engine, "before_cursor_execute", note)
-        audit_search.page(chosen, cursor=cursor)
+        search.page(chosen, cursor=cursor)
         event.remove(db.engine, "before_cursor_execute", note)
         explain = [
             db.session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
@@ -663,13 +665,13 @@ def test_command_removes_what_is_too_old(make_app: Callable[..., Flask], databas
 def test_running_site_removes_a_batch_an_hour_and_goes_on_while_there_is_more(app: Flask) -> None:
     fill(app, [400] * (audit.BATCH + 1))
     with app.app_context():
-        due = retries.tidy(0.0)
+        due = jobs.tidy(0.0)
         assert due == 0.0, "there is more"
         assert left(app) == 1
-        due = retries.tidy(due)
+        due = jobs.tidy(due)
         assert left(app) == 0
         fill(app, [400])
-        assert retries.tidy(due) == due
+        assert jobs.tidy(due) == due
         assert left(app) == 1, "not before an hour has gone"
 
 

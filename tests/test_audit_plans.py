@@ -14,10 +14,10 @@ from flask import Flask
 from sqlalchemy import insert
 from test_listing_plans import nodes, statements, steps
 
-from kakaoauth import audit_search, create_app
-from kakaoauth.audit import AuditEvent
-from kakaoauth.audit_search import BUDGET, Filter
-from kakaoauth.extensions import db
+from kakaoauth import create_app
+from kakaoauth.audit import AuditEvent, search
+from kakaoauth.audit.search import BUDGET, Filter
+from kakaoauth.storage.database import db
 
 #: Eight times what one page may look at.
 EVENTS = 40_000
@@ -98,10 +98,10 @@ def matching(chosen: Filter) -> Callable[[dict[str, Any]], bool]:
     return holds
 
 
-def pages(chosen: Filter) -> Iterator[audit_search.Page]:
+def pages(chosen: Filter) -> Iterator[search.Page]:
     cursor = None
     while True:
-        page = audit_search.page(chosen, cursor=cursor)
+        page = search.page(chosen, cursor=cursor)
         yield page
         if page.older is None:
             return
@@ -112,12 +112,12 @@ def asked_for(chosen: Filter) -> list[tuple[str, Any]]:
     """The first page, one further back, and the way back from it."""
 
     def act() -> None:
-        page = audit_search.page(chosen)
+        page = search.page(chosen)
         for _ in range(2):
             if page.older:
-                page = audit_search.page(chosen, cursor=page.older)
+                page = search.page(chosen, cursor=page.older)
         if page.newer:
-            audit_search.page(chosen, cursor=page.newer)
+            search.page(chosen, cursor=page.newer)
 
     return statements(act)
 
@@ -166,13 +166,13 @@ def test_pages_that_stop_on_the_way_find_everything_together(request: Any, datab
         back = read[-1]
         seen = [event.at for event in back.events]
         while back.newer:
-            back = audit_search.page(chosen, cursor=back.newer)
+            back = search.page(chosen, cursor=back.newer)
             seen = [event.at for event in back.events] + seen
         assert seen == found, "and the way back"
 
 
 def test_page_that_stopped_says_how_far_it_came(sqlite: Flask) -> None:
-    page = audit_search.page(Filter(result="refused", person=BUSY))
+    page = search.page(Filter(result="refused", person=BUSY))
     assert page.events == []
     assert page.searched_to is not None
     assert page.older is not None

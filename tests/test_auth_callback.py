@@ -20,10 +20,10 @@ from sqlalchemy.exc import OperationalError
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, begin_login, come_back, csrf_token, log_in, person, set_cookie
 from test_redis_client import until
 
-from kakaoauth import counters
-from kakaoauth.claims import SECONDS
-from kakaoauth.extensions import db
+from kakaoauth.counting import counters
+from kakaoauth.login.callback_lock import SECONDS
 from kakaoauth.models import Identity, User
+from kakaoauth.storage.database import db
 
 
 def count_users(app: Flask) -> int:

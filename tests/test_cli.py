@@ -8,8 +8,8 @@ from click.testing import Result
 from flask import Flask
 from support import FakeKakao, log_in, person
 
-from kakaoauth.extensions import db
 from kakaoauth.models import User, find_user_by_email
+from kakaoauth.storage.database import db
 
 Type = Callable[..., Result]
 

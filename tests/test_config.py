@@ -15,8 +15,8 @@ from redis import Redis
 from sqlalchemy.engine import make_url
 
 from kakaoauth import config, create_app
-from kakaoauth.config import ROOT, ConfigError, Settings, load
-from kakaoauth.config_checks import is_loopback
+from kakaoauth.config import ROOT, Settings, load
+from kakaoauth.config.checks import ConfigError, is_loopback
 
 SECRET = "canary-secret-that-no-message-may-quote"
 WHOLE: dict[str, Any] = {

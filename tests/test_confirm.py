@@ -31,10 +31,11 @@ from support import (
 )
 from support_facebook import FakeFacebook
 
-from kakaoauth import audit_words, flows, passwords
-from kakaoauth.audit import AuditEvent
-from kakaoauth.extensions import db
+from kakaoauth.accounts import passwords, roles
+from kakaoauth.audit import AuditEvent, labels
 from kakaoauth.models import Identity, User
+from kakaoauth.storage.database import db
+from kakaoauth.tokens import flows as token_flows
 
 #: minji's and sora's subjects.
 MINJI, SORA = 1000, 1001
@@ -321,7 +322,7 @@ def test_it_is_in_the_trail_in_words(app: Flask, client_as: ClientAs, kakao: Fak
     with app.app_context():
         row = db.session.query(AuditEvent).order_by(AuditEvent.id.desc()).first()
         assert (row.action, row.result, row.provider) == ("confirmed", "done", "kakao")
-    assert "confirmed" in audit_words.ACTIONS
+    assert "confirmed" in labels.ACTIONS
 
 
 # What does not confirm
@@ -461,9 +462,9 @@ def test_session_that_ends_meanwhile_is_not_confirmed(
     def end() -> None:
         with app.app_context():
             if ending == "suspended":
-                flows.change_user(people["minji"], is_active=False)
+                roles.change_user(people["minji"], is_active=False)
             else:
-                flows.end_all_sessions(people["minji"])
+                roles.end_all_sessions(people["minji"])
 
     def user_me(*_: Any) -> Any:
         Context().run(end)  # in another worker
@@ -582,7 +583,7 @@ def test_stale_token_changes_nobody_and_says_what_is_wanted(app: Flask, people: 
     pair = tokens_of(app, people["hana"])
     clock.shift(200)
     with app.app_context():
-        pair = flows.refresh(pair.refresh_token)
+        pair = token_flows.refresh(pair.refresh_token)
     clock.shift(200)
     tool = api_client(app, pair.access_token)
     for method, path in (
@@ -604,7 +605,7 @@ def test_who_may_not_is_told_so_before_they_log_in_again(app: Flask, people: Peo
     pair = tokens_of(app, people["minji"])
     clock.shift(280)
     with app.app_context():
-        pair = flows.refresh(pair.refresh_token)
+        pair = token_flows.refresh(pair.refresh_token)
     clock.shift(280)
     tool = api_client(app, pair.access_token)
     assert tool.delete(f"/api/users/{people['sora']}/").status_code == 403

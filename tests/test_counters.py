@@ -12,8 +12,8 @@ from redis import Redis
 from sqlalchemy.exc import OperationalError
 from support import FakeKakao, begin_login, come_back, log_in
 
-from kakaoauth import counters, flows
-from kakaoauth.extensions import db
+from kakaoauth.counting import counters, daily_counts
+from kakaoauth.storage.database import db
 
 TOKEN = "a scraper's token of our tests"
 MORNING = datetime(2026, 11, 21, 16, 0, tzinfo=UTC)  # one o'clock of the 22nd in Korea
@@ -55,14 +55,14 @@ def test_numbers_move_to_the_database_and_are_counted_once(app: Flask, redis: Re
         counters.count("sign_up", "kakao")
         counters.count("sign_up", "kakao")
         before = counters.totals()
-        assert flows.store_counts() == 1
+        assert daily_counts.store_counts() == 1
         counters.count("sign_up", "kakao")
         assert before == {("sign_up", "kakao"): 2}
         assert counters.totals() == {("sign_up", "kakao"): 3}
-        flows.store_counts()
+        daily_counts.store_counts()
         assert counters.totals() == {("sign_up", "kakao"): 3}
         assert db.session.scalar(db.select(counters.DailyCount.number)) == 3
-        assert flows.store_counts() == 0
+        assert daily_counts.store_counts() == 0
 
 
 def test_numbers_stay_in_redis_while_the_database_is_away(app: Flask) -> None:
@@ -71,12 +71,12 @@ def test_numbers_stay_in_redis_while_the_database_is_away(app: Flask) -> None:
         db.session.execute(db.text("ALTER TABLE daily_counts RENAME TO elsewhere"))
         db.session.commit()
         with pytest.raises(OperationalError):
-            flows.store_counts()
+            daily_counts.store_counts()
         counters.count("sign_up", "kakao")
         db.session.execute(db.text("ALTER TABLE elsewhere RENAME TO daily_counts"))
         db.session.commit()
-        flows.store_counts()
-        flows.store_counts()
+        daily_counts.store_counts()
+        daily_counts.store_counts()
         assert counters.totals() == {("sign_up", "kakao"): 2}
 
 
@@ -84,8 +84,8 @@ def test_another_worker_that_moves_numbers_is_left_alone(app: Flask, redis: Redi
     with app.app_context():
         counters.count("sign_up", "kakao")
         with redis.lock("counters:lock", timeout=5):
-            assert flows.store_counts() == 0
-        assert flows.store_counts() == 1
+            assert daily_counts.store_counts() == 0
+        assert daily_counts.store_counts() == 1
 
 
 def test_days_are_koreas(app: Flask) -> None:
@@ -93,8 +93,8 @@ def test_days_are_koreas(app: Flask) -> None:
         counters.count("sign_up", "kakao")
         clock.shift(timedelta(days=1))
         counters.count("sign_up", "kakao")
-        flows.store_counts()
-        flows.store_counts()
+        daily_counts.store_counts()
+        daily_counts.store_counts()
         assert sorted(counters.per_day(date(2026, 11, 1))) == [date(2026, 11, 22), date(2026, 11, 23)]
         assert sorted(counters.per_day(date(2026, 11, 23))) == [date(2026, 11, 23)]
 
@@ -102,7 +102,7 @@ def test_days_are_koreas(app: Flask) -> None:
 def test_add_counts_holds_on_both_databases(make_app: Callable[..., Flask], database_url: str) -> None:
     with make_app(DATABASE_URL=database_url).app_context():
         for _ in range(2):
-            flows.add_counts(date(2026, 11, 21), {("sign_up", "kakao"): 2, ("login_in", "kakao page"): 1})
+            daily_counts.add_counts(date(2026, 11, 21), {("sign_up", "kakao"): 2, ("login_in", "kakao page"): 1})
         assert counters.totals() == {("sign_up", "kakao"): 4, ("login_in", "kakao page"): 2}
 
 

@@ -10,14 +10,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support import FakeKakao, api_client, csrf_token, problem, tokens_of
 
-from kakaoauth import flows
+from kakaoauth.accounts import leaving, roles
+from kakaoauth.accounts.roles import LastSuperuser
+from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.audit import AuditEvent
-from kakaoauth.decisions import DECISIONS
 from kakaoauth.errors import Forbidden
-from kakaoauth.extensions import db
-from kakaoauth.flows import LastSuperuser
 from kakaoauth.models import Identity, User
-from kakaoauth.outbox import UnlinkJob
+from kakaoauth.staff.action_texts import ACTIONS
+from kakaoauth.storage.database import db
 
 REASON = "asked for it by phone"
 ENGLISH = {"Accept-Language": "en"}
@@ -99,7 +99,7 @@ def test_superusers_are_offered_what_would_change_something(
 ) -> None:
     def offered(user_id: int) -> set[str]:
         page = hana.get(address(user_id)).text
-        return {name for name in (*DECISIONS, f"unlink/{two_ways}") if f'href="{address(user_id, name)}"' in page}
+        return {name for name in (*ACTIONS, f"unlink/{two_ways}") if f'href="{address(user_id, name)}"' in page}
 
     always = {"end-sessions", "delete"}
     minji, sora, boss = people["minji"], people["sora"], people["hana"]
@@ -149,7 +149,7 @@ def test_page_costs_the_same_however_much_has_happened(
 
 
 def test_page_that_asks_says_what_happens_to_whom(app: Flask, hana: FlaskClient, people: People, two_ways: int) -> None:
-    for decision in (*DECISIONS, f"unlink/{two_ways}"):
+    for decision in (*ACTIONS, f"unlink/{two_ways}"):
         change(app, people["minji"], is_staff=decision == "demote", is_active=decision != "reactivate")
         answer = hana.get(address(people["minji"], decision), headers=ENGLISH)
         assert answer.status_code == 200, decision
@@ -160,7 +160,7 @@ def test_page_that_asks_says_what_happens_to_whom(app: Flask, hana: FlaskClient,
 
 def test_nothing_happens_by_get(app: Flask, hana: FlaskClient, people: People) -> None:
     before = state(app, people["minji"])
-    for decision in DECISIONS:
+    for decision in ACTIONS:
         hana.get(address(people["minji"], decision), query_string={"reason": REASON, "number": people["minji"]})
     assert state(app, people["minji"]) == before
 
@@ -197,7 +197,7 @@ def test_nothing_happens_without_the_forms_token_nor_from_another_site(
 ) -> None:
     form = {"reason": REASON, "number": people["minji"]}
     token = {"csrf_token": csrf_token(hana)}
-    for decision in DECISIONS:
+    for decision in ACTIONS:
         page = address(people["minji"], decision)
         assert hana.post(page, data=form).status_code == 400
         foreign = hana.post(page, data={**form, **token}, headers={"Origin": "https://evil.example"})
@@ -216,7 +216,7 @@ def test_whoever_is_no_superuser_reaches_no_decision(
     form = {"reason": REASON, "number": target}
     if name == "sora":
         form["csrf_token"] = csrf_token(client)
-    for decision in (*DECISIONS, f"unlink/{two_ways}"):
+    for decision in (*ACTIONS, f"unlink/{two_ways}"):
         page = address(target, decision)
         assert (client.get(page).status_code, client.post(page, data=form).status_code) == (status, status)
     assert state(app, target) == (True, False, False)
@@ -224,7 +224,7 @@ def test_whoever_is_no_superuser_reaches_no_decision(
 
 def test_decision_about_nobody_is_404(hana: FlaskClient) -> None:
     token = csrf_token(hana)
-    for number, decision in product(("0", "999", str(2**63), "9" * 40), (*DECISIONS, "unlink/1")):
+    for number, decision in product(("0", "999", str(2**63), "9" * 40), (*ACTIONS, "unlink/1")):
         form = {"csrf_token": token, "reason": REASON, "number": number}
         assert hana.get(f"/users/{number}/{decision}/").status_code == 404
         assert hana.post(f"/users/{number}/{decision}/", data=form).status_code == 404
@@ -462,9 +462,9 @@ def both(site: Flask, *acts: Callable[[], Any]) -> list[Any]:
 
 
 ACTS: dict[str, Callable[[int, int], Any]] = {
-    "demote": lambda by, target: flows.change_user(target, by=by, reason=REASON, is_staff=False),
-    "suspend": lambda by, target: flows.change_user(target, by=by, reason=REASON, is_active=False),
-    "delete": lambda by, target: flows.delete_user(target, by=by, reason=REASON),
+    "demote": lambda by, target: roles.change_user(target, by=by, reason=REASON, is_staff=False),
+    "suspend": lambda by, target: roles.change_user(target, by=by, reason=REASON, is_active=False),
+    "delete": lambda by, target: leaving.delete_user(target, by=by, reason=REASON),
 }
 
 

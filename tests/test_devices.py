@@ -17,12 +17,16 @@ from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, api_client, begin_login, come_back, csrf_token, log_in, person, problem, set_cookie
 
-from kakaoauth import flows, session_index, sessions, visitors
-from kakaoauth.audit import AuditEvent
-from kakaoauth.devices import LISTED
-from kakaoauth.extensions import db
+from kakaoauth import sessions
+from kakaoauth.accounts import password_login, roles
+from kakaoauth.accounts.devices import LISTED
+from kakaoauth.audit import AuditEvent, visitors
 from kakaoauth.models import User
-from kakaoauth.token_families import TokenFamily
+from kakaoauth.sessions import index as session_index
+from kakaoauth.sessions import other_devices
+from kakaoauth.storage.database import db
+from kakaoauth.tokens import flows as token_flows
+from kakaoauth.tokens.refresh_tokens import TokenFamily
 
 CHROME = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
@@ -107,10 +111,10 @@ def enter(app: Flask, people: People, kakao: FakeKakao) -> Enter:
 
 
 @pytest.fixture
-def app_login(app: Flask, people: People) -> Callable[..., flows.TokenPair]:
-    def begin(name: str, agent: str = "okhttp/4.12.0", address: str = "198.51.100.9") -> flows.TokenPair:
+def app_login(app: Flask, people: People) -> Callable[..., token_flows.TokenPair]:
+    def begin(name: str, agent: str = "okhttp/4.12.0", address: str = "198.51.100.9") -> token_flows.TokenPair:
         with app.app_context():
-            return flows.begin_family(db.session.get(User, people[name]), visitors.visitor_of(agent, address))
+            return token_flows.issue_tokens(db.session.get(User, people[name]), visitors.visitor_of(agent, address))
 
     return begin
 
@@ -175,7 +179,7 @@ def test_sessions_that_ended_otherwise_are_struck_off(
     assert [line.label for line in listed(enter("minji"))] == ["Chrome · Windows"]
     assert redis.zcard(key) == 1
     with app.app_context():
-        flows.end_all_sessions(people["minji"])
+        roles.end_all_sessions(people["minji"])
     assert [line.label for line in listed(enter("minji", IPHONE))] == ["Safari · iOS"]
     assert redis.zcard(key) == 1
 
@@ -437,8 +441,8 @@ def test_of_two_devices_that_end_each_other_one_stays(app: Flask, enter: Enter, 
         known_to_the_phone = db.session.get(User, people["minji"])
         db.session.expunge(known_to_the_phone)
         end_others(laptop)
-        with pytest.raises(flows.SessionOver):
-            flows.end_other_sessions(known_to_the_phone)
+        with pytest.raises(other_devices.SessionOver):
+            other_devices.end_other_sessions(known_to_the_phone)
     assert is_in(laptop)
 
 
@@ -470,7 +474,7 @@ def test_login_of_an_app_is_listed_and_ended(app: Flask, enter: Enter, app_login
 
 def test_login_by_the_api_and_its_refresh_say_where_they_come_from(app: Flask, people: People) -> None:
     with app.app_context():
-        flows.set_password(db.session.get(User, people["hana"]), "correct horse battery staple")
+        password_login.set_password(db.session.get(User, people["hana"]), "correct horse battery staple")
     phone = app.test_client()
     phone.environ_base.update(HTTP_USER_AGENT="MyApp/3 CFNetwork/1490.0.4 Darwin/23.2.0", REMOTE_ADDR="203.0.113.4")
     body = {"email": "hana@example.kr", "password": "correct horse battery staple"}

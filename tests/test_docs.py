@@ -16,7 +16,7 @@ from flask import Flask
 from flask.cli import FlaskGroup, ScriptInfo
 
 from kakaoauth.config import NAMES, Settings
-from kakaoauth.providers.kakao_errors import KOE
+from kakaoauth.providers.kakao.errors import KOE
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

@@ -25,13 +25,14 @@ from redis import Redis
 from sqlalchemy import inspect, text
 from support import CLIENT_ID, CLIENT_SECRET, KAPI, KAUTH
 
-from kakaoauth import flows, health
+from kakaoauth.cli.doctor import machine, show
+from kakaoauth.cli.doctor.findings import TITLES, Report
 from kakaoauth.config import NAMES, ROOT, SANDBOX_CLIENT_ID
-from kakaoauth.doctor import machine, show
-from kakaoauth.doctor.findings import TITLES, Report
-from kakaoauth.extensions import db
-from kakaoauth.providers.base import AccountEvent
+from kakaoauth.providers.values import AccountEvent
 from kakaoauth.sandbox import ConsentItem, SandboxSettings, bind, create_sandbox
+from kakaoauth.storage import health
+from kakaoauth.storage.database import db
+from kakaoauth.webhooks import receiving
 
 ADMIN_KEY = "7d6c5b4a39281706f5e4d3c2b1a09f8e"
 SITE = "https://login.example.kr"
@@ -782,7 +783,7 @@ def test_what_was_left_undone_is_a_warning(make_app: Any, console: Console) -> N
     stamp(app)
     assert ask(app, "--json")["machine.backlog"] == "ok"
     with app.app_context():
-        flows.keep_event("kakao", AccountEvent("j", "user-unlinked", "1", datetime.now(UTC)), RuntimeError())
+        receiving.keep_event("kakao", AccountEvent("j", "user-unlinked", "1", datetime.now(UTC)), RuntimeError())
     found = ask(app, "--json")
     assert found["machine.backlog"] == "warning"
     assert "could not be applied: 1" in found.detail("machine.backlog")

@@ -12,7 +12,7 @@ from redis import Redis
 from support import CLIENT_ID, KAUTH, FakeKakao, begin_login, csrf_token, log_in, set_cookie
 
 from kakaoauth import create_app
-from kakaoauth.extensions import db
+from kakaoauth.storage.database import db
 
 ClientAs = Callable[[str], FlaskClient]
 MakeApp = Callable[..., Flask]

@@ -11,8 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support import FakeKakao, begin_login, come_back, log_in, person
 
-from kakaoauth.extensions import db
 from kakaoauth.models import Identity, User
+from kakaoauth.storage.database import db
 
 #: What Kakao says of the e-mail where the console has it and the person has not agreed; and where it has none.
 NOT_AGREED = {"email_needs_agreement": True, "email": None, "is_email_valid": None, "is_email_verified": None}

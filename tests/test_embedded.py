@@ -18,10 +18,12 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from kakaoauth import config, twins
-from kakaoauth.embedded import checks, processes, redis_executable, redis_server
-from kakaoauth.embedded.processes import Refused
-from kakaoauth.providers import places
+from kakaoauth import config
+from kakaoauth.devserver import checks, processes
+from kakaoauth.devserver.processes import Refused
+from kakaoauth.devserver.redis import redis_executable, redis_server
+from kakaoauth.login import waiting
+from kakaoauth.providers import http
 
 #: Generous: the machine may be busy with other tests.
 SECONDS = 30.0
@@ -379,7 +381,7 @@ def test_threads_are_left_when_every_provider_is_silent(calls: str, providers: i
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=config.ROOT, env={**clean, **own}, capture_output=True, text=True
     )
-    assert int(done.stdout) >= providers * places.threads_held(int(calls)) + twins.WAITING + 12, done.stderr
+    assert int(done.stdout) >= providers * http.threads_held(int(calls)) + waiting.WAITING + 12, done.stderr
 
 
 def test_too_few_threads_are_named_at_start(run: Callable[..., Run]) -> None:

@@ -19,12 +19,15 @@ from test_devices import end
 from test_logouts import browsers, ended, is_logged_in, leave, rows
 from test_redis_client import RedisServer, start_redis, until
 
-from kakaoauth import create_app, database, ended_sessions, flows, retries
+from kakaoauth import create_app, jobs
 from kakaoauth.audit import AuditEvent
-from kakaoauth.ended_sessions import MARGIN
-from kakaoauth.extensions import db
 from kakaoauth.models import EndedSession, User
-from kakaoauth.session_store import name_of
+from kakaoauth.sessions import ended as ended_sessions
+from kakaoauth.sessions.ended import MARGIN
+from kakaoauth.sessions.store import name_of
+from kakaoauth.storage import database
+from kakaoauth.storage.database import db
+from kakaoauth.tokens import flows as token_flows
 
 __all__ = ["start_redis"]
 
@@ -156,7 +159,7 @@ def test_row_holds_a_hash_and_ends_with_the_session(site: Flask, kakao: FakeKaka
 
 def tidy(app: Flask) -> None:
     with app.app_context():
-        retries.tidy(0.0)
+        jobs.tidy(0.0)
 
 
 def test_memory_lasts_no_longer_than_the_longest_session(site: Flask, kakao: FakeKakao) -> None:
@@ -301,7 +304,7 @@ def test_what_was_not_written_is_written_when_the_database_is_back(
         phone.post("/kakao/logout/", data={"csrf_token": token})
     assert (rows(site), ended(kakao)) == (2, [])
     with site.app_context():
-        assert retries.run_once()[0] == 1
+        assert jobs.run_once()[0] == 1
     assert list(remembered(site)) == [name_of(cookie)]
     assert (rows(site), ended(kakao)) == (1, ["3902187744-0"])
     go_back(redis, backup)
@@ -313,18 +316,18 @@ def test_everything_is_left_while_the_database_takes_nothing(site: Flask, kakao:
     (other,) = browsers(site, kakao, 1, subject=5)
     cookies, token = [set_cookie(browser) for browser in mine], csrf_token(mine[0])
     with site.app_context():
-        pair = flows.begin_family(db.session.get(User, 1))
+        pair = token_flows.issue_tokens(db.session.get(User, 1))
     with trouble():
         answer = mine[0].post("/users/me/logout-everywhere/", data={"csrf_token": token})
         assert (answer.status_code, answer.location) == (302, "/")
     assert_out(site, *cookies)
     with site.app_context():
-        retries.run_once()
+        jobs.run_once()
     assert api_client(site, pair.access_token).get("/api/users/me/").status_code == 401
     assert is_logged_in(other)
     again = browsers(site, kakao, 1)
     with site.app_context():
-        retries.run_once()
+        jobs.run_once()
     assert is_logged_in(again[0]), "who has come in since stays"
 
 
@@ -332,13 +335,13 @@ def test_app_leaves_everything_while_the_database_takes_nothing(site: Flask, kak
     (phone,) = browsers(site, kakao, 1)
     cookie = set_cookie(phone)
     with site.app_context():
-        pair = flows.begin_family(db.session.get(User, 1))
+        pair = token_flows.issue_tokens(db.session.get(User, 1))
     with read_only(site):
         answer = api_client(site, pair.access_token).post("/api/users/me/logout-everywhere/")
         assert answer.status_code == 204
     assert_out(site, cookie)
     with site.app_context():
-        retries.run_once()
+        jobs.run_once()
     assert api_client(site, pair.access_token).get("/api/users/me/").status_code == 401
 
 
@@ -346,13 +349,13 @@ def test_others_are_ended_while_the_database_takes_nothing(site: Flask, kakao: F
     phone, laptop = browsers(site, kakao, 2)
     cookie, token = set_cookie(phone), csrf_token(laptop)
     with site.app_context():
-        pair = flows.begin_family(db.session.get(User, 1))
+        pair = token_flows.issue_tokens(db.session.get(User, 1))
     with trouble():
         assert laptop.post("/users/me/devices/end-others/", data={"csrf_token": token}).status_code == 302
     assert_out(site, cookie)
     assert is_logged_in(laptop)
     with site.app_context():
-        retries.run_once()
+        jobs.run_once()
     assert api_client(site, pair.access_token).get("/api/users/me/").status_code == 401
     assert is_logged_in(laptop)
 
@@ -371,13 +374,13 @@ def test_device_is_ended_while_the_database_takes_nothing(site: Flask, kakao: Fa
 def test_app_is_ended_as_soon_as_the_database_takes_it(site: Flask, kakao: FakeKakao, trouble: Any) -> None:
     (laptop,) = browsers(site, kakao, 1)
     with site.app_context():
-        pair = flows.begin_family(db.session.get(User, 1))
+        pair = token_flows.issue_tokens(db.session.get(User, 1))
     (handle,), token = lines_of(laptop), csrf_token(laptop)
     with trouble():
         answer = laptop.post(f"/users/me/devices/{handle}/end/", data={"csrf_token": token})
         assert answer.status_code == 302
     with site.app_context():
-        retries.run_once()
+        jobs.run_once()
     assert api_client(site, pair.access_token).get("/api/users/me/").status_code == 401
 
 
@@ -387,7 +390,7 @@ def test_revoked_token_is_ended_as_soon_as_the_database_takes_it(
 ) -> None:
     browsers(site, kakao, 1)
     with site.app_context():
-        pair = flows.begin_family(db.session.get(User, 1))
+        pair = token_flows.issue_tokens(db.session.get(User, 1))
     token = getattr(pair, which)
     with trouble():
         assert site.test_client().post("/api/token/revoke/", json={"token": token}).status_code == 200
@@ -395,7 +398,7 @@ def test_revoked_token_is_ended_as_soon_as_the_database_takes_it(
     assert redis.llen(ended_sessions.KEY) == 1
     assert token.encode() not in b"".join(redis.lrange(ended_sessions.KEY, 0, -1)), "it is kept encrypted"
     with site.app_context():
-        retries.run_once()
+        jobs.run_once()
     assert api_client(site, pair.access_token).get("/api/users/me/").status_code == 401
 
 
@@ -409,7 +412,7 @@ def test_waiting_end_that_cannot_be_read_holds_up_no_other(
     with read_only(site):
         phone.post("/kakao/logout/", data={"csrf_token": token})
     with site.app_context():
-        retries.run_once()
+        jobs.run_once()
     assert list(remembered(site)) == [name_of(cookie)]
     assert "cannot be done" in caplog.text
 

@@ -24,8 +24,8 @@ from kakaoauth.errors import (
     ProviderBusy,
     ProviderUnavailable,
     RateLimited,
+    from_dict,
     one_line,
-    recall,
 )
 
 CANARY = "canary-of-the-exception"
@@ -321,7 +321,7 @@ def test_werkzeugs_own_request_line_loses_its_query(app: Flask, caplog: Any) -> 
 @pytest.mark.parametrize("kind", family(), ids=lambda kind: kind.__name__)
 def test_error_comes_back_from_its_memo_as_it_was(app: Flask, kind: type[AppError]) -> None:
     error = sample(kind)
-    again = recall(error.memo())
+    again = from_dict(error.memo())
     assert type(again) is kind
     assert again.memo() == error.memo()
     with app.test_request_context("/?lang=en"):

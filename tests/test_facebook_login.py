@@ -27,10 +27,13 @@ from support_facebook import (
     person,
 )
 
-from kakaoauth import config, counters, flows
-from kakaoauth.config import SANDBOX_FACEBOOK_CLIENT_ID, SANDBOX_FACEBOOK_CLIENT_SECRET, ConfigError
-from kakaoauth.extensions import db
+from kakaoauth import config
+from kakaoauth.accounts import roles
+from kakaoauth.config import SANDBOX_FACEBOOK_CLIENT_ID, SANDBOX_FACEBOOK_CLIENT_SECRET
+from kakaoauth.config.checks import ConfigError
+from kakaoauth.counting import counters
 from kakaoauth.models import Identity, User, find_identity
+from kakaoauth.storage.database import db
 
 FRONT = "https://front.example.kr"
 
@@ -192,7 +195,7 @@ def test_email_of_a_kakao_account_joins_nobody(app: Flask, facebook: FakeFaceboo
 
 def test_account_of_the_command_line_is_not_taken_over(app: Flask, facebook: FakeFacebook, kakao: FakeKakao) -> None:
     with app.app_context():
-        flows.create_superuser("hana@example.kr")
+        roles.create_superuser("hana@example.kr")
     facebook.me = person(email="hana@example.kr")
     client = app.test_client()
     assert log_in(client).status_code == 409

@@ -13,12 +13,13 @@ from support_sandbox import page_of, request_id, running
 from test_redis_client import free_port
 from werkzeug.serving import make_server
 
-from kakaoauth import config, flows
+from kakaoauth import config
+from kakaoauth.accounts import leaving
 from kakaoauth.config import SANDBOX_FACEBOOK_CLIENT_ID
-from kakaoauth.extensions import db
 from kakaoauth.models import User
 from kakaoauth.sandbox import SandboxSettings, bind, create_sandbox
 from kakaoauth.sandbox.state.facebook_settings import FacebookSettings
+from kakaoauth.storage.database import db
 
 
 class Neighbours:
@@ -121,8 +122,8 @@ def test_withdrawal_ends_at_facebook(neighbours: Neighbours) -> None:
     neighbours.enter("sameid", "email")
     (user,) = neighbours.users()
     with neighbours.app.app_context():
-        (job,) = flows.withdraw(user.id)
-        assert flows.try_unlink(job)
+        (job,) = leaving.withdraw(user.id)
+        assert leaving.try_unlink(job)
     url = f"http://127.0.0.1:{neighbours.port}/sandbox/api/facebook"
     people = requests.get(url, headers={"X-Sandbox": "1"}, timeout=10).json()["people"]
     (sameid,) = [person for person in people if person["key"] == "sameid"]

@@ -21,11 +21,13 @@ from test_rate_limits import fill
 from test_redis_client import until
 from werkzeug.test import TestResponse
 
-from kakaoauth import deletions, retries
-from kakaoauth.extensions import db, redis_of
+from kakaoauth import jobs
+from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.models import Identity, User, find_identity
-from kakaoauth.outbox import UnlinkJob
-from kakaoauth.vault import ProviderToken
+from kakaoauth.storage.database import db
+from kakaoauth.storage.redis import get_redis
+from kakaoauth.tokens.provider_tokens import ProviderToken
+from kakaoauth.webhooks import deletions
 
 __all__ = ["wire"]
 
@@ -363,11 +365,11 @@ def test_messages_wait_while_the_database_is_away(
     answers = [post(app, path) for path in (DELETION, DEAUTHORIZE)]
     assert [answer.status_code for answer in answers] == [200, 200]
     told = json.loads(answers[0].text)
-    assert redis_of(app).llen("webhooks:waiting") == 2
+    assert get_redis(app).llen("webhooks:waiting") == 2
     wire.mend()
     until(lambda: app.test_client().get("/healthz").status_code == 200)
     with app.app_context():
-        assert retries.run_once() == (2, 0)
+        assert jobs.run_once() == (2, 0)
     assert held(app) == NOTHING
     assert app.test_client().get(urlsplit(told["url"]).path).status_code == 200
     assert post(app, DELETION).json == told

@@ -19,14 +19,16 @@ from sqlalchemy import delete, inspect, text, update
 from sqlalchemy.exc import IntegrityError
 from support import profile
 
-from kakaoauth import create_app, flows
+from kakaoauth import create_app
+from kakaoauth.accounts import roles, sign_in
+from kakaoauth.accounts.roles import LastSuperuser
 from kakaoauth.errors import AccountDisabled, EmailInUse, EmailRequired
-from kakaoauth.extensions import db
-from kakaoauth.flows import LastSuperuser
-from kakaoauth.flows.transaction import TRIES
-from kakaoauth.listing.indexes import is_in_models
 from kakaoauth.models import Identity, User, find_session_user, find_user_by_email
-from kakaoauth.providers.base import EmailState
+from kakaoauth.providers.values import EmailState
+from kakaoauth.staff.listing.indexes import is_in_models
+from kakaoauth.storage import transaction
+from kakaoauth.storage.database import db
+from kakaoauth.storage.transaction import TRIES
 
 ROOT = Path(__file__).resolve().parent.parent
 MINJI = "minji@example.kr"
@@ -44,7 +46,7 @@ def session(site: Flask) -> Iterator[Any]:
 
 
 def enter(subject: str = "1", *, email_required: bool = True, **fields: Any) -> User:
-    entry = flows.log_in(
+    entry = sign_in.log_in(
         profile(subject, **fields), email_required=email_required, consent_for_email=("account_email",)
     )
     return entry.user
@@ -139,7 +141,7 @@ def test_what_is_said_anew_is_taken_over(session: Any) -> None:
 
 def test_login_gives_no_role_and_takes_none(session: Any) -> None:
     user = enter(email=MINJI)
-    flows.promote(user, superuser=True)
+    roles.promote(user, superuser=True)
     again = enter(email=MINJI)
     assert (again.is_staff, again.is_superuser) == (True, True)
     assert enter("2", email="other@example.kr").is_staff is False
@@ -147,7 +149,7 @@ def test_login_gives_no_role_and_takes_none(session: Any) -> None:
 
 def test_deleted_person_comes_back_as_somebody_new(session: Any) -> None:
     old = enter(email=MINJI, nickname="민지")
-    flows.promote(old, superuser=False)
+    roles.promote(old, superuser=False)
     number, session_user_id = old.id, old.get_id()
     session.execute(delete(User).where(User.id == number))
     session.commit()
@@ -197,7 +199,7 @@ def test_known_person_without_email_is_asked_once_it_is_required(session: Any) -
 
 def test_unverified_email_joins_nobody(session: Any) -> None:
     enter(email=MINJI)
-    flows.create_superuser("hana@example.kr")
+    roles.create_superuser("hana@example.kr")
     stranger = enter("2", email_required=False, email_state=EmailState.UNVERIFIED)
     assert (stranger.email, stranger.is_superuser, count()) == (None, False, 3)
 
@@ -240,14 +242,14 @@ def test_new_email_of_somebody_else_does_not_follow(session: Any) -> None:
 
 
 def test_first_login_takes_over_the_account_of_the_command_line(session: Any) -> None:
-    made = flows.create_superuser("Hana@example.kr")
+    made = roles.create_superuser("Hana@example.kr")
     user = enter(email="hana@example.kr", nickname="하나")
     assert (user.id, user.is_superuser, user.provider, user.nickname) == (made.id, True, "kakao", "하나")
     assert count() == 1
 
 
 def test_account_is_taken_over_once(session: Any) -> None:
-    flows.create_superuser("hana@example.kr")
+    roles.create_superuser("hana@example.kr")
     enter(email="hana@example.kr")
     with pytest.raises(EmailInUse):
         enter("2", email="hana@example.kr")
@@ -273,13 +275,13 @@ def test_account_with_an_identity_is_not_taken_over_even_without_a_provider(sess
 
 def test_person_with_an_account_does_not_take_over_a_second(session: Any) -> None:
     user = enter(email=MINJI)
-    made = flows.create_superuser("hana@example.kr")
+    made = roles.create_superuser("hana@example.kr")
     assert enter(email="hana@example.kr").id == user.id
     assert (user.email, user.is_superuser, made.provider) == (MINJI, False, None)
 
 
 def test_suspended_account_of_the_command_line_is_not_taken_over(session: Any) -> None:
-    made = flows.create_superuser("hana@example.kr")
+    made = roles.create_superuser("hana@example.kr")
     made.is_active = False
     session.commit()
     with pytest.raises(AccountDisabled):
@@ -289,10 +291,10 @@ def test_suspended_account_of_the_command_line_is_not_taken_over(session: Any) -
 
 
 def test_superuser_is_made_once_and_with_an_address(session: Any) -> None:
-    flows.create_superuser("hana@example.kr")
+    roles.create_superuser("hana@example.kr")
     for address in ("Hana@example.kr", "hana", ""):
         with pytest.raises(ValueError, match=r"e-mail|account"):
-            flows.create_superuser(address)
+            roles.create_superuser(address)
     assert count() == 1
 
 
@@ -300,28 +302,28 @@ def test_superuser_is_made_once_and_with_an_address(session: Any) -> None:
 
 
 def test_promotion_and_demotion(session: Any) -> None:
-    flows.create_superuser("hana@example.kr")
+    roles.create_superuser("hana@example.kr")
     user = enter(email=MINJI)
-    flows.promote(user, superuser=False)
+    roles.promote(user, superuser=False)
     assert (user.is_staff, user.is_superuser) == (True, False)
-    flows.promote(user, superuser=True)
-    flows.promote(user, superuser=False)
+    roles.promote(user, superuser=True)
+    roles.promote(user, superuser=False)
     assert (user.is_staff, user.is_superuser) == (True, True), "promotion takes nothing away"
-    flows.demote(user)
+    roles.demote(user)
     session.expire_all()
     assert (user.is_staff, user.is_superuser) == (False, False)
 
 
 def test_last_superuser_stays(session: Any) -> None:
-    hana = flows.create_superuser("hana@example.kr")
-    suspended = flows.create_superuser("old@example.kr")
+    hana = roles.create_superuser("hana@example.kr")
+    suspended = roles.create_superuser("old@example.kr")
     suspended.is_active = False
     session.commit()
     with pytest.raises(LastSuperuser):
-        flows.demote(hana)
+        roles.demote(hana)
     session.expire_all()
     assert (hana.is_superuser, hana.is_staff) == (True, True)
-    flows.demote(suspended)
+    roles.demote(suspended)
     assert suspended.is_superuser is False
 
 
@@ -330,10 +332,10 @@ def test_two_superusers_who_demote_each_other_at_once_leave_one(site: Flask) -> 
         with site.app_context():
             db.session.execute(delete(User))
             db.session.commit()
-            numbers = [flows.create_superuser(f"{name}@example.kr").id for name in ("hana", "duri")]
+            numbers = [roles.create_superuser(f"{name}@example.kr").id for name in ("hana", "duri")]
 
         def demote(number: int) -> None:
-            flows.demote(db.session.get_one(User, number))
+            roles.demote(db.session.get_one(User, number))
 
         ended = at_once(site, *(lambda number=number: demote(number) for number in numbers))
         assert sorted(type(end) for end in ended if end) == [LastSuperuser], ended
@@ -344,8 +346,8 @@ def test_two_superusers_who_demote_each_other_at_once_leave_one(site: Flask) -> 
 def test_ended_sessions_are_over_everywhere(session: Any) -> None:
     user, other = enter(email=MINJI), enter("2", email="other@example.kr")
     old, untouched = user.get_id(), other.get_id()
-    flows.end_all_sessions(user.id)
-    flows.end_all_sessions(user.id)
+    roles.end_all_sessions(user.id)
+    roles.end_all_sessions(user.id)
     session.expire_all()
     assert find_session_user(old) is None
     assert find_session_user(untouched) is other
@@ -357,7 +359,7 @@ def test_sessions_ended_twice_at_once_are_counted_twice(site: Flask) -> None:
         number = enter(email=MINJI).id
 
     def end() -> None:
-        flows.end_all_sessions(number)
+        roles.end_all_sessions(number)
 
     assert at_once(site, end, end) == [None, None]
     with site.app_context():
@@ -368,7 +370,7 @@ def test_sessions_ended_twice_at_once_are_counted_twice(site: Flask) -> None:
 
 
 def test_verb_that_fails_leaves_nothing(session: Any) -> None:
-    @flows.transaction
+    @transaction.transaction
     def verb() -> None:
         User.objects.create_user(MINJI)
         raise RuntimeError
@@ -380,7 +382,7 @@ def test_verb_that_fails_leaves_nothing(session: Any) -> None:
 
 def test_verb_is_committed_when_it_returns(site: Flask) -> None:
     with site.app_context():
-        assert flows.transaction(User.objects.create_user)(MINJI).email == MINJI
+        assert transaction.transaction(User.objects.create_user)(MINJI).email == MINJI
         db.session.rollback()
     with site.app_context():
         assert count() == 1
@@ -391,7 +393,7 @@ def test_lost_race_is_run_again_from_the_start(session: Any) -> None:
     session.commit()
     tries: list[int] = []
 
-    @flows.transaction
+    @transaction.transaction
     def verb() -> User:
         tries.append(count())
         db.session.add(User(nickname="half a step"))
@@ -407,7 +409,7 @@ def test_race_that_is_always_lost_ends(session: Any) -> None:
     session.commit()
     tries: list[int] = []
 
-    @flows.transaction
+    @transaction.transaction
     def verb() -> None:
         tries.append(1)
         User.objects.create_user(MINJI)
@@ -425,7 +427,7 @@ def test_victim_of_a_deadlock_is_run_again(make_app: Callable[..., Flask], postg
     both_hold_one = threading.Barrier(2)
     tries: list[int] = []
 
-    @flows.transaction
+    @transaction.transaction
     def rename(first: int, second: int) -> None:
         tries.append(first)
         db.session.execute(update(User).where(User.id == first).values(nickname=f"{first}"))

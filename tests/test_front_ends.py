@@ -15,10 +15,10 @@ from flask.testing import FlaskClient
 from support import FakeKakao, api_client, begin_login, come_back, log_in, person, problem, set_cookie, tokens_of
 
 from kakaoauth.config import load
-from kakaoauth.embedded import front_end
-from kakaoauth.extensions import db
+from kakaoauth.devserver import front_end
 from kakaoauth.models import User
-from kakaoauth.token_families import TokenFamily
+from kakaoauth.storage.database import db
+from kakaoauth.tokens.refresh_tokens import TokenFamily
 
 FRONT = "http://localhost:8002"
 WELCOME = f"{FRONT}/welcome?a=1#part"

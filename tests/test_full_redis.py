@@ -12,9 +12,13 @@ from flask.testing import FlaskClient
 from support import FakeKakao, add_second, api_client, begin_login, csrf_token, log_in, person, problem, tokens_of
 from test_redis_client import RedisServer, start_redis
 
-from kakaoauth import counters, flows, presence, rate_limits, retries
-from kakaoauth.extensions import db
-from kakaoauth.models import User, find_user_by_email, now
+from kakaoauth import jobs
+from kakaoauth.accounts import password_login, roles
+from kakaoauth.counting import active_users, counters
+from kakaoauth.models import User, find_user_by_email
+from kakaoauth.storage.columns import now
+from kakaoauth.storage.database import db
+from kakaoauth.web import rate_limits
 
 __all__ = ["start_redis"]
 
@@ -35,8 +39,8 @@ def app(make_app: Callable[..., Flask], server: RedisServer, kakao: FakeKakao) -
 def hana(app: Flask, kakao: FakeKakao) -> FlaskClient:
     """A superuser's browser."""
     with app.app_context():
-        flows.create_superuser("hana@example.kr")
-        flows.set_password(find_user_by_email("hana@example.kr"), PASSWORD)
+        roles.create_superuser("hana@example.kr")
+        password_login.set_password(find_user_by_email("hana@example.kr"), PASSWORD)
     kakao.me = person(7, email="hana@example.kr")
     client = app.test_client()
     assert log_in(client, kakao).status_code == 302
@@ -141,7 +145,7 @@ def test_promotion_counts_from_the_next_click(server: RedisServer, app: Flask, k
     log_in(client, kakao)
     fill(server)
     with app.app_context():
-        flows.promote(find_user_by_email("p8@example.kr"), superuser=False)
+        roles.promote(find_user_by_email("p8@example.kr"), superuser=False)
     assert client.get("/users/").status_code == 200
 
 
@@ -151,11 +155,11 @@ def test_jobs_go_on_and_numbers_wait(server: RedisServer, app: Flask, hana: Flas
         waiting = counters.totals()
         fill(server)
         counters.count("sign_up", "kakao")
-        presence.note_app(5)
-        assert retries.run_once() == (0, 0)
+        active_users.mark_active_app(5)
+        assert jobs.run_once() == (0, 0)
         assert counters.totals()[("sign_up", "kakao")] == waiting[("sign_up", "kakao")]
         server.client.config_set("maxmemory", 0)
-        retries.run_once()
+        jobs.run_once()
         assert counters.totals()[("sign_up", "kakao")] == waiting[("sign_up", "kakao")]
 
 

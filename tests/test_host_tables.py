@@ -11,9 +11,11 @@ from support import FakeKakao, api_client, csrf_token, log_in, person, readable_
 from support_facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
 from support_facebook import log_in as log_in_by_facebook
 
-from kakaoauth import flows
-from kakaoauth.extensions import db
+from kakaoauth.accounts import leaving, roles
+from kakaoauth.accounts import profile as profiles
 from kakaoauth.models import User, find_identity, find_user
+from kakaoauth.storage.database import db
+from kakaoauth.tokens import flows as token_flows
 
 ADMIN_KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 MINJI = 3902187744
@@ -95,7 +97,7 @@ def test_whoever_is_referred_to_leaves_and_an_empty_row_stays(
     bearer = tokens_of(site, number)
     make_orders(site, number, rule=rule)
     with site.app_context():
-        flows.change_profile(number, {"nickname": "내이름"})
+        profiles.change_profile(number, {"nickname": "내이름"})
     answer = withdraw(minji)
     assert (answer.status_code, answer.location) == (302, "/")
     assert is_empty(row(site, number))
@@ -172,8 +174,8 @@ def test_trigger_that_forbids_it_is_no_obstacle(site: Flask, kakao: FakeKakao) -
 
 def superuser(app: Flask) -> FlaskClient:
     with app.app_context():
-        boss = flows.create_superuser("boss@example.kr")
-        return api_client(app, flows.begin_family(boss).access_token)
+        boss = roles.create_superuser("boss@example.kr")
+        return api_client(app, token_flows.issue_tokens(boss).access_token)
 
 
 PATHS = ["own page", "own API", "superuser's API", "command", "unlink webhook"]
@@ -194,7 +196,7 @@ def test_every_way_of_leaving_erases(site: Flask, kakao: FakeKakao, path: str) -
         assert boss.delete(f"/api/users/{number}/").status_code == 204
     elif path == "command":
         with site.app_context():
-            assert flows.delete_user(number)
+            assert leaving.delete_user(number)
     else:
         kakao.is_linked = False
         form = {"user_id": str(MINJI), "referrer_type": "UNLINK_FROM_APPS"}

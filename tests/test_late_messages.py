@@ -16,11 +16,13 @@ from support import CLIENT_ID, KAPI, KAUTH, FakeKakao, log_in, person
 from support_facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
 from support_facebook import log_in as log_in_by_facebook
 
-from kakaoauth import flows, inbox, retries
-from kakaoauth.extensions import db
+from kakaoauth import jobs
 from kakaoauth.models import Identity, find_identity
-from kakaoauth.providers.base import AccountEvent
-from kakaoauth.user_csv import batches
+from kakaoauth.providers.values import AccountEvent
+from kakaoauth.staff.csv import import_users
+from kakaoauth.staff.csv.reading import batches
+from kakaoauth.storage.database import db
+from kakaoauth.webhooks import deferred
 
 ADMIN_KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 MINJI = "3902187744"
@@ -75,7 +77,7 @@ def asked(kakao: FakeKakao) -> int:
 
 def retry(app: Flask) -> tuple[int, int]:
     with app.app_context():
-        return retries.run_once()
+        return jobs.run_once()
 
 
 # With a time
@@ -194,12 +196,12 @@ def test_unlink_webhook_waits_while_kakao_cannot_be_asked(
     kakao.fails(me=AWAY[case])
     assert unlink(site) == 200
     assert is_there(site)
-    assert redis.llen(inbox.KEY) == 1
+    assert redis.llen(deferred.KEY) == 1
     assert retry(site) == (0, 1)
     kakao.fails(me={"json": kakao._me})
     assert retry(site) == (1, 0)
     assert not is_there(site)
-    assert redis.llen(inbox.KEY) == 0
+    assert redis.llen(deferred.KEY) == 0
 
 
 def test_waiting_unlink_is_overtaken_by_a_login_after_it_came(
@@ -239,10 +241,10 @@ def test_admin_key_that_may_not_ask_leaves_the_message_its_word(site: Flask, kak
 def test_old_version_of_the_site_reads_what_waits_and_is_read(site: Flask) -> None:
     with site.app_context():
         event = AccountEvent("unlink-1-1.5", "user-unlinked", "1", datetime.now(UTC))
-        inbox.keep("kakao", event)
-        raw = inbox.first()
+        deferred.keep("kakao", event)
+        raw = deferred.first()
         assert raw is not None
-        assert inbox.read(raw) == ("kakao", event)
+        assert deferred.read(raw) == ("kakao", event)
         assert b"timed" not in raw, "fields that the old version does not know would make it drop the message"
         assert not event.is_timed
 
@@ -255,7 +257,7 @@ def test_future_date_from_a_file_is_taken_for_today(site: Flask, kakao: FakeKaka
     text = f"email,identities,date_joined\nminji@example.kr,kakao:{MINJI},{ahead}\n"
     with site.app_context():
         people = [person for batch in batches(BytesIO(text.encode()), with_roles=False) for person in batch.good]
-        assert flows.import_users(people, skip_known=False).new == 1
+        assert import_users.import_users(people, skip_known=False).new == 1
         identity = find_identity("kakao", MINJI)
         assert identity is not None
         assert identity.date_linked <= datetime.now(UTC)

@@ -19,11 +19,13 @@ from sqlalchemy import text
 from support import KAPI, FakeKakao, csrf_token, log_in, person, readable_tables, set_cookie
 from test_flows import at_once
 
-from kakaoauth import flows, outbox, retries
-from kakaoauth.extensions import db
+from kakaoauth import jobs as kakaoauth_jobs
+from kakaoauth.accounts import leaving, roles, unlink_jobs
+from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.models import Identity, User
-from kakaoauth.outbox import UnlinkJob
-from kakaoauth.vault import ProviderToken
+from kakaoauth.storage.database import db
+from kakaoauth.tokens import revocation as token_revocation
+from kakaoauth.tokens.provider_tokens import ProviderToken
 
 ADMIN_KEY = "canary0admin0key0canary0admin0ke"
 MINJI = 3902187744
@@ -102,14 +104,14 @@ def counts(app: Flask) -> tuple[int, int, int]:
 
 def jobs(app: Flask) -> list[UnlinkJob]:
     with app.app_context():
-        found = list(outbox.waiting())
+        found = list(unlink_jobs.waiting())
         db.session.expunge_all()
         return found
 
 
 def retry(app: Flask) -> tuple[int, int]:
     with app.app_context():
-        return retries.run_once()
+        return kakaoauth_jobs.run_once()
 
 
 def make_superuser(app: Flask, user_id: int) -> None:
@@ -295,7 +297,7 @@ def test_admin_key_unlinks_where_the_token_cannot_be_renewed(app: Flask, kakao: 
 def test_admin_key_unlinks_where_no_token_is_kept(app: Flask, kakao: FakeKakao) -> None:
     client = enter(app, kakao)
     with app.app_context():
-        flows.drop(1)
+        token_revocation.drop(1)
     withdraw(client)
     assert unlinks(kakao) == [BY_ADMIN]
 
@@ -335,7 +337,7 @@ def test_no_token_and_no_admin_key_in_a_page_or_a_log(
 
 def test_pressed_twice_at_once_is_one_withdrawal(site: Flask, kakao: FakeKakao) -> None:
     enter(site, kakao)
-    ended = at_once(site, *[lambda: flows.withdraw(1)] * 2)
+    ended = at_once(site, *[lambda: leaving.withdraw(1)] * 2)
     assert sorted(map(len, ended)) == [0, 1], ended
     assert len(jobs(site)) == 1
     assert counts(site) == (0, 0, 0)
@@ -444,8 +446,8 @@ def test_waiting_time_grows_and_is_capped(site: Flask, kakao: FakeKakao, clock: 
 def test_very_many_tries_overflow_nothing(app: Flask) -> None:
     with app.app_context():
         job = UnlinkJob(provider="kakao", subject="1", tries=10**6)
-        outbox.put_off(job, "x" * 500)
-    assert job.next_try_at <= datetime.now(UTC) + timedelta(seconds=outbox.LONGEST_WAIT)
+        unlink_jobs.put_off(job, "x" * 500)
+    assert job.next_try_at <= datetime.now(UTC) + timedelta(seconds=unlink_jobs.LONGEST_WAIT)
     assert job.last_error == "x" * 100
 
 
@@ -458,7 +460,7 @@ def test_two_workers_never_take_one_job(site: Flask, kakao: FakeKakao, clock: An
         with site.app_context():
             db.session.execute(db.update(UnlinkJob).values(next_try_at=datetime.now(UTC)))
             db.session.commit()
-        taken = at_once(site, *[lambda: flows.leave._take(1)] * 4)
+        taken = at_once(site, *[lambda: leaving._take(1)] * 4)
         assert sorted(job is not None for job in taken) == [False, False, False, True], taken
 
 
@@ -469,7 +471,7 @@ def test_workers_at_once_tell_kakao_once(site: Flask, kakao: FakeKakao, clock: A
     before = len(unlinks(kakao))
     answers(kakao)
     clock.shift(61)
-    ended = at_once(site, *[lambda: retries.run_once()] * 4)
+    ended = at_once(site, *[lambda: kakaoauth_jobs.run_once()] * 4)
     assert sum(done for done, _ in ended) == 1, ended
     assert len(unlinks(kakao)) == before + 1
     assert jobs(site) == []
@@ -481,9 +483,9 @@ def test_worker_that_died_loses_its_job(site: Flask, kakao: FakeKakao, clock: An
     withdraw(client)
     clock.shift(61)
     with site.app_context():
-        assert flows.leave._take(1) is not None  # and dies
+        assert leaving._take(1) is not None  # and dies
     answers(kakao)
-    clock.shift(outbox.HOLD - 5)
+    clock.shift(unlink_jobs.HOLD - 5)
     assert retry(site) == (0, 0)
     clock.shift(6)
     assert retry(site) == (1, 0)
@@ -516,13 +518,13 @@ def retry_threads() -> list[threading.Thread]:
 def test_running_site_retries_by_itself_and_ends_by_its_event(
     app: Flask, kakao: FakeKakao, monkeypatch: pytest.MonkeyPatch, clock: Any
 ) -> None:
-    monkeypatch.setattr(retries, "PAUSE", 0.02)
+    monkeypatch.setattr(kakaoauth_jobs, "PAUSE", 0.02)
     client = enter(app, kakao)
     answers(kakao, **AWAY["500"])
     withdraw(client)
     answers(kakao)
     clock.shift(61)
-    ended = retries.start(app)
+    ended = kakaoauth_jobs.start(app)
     (thread,) = retry_threads()
     assert thread.daemon
     try:
@@ -536,7 +538,7 @@ def test_running_site_retries_by_itself_and_ends_by_its_event(
 def test_running_site_goes_on_after_a_failure_and_tells_no_details(
     app: Flask, kakao: FakeKakao, monkeypatch: pytest.MonkeyPatch, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(retries, "PAUSE", 0.02)
+    monkeypatch.setattr(kakaoauth_jobs, "PAUSE", 0.02)
     client = enter(app, kakao)
     answers(kakao, **AWAY["500"])
     withdraw(client)
@@ -545,7 +547,7 @@ def test_running_site_goes_on_after_a_failure_and_tells_no_details(
     with app.app_context():
         db.session.execute(text("ALTER TABLE unlink_jobs RENAME TO away"))
         db.session.commit()
-    ended = retries.start(app)
+    ended = kakaoauth_jobs.start(app)
     (thread,) = retry_threads()
     try:
         until(lambda: "retries put off: OperationalError" in caplog.text)
@@ -587,7 +589,7 @@ def test_superuser_may_leave_another_one_behind(site: Flask, kakao: FakeKakao) -
     client = enter(site, kakao)
     make_superuser(site, 1)
     with site.app_context():
-        flows.create_superuser("duri@example.kr")
+        roles.create_superuser("duri@example.kr")
     assert withdraw(client).status_code == 302
     with site.app_context():
         assert [user.email for user in db.session.scalars(db.select(User))] == ["duri@example.kr"]
@@ -598,8 +600,8 @@ def test_two_superusers_who_leave_at_once_leave_one(site: Flask) -> None:
         with site.app_context():
             db.session.execute(db.delete(User))
             db.session.commit()
-            numbers = [flows.create_superuser(f"{name}@example.kr").id for name in ("hana", "duri")]
-        ended = at_once(site, *(lambda number=number: flows.withdraw(number) for number in numbers))
+            numbers = [roles.create_superuser(f"{name}@example.kr").id for name in ("hana", "duri")]
+        ended = at_once(site, *(lambda number=number: leaving.withdraw(number) for number in numbers))
         assert sorted(type(end).__name__ for end in ended) == ["LastSuperuser", "list"], ended
         with site.app_context():
             assert db.session.query(User).filter_by(is_superuser=True).count() == 1
@@ -612,7 +614,7 @@ def test_same_person_comes_back_as_somebody_new(site: Flask, kakao: FakeKakao) -
     client = enter(site, kakao, profile={"nickname": "옛이름"})
     make_superuser(site, 1)
     with site.app_context():
-        flows.create_superuser("duri@example.kr")
+        roles.create_superuser("duri@example.kr")
         before = db.session.get_one(User, 1).date_joined
     old_cookie = set_cookie(client)
     withdraw(client)
@@ -667,7 +669,7 @@ def test_login_under_way_during_the_withdrawal_makes_a_new_account(site: Flask, 
     def meanwhile(*_: Any) -> dict[str, Any]:
         def leave() -> None:
             with site.app_context():
-                left.append(flows.withdraw(1))
+                left.append(leaving.withdraw(1))
 
         left: list[list[int]] = []
         thread = threading.Thread(target=leave)

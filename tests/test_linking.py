@@ -30,13 +30,15 @@ from support import (
 )
 from test_flows import at_once
 
-from kakaoauth import flows, outbox
+from kakaoauth.accounts import leaving, roles, sign_in, unlink_jobs
+from kakaoauth.accounts import linking as accounts_linking
 from kakaoauth.errors import AccountUnusable, EmailInUse, IdentityInUse
-from kakaoauth.extensions import db
-from kakaoauth.flows import SessionOver
 from kakaoauth.models import Identity, User, find_user
-from kakaoauth.providers.base import AccountEvent, Profile
-from kakaoauth.vault import ProviderToken
+from kakaoauth.providers.values import AccountEvent, Profile
+from kakaoauth.sessions.other_devices import SessionOver
+from kakaoauth.storage.database import db
+from kakaoauth.tokens.provider_tokens import ProviderToken
+from kakaoauth.webhooks import effects
 
 #: What the providers call minji, whom the second one knows by another number, and sora.
 MINJI, ALSO_MINJI, SORA = 3902187744, 3902187745, 4000000001
@@ -321,11 +323,11 @@ def test_second_identity_of_a_provider_is_refused_at_the_callback(
 
 def test_two_identities_of_a_provider_linked_at_once_leave_one(site: Flask) -> None:
     with site.app_context():
-        made = flows.log_in(profile("1"), email_required=False).user
+        made = sign_in.log_in(profile("1"), email_required=False).user
         user_id, as_whom = made.id, made.get_id()
     ends = at_once(
         site,
-        *(lambda s=s: flows.link(user_id, facebook(s), asked_as=as_whom) for s in ("71", "72")),  # type: ignore[misc]
+        *(lambda s=s: accounts_linking.link(user_id, facebook(s), asked_as=as_whom) for s in ("71", "72")),  # type: ignore[misc]
     )
     assert sorted(type(end).__name__ for end in ends) == ["AlreadyLinked", "NoneType"]
     assert len(owners(site)) == 2
@@ -401,16 +403,16 @@ def test_further_provider_fills_gaps_and_changes_nothing(app: Flask, kakao: Fake
 
 def test_email_comes_along_if_none_is_known_and_it_is_free(app: Flask) -> None:
     with app.app_context():
-        made = flows.log_in(profile("1"), email_required=False).user
-        flows.link(made.id, facebook(email="a@example.kr"), asked_as=made.get_id())
+        made = sign_in.log_in(profile("1"), email_required=False).user
+        accounts_linking.link(made.id, facebook(email="a@example.kr"), asked_as=made.get_id())
         assert find_user(made.id).email == "a@example.kr"  # type: ignore[union-attr]
 
 
 def test_email_of_another_account_joins_nothing_and_is_not_taken(app: Flask) -> None:
     with app.app_context():
-        sora = flows.log_in(profile("2", email="sora@example.kr"), email_required=True).user
-        made = flows.log_in(profile("1"), email_required=False).user
-        flows.link(made.id, facebook(email="Sora@Example.kr"), asked_as=made.get_id())
+        sora = sign_in.log_in(profile("2", email="sora@example.kr"), email_required=True).user
+        made = sign_in.log_in(profile("1"), email_required=False).user
+        accounts_linking.link(made.id, facebook(email="Sora@Example.kr"), asked_as=made.get_id())
         assert [identity.provider for identity in made.identities] == ["kakao", "facebook"]
         assert (made.email, sora.email) == (None, "sora@example.kr")
         assert [identity.subject for identity in sora.identities] == ["2"]
@@ -418,9 +420,9 @@ def test_email_of_another_account_joins_nothing_and_is_not_taken(app: Flask) -> 
 
 def test_account_that_waits_for_its_owner_is_not_opened_by_a_link(app: Flask) -> None:
     with app.app_context():
-        waiting = flows.create_superuser("boss@example.kr")
-        made = flows.log_in(profile("1", email="minji@example.kr"), email_required=True).user
-        flows.link(made.id, facebook(email="boss@example.kr"), asked_as=made.get_id())
+        waiting = roles.create_superuser("boss@example.kr")
+        made = sign_in.log_in(profile("1", email="minji@example.kr"), email_required=True).user
+        accounts_linking.link(made.id, facebook(email="boss@example.kr"), asked_as=made.get_id())
         assert (waiting.provider, waiting.identities) == (None, [])
         assert not made.is_superuser
 
@@ -428,14 +430,14 @@ def test_account_that_waits_for_its_owner_is_not_opened_by_a_link(app: Flask) ->
 def test_later_login_with_the_further_provider_leaves_the_profile_alone(app: Flask) -> None:
     """Or e-mail and nickname would change with every way in."""
     with app.app_context():
-        made = flows.log_in(profile("1", email="a@example.kr", nickname="민지"), email_required=True).user
-        flows.link(made.id, facebook(), asked_as=made.get_id())
+        made = sign_in.log_in(profile("1", email="a@example.kr", nickname="민지"), email_required=True).user
+        accounts_linking.link(made.id, facebook(), asked_as=made.get_id())
         theirs = facebook(email="b@example.kr", nickname="Minji", gender="female")
-        assert flows.log_in(theirs, email_required=True).user.id == made.id
+        assert sign_in.log_in(theirs, email_required=True).user.id == made.id
         assert (made.email, made.nickname, made.gender) == ("a@example.kr", "민지", "female")
         assert made.last_login is not None
-        flows.unlink(made.id, made.identities[0].id, asked_as=made.get_id())
-        flows.log_in(theirs, email_required=True)
+        accounts_linking.unlink(made.id, made.identities[0].id, asked_as=made.get_id())
+        sign_in.log_in(theirs, email_required=True)
         assert (made.provider, made.email, made.nickname) == ("facebook", "b@example.kr", "Minji")
 
 
@@ -585,7 +587,7 @@ def withdraw(client: FlaskClient) -> None:
 
 def suspend(client: FlaskClient) -> None:
     with client.application.app_context():
-        flows.change_user(1, is_active=False)
+        roles.change_user(1, is_active=False)
 
 
 @pytest.mark.parametrize("ending", [logout, logout_everywhere, suspend, withdraw])
@@ -610,12 +612,12 @@ def test_session_that_ends_meanwhile_links_nothing_and_stays_dead(
 
 def test_unlink_at_the_provider_that_overtakes_a_link_is_not_lost(app: Flask) -> None:
     with app.app_context():
-        made = flows.log_in(profile("1", email="a@example.kr"), email_required=True).user
+        made = sign_in.log_in(profile("1", email="a@example.kr"), email_required=True).user
         begun_at = datetime.now(UTC) - timedelta(seconds=5)
         message = AccountEvent("jti-1", "user-unlinked", "2", datetime.now(UTC))
-        flows.apply_event("facebook", message)
+        effects.apply_event("facebook", message)
         with pytest.raises(AccountUnusable):
-            flows.link(made.id, facebook("2"), asked_as=made.get_id(), begun_at=begun_at)
+            accounts_linking.link(made.id, facebook("2"), asked_as=made.get_id(), begun_at=begun_at)
         assert len(made.identities) == 1
 
 
@@ -654,7 +656,7 @@ def test_reload_of_a_refused_link_offers_no_login(app: Flask, minji: FlaskClient
 
 def test_one_of_two_people_who_link_one_identity_at_once_is_refused(site: Flask) -> None:
     with site.app_context():
-        people = [flows.log_in(profile(str(n), email=f"{n}@example.kr"), email_required=True).user for n in (1, 2)]
+        people = [sign_in.log_in(profile(str(n), email=f"{n}@example.kr"), email_required=True).user for n in (1, 2)]
         known = [(one.id, one.get_id()) for one in people]
     ended = at_once(site, *(linking(user_id, as_whom) for user_id, as_whom in known))
     assert sorted(type(end).__name__ for end in ended) == ["IdentityInUse", "NoneType"]
@@ -663,10 +665,10 @@ def test_one_of_two_people_who_link_one_identity_at_once_is_refused(site: Flask)
 
 def test_first_login_and_a_link_of_one_identity_at_once_make_one_owner(site: Flask) -> None:
     with site.app_context():
-        made = flows.log_in(profile("1"), email_required=False).user
+        made = sign_in.log_in(profile("1"), email_required=False).user
         user_id, as_whom = made.id, made.get_id()
     theirs = facebook(email="a@example.kr")
-    log_in_there = lambda: flows.log_in(theirs, email_required=True).user.id  # noqa: E731
+    log_in_there = lambda: sign_in.log_in(theirs, email_required=True).user.id  # noqa: E731
     ended = at_once(site, linking(user_id, as_whom, email="a@example.kr"), log_in_there)
     owner = owners(site)[FACEBOOK_ID]
     assert ended[1] == owner
@@ -674,7 +676,7 @@ def test_first_login_and_a_link_of_one_identity_at_once_make_one_owner(site: Fla
 
 
 def linking(user_id: int, as_whom: str, **fields: Any) -> Callable[[], None]:
-    return lambda: flows.link(user_id, facebook(**fields), asked_as=as_whom)
+    return lambda: accounts_linking.link(user_id, facebook(**fields), asked_as=as_whom)
 
 
 # The provider does not play along
@@ -747,7 +749,7 @@ def test_provider_is_told_with_the_tokens_of_that_identity(app: Flask, both: Fla
     assert kakao.calls[-1] == "POST /v1/user/unlink"
     assert kakao.mock.last_request.headers["Authorization"] == "Bearer canary-access-token"
     with app.app_context():
-        assert list(outbox.waiting()) == []
+        assert list(unlink_jobs.waiting()) == []
         assert db.session.query(ProviderToken).count() == 1
 
 
@@ -757,9 +759,9 @@ def test_provider_that_is_away_is_told_later(app: Flask, both: FlaskClient, kaka
     assert owners(app) == {str(MINJI): 1}
     kakao.mock.post("https://kapi.kakao.com/v1/user/unlink", json={"id": ALSO_MINJI})
     with app.app_context():
-        assert [job.subject for job in outbox.waiting()] == [str(ALSO_MINJI)]
+        assert [job.subject for job in unlink_jobs.waiting()] == [str(ALSO_MINJI)]
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=2)), app.app_context():
-        assert flows.retry_unlinks() == (1, 0)
+        assert leaving.retry_unlinks() == (1, 0)
 
 
 def test_linking_again_calls_a_waiting_unlink_off(app: Flask, both: FlaskClient, kakao: FakeKakao) -> None:
@@ -767,7 +769,7 @@ def test_linking_again_calls_a_waiting_unlink_off(app: Flask, both: FlaskClient,
     press_unlink(both, identity_of(app, ALSO_MINJI))
     assert link(both, kakao, ALSO_MINJI).location == "/users/me/"
     with app.app_context():
-        assert list(outbox.waiting()) == []
+        assert list(unlink_jobs.waiting()) == []
 
 
 def test_provider_of_the_account_becomes_the_one_that_is_left(app: Flask, minji: FlaskClient, graph: Any) -> None:
@@ -828,24 +830,24 @@ def test_superuser_with_a_password_may_give_up_the_last_one(
 def test_account_left_with_a_password_is_not_taken_over_by_its_email(app: Flask) -> None:
     """The login was given up, perhaps because it is in other hands."""
     with app.app_context():
-        boss = flows.create_superuser("boss@example.kr", "correct horse battery staple")
-        flows.log_in(profile("1", email="boss@example.kr"), email_required=True)
-        flows.unlink(boss.id, boss.identities[0].id, asked_as=boss.get_id())
+        boss = roles.create_superuser("boss@example.kr", "correct horse battery staple")
+        sign_in.log_in(profile("1", email="boss@example.kr"), email_required=True)
+        accounts_linking.unlink(boss.id, boss.identities[0].id, asked_as=boss.get_id())
         for theirs in (profile("1", email="boss@example.kr"), profile("2", email="boss@example.kr")):
             with pytest.raises(EmailInUse):
-                flows.log_in(theirs, email_required=True)
+                sign_in.log_in(theirs, email_required=True)
 
 
 def two_ways(site: Flask) -> tuple[int, str, list[int]]:
     """An account with two: its number, what its sessions hold, its identities."""
     with site.app_context():
-        made = flows.log_in(profile("1", email="a@example.kr"), email_required=True).user
-        flows.link(made.id, facebook(), asked_as=made.get_id())
+        made = sign_in.log_in(profile("1", email="a@example.kr"), email_required=True).user
+        accounts_linking.link(made.id, facebook(), asked_as=made.get_id())
         return made.id, made.get_id(), [identity.id for identity in made.identities]
 
 
 def unlinking(user_id: int, identity_id: int, as_whom: str) -> Callable[[], Any]:
-    return lambda: flows.unlink(user_id, identity_id, asked_as=as_whom)
+    return lambda: accounts_linking.unlink(user_id, identity_id, asked_as=as_whom)
 
 
 def test_two_that_are_unlinked_at_once_leave_one(site: Flask) -> None:
@@ -864,7 +866,7 @@ def test_pressed_twice_at_once_unlinks_once(site: Flask) -> None:
 def test_unlink_here_and_at_the_provider_at_once_keep_nobody_without_a_way_in(site: Flask) -> None:
     user_id, as_whom, identities = two_ways(site)
     message = AccountEvent("jti-1", "user-unlinked", FACEBOOK_ID, datetime.now(UTC) + timedelta(seconds=1))
-    at_once(site, unlinking(user_id, identities[0], as_whom), lambda: flows.apply_event("facebook", message))
+    at_once(site, unlinking(user_id, identities[0], as_whom), lambda: effects.apply_event("facebook", message))
     with site.app_context():
         found = find_user(user_id)
         assert found is None or [one.provider for one in found.identities] == ["kakao"]
@@ -876,7 +878,7 @@ def test_both_unlinked_at_their_providers_at_once_is_a_withdrawal(site: Flask) -
     at = datetime.now(UTC) + timedelta(seconds=1)
     messages = [("kakao", AccountEvent("j", "user-unlinked", "1", at))]
     messages.append(("facebook", AccountEvent("j", "user-unlinked", FACEBOOK_ID, at)))
-    at_once(site, *(lambda m=message: flows.apply_event(*m) for message in messages))
+    at_once(site, *(lambda m=message: effects.apply_event(*m) for message in messages))
     with site.app_context():
         assert find_user(user_id) is None
     assert owners(site) == {}
@@ -885,14 +887,14 @@ def test_both_unlinked_at_their_providers_at_once_is_a_withdrawal(site: Flask) -
 def test_unlink_for_a_session_that_has_ended_does_nothing(app: Flask) -> None:
     user_id, as_whom, identities = two_ways(app)
     with app.app_context():
-        flows.end_all_sessions(user_id)
+        roles.end_all_sessions(user_id)
         with pytest.raises(SessionOver):
-            flows.unlink(user_id, identities[0], asked_as=as_whom)
+            accounts_linking.unlink(user_id, identities[0], asked_as=as_whom)
         with pytest.raises(SessionOver):
-            flows.link(user_id, facebook("2"), asked_as=as_whom)
-        flows.change_user(user_id, is_active=False)
+            accounts_linking.link(user_id, facebook("2"), asked_as=as_whom)
+        roles.change_user(user_id, is_active=False)
         with pytest.raises(SessionOver):
-            flows.link(user_id, facebook("2"), asked_as=find_user(user_id).get_id())  # type: ignore[union-attr]
+            accounts_linking.link(user_id, facebook("2"), asked_as=find_user(user_id).get_id())  # type: ignore[union-attr]
     assert len(owners(app)) == 2
 
 

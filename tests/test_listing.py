@@ -14,9 +14,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, select, update
 
-from kakaoauth.extensions import db
-from kakaoauth.listing import SORTS, Budget, Filter, counted, cursors, estimate, page
-from kakaoauth.models import MAX_ID, Identity, User
+from kakaoauth.models import Identity, User
+from kakaoauth.staff.listing import counted, estimate, page
+from kakaoauth.staff.listing.filters import Filter
+from kakaoauth.staff.listing.ordering import SORTS
+from kakaoauth.staff.listing.planner import Budget
+from kakaoauth.storage import cursors
+from kakaoauth.storage.columns import MAX_ID
+from kakaoauth.storage.database import db
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 EVERYBODY = Filter()

@@ -14,12 +14,15 @@ import pytest
 from flask import Flask
 from sqlalchemy import Connection, event, func, select, text
 
-from kakaoauth import create_app, flows
-from kakaoauth.extensions import db
-from kakaoauth.listing import SORTS, Budget, Filter, counted, estimate, page
-from kakaoauth.listing.cursors import Cursor, Position, write
-from kakaoauth.listing.filters import conditions
+from kakaoauth import create_app
+from kakaoauth.cli import seed as seeding
 from kakaoauth.models import User
+from kakaoauth.staff.listing import counted, estimate, page
+from kakaoauth.staff.listing.filters import Filter, conditions
+from kakaoauth.staff.listing.ordering import SORTS
+from kakaoauth.staff.listing.planner import Budget
+from kakaoauth.storage.cursors import Cursor, Position, write
+from kakaoauth.storage.database import db
 
 #: Twice as many as a page may walk along or sort.
 USERS = 40_000
@@ -62,7 +65,7 @@ def full_house(url: str, folder: Path, redis_url: str) -> Iterator[Flask]:
     )
     with app.app_context():
         db.create_all()
-        flows.seed(USERS, random_seed=1, report=lambda _: None)
+        seeding.seed(USERS, random_seed=1, report=lambda _: None)
         yield app
         db.session.remove()
         db.engine.dispose()

@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from redis import Redis
 from support import KAPI, FakeKakao, csrf_token, log_in, person, set_cookie
 
-from kakaoauth.extensions import db
-from kakaoauth.vault import ProviderToken
+from kakaoauth.storage.database import db
+from kakaoauth.tokens.provider_tokens import ProviderToken
 
 #: A page may take no longer (seconds).
 PATIENCE = 3.0

@@ -10,16 +10,9 @@ from flask import Flask
 from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from kakaoauth.extensions import db
-from kakaoauth.models import (
-    MAX_ID,
-    Identity,
-    User,
-    find_identity,
-    find_session_user,
-    find_user,
-    find_user_by_email,
-)
+from kakaoauth.models import Identity, User, find_identity, find_session_user, find_user, find_user_by_email
+from kakaoauth.storage.columns import MAX_ID
+from kakaoauth.storage.database import db
 
 
 @pytest.fixture

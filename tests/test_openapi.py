@@ -17,10 +17,11 @@ from schemathesis.specs.openapi.checks import ignored_auth, negative_data_reject
 from support import CLIENT_ID, KAPI, FakeKakao, tokens_of
 
 from kakaoauth import create_app
-from kakaoauth.extensions import db
-from kakaoauth.listing import cursors
-from kakaoauth.listing.cursors import Cursor, Position
-from kakaoauth.models import MAX_ID, User
+from kakaoauth.models import User
+from kakaoauth.storage import cursors
+from kakaoauth.storage.columns import MAX_ID
+from kakaoauth.storage.cursors import Cursor, Position
+from kakaoauth.storage.database import db
 
 MakeApp = Callable[..., Flask]
 

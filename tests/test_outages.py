@@ -19,8 +19,8 @@ from redis import Redis
 from support import FakeKakao, begin_login, come_back, csrf_token, log_in, person
 from test_redis_client import RedisServer, start_redis, until
 
-from kakaoauth.extensions import db
 from kakaoauth.models import Identity, User
+from kakaoauth.storage.database import db
 
 __all__ = ["start_redis"]
 

@@ -26,11 +26,19 @@ from support import (
     tokens_of,
 )
 
-from kakaoauth import counters, flows, overview_numbers, presence, session_index
+from kakaoauth.accounts import leaving, roles
+from kakaoauth.cli import seed as seeding
 from kakaoauth.config import ROOT
-from kakaoauth.extensions import db
-from kakaoauth.overview import CHART_LIBRARY
-from kakaoauth.providers.base import AccountEvent
+from kakaoauth.counting import active_users, counters, daily_counts
+from kakaoauth.monitoring import numbers as monitoring_numbers
+from kakaoauth.providers.values import AccountEvent
+from kakaoauth.sessions import index as session_index
+from kakaoauth.staff.overview import CHART_LIBRARY
+from kakaoauth.storage import days as storage_days
+from kakaoauth.storage.database import db
+from kakaoauth.storage.days import KOREA
+from kakaoauth.tokens import flows as token_flows
+from kakaoauth.webhooks import effects
 
 ENGLISH = {"Accept-Language": "en"}
 NOON = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)  # of a Friday in Korea
@@ -58,9 +66,9 @@ def drawn(page: str) -> list[dict[str, Any]]:
     return [json.loads(html.unescape(told)) for told in re.findall(r"data-chart='(.*?)'", page)]
 
 
-def here(app: Flask) -> overview_numbers.Now:
+def here(app: Flask) -> monitoring_numbers.Now:
     with app.app_context():
-        now = overview_numbers.read(1).now
+        now = monitoring_numbers.read(1).now
         assert now
         return now
 
@@ -105,7 +113,7 @@ def test_page_tells_what_happened(app: Flask, enter: Callable[[str], FlaskClient
         "Logins today": "2",
         "Sign-ups today": "1",
     }
-    found, today = tables(page), counters.today().isoformat()
+    found, today = tables(page), storage_days.today().isoformat()
     assert found["Sign-ups and logins"][0] == [today, "1", "2"]
     assert found["From the button to the login"] == [
         ["Begun", "4", "100%"],
@@ -125,7 +133,7 @@ def test_page_says_the_same_before_and_after_the_numbers_move(
     enter("minji")
     before = staff.get(PATH).text
     with app.app_context():
-        flows.store_counts()
+        daily_counts.store_counts()
     enter_again = staff.get(PATH).text
     assert (tiles(enter_again), tables(enter_again)) == (tiles(before), tables(before))
 
@@ -157,7 +165,7 @@ def test_days_are_koreas_and_without_a_gap(app: Flask, clock: Any) -> None:
         counters.count_entry("kakao", "page", is_new=True)
         clock.shift(timedelta(minutes=1))
         counters.count_entry("kakao", "page")
-        found = overview_numbers.read(7).days
+        found = monitoring_numbers.read(7).days
     assert [day.day for day in found] == [date(2026, 11, day) for day in range(15, 22)]
     assert [(day.logins, day.sign_ups) for day in found[-3:]] == [(0, 0), (1, 1), (1, 0)]
 
@@ -165,8 +173,8 @@ def test_days_are_koreas_and_without_a_gap(app: Flask, clock: Any) -> None:
 def test_reasons_are_the_ten_most_frequent_and_a_rest(app: Flask, clock: Any) -> None:
     with app.app_context():
         numbers = {("login_refused", f"kakao CODE_REFUSED KOE{n}"): n for n in range(301, 313)}
-        flows.add_counts(counters.today(), numbers)
-        found = overview_numbers.read(7)
+        daily_counts.add_counts(storage_days.today(), numbers)
+        found = monitoring_numbers.read(7)
     assert [reason.provider_code for reason in found.reasons] == [f"KOE{n}" for n in range(312, 302, -1)]
     assert (found.refused, found.other_reasons) == (sum(range(301, 313)), 301 + 302)
 
@@ -174,7 +182,7 @@ def test_reasons_are_the_ten_most_frequent_and_a_rest(app: Flask, clock: Any) ->
 def test_reason_of_another_version_speaks_for_itself(app: Flask, enter: Callable[[str], FlaskClient]) -> None:
     staff = enter("sora")
     with app.app_context():
-        flows.add_counts(counters.today(), {("login_refused", "<i>x OLD_CODE KOE1"): 1})
+        daily_counts.add_counts(storage_days.today(), {("login_refused", "<i>x OLD_CODE KOE1"): 1})
     page = staff.get(PATH, headers=ENGLISH).text
     assert tables(page)["Refused logins"] == [["<I>X: OLD_CODE KOE1 (OLD_CODE)", "1", "100%"]]
     assert "<i>" not in page.lower()
@@ -184,7 +192,7 @@ def test_funnel_holds_only_what_began_with_the_button(app: Flask, clock: Any) ->
     with app.app_context():
         for provider, door in (("kakao", "page"), ("kakao", "front-end"), ("kakao", "api"), ("password", "page")):
             counters.count_entry(provider, door)
-        found = overview_numbers.read(7)
+        found = monitoring_numbers.read(7)
     assert (found.came_in, found.logins) == (2, 4)
 
 
@@ -215,7 +223,7 @@ def test_double_click_comes_back_once(app: Flask, client: FlaskClient, kakao: Fa
         for one in clicks:
             one.join(10)
     with app.app_context():
-        found = overview_numbers.read(7)
+        found = monitoring_numbers.read(7)
     assert (found.begun, found.returned, found.came_in) == (1, 1, 1)
 
 
@@ -244,7 +252,7 @@ def test_page_is_korean_for_koreans(enter: Callable[[str], FlaskClient]) -> None
 def test_page_without_redis_says_what_is_missing(app: Flask, enter: Callable[[str], FlaskClient]) -> None:
     staff = enter("sora")
     with app.app_context():
-        flows.store_counts()
+        daily_counts.store_counts()
     # The sessions' connection stays, or nobody could look.
     app.extensions["redis"] = Redis.from_url("unix:///nowhere")
     page = staff.get(PATH, headers=ENGLISH)
@@ -268,13 +276,13 @@ def test_price_is_the_same_for_any_house_and_no_user_is_read(app: Flask, redis: 
         before = redis.info("stats")["total_commands_processed"]
         with app.app_context():
             event.listen(db.engine, "before_cursor_execute", listen)
-            overview_numbers.read(90)
+            monitoring_numbers.read(90)
             event.remove(db.engine, "before_cursor_execute", listen)
         return statements, redis.info("stats")["total_commands_processed"] - before
 
     empty = price()
     with app.app_context():
-        flows.seed(300, random_seed=1, report=lambda _done: None)
+        seeding.seed(300, random_seed=1, report=lambda _done: None)
         for _ in range(20):
             counters.count_entry("kakao", "page")
         db.session.remove()
@@ -332,25 +340,25 @@ def test_people_of_apps_count_too(app: Flask, people: People, clock: Any) -> Non
 def test_days_people_are_kept_when_redis_forgets_them(app: Flask, redis: Redis, clock: Any) -> None:
     with app.app_context():
         for user_id in range(5):
-            presence.note_app(user_id)
+            active_users.mark_active_app(user_id)
         clock.shift(timedelta(days=1))
-        presence.note_app(1)
-        flows.store_counts()
+        active_users.mark_active_app(1)
+        daily_counts.store_counts()
         clock.shift(timedelta(days=1))
         redis.flushall()
-        presence.note_app(2)
-        flows.store_counts()
-        assert [day.people for day in overview_numbers.read(7).days[-4:]] == [0, 5, 1, 1]
+        active_users.mark_active_app(2)
+        daily_counts.store_counts()
+        assert [day.people for day in monitoring_numbers.read(7).days[-4:]] == [0, 5, 1, 1]
         redis.flushall()
-        presence.note_app(2)
-        flows.store_counts()
-        assert overview_numbers.read(7).days[-1].people == 1
+        active_users.mark_active_app(2)
+        daily_counts.store_counts()
+        assert monitoring_numbers.read(7).days[-1].people == 1
 
 
 def test_people_are_stored_on_both_databases(make_app: Callable[..., Flask], database_url: str) -> None:
     with make_app(DATABASE_URL=database_url).app_context():
         for number in (3, 7, 5):
-            flows.keep_people(date(2026, 11, 20), number)
+            daily_counts.keep_people(date(2026, 11, 20), number)
         assert counters.totals() == {("people", ""): 7}
 
 
@@ -405,7 +413,7 @@ def test_sessions_of_a_new_staff_member_get_staffs_limits(
 ) -> None:
     browser = enter("minji")
     with app.app_context():
-        flows.change_user(people["minji"], is_staff=True)
+        roles.change_user(people["minji"], is_staff=True)
     clock.shift(timedelta(minutes=2))
     assert browser.get("/users/").status_code == 200
     clock.shift(timedelta(hours=13))
@@ -418,10 +426,10 @@ def test_sessions_that_the_database_ends_count_no_more(
     """By somebody who has no session to sweep them from: an app, the command line, a provider."""
     late = datetime.now(UTC) + timedelta(days=9)
     ends: dict[str, Callable[[int], object]] = {
-        "everywhere": flows.end_all_sessions,
-        "suspended": lambda user_id: flows.change_user(user_id, is_active=False),
-        "by the provider": lambda _: flows.apply_event("kakao", AccountEvent("1", "sessions-revoked", "1000", late)),
-        "deleted": lambda user_id: flows.delete_user(user_id),
+        "everywhere": roles.end_all_sessions,
+        "suspended": lambda user_id: roles.change_user(user_id, is_active=False),
+        "by the provider": lambda _: effects.apply_event("kakao", AccountEvent("1", "sessions-revoked", "1000", late)),
+        "deleted": lambda user_id: leaving.delete_user(user_id),
     }
     enter("sora")
     for end in ends.values():
@@ -429,9 +437,9 @@ def test_sessions_that_the_database_ends_count_no_more(
         enter("minji")
         assert here(app).open_sessions == 3
         with app.app_context():
-            flows.change_user(people["minji"], is_active=True)
+            roles.change_user(people["minji"], is_active=True)
             end(people["minji"])
-            flows.change_user(people["minji"], is_active=True)
+            roles.change_user(people["minji"], is_active=True)
         assert here(app).open_sessions == 1
 
 
@@ -457,8 +465,8 @@ def test_app_that_logs_out_everywhere_closes_the_browsers(
 def test_ending_goes_on_while_nothing_can_be_counted(app: Flask, people: People) -> None:
     with app.app_context():
         app.extensions["redis"] = Redis.from_url("unix:///nowhere")
-        flows.end_all_sessions(people["minji"])
-        assert flows.begin_family(flows.change_user(people["minji"], is_staff=True)).user_id == people["minji"]
+        roles.end_all_sessions(people["minji"])
+        assert token_flows.issue_tokens(roles.change_user(people["minji"], is_staff=True)).user_id == people["minji"]
 
 
 # A house to try it in
@@ -466,9 +474,9 @@ def test_ending_goes_on_while_nothing_can_be_counted(app: Flask, people: People)
 
 def test_seeded_house_has_counted_its_people(make_app: Callable[..., Flask], database_url: str) -> None:
     with make_app(DATABASE_URL=database_url).app_context():
-        flows.seed(600, random_seed=1, report=lambda _done: None)
+        seeding.seed(600, random_seed=1, report=lambda _done: None)
         joined = db.session.execute(db.text("SELECT date_joined, provider FROM users")).all()
-        found = overview_numbers.read(60)
+        found = monitoring_numbers.read(60)
         korean = [moment_of(joined_at) for joined_at, provider in joined if provider]
         assert {day.day: day.sign_ups for day in found.days if day.sign_ups} == {
             day: korean.count(day) for day in set(korean) if day >= found.days[0].day
@@ -477,10 +485,10 @@ def test_seeded_house_has_counted_its_people(make_app: Callable[..., Flask], dat
         assert found.came_in + found.refused == found.returned
         assert found.now
         assert 0 < found.now.people_7 < found.now.people_30 < 600
-        flows.seed(100, random_seed=2, report=lambda _done: None)
-        assert overview_numbers.read(60).logins > found.logins
+        seeding.seed(100, random_seed=2, report=lambda _done: None)
+        assert monitoring_numbers.read(60).logins > found.logins
 
 
 def moment_of(joined: datetime | str) -> date:
     moment = datetime.fromisoformat(joined).replace(tzinfo=UTC) if isinstance(joined, str) else joined
-    return (moment.astimezone(UTC) + counters.KOREA).date()
+    return (moment.astimezone(UTC) + KOREA).date()

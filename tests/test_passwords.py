@@ -15,11 +15,12 @@ from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, log_in, person, set_cookie
 
-from kakaoauth import flows, passwords, rate_limits
+from kakaoauth.accounts import password_login, passwords
 from kakaoauth.audit import AuditEvent
 from kakaoauth.errors import AccountDisabled, InvalidCredentials, Unavailable
-from kakaoauth.extensions import db
 from kakaoauth.models import User, find_user_by_email
+from kakaoauth.storage.database import db
+from kakaoauth.web import rate_limits
 
 HANA = "hana@example.kr"
 GOOD = "correct horse battery 말"
@@ -174,7 +175,7 @@ def test_every_refusal_is_the_same_after_the_same_work(app: Flask, hana: int, ve
     for number, (case, (email, text, values)) in enumerate(REFUSED.items(), 1):
         change(app, HANA, **values)
         with app.app_context(), pytest.raises(InvalidCredentials) as refused:
-            flows.log_in_with_password(email, text)
+            password_login.log_in_with_password(email, text)
         assert len(verified) == number, case
         assert not any(word in refused.value.reason for word in (email, text)), case
     assert trail(app) == [], "anybody may send as many as they like"
@@ -183,14 +184,14 @@ def test_every_refusal_is_the_same_after_the_same_work(app: Flask, hana: int, ve
 def test_suspended_superuser_is_told_so_only_with_the_right_password(app: Flask, hana: int) -> None:
     change(app, HANA, is_active=False)
     with app.app_context(), pytest.raises(AccountDisabled):
-        flows.log_in_with_password(HANA, GOOD)
+        password_login.log_in_with_password(HANA, GOOD)
     assert trail(app) == [("login", "refused", "ACCOUNT_DISABLED", "password")]
 
 
 def test_right_password_gives_the_user_and_notes_the_login(app: Flask, hana: int) -> None:
     change(app, HANA, password_hash=DEAR)
     with app.app_context():
-        assert flows.log_in_with_password(" Hana@Example.KR", GOOD).id == hana
+        assert password_login.log_in_with_password(" Hana@Example.KR", GOOD).id == hana
     assert read(app, HANA, "last_login")
     assert trail(app) == [("login", "done", "", "password")]
     assert read(app, HANA, "password_hash") == DEAR
@@ -198,7 +199,7 @@ def test_right_password_gives_the_user_and_notes_the_login(app: Flask, hana: int
 
 def test_old_hash_is_made_anew_at_a_login_and_logs_nobody_out(app: Flask, hana: int) -> None:
     with app.app_context():
-        flows.log_in_with_password(HANA, GOOD)
+        password_login.log_in_with_password(HANA, GOOD)
     stored = read(app, HANA, "password_hash")
     assert not passwords.is_outdated(stored)
     assert passwords.matches(stored, GOOD)

@@ -13,11 +13,14 @@ from redis import Redis
 from support import KAPI, FakeKakao, begin_login, come_back, log_in, person, problem
 from support_facebook import SETTINGS, FakeFacebook
 
-from kakaoauth import counters, flows, rate_limits
-from kakaoauth.config import ConfigError
-from kakaoauth.extensions import db
+from kakaoauth.accounts import leaving, linking, roles
+from kakaoauth.config.checks import ConfigError
+from kakaoauth.counting import counters
 from kakaoauth.models import Identity, User
-from kakaoauth.providers.base import AccountEvent
+from kakaoauth.providers.values import AccountEvent
+from kakaoauth.storage.database import db
+from kakaoauth.web import rate_limits
+from kakaoauth.webhooks import effects
 
 APP_ID = 654321
 INFO = f"{KAPI}/v1/user/access_token_info"
@@ -152,29 +155,29 @@ def member(app: Flask) -> User:
 
 
 def unlinked_by_kakao(app: Flask) -> None:
-    flows.apply_event("kakao", AccountEvent("jti", "user-unlinked", "3902187744", datetime.now(UTC)))
+    effects.apply_event("kakao", AccountEvent("jti", "user-unlinked", "3902187744", datetime.now(UTC)))
 
 
 def tokens_revoked(app: Flask) -> None:
-    flows.apply_event("kakao", AccountEvent("jti", "tokens-revoked", "3902187744", datetime.now(UTC)))
+    effects.apply_event("kakao", AccountEvent("jti", "tokens-revoked", "3902187744", datetime.now(UTC)))
 
 
 def token_revoked(app: Flask) -> None:
-    flows.apply_event("kakao", AccountEvent("jti", "token-revoked", "3902187744", datetime.now(UTC)))
+    effects.apply_event("kakao", AccountEvent("jti", "token-revoked", "3902187744", datetime.now(UTC)))
 
 
 def old_message(app: Flask) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=3)
-    flows.apply_event("kakao", AccountEvent("jti", "user-scope-withdraw", "3902187744", long_ago, ("profile",)))
+    effects.apply_event("kakao", AccountEvent("jti", "user-scope-withdraw", "3902187744", long_ago, ("profile",)))
 
 
 def left(app: Flask) -> None:
-    flows.withdraw(member(app).id)
+    leaving.withdraw(member(app).id)
 
 
 def suspended_and_let_in(app: Flask) -> None:
-    flows.change_user(member(app).id, is_active=False)
-    flows.change_user(member(app).id, is_active=True)
+    roles.change_user(member(app).id, is_active=False)
+    roles.change_user(member(app).id, is_active=True)
 
 
 def unlinked_here(app: Flask) -> None:
@@ -182,7 +185,7 @@ def unlinked_here(app: Flask) -> None:
     db.session.add(Identity(provider="facebook", subject="7", user_id=user.id))
     db.session.commit()
     identity = db.session.scalars(db.select(Identity).where(Identity.provider == "kakao")).one()
-    flows.unlink(user.id, identity.id, asked_as=user.get_id())
+    linking.unlink(user.id, identity.id, asked_as=user.get_id())
 
 
 @pytest.mark.parametrize(
@@ -205,7 +208,7 @@ def test_memory_does_not_outlive_what_ended_here(
 def test_suspended_person_is_refused_whatever_is_remembered(app: Flask, kakao: FakeKakao) -> None:
     bring(app)
     with app.app_context():
-        flows.change_user(member(app).id, is_active=False)
+        roles.change_user(member(app).id, is_active=False)
     problem(bring(app), 403, "ACCOUNT_DISABLED")
 
 

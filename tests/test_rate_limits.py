@@ -11,9 +11,9 @@ from redis import Redis
 from support import FakeKakao, begin_login, come_back, csrf_token, log_in, person
 from test_redis_client import RedisServer, free_port, start_redis
 
-from kakaoauth import rate_limits
 from kakaoauth.errors import InvalidCredentials, ProviderUnavailable, RateLimited, SessionsUnavailable
-from kakaoauth.extensions import REDIS_ERRORS
+from kakaoauth.storage.redis import REDIS_ERRORS
+from kakaoauth.web import rate_limits
 
 __all__ = ["start_redis"]
 

@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from kakaoauth.redirects import safe_next
+from kakaoauth.web.redirects import safe_next
 
 BAD = [
     *["//evil.example", "///evil.example", "////evil.example"],

@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 from redis.sentinel import Sentinel
 from support import FakeKakao, csrf_token, log_in, set_cookie
 
-from kakaoauth import redis_client
-from kakaoauth.config import ConfigError
+from kakaoauth.config.checks import ConfigError
+from kakaoauth.storage import redis as redis_client
 
 
 def redis_program() -> str:

@@ -13,20 +13,25 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support import FakeKakao, log_in
 
-from kakaoauth import counters, events, flows, retries, vault
+from kakaoauth import jobs, retention
+from kakaoauth.accounts import provider_events
+from kakaoauth.accounts.provider_events import ProviderEvent
+from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.audit import AuditEvent
-from kakaoauth.counters import DailyCount
-from kakaoauth.deletions import DataDeletion
-from kakaoauth.events import ProviderEvent
-from kakaoauth.extensions import Base, db
-from kakaoauth.failed_events import FailedEvent
-from kakaoauth.flows import retention
-from kakaoauth.flows.retention import BATCH, RULES
-from kakaoauth.models import EndedSession, Identity, User, now
-from kakaoauth.outbox import UnlinkJob
-from kakaoauth.signing_keys import SigningKey
-from kakaoauth.token_families import TokenFamily
-from kakaoauth.vault import ProviderToken
+from kakaoauth.counting import counters, daily_counts
+from kakaoauth.counting.counters import DailyCount
+from kakaoauth.models import EndedSession, Identity, User
+from kakaoauth.retention import BATCH, RULES
+from kakaoauth.storage import days as storage_days
+from kakaoauth.storage import encryption
+from kakaoauth.storage.columns import now
+from kakaoauth.storage.database import Base, db
+from kakaoauth.tokens import flows as token_flows
+from kakaoauth.tokens.provider_tokens import ProviderToken
+from kakaoauth.tokens.refresh_tokens import TokenFamily
+from kakaoauth.tokens.signing_keys import SigningKey
+from kakaoauth.webhooks.deletions import DataDeletion
+from kakaoauth.webhooks.failed import FailedEvent
 
 OPERATIONS = Path(__file__).resolve().parent.parent / "docs" / "operations.md"
 SECTION = re.compile(r"^## When rows end$(.*?)^## ", re.MULTILINE | re.DOTALL)
@@ -90,7 +95,9 @@ def old_and_new(user: User, identity: Identity) -> list[tuple[Any, Any]]:
         return ProviderEvent(**words, happened_at=moment - age, received_at=moment - age)
 
     def token(ends: datetime) -> ProviderToken:
-        return ProviderToken(identity=identity, access_token=vault.seal("t"), expires_at=ends, refresh_expires_at=ends)
+        return ProviderToken(
+            identity=identity, access_token=encryption.encrypt("t"), expires_at=ends, refresh_expires_at=ends
+        )
 
     def deletion(age: timedelta) -> DataDeletion:
         return DataDeletion(code=secrets.token_hex(20), provider="facebook", requested_at=moment - age)
@@ -106,7 +113,7 @@ def old_and_new(user: User, identity: Identity) -> list[tuple[Any, Any]]:
         return UnlinkJob(provider="kakao", subject="7", given_up_at=moment - age)
 
     def key(ends: datetime | None) -> SigningKey:
-        return SigningKey(kid=secrets.token_hex(6), algorithm="HS256", sealed=vault.seal("s"), retires_at=ends)
+        return SigningKey(kid=secrets.token_hex(6), algorithm="HS256", sealed=encryption.encrypt("s"), retires_at=ends)
 
     return [
         (event_of(61 * DAY), event_of(59 * DAY)),
@@ -145,7 +152,7 @@ def test_what_is_over_goes_and_what_is_not_stays(app: Flask, identity: Identity)
         db.session.commit()
         kept = [db.inspect(new).identity_key for _, new in pairs]
         gone = [db.inspect(old).identity_key for old, _ in pairs]
-        while flows.forget_old_rows():
+        while retention.forget_old_rows():
             pass
         db.session.expire_all()
         assert [key[:2] for key in kept if db.session.get(key[0], key[1]) is None] == []
@@ -160,9 +167,9 @@ def test_removal_is_done_in_batches(app: Flask, identity: Identity) -> None:
     with app.app_context():
         db.session.execute(db.insert(TokenFamily), [old] * (BATCH + 10))
         db.session.commit()
-        assert flows.forget_old_rows()
+        assert retention.forget_old_rows()
         assert db.session.query(TokenFamily).count() == 10
-        assert not flows.forget_old_rows()
+        assert not retention.forget_old_rows()
         assert db.session.query(TokenFamily).count() == 0
 
 
@@ -170,27 +177,27 @@ def test_running_site_does_it(app: Flask, identity: Identity) -> None:
     with app.app_context():
         db.session.add(family(identity.user_id, now() - 3 * DAY))
         db.session.commit()
-        assert retries.tidy(0.0) > 0
+        assert jobs.tidy(0.0) > 0
         assert db.session.query(TokenFamily).count() == 0
 
 
 def test_login_and_refresh_that_are_good_are_left_alone(app: Flask, client: FlaskClient, kakao: FakeKakao) -> None:
     log_in(client, kakao)
     with app.app_context():
-        pair = flows.begin_family(db.session.scalars(db.select(User)).one())
-        assert not flows.forget_old_rows()
-        flows.refresh(pair.refresh_token)
-        flows.find_bearer(pair.access_token)
+        pair = token_flows.issue_tokens(db.session.scalars(db.select(User)).one())
+        assert not retention.forget_old_rows()
+        token_flows.refresh(pair.refresh_token)
+        token_flows.authenticate_bearer(pair.access_token)
     assert client.get("/users/me/").status_code == 200
 
 
 def test_message_takes_a_few_old_ones_along(app: Flask) -> None:
     with app.app_context():
         for number in range(105):
-            events.remember("kakao", str(number), kind="k", subject="7", happened_at=now() - 70 * DAY).received_at = (
-                now() - 70 * DAY
-            )
-        events.forget_old()
+            provider_events.remember(
+                "kakao", str(number), kind="k", subject="7", happened_at=now() - 70 * DAY
+            ).received_at = now() - 70 * DAY
+        provider_events.forget_old()
         db.session.commit()
         assert db.session.query(ProviderEvent).count() == 5
 
@@ -201,7 +208,7 @@ def test_table_that_cannot_be_read_does_not_keep_the_others_rows(app: Flask, ide
         db.session.execute(db.text("ALTER TABLE provider_events RENAME TO elsewhere"))
         db.session.commit()
         try:
-            flows.forget_old_rows()
+            retention.forget_old_rows()
             assert db.session.query(TokenFamily).count() == 0
         finally:
             db.session.execute(db.text("ALTER TABLE elsewhere RENAME TO provider_events"))
@@ -212,17 +219,17 @@ def test_table_that_cannot_be_read_does_not_keep_the_others_rows(app: Flask, ide
 
 
 def test_old_days_are_added_up_and_totals_stay(app: Flask) -> None:
-    today = counters.today()
+    today = storage_days.today()
     ages = (retention.COUNT_DAYS + 40, retention.COUNT_DAYS + 2, retention.COUNT_DAYS + 1)
     kept = today - timedelta(days=retention.COUNT_DAYS - 1)
     with app.app_context():
         for age in ages:
             numbers = {("sign_up", "kakao"): 2, ("login_refused", f"kakao CODE_REFUSED {age}"): 1, ("people", ""): 9}
-            flows.add_counts(today - timedelta(days=age), numbers)
-        flows.add_counts(kept, {("sign_up", "kakao"): 5, ("people", ""): 3})
+            daily_counts.add_counts(today - timedelta(days=age), numbers)
+        daily_counts.add_counts(kept, {("sign_up", "kakao"): 5, ("people", ""): 3})
         for _ in ages:
-            assert flows.forget_old_rows()
-        assert not flows.forget_old_rows()
+            assert retention.forget_old_rows()
+        assert not retention.forget_old_rows()
         assert counters.totals() == {
             ("sign_up", "kakao"): 11,
             ("login_refused", "kakao CODE_REFUSED other"): 3,
@@ -236,19 +243,19 @@ def test_old_days_are_added_up_and_totals_stay(app: Flask) -> None:
 def test_days_added_up_by_many_workers_at_once_count_once(app: Flask) -> None:
     with app.app_context():
         for age in range(5):
-            flows.add_counts(
-                counters.today() - timedelta(days=retention.COUNT_DAYS + 5 + age), {("sign_up", "kakao"): 4}
+            daily_counts.add_counts(
+                storage_days.today() - timedelta(days=retention.COUNT_DAYS + 5 + age), {("sign_up", "kakao"): 4}
             )
 
     def work(_number: int) -> None:
         with app.app_context():
-            while flows.forget_old_rows():
+            while retention.forget_old_rows():
                 pass
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work, range(4)))
     with app.app_context():
-        while flows.forget_old_rows():
+        while retention.forget_old_rows():
             pass
         assert counters.totals() == {("sign_up", "kakao"): 20}
         assert set(db.session.scalars(db.select(DailyCount.day))) == {counters.EARLIER}

@@ -9,10 +9,13 @@ from flask import Flask
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import text
 
-from kakaoauth import create_app, flows, retries
-from kakaoauth.extensions import db
-from kakaoauth.listing import SORTS, Budget, Filter, page
+from kakaoauth import create_app, jobs
 from kakaoauth.models import User, list_keys
+from kakaoauth.staff.listing import page, stale_keys
+from kakaoauth.staff.listing.filters import Filter
+from kakaoauth.staff.listing.ordering import SORTS
+from kakaoauth.staff.listing.planner import Budget
+from kakaoauth.storage.database import db
 
 INDEX_ONLY = Budget(short=1, long=1, most=100)
 PEOPLE = [
@@ -173,7 +176,7 @@ def test_running_site_computes_what_no_trigger_can(old: Flask) -> None:
     as_before(20, f"  {nfd}   STRASSE ", "\tÉmile")
     change_as_before(2, nickname="ẞ")
     change_as_before(3, name=nfd)
-    retries.run_once()
+    jobs.run_once()
     assert found("한결") == [3, 20]
     assert found("한결 strasse") == found("émile") == [20]
     assert found("ss") == [2, 20]
@@ -182,11 +185,11 @@ def test_running_site_computes_what_no_trigger_can(old: Flask) -> None:
 
 def test_more_rows_than_one_batch_are_mended(old: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     upgrade()
-    monkeypatch.setattr(flows.list_keys, "BATCH", 2)
+    monkeypatch.setattr(stale_keys, "BATCH", 2)
     for number in range(20, 25):
         as_before(number, f"사람{number}")
-    assert flows.mend_list_keys() == 5
-    assert flows.mend_list_keys() == 0
+    assert stale_keys.mend_list_keys() == 5
+    assert stale_keys.mend_list_keys() == 0
     assert_kept()
 
 

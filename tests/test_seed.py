@@ -10,11 +10,13 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import delete, func, select, text
 
-from kakaoauth import flows
-from kakaoauth.extensions import db
-from kakaoauth.flows.seed_people import DOMAIN
-from kakaoauth.listing import Budget, Filter, page
+from kakaoauth.cli import seed as seeding
+from kakaoauth.cli.seed.people import DOMAIN
 from kakaoauth.models import Identity, User, list_keys
+from kakaoauth.staff.listing import page
+from kakaoauth.staff.listing.filters import Filter
+from kakaoauth.staff.listing.planner import Budget
+from kakaoauth.storage.database import db
 
 NUMBER = 400
 #: Too little to find anybody without the index.
@@ -30,7 +32,7 @@ def site(make_app: Callable[..., Flask], database_url: str) -> Any:
 
 def seed(number: int = NUMBER, random_seed: int = 1) -> int:
     done: list[int] = []
-    flows.seed(number, random_seed=random_seed, report=done.append)
+    seeding.seed(number, random_seed=random_seed, report=done.append)
     return sum(done)
 
 
@@ -106,7 +108,7 @@ def test_seeding_that_fails_leaves_everything_as_it_was(site: Flask) -> None:
         raise RuntimeError("the operator has changed their mind")
 
     with pytest.raises(RuntimeError):
-        flows.seed(NUMBER, random_seed=1, report=fail)
+        seeding.seed(NUMBER, random_seed=1, report=fail)
     assert (people(), definitions()) == ([], before)
     seed(10)
     assert len(people()) == 10
@@ -126,7 +128,7 @@ def test_house_with_somebody_real_in_it_is_not_seeded(site: Flask, email: str | 
     real = User.objects.create_user(email)
     db.session.add(Identity(provider="kakao", subject="1", user=real))
     db.session.commit()
-    with pytest.raises(flows.NotSeeded):
+    with pytest.raises(seeding.NotSeeded):
         seed(10)
     assert db.session.scalar(select(func.count(User.id))) == 11
 

@@ -12,12 +12,13 @@ from sqlalchemy import Engine, event
 from support import profile
 from test_flows import at_once
 
-from kakaoauth import flows
-from kakaoauth.extensions import db
-from kakaoauth.flows.ended import end_sessions
-from kakaoauth.flows.transaction import transaction
+from kakaoauth.accounts import linking, password_login, roles, sign_in
 from kakaoauth.models import User, find_session_user, find_user
-from kakaoauth.providers.base import Profile
+from kakaoauth.providers.values import Profile
+from kakaoauth.sessions import other_devices
+from kakaoauth.sessions.revocation import revoke_sessions
+from kakaoauth.storage.database import db
+from kakaoauth.storage.transaction import transaction
 
 ROOT = Path(__file__).resolve().parent.parent / "kakaoauth"
 
@@ -28,7 +29,7 @@ def site(make_app: Callable[..., Flask], database_url: str) -> Flask:
 
 
 def minji() -> User:
-    return flows.log_in(profile(email="minji@example.kr"), email_required=True).user
+    return sign_in.log_in(profile(email="minji@example.kr"), email_required=True).user
 
 
 def test_what_was_ended_in_between_stays_ended(site: Flask) -> None:
@@ -41,11 +42,13 @@ def test_what_was_ended_in_between_stays_ended(site: Flask) -> None:
         user = db.session.get_one(User, user_id)
         assert user.session_version == 0
         meanwhile()
-        end_sessions(user)
+        revoke_sessions(user)
 
     gone_on: list[Any] = []
     with site.app_context():
-        end_all_after(lambda: gone_on.extend(at_once(site, lambda: flows.end_other_sessions(find_user(user_id)))))
+        end_all_after(
+            lambda: gone_on.extend(at_once(site, lambda: other_devices.end_other_sessions(find_user(user_id))))
+        )
         assert gone_on == [f"{user_id}.1"]
         assert find_session_user(gone_on[0]) is None
         assert db.session.get_one(User, user_id).session_version == 2
@@ -57,7 +60,7 @@ def test_many_ends_at_once_are_all_counted(site: Flask) -> None:
 
     @transaction
     def end() -> None:
-        end_sessions(db.session.get_one(User, user_id))
+        revoke_sessions(db.session.get_one(User, user_id))
 
     for round_of in range(1, 4):
         ended = at_once(site, *[end] * 4)
@@ -71,11 +74,11 @@ def test_number_of_the_session_that_goes_on_is_the_databases(site: Flask) -> Non
     with site.app_context():
         user = minji()
         for provider in ("facebook", "second"):
-            flows.link(user.id, Profile(provider=provider, subject="2"), asked_as=user.get_id())
+            linking.link(user.id, Profile(provider=provider, subject="2"), asked_as=user.get_id())
         user_id, asked_as = user.id, user.get_id()
         numbers = [one.id for one in user.identities if one.provider != "kakao"]
     ended = at_once(
-        site, *(lambda number=number: flows.unlink(user_id, number, asked_as=asked_as) for number in numbers)
+        site, *(lambda number=number: linking.unlink(user_id, number, asked_as=asked_as) for number in numbers)
     )
     good = [end for end in ended if not isinstance(end, Exception)]
     assert len(good) == 1, ended
@@ -91,10 +94,10 @@ def test_version_is_raised_by_statement(site: Flask) -> None:
     with site.app_context():
         user, engine = minji(), db.engine
         verbs: list[Callable[[], Any]] = [
-            lambda: flows.end_all_sessions(user.id),
-            lambda: flows.end_other_sessions(user),
-            lambda: flows.change_user(user.id, is_active=False),
-            lambda: flows.remove_password(user),
+            lambda: roles.end_all_sessions(user.id),
+            lambda: other_devices.end_other_sessions(user),
+            lambda: roles.change_user(user.id, is_active=False),
+            lambda: password_login.remove_password(user),
         ]
         with statements(engine, seen):
             for verb in verbs:

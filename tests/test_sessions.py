@@ -16,8 +16,8 @@ from support import CLIENT_ID, FakeKakao, begin_login, come_back, csrf_token, lo
 
 from kakaoauth import sessions
 from kakaoauth.errors import AccountDisabled
-from kakaoauth.extensions import db
 from kakaoauth.models import User
+from kakaoauth.storage.database import db
 
 
 def stored(redis: Redis) -> list[dict[str, Any]]:

@@ -16,11 +16,16 @@ from sqlalchemy import exc, text
 from support import KAPI, FakeKakao, api_client, log_in, person, tokens_of
 from support_facebook import GRAPH, SETTINGS
 
-from kakaoauth import backlog, database, failed_events, flows, inbox, outbox, retries
-from kakaoauth.extensions import db
+from kakaoauth import flows_gone, jobs
+from kakaoauth.accounts import leaving, unlink_jobs
+from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.models import User, find_identity
-from kakaoauth.outbox import UnlinkJob
-from kakaoauth.providers.base import AccountEvent
+from kakaoauth.monitoring import backlog
+from kakaoauth.providers.values import AccountEvent
+from kakaoauth.storage import database
+from kakaoauth.storage.database import db
+from kakaoauth.webhooks import deferred, receiving
+from kakaoauth.webhooks import failed as failed_events
 
 ADMIN_KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 MINJI, SORA = "3902187744", "7"
@@ -91,7 +96,7 @@ def queue(app: Flask, subject: str, kind: str = "user-unlinked") -> None:
     """A message that came while the database was away."""
     with app.app_context():
         moment = datetime.now(UTC)
-        inbox.keep("kakao", AccountEvent(f"{kind}-{subject}-{moment.timestamp()}", kind, subject, moment))
+        deferred.keep("kakao", AccountEvent(f"{kind}-{subject}-{moment.timestamp()}", kind, subject, moment))
 
 
 def numbers(app: Flask) -> backlog.Backlog:
@@ -101,7 +106,7 @@ def numbers(app: Flask) -> backlog.Backlog:
 
 def retry(app: Flask, **how: Any) -> tuple[int, int]:
     with app.app_context():
-        return retries.run_once(**how)
+        return jobs.run_once(**how)
 
 
 def command(app: Flask) -> str:
@@ -123,7 +128,7 @@ def test_message_that_the_database_refuses_goes_aside_and_ends_sessions_and_toke
     break_for(site, number)
     assert unlink(site) == 200
     assert numbers(site).webhooks_failed == 1
-    assert redis.llen(inbox.KEY) == 0
+    assert redis.llen(deferred.KEY) == 0
     assert minji.get("/users/me/").status_code == 302
     assert api_client(site, pair.access_token).get("/api/users/me/").status_code == 401
     answer = site.test_client().post("/api/token/refresh/", json={"refresh_token": pair.refresh_token})
@@ -143,7 +148,7 @@ def test_message_in_the_queue_that_is_refused_stops_none_behind_it(site: Flask, 
         db.session.commit()
     kakao.mock.post(f"{KAPI}/v1/user/unlink", json={"id": 5})
     assert retry(site) == (3, 1), "sora's, nobody's, and the unlink"
-    assert redis.llen(inbox.KEY) == 0
+    assert redis.llen(deferred.KEY) == 0
     assert user_of(site, SORA) is None
     assert numbers(site) == (0, 0, 1)
     assert minji.get("/users/me/").status_code == 302
@@ -185,9 +190,9 @@ def test_failed_messages_are_bounded_and_hold_no_more_than_is_needed(
     with site.app_context():
         for number in range(4):
             event = AccountEvent(f"j{number}", "user-unlinked", "1", datetime.now(UTC))
-            flows.keep_event("kakao", event, RuntimeError("secret text"))
+            receiving.keep_event("kakao", event, RuntimeError("secret text"))
         assert failed_events.number() == 2
-        assert inbox.number_waiting() == 2, "what finds no room there waits in the queue"
+        assert deferred.number_waiting() == 2, "what finds no room there waits in the queue"
         assert {row.error for row in failed_events.after(0, 10)} == {"RuntimeError"}
 
 
@@ -195,12 +200,12 @@ def test_failed_message_ends_after_90_days_and_says_so(
     site: Flask, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with site.app_context():
-        flows.keep_event("kakao", AccountEvent("j", "user-unlinked", "1", datetime.now(UTC)), RuntimeError())
+        receiving.keep_event("kakao", AccountEvent("j", "user-unlinked", "1", datetime.now(UTC)), RuntimeError())
         clock.shift(89 * 86400)
-        flows.forget_old_events()
+        receiving.forget_old_events()
         assert failed_events.number() == 1
         clock.shift(2 * 86400)
-        flows.forget_old_events()
+        receiving.forget_old_events()
         assert failed_events.number() == 0
     assert "could never be applied" in caplog.text
 
@@ -213,9 +218,9 @@ def test_each_work_is_done_although_the_one_before_has_failed(
     def fails() -> tuple[int, int]:
         raise RuntimeError("with a secret")
 
-    monkeypatch.setattr(retries, "act_on_waiting", fails)
-    monkeypatch.setattr(flows, "retry_unlinks", lambda *_, **__: fails())
-    monkeypatch.setattr(flows, "store_counts", lambda: done.append("counters"))
+    monkeypatch.setattr(jobs, "act_on_waiting", fails)
+    monkeypatch.setattr(flows_gone, "retry_unlinks", lambda *_, **__: fails())
+    monkeypatch.setattr(flows_gone, "store_counts", lambda: done.append("counters"))
     with pytest.raises(RuntimeError):
         retry(site)
     assert done == ["counters"]
@@ -244,11 +249,11 @@ def test_message_with_a_time_out_of_its_own_stops_none_behind_it(
         queue(app, MINJI)
         with pytest.raises(Exception, match="statement timeout"):
             retry(app)
-        assert redis.llen(inbox.KEY) == 1, "alone, it may be the database"
+        assert redis.llen(deferred.KEY) == 1, "alone, it may be the database"
         queue(app, SORA)
         assert retry(app)[0] == 1
         assert user_of(app, SORA) is None
-        assert (redis.llen(inbox.KEY), numbers(app).webhooks_failed) == (0, 1)
+        assert (redis.llen(deferred.KEY), numbers(app).webhooks_failed) == (0, 1)
     finally:
         with app.app_context():
             db.session.execute(text("DROP TRIGGER crawl ON users"))
@@ -304,7 +309,7 @@ def test_metrics_staff_and_doctor_show_what_could_not_be_done(site: Flask, kakao
     with site.app_context():
         for number in range(3):
             event = AccountEvent(f"j{number}", "user-unlinked", "1", datetime.now(UTC))
-            flows.keep_event("kakao", event, RuntimeError())
+            receiving.keep_event("kakao", event, RuntimeError())
         db.session.add(UnlinkJob(provider="kakao", subject="5", given_up_at=datetime.now(UTC), tries=700))
         db.session.commit()
     shown = site.test_client().get("/metrics").text
@@ -371,10 +376,10 @@ def test_command_does_what_waits_whatever_its_next_date(site: Flask, kakao: Fake
 def test_command_leaves_a_job_to_the_worker_that_has_it(site: Flask, kakao: FakeKakao, clock: Any) -> None:
     wait(site, "kakao", "1")
     with site.app_context():
-        (number,) = outbox.due("kakao")
-        assert flows.leave._take(number) is not None
+        (number,) = unlink_jobs.due("kakao")
+        assert leaving._take(number) is not None
     assert command(site) == "0 done, 0 could not be done yet.\n"
-    clock.shift(outbox.HOLD + 1)
+    clock.shift(unlink_jobs.HOLD + 1)
     assert command(site) == "1 done, 0 could not be done yet.\n"
 
 
@@ -397,26 +402,26 @@ def test_job_is_given_up_loudly_after_30_days(
     clock.shift(86400)
     assert retry(site) == (0, 0), "nobody tries it any more"
     with site.app_context():
-        flows.forget_old_unlinks()
-        assert outbox.number_given_up() == 1
+        leaving.forget_old_unlinks()
+        assert unlink_jobs.number_given_up() == 1
         clock.shift(61 * 86400)
-        flows.forget_old_unlinks()
-        assert outbox.number_given_up() == 0
+        leaving.forget_old_unlinks()
+        assert unlink_jobs.number_given_up() == 0
 
 
 def test_mistake_of_ours_with_one_job_leaves_the_others(
     site: Flask, kakao: FakeKakao, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wait(site, "kakao", "1", "2")
-    plain = flows.leave._tokens_of
+    plain = leaving._tokens_of
 
     def tokens_of_job(job: UnlinkJob) -> Any:
         if job.subject == "1":
             raise ValueError("a secret")
         return plain(job)
 
-    monkeypatch.setattr(flows.leave, "_tokens_of", tokens_of_job)
+    monkeypatch.setattr(leaving, "_tokens_of", tokens_of_job)
     assert retry(site) == (1, 1)
     with site.app_context():
-        (job,) = outbox.waiting()
+        (job,) = unlink_jobs.waiting()
         assert (job.subject, job.last_error) == ("1", "ValueError")

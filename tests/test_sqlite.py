@@ -15,10 +15,12 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 from support import profile
 
-from kakaoauth import create_app, flows, sqlite
-from kakaoauth.extensions import db
+from kakaoauth import create_app
+from kakaoauth.accounts import leaving, sign_in
 from kakaoauth.models import User
-from kakaoauth.providers.base import EmailState
+from kakaoauth.providers.values import EmailState
+from kakaoauth.storage import sqlite
+from kakaoauth.storage.database import db
 
 NICKNAME = "곶쥬뺌"  # three characters: as they are, one word of the search index
 EMAIL = "erased.person@example.kr"
@@ -43,12 +45,12 @@ def found_in(app: Flask, *words: str) -> set[str]:
 def join(app: Flask, subject: str = "1", **fields: Any) -> int:
     with app.app_context():
         state = EmailState.TRUSTED if "email" in fields else EmailState.NOT_CONFIGURED
-        return flows.log_in(profile(subject, email_state=state, **fields), email_required=False).user.id
+        return sign_in.log_in(profile(subject, email_state=state, **fields), email_required=False).user.id
 
 
 def erase(app: Flask, user_id: int) -> None:
     with app.app_context():
-        flows.withdraw(user_id)
+        leaving.withdraw(user_id)
 
 
 def test_erased_person_leaves_no_byte_behind_while_the_site_runs(app: Flask) -> None:

@@ -30,13 +30,16 @@ from support_facebook import person as facebook_person
 from test_flows import at_once
 from test_webhooks import ADMIN_KEY, APP_ID, tell, unlink
 
-from kakaoauth import flows, inbox, keyed_hashes, retries, suspensions
+from kakaoauth import jobs
+from kakaoauth.accounts import leaving, lifting, linking, roles, sign_in, suspensions
+from kakaoauth.accounts.suspensions import Suspension
 from kakaoauth.audit import AuditEvent
 from kakaoauth.errors import AccountDisabled, Forbidden
-from kakaoauth.extensions import db
 from kakaoauth.models import Identity, User, find_identity
-from kakaoauth.providers.base import AccountEvent
-from kakaoauth.suspensions import Suspension
+from kakaoauth.providers.values import AccountEvent
+from kakaoauth.storage import keyed_hashes
+from kakaoauth.storage.database import db
+from kakaoauth.webhooks import deferred, effects
 
 GONE = 3902187744
 EMAIL = f"p{GONE}@example.kr"
@@ -66,7 +69,7 @@ def suspended(site: Flask, *others: tuple[str, str], **fields: Any) -> int:
         for provider, subject in [("kakao", str(GONE)), *others]:
             db.session.add(Identity(provider=provider, subject=subject, user=user))
         db.session.commit()
-        flows.change_user(user.id, is_active=False)
+        roles.change_user(user.id, is_active=False)
         return user.id
 
 
@@ -138,7 +141,7 @@ def by_facebook(path: str) -> Callable[[Flask, FakeKakao, int], None]:
 def by_withdrawal(site: Flask, _kakao: FakeKakao, user_id: int) -> None:
     """The button was pressed just before the suspension, and its request comes after it."""
     with site.app_context():
-        flows.withdraw(user_id)
+        leaving.withdraw(user_id)
 
 
 def by_page(site: Flask, kakao: FakeKakao, user_id: int) -> None:
@@ -155,8 +158,8 @@ def by_api(site: Flask, _kakao: FakeKakao, user_id: int) -> None:
 def by_what_waited(site: Flask, _kakao: FakeKakao, _user_id: int) -> None:
     with site.app_context():
         event = AccountEvent("late", "user-unlinked", str(GONE), datetime.now(UTC))
-        inbox.keep("kakao", event)
-        assert retries.run_once()[0] == 1
+        deferred.keep("kakao", event)
+        assert jobs.run_once()[0] == 1
 
 
 ERASURES: dict[str, Callable[[Flask, FakeKakao, int], None]] = {
@@ -185,7 +188,7 @@ def test_a_suspension_outlives_erasure(site: Flask, kakao: FakeKakao, way: str) 
 def test_who_was_not_suspended_comes_back_as_somebody_new(site: Flask, kakao: FakeKakao) -> None:
     user_id = suspended(site)
     with site.app_context():
-        flows.change_user(user_id, is_active=True)
+        roles.change_user(user_id, is_active=True)
     unlink(site, str(GONE))
     kakao.me = person(GONE)
     with a_moment_later():
@@ -196,10 +199,10 @@ def test_who_was_not_suspended_comes_back_as_somebody_new(site: Flask, kakao: Fa
 def test_nothing_of_the_person_is_kept_but_the_number_and_keyed_hashes(site: Flask, kakao: FakeKakao) -> None:
     user_id = suspended(site, nickname="민지민지")
     with site.app_context():
-        flows.withdraw(user_id)
+        leaving.withdraw(user_id)
         for job in db.session.scalars(db.text("SELECT id FROM unlink_jobs")):
             kakao.mock.post("https://kapi.kakao.com/v1/user/unlink", json={"id": GONE})
-            assert flows.try_unlink(job)
+            assert leaving.try_unlink(job)
         everything = {name: repr(db.session.execute(text(f"SELECT * FROM {name}")).all()) for name in readable_tables()}
         kept = db.session.scalars(db.select(Suspension).order_by(Suspension.kind)).all()
         assert [(row.user_id, row.kind, len(row.key_hash)) for row in kept] == [
@@ -228,7 +231,7 @@ def test_hash_is_not_that_of_the_number_alone(make_app: Callable[..., Flask]) ->
 def test_every_login_of_theirs_counts(site: Flask, kakao: FakeKakao, facebook: FakeFacebook) -> None:
     user_id = suspended(site, ("facebook", SUBJECT))
     with site.app_context():
-        flows.delete_user(user_id, by=superuser(site), reason="spam")
+        leaving.delete_user(user_id, by=superuser(site), reason="spam")
     facebook.me = facebook_person(email="another@example.kr")
     answer = log_in_by_facebook(site.test_client())
     assert (answer.status_code, 'data-code="ACCOUNT_DISABLED"' in answer.text) == (403, True)
@@ -238,7 +241,7 @@ def test_every_login_of_theirs_counts(site: Flask, kakao: FakeKakao, facebook: F
 def test_api_refuses_them_and_makes_nobody(site: Flask, kakao: FakeKakao, facebook: FakeFacebook) -> None:
     user_id = suspended(site, ("facebook", SUBJECT))
     with site.app_context():
-        flows.delete_user(user_id, by=superuser(site), reason="spam")
+        leaving.delete_user(user_id, by=superuser(site), reason="spam")
     before = users(site)
     kakao.me = person(GONE)
     kakao.mock.get("https://kapi.kakao.com/v1/user/access_token_info", json={"id": GONE, "app_id": APP_ID})
@@ -251,19 +254,19 @@ def test_api_refuses_them_and_makes_nobody(site: Flask, kakao: FakeKakao, facebo
 
 def test_linking_to_another_account_is_refused(site: Flask, kakao: FakeKakao) -> None:
     with site.app_context():
-        flows.withdraw(suspended(site))
+        leaving.withdraw(suspended(site))
         friend = User.objects.create_user("friend@example.kr", provider="facebook")
         db.session.add(Identity(provider="facebook", subject="7", user=friend))
         db.session.commit()
         for brought in (kakao_profile(str(GONE)), kakao_profile("5", email=EMAIL)):
             with pytest.raises(AccountDisabled):
-                flows.link(friend.id, brought, asked_as=friend.get_id())
+                linking.link(friend.id, brought, asked_as=friend.get_id())
         assert [one.provider for one in friend.identities] == ["facebook"]
 
 
 def test_address_of_theirs_opens_no_waiting_account_and_makes_no_superuser(site: Flask) -> None:
     with site.app_context():
-        flows.withdraw(suspended(site))
+        leaving.withdraw(suspended(site))
     result = site.test_cli_runner().invoke(args=["users", "create-superuser", "--email", EMAIL])
     assert result.exit_code == 1
     assert "suspended" in result.output
@@ -272,8 +275,8 @@ def test_address_of_theirs_opens_no_waiting_account_and_makes_no_superuser(site:
 
 def test_identity_of_theirs_takes_no_waiting_account_over(site: Flask, kakao: FakeKakao) -> None:
     with site.app_context():
-        flows.withdraw(suspended(site))
-        flows.create_superuser("boss@example.kr")
+        leaving.withdraw(suspended(site))
+        roles.create_superuser("boss@example.kr")
     refused(site, kakao, email="boss@example.kr")
     with site.app_context():
         assert db.session.query(Identity).count() == 0
@@ -281,7 +284,7 @@ def test_identity_of_theirs_takes_no_waiting_account_over(site: Flask, kakao: Fa
 
 def test_import_makes_nobody_of_them(site: Flask, tmp_path: Any) -> None:
     with site.app_context():
-        flows.withdraw(suspended(site))
+        leaving.withdraw(suspended(site))
     file = tmp_path / "users.csv"
     file.write_text(f"email,identities\n{EMAIL},\na@example.kr,kakao:{GONE}\nb@example.kr,kakao:8\n")
     result = site.test_cli_runner().invoke(args=["users", "import", str(file)])
@@ -292,9 +295,9 @@ def test_import_makes_nobody_of_them(site: Flask, tmp_path: Any) -> None:
 
 def test_known_person_whose_address_becomes_theirs_comes_in_without_it(site: Flask) -> None:
     with site.app_context():
-        flows.log_in(kakao_profile("8", email="b@example.kr"), email_required=True)
-        flows.withdraw(suspended(site))
-        entry = flows.log_in(kakao_profile("8", email=EMAIL), email_required=True)
+        sign_in.log_in(kakao_profile("8", email="b@example.kr"), email_required=True)
+        leaving.withdraw(suspended(site))
+        entry = sign_in.log_in(kakao_profile("8", email=EMAIL), email_required=True)
         assert entry.user.email == "b@example.kr"
 
 
@@ -307,7 +310,7 @@ def test_login_that_was_cut_from_a_suspended_account_makes_no_other(site: Flask,
     assert user_id in users(site)
     refused(site, kakao, email="another@example.kr")
     with site.app_context():
-        flows.change_user(user_id, is_active=True)
+        roles.change_user(user_id, is_active=True)
         assert suspensions.number() == 0
     kakao.me = person(GONE, email="another@example.kr")
     with a_moment_later():
@@ -329,7 +332,7 @@ def test_superuser_who_unlinks_a_suspended_persons_login_keeps_it_out(site: Flas
     user_id = suspended(site, ("facebook", SUBJECT))
     with site.app_context():
         identity = find_identity("kakao", str(GONE))
-        assert flows.unlink_for(user_id, identity.id, by=superuser(site), reason="spam")
+        assert linking.unlink_for(user_id, identity.id, by=superuser(site), reason="spam")
     refused(site, kakao, email="another@example.kr")
 
 
@@ -337,14 +340,14 @@ def test_suspension_and_unlink_at_once_let_nobody_back_in(site: Flask) -> None:
     """Either the suspension came first and is kept, or there was nobody left to suspend."""
     for number in range(6):
         with site.app_context():
-            user = flows.log_in(kakao_profile(str(number), email=f"{number}@example.kr"), email_required=True).user
+            user = sign_in.log_in(kakao_profile(str(number), email=f"{number}@example.kr"), email_required=True).user
             user_id, event = user.id, AccountEvent(f"j{number}", "user-unlinked", str(number), datetime.now(UTC))
             db.session.execute(db.update(Identity).values(date_linked=datetime(2026, 1, 1, tzinfo=UTC)))
             db.session.commit()
         ended = at_once(
             site,
-            lambda user_id=user_id: flows.change_user(user_id, is_active=False),
-            lambda event=event: flows.apply_event("kakao", event),
+            lambda user_id=user_id: roles.change_user(user_id, is_active=False),
+            lambda event=event: effects.apply_event("kakao", event),
         )
         assert not [end for end in ended if isinstance(end, Exception)], ended
         with site.app_context():
@@ -361,7 +364,7 @@ def test_former_secret_key_finds_them_while_it_is_a_fallback(
     old, new = "a former secret of more than 32 characters", "a new secret of more than thirty-two characters"
     first = make_app(DATABASE_URL=database_url, SECRET_KEY=old)
     with first.app_context():
-        flows.withdraw(suspended(first))
+        leaving.withdraw(suspended(first))
         db.engine.dispose()
     refused(make_app(DATABASE_URL=database_url, SECRET_KEY=new, SECRET_KEY_FALLBACKS=(old,)), kakao)
     lost = make_app(DATABASE_URL=database_url, SECRET_KEY=new)
@@ -380,7 +383,7 @@ def test_superuser_sees_them_and_lifts_one(site: Flask, kakao: FakeKakao) -> Non
     user_id = suspended(site, ("facebook", SUBJECT), nickname="민지민지")
     hana = browser_of_hana(site, kakao)
     with site.app_context():
-        flows.delete_user(user_id, by=1 + user_id, reason="spam")
+        leaving.delete_user(user_id, by=1 + user_id, reason="spam")
     assert 'href="/users/suspended/"' in hana.get("/users/").text
     page = hana.get("/users/suspended/?lang=en").text
     for said in ("1 people", "Kakao", "Facebook", "E-mail", f">{user_id}</a>"):
@@ -405,7 +408,7 @@ def test_without_a_reason_nothing_is_lifted(site: Flask, kakao: FakeKakao, reaso
     user_id = suspended(site)
     hana = browser_of_hana(site, kakao)
     with site.app_context():
-        flows.withdraw(user_id)
+        leaving.withdraw(user_id)
     assert lift(hana, user_id, reason).status_code == 400
     refused(site, kakao)
 
@@ -413,10 +416,10 @@ def test_without_a_reason_nothing_is_lifted(site: Flask, kakao: FakeKakao, reaso
 def test_whoever_is_no_superuser_any_more_lifts_nothing(site: Flask, kakao: FakeKakao) -> None:
     user_id = suspended(site)
     with site.app_context():
-        flows.withdraw(user_id)
-        minji = flows.log_in(kakao_profile("8", email="b@example.kr"), email_required=True).user
+        leaving.withdraw(user_id)
+        minji = sign_in.log_in(kakao_profile("8", email="b@example.kr"), email_required=True).user
         with pytest.raises(Forbidden):
-            flows.lift_suspension(user_id, by=minji.id, reason="please")
+            lifting.lift_suspension(user_id, by=minji.id, reason="please")
         assert suspensions.find(user_id) is not None
 
 
@@ -441,7 +444,7 @@ def test_long_list_is_turned_over(site: Flask, kakao: FakeKakao) -> None:
 def test_command_line_lists_and_lifts(site: Flask, kakao: FakeKakao) -> None:
     user_id = suspended(site)
     with site.app_context():
-        flows.withdraw(user_id)
+        leaving.withdraw(user_id)
     run = site.test_cli_runner().invoke
     listed = run(args=["users", "suspensions"]).output
     assert listed == f"{user_id}\t{datetime.now(UTC):%Y-%m-%d}\tkakao,email\n"
@@ -461,6 +464,6 @@ def test_login_under_way_while_a_suspended_account_is_erased_makes_nobody(site: 
     sent = begin_login(client)
     kakao.me, kakao.nonce = person(GONE), sent["nonce"]
     with site.app_context():
-        flows.withdraw(user_id)
+        leaving.withdraw(user_id)
     assert come_back(client, sent["state"]).status_code == 403
     assert users(site) == set()

@@ -17,13 +17,16 @@ from redis import Redis
 from sqlalchemy import delete, event
 from support import FakeKakao, api_client, csrf_token, log_in, person, problem, tokens_of
 
-from kakaoauth import counters, flows, token_families
+from kakaoauth.accounts import leaving, password_login, roles
 from kakaoauth.audit import AuditEvent
+from kakaoauth.counting import counters
 from kakaoauth.errors import ExpiredToken, InvalidAccessToken
-from kakaoauth.extensions import db
-from kakaoauth.flows import TokenPair
 from kakaoauth.models import Identity, User
-from kakaoauth.token_families import TokenFamily
+from kakaoauth.storage.database import db
+from kakaoauth.tokens import flows as token_flows
+from kakaoauth.tokens import refresh_tokens
+from kakaoauth.tokens.flows import TokenPair
+from kakaoauth.tokens.refresh_tokens import TokenFamily
 
 ADMIN_KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 DAY = 86400
@@ -108,7 +111,7 @@ def test_long_chain_works(app: Flask, pair: TokenPair) -> None:
         token = next_of(app, token)
         seen.add(token)
     assert len(seen) == 21
-    assert all(len(one) == token_families.LENGTH for one in seen)
+    assert all(len(one) == refresh_tokens.LENGTH for one in seen)
 
 
 def test_unused_refresh_token_is_over_after_a_week(app: Flask, people: People, clock: Any) -> None:
@@ -135,7 +138,7 @@ def test_account_erased_since_the_login_gets_no_tokens(make_app: MakeApp, databa
         with db.engine.begin() as elsewhere:
             elsewhere.execute(delete(User))
         with pytest.raises(InvalidAccessToken):
-            flows.begin_family(user)
+            token_flows.issue_tokens(user)
 
 
 def test_dead_families_are_removed_at_a_later_login(app: Flask, people: People, clock: Any) -> None:
@@ -220,7 +223,7 @@ def test_machine_whose_clock_is_late_lets_no_demoted_person_refresh(of_postgresq
         db.session.commit()
     pair = tokens_of(of_postgresql, 1)
     with of_postgresql.app_context():
-        flows.change_user(1, is_staff=False)
+        roles.change_user(1, is_staff=False)
     with time_machine.travel(datetime.now(UTC) - timedelta(seconds=30)):
         problem(refresh(of_postgresql, pair.refresh_token), 401, "EXPIRED_TOKEN")
 
@@ -232,7 +235,7 @@ def test_refresh_near_the_end_promises_no_more_than_is_left(app: Flask, people: 
         token = next_of(app, token)
     clock.shift(86400)
     with app.app_context():
-        pair = flows.refresh(token)
+        pair = token_flows.refresh(token)
     assert pair.refresh_expires_in == 5 * 86400, "of the ninety days, not another seven"
     assert families(app)[0].expires_at == families(app)[0].ends_at
 
@@ -372,7 +375,7 @@ def test_who_becomes_staff_has_staffs_time(app: Flask, people: People, clock: An
     clock.shift(6 * DAY)
     token = next_of(app, pair.refresh_token)
     with app.app_context():
-        flows.change_user(people["minji"], is_staff=True)
+        roles.change_user(people["minji"], is_staff=True)
     clock.shift(DAY)
     problem(refresh(app, token), 401, "EXPIRED_TOKEN")
 
@@ -381,20 +384,20 @@ def test_who_becomes_staff_has_staffs_time(app: Flask, people: People, clock: An
 
 
 def suspend(app: Flask, user_id: int) -> None:
-    flows.change_user(user_id, is_active=False)
+    roles.change_user(user_id, is_active=False)
 
 
 def suspend_and_forgive(app: Flask, user_id: int) -> None:
-    flows.change_user(user_id, is_active=False)
-    flows.change_user(user_id, is_active=True)
+    roles.change_user(user_id, is_active=False)
+    roles.change_user(user_id, is_active=True)
 
 
 def withdraw(app: Flask, user_id: int) -> None:
-    flows.withdraw(user_id)
+    leaving.withdraw(user_id)
 
 
 def end_everywhere(app: Flask, user_id: int) -> None:
-    flows.end_all_sessions(user_id)
+    roles.end_all_sessions(user_id)
 
 
 def unlink_at_kakao(app: Flask, user_id: int) -> None:
@@ -409,7 +412,7 @@ def set_password(app: Flask, user_id: int) -> None:
     user = db.session.get(User, user_id)
     assert user
     user.is_staff = user.is_superuser = True
-    flows.set_password(user, "a long enough password")
+    password_login.set_password(user, "a long enough password")
 
 
 @pytest.mark.parametrize("end", [suspend, suspend_and_forgive, withdraw, end_everywhere, unlink_at_kakao, set_password])
@@ -428,7 +431,7 @@ def test_demotion_takes_the_rights_at_once_and_the_login_soon(app: Flask, people
     pair = tokens_of(app, people["sora"])
     client = api_client(app, pair.access_token)
     with app.app_context():
-        flows.change_user(people["sora"], is_staff=False)
+        roles.change_user(people["sora"], is_staff=False)
     problem(client.get("/api/users/"), 403, "FORBIDDEN")
     assert client.get("/api/users/me/").get_json()["is_staff"] is False
     problem(refresh(app, pair.refresh_token), 401, "EXPIRED_TOKEN")
@@ -541,13 +544,13 @@ def test_database_and_redis_hold_no_token(app: Flask, people: People, redis: Red
     third = refresh(app, second["refresh_token"]).get_json()
     seen = [*first[:2], *(pair[kind] for pair in (second, third) for kind in ("access_token", "refresh_token"))]
     seen += [token.split(".")[2] for token in seen if "." in token]
-    macs = [base64.urlsafe_b64decode(token + "=")[12:] for token in seen if len(token) == token_families.LENGTH]
+    macs = [base64.urlsafe_b64decode(token + "=")[12:] for token in seen if len(token) == refresh_tokens.LENGTH]
     # The whole database as it lies on the disk: every column of every table, and what was there before.
     with app.app_context():
         path = Path(str(db.engine.url.database))
     kept = b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*") if file.is_file())
     assert str(people["minji"]).encode() in kept
-    assert token_families.hash_of(third["refresh_token"]).encode() in kept
+    assert refresh_tokens.hash_of(third["refresh_token"]).encode() in kept
     kept += repr([redis.get(key) for key in redis.keys()]).encode()
     assert not [token for token in seen if token.encode() in kept]
     assert not [mac for mac in macs if mac in kept or mac.hex().encode() in kept]
@@ -559,9 +562,9 @@ def test_copy_of_the_database_opens_nothing(make_app: MakeApp) -> None:
     pair = tokens_of(app, add_person(app))
     thief = make_app(SECRET_KEY="what a thief may try instead, of more than 32 characters")
     with thief.app_context():
-        family = token_families.find(families(app)[0].id)
+        family = refresh_tokens.find(families(app)[0].id)
         assert family
-        made = token_families.token_of(family, family.generation)
+        made = refresh_tokens.token_of(family, family.generation)
     problem(refresh(app, made), 401, "INVALID_ACCESS_TOKEN")
     assert next_of(app, pair.refresh_token)
 
@@ -598,25 +601,25 @@ def test_login_beyond_the_most_ends_the_one_refreshed_longest_ago(make_app: Make
     with app.app_context():
         user, other = (User.objects.create_user(f"p{number}@example.kr") for number in (1, 2))
         db.session.commit()
-        theirs = flows.begin_family(other)
+        theirs = token_flows.issue_tokens(other)
         pairs = []
-        for number in range(token_families.MOST):
+        for number in range(refresh_tokens.MOST):
             with time_machine.travel(beginning + timedelta(minutes=number), tick=False):
-                pairs.append(flows.begin_family(user))
+                pairs.append(token_flows.issue_tokens(user))
         with time_machine.travel(beginning + timedelta(minutes=200), tick=False):
-            again = flows.refresh(pairs[0].refresh_token)
-            newest = flows.begin_family(user)
+            again = token_flows.refresh(pairs[0].refresh_token)
+            newest = token_flows.issue_tokens(user)
             with pytest.raises(ExpiredToken):
-                flows.refresh(pairs[1].refresh_token)
+                token_flows.refresh(pairs[1].refresh_token)
             with pytest.raises(InvalidAccessToken):
-                flows.find_bearer(pairs[1].access_token)
+                token_flows.authenticate_bearer(pairs[1].access_token)
             for pair in (again, pairs[2], newest):
-                flows.refresh(pair.refresh_token)
+                token_flows.refresh(pair.refresh_token)
             rows = db.session.query(AuditEvent).count()
             for _ in range(5):
-                flows.begin_family(user)
+                token_flows.issue_tokens(user)
             assert db.session.query(AuditEvent).count() == rows, "no row for each login of a script"
-        assert db.session.query(TokenFamily).filter_by(user_id=user.id).count() == token_families.MOST
+        assert db.session.query(TokenFamily).filter_by(user_id=user.id).count() == refresh_tokens.MOST
         assert db.session.get(TokenFamily, theirs.family_id), "another person's"
         assert counters.totals()[("families_ended", "")] == 6
 
@@ -625,11 +628,11 @@ def test_many_families_of_an_older_version_go_batch_by_batch(app: Flask) -> None
     with app.app_context():
         user = User.objects.create_user("p1@example.kr")
         db.session.commit()
-        flows.begin_family(user)
+        token_flows.issue_tokens(user)
         row = db.session.execute(db.select(TokenFamily.__table__)).mappings().one()
-        copies = [{name: value for name, value in row.items() if name != "id"}] * (token_families.BATCH + 150)
+        copies = [{name: value for name, value in row.items() if name != "id"}] * (refresh_tokens.BATCH + 150)
         db.session.execute(db.insert(TokenFamily), copies)
         db.session.commit()
-        for left in (token_families.MOST + 52, token_families.MOST):
-            flows.begin_family(user)
+        for left in (refresh_tokens.MOST + 52, refresh_tokens.MOST):
+            token_flows.issue_tokens(user)
             assert db.session.query(TokenFamily).count() == left

@@ -15,11 +15,12 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 from support import FakeKakao, api_client, problem, tokens_of
 
-from kakaoauth import flows, signing_keys
-from kakaoauth.extensions import db
-from kakaoauth.flows import TokenPair
+from kakaoauth.accounts import roles
 from kakaoauth.models import User
-from kakaoauth.signing_keys import SigningKey
+from kakaoauth.storage.database import db
+from kakaoauth.tokens import signing_keys
+from kakaoauth.tokens.flows import TokenPair
+from kakaoauth.tokens.signing_keys import SigningKey
 
 ALGORITHMS = ("HS256", "RS256", "ES256")
 ISSUER = "http://localhost:8000"
@@ -360,10 +361,10 @@ def test_rights_are_those_of_this_moment(app: Flask, people: People) -> None:
     client = api_client(app, tokens_of(app, people["sora"]).access_token)
     assert client.get("/api/users/").status_code == 200
     with app.app_context():
-        flows.change_user(people["sora"], is_staff=False)
+        roles.change_user(people["sora"], is_staff=False)
     problem(client.get("/api/users/"), 403, "FORBIDDEN")
     with app.app_context():
-        flows.change_user(people["sora"], is_superuser=True)
+        roles.change_user(people["sora"], is_superuser=True)
     assert client.patch(f"/api/users/{people['minji']}/", json={"is_staff": True}).status_code == 200
 
 
@@ -419,7 +420,7 @@ def test_verify_tells_no_further_claim(app: Flask, smith: Smith) -> None:
 
 def test_verify_knows_of_a_suspension(app: Flask, people: People, pair: TokenPair) -> None:
     with app.app_context():
-        flows.change_user(people["minji"], is_active=False)
+        roles.change_user(people["minji"], is_active=False)
     problem(verify(app, pair.access_token), 401, "INVALID_ACCESS_TOKEN")
 
 

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from kakaoauth import twins
 from kakaoauth.errors import ProviderBusy
+from kakaoauth.login import waiting
 
 
 def test_so_many_wait_and_the_next_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,14 +17,14 @@ def test_so_many_wait_and_the_next_is_told_at_once(monkeypatch: pytest.MonkeyPat
         assert go_on.wait(30)
 
     monkeypatch.setattr(time, "sleep", sleep)
-    threads = [threading.Thread(target=twins.wait_a_moment, args=(0.05,)) for _ in range(twins.WAITING)]
+    threads = [threading.Thread(target=waiting.wait_a_moment, args=(0.05,)) for _ in range(waiting.WAITING)]
     for thread in threads:
         thread.start()
     for _ in threads:
         assert begun.acquire(timeout=30)
     with pytest.raises(ProviderBusy):
-        twins.wait_a_moment(0.05)
+        waiting.wait_a_moment(0.05)
     go_on.set()
     for thread in threads:
         thread.join()
-    twins.wait_a_moment(0.05)
+    waiting.wait_a_moment(0.05)

@@ -18,17 +18,20 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, event, func, insert, select
 from support import FakeKakao, log_in, person
 
-from kakaoauth import emails, flows
+from kakaoauth.accounts import roles as accounts_roles
+from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.audit import AuditEvent
 from kakaoauth.cli.terminal import Progress
-from kakaoauth.extensions import db
-from kakaoauth.listing import Filter, page
 from kakaoauth.models import Identity, User, find_user_by_email
-from kakaoauth.outbox import UnlinkJob
-from kakaoauth.providers.text import clean_text
-from kakaoauth.user_csv import COLUMNS, batches, cells, reading
-from kakaoauth.user_csv.columns import ALIASES, column_of
-from kakaoauth.user_csv.people import READERS
+from kakaoauth.staff.csv import cells, import_users, reading
+from kakaoauth.staff.csv.columns import ALIASES, column_of
+from kakaoauth.staff.csv.people import READERS
+from kakaoauth.staff.csv.reading import batches
+from kakaoauth.staff.csv.writing import COLUMNS
+from kakaoauth.staff.listing import page
+from kakaoauth.staff.listing.filters import Filter
+from kakaoauth.storage.database import db
+from kakaoauth.text import PLAIN, clean_text, normal_form
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678900, UTC)
 Type = Callable[..., Result]
@@ -145,8 +148,8 @@ def test_plain_addresses_are_what_the_library_says_they_are(seed: int) -> None:
             wanted = parsed.normalized.lower() if "." in parsed.domain else None
         except EmailNotValidError:
             wanted = None
-        plain += emails.PLAIN.fullmatch(address) is not None
-        assert emails.normal_form(address) == wanted, address
+        plain += PLAIN.fullmatch(address) is not None
+        assert normal_form(address) == wanted, address
     assert plain > 50
 
 
@@ -186,7 +189,7 @@ def test_download_is_a_file_that_excel_opens(sora: FlaskClient, app: Flask) -> N
 
 def test_download_holds_no_secret(app: Flask, sora: FlaskClient) -> None:
     with app.app_context():
-        flows.create_superuser("ops@example.kr", "a long password of ours")
+        accounts_roles.create_superuser("ops@example.kr", "a long password of ours")
         words = [str(user.password_hash) for user in db.session.scalars(select(User)) if user.password_hash]
     text = export(sora).text
     assert words
@@ -626,8 +629,8 @@ def test_all_or_nothing_is_nothing_if_somebody_signs_up_meanwhile(site: Flask) -
     read = [next(batches(file, with_roles=False)) for file in files]
     somebody("b@example.kr")
     before = state()
-    with pytest.raises(flows.SomethingRefused) as refused:
-        flows.import_all(lambda: read)
+    with pytest.raises(import_users.SomethingRefused) as refused:
+        import_users.import_all(lambda: read)
     assert refused.value.refused == [(2, (("email", "there is an account with it already"),))]
     after = state()
     del before["numbers"], after["numbers"]

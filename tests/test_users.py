@@ -10,10 +10,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from kakaoauth.extensions import db
-from kakaoauth.listing import SORTS
 from kakaoauth.models import Identity, User
-from kakaoauth.users import PAGE
+from kakaoauth.staff.listing.ordering import SORTS
+from kakaoauth.staff.user_list import PAGE
+from kakaoauth.storage.database import db
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 

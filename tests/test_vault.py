@@ -34,13 +34,18 @@ from support import (
     tokens_of,
 )
 
-from kakaoauth import create_app, flows, provider_tokens, vault
-from kakaoauth.config_checks import ConfigError
-from kakaoauth.extensions import db
+from kakaoauth import create_app
+from kakaoauth.accounts import token_keeper
+from kakaoauth.accounts.unlink_jobs import UnlinkJob
+from kakaoauth.config.checks import ConfigError
 from kakaoauth.models import User
-from kakaoauth.outbox import UnlinkJob
 from kakaoauth.providers import find_provider
-from kakaoauth.vault import ProviderToken
+from kakaoauth.providers import values as providers_values
+from kakaoauth.storage import encryption, transaction
+from kakaoauth.storage.database import db
+from kakaoauth.tokens import provider_tokens
+from kakaoauth.tokens import revocation as token_revocation
+from kakaoauth.tokens.provider_tokens import ProviderToken
 
 CANARIES = ("canary-access-token", "canary-refresh-token", "canary-code")
 #: An access token of Kakao's lives six hours.
@@ -95,7 +100,7 @@ def rows(app: Flask) -> list[ProviderToken]:
 def opened(app: Flask) -> list[tuple[str, str | None]]:
     """What the vault holds, in the clear."""
     with app.app_context():
-        return [(found.access_token, found.refresh_token) for row in rows(app) if (found := vault.read(row))]
+        return [(found.access_token, found.refresh_token) for row in rows(app) if (found := provider_tokens.read(row))]
 
 
 def token_calls(kakao: FakeKakao) -> int:
@@ -153,7 +158,7 @@ def test_no_token_is_in_the_database_file_redis_a_page_or_a_log(
 def test_repr_of_what_carries_tokens_shows_none(app: Flask, minji: FlaskClient) -> None:
     (row,) = rows(app)
     with app.app_context():
-        shown = repr(vault.read(row)) + repr(row)
+        shown = repr(provider_tokens.read(row)) + repr(row)
     assert "canary" not in shown
 
 
@@ -216,7 +221,7 @@ def test_old_rows_stay_readable_behind_a_new_key(make_app: Callable[..., Flask],
 def test_after_rotation_the_old_key_may_go(
     make_app: Callable[..., Flask], database_url: str, kakao: FakeKakao, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kakaoauth.flows.tokens.BATCH", 2)
+    monkeypatch.setattr("kakaoauth.tokens.revocation.BATCH", 2)
     old, new = key(), key()
     before = make_app(TOKEN_KEYS=old, DATABASE_URL=database_url)
     for number in range(5):
@@ -235,7 +240,7 @@ def encrypted(app: Flask) -> dict[str, list[str]]:
     with app.app_context():
         return {
             f"{table.name}.{column.name}": list(db.session.scalars(db.select(column).where(column.is_not(None))))
-            for table, columns in vault.encrypted_columns().items()
+            for table, columns in encryption.encrypted_columns().items()
             for column in columns
         }
 
@@ -268,7 +273,7 @@ def test_rotation_reaches_every_encrypted_column(
     after = make_app(TOKEN_KEYS=new, DATABASE_URL=database_url)
     with after.app_context():
         for name, values in encrypted(after).items():
-            assert [vault.unseal(value) for value in values].count(None) == 0, name
+            assert [encryption.decrypt(value) for value in values].count(None) == 0, name
             assert len(values) == len(held[name]), name
 
 
@@ -279,7 +284,9 @@ def test_what_is_encrypted_stands_in_columns_that_say_so(app: Flask, kakao: Fake
         found = set()
         for table in db.metadata.sorted_tables:
             for row in db.session.execute(text(f"SELECT * FROM {table.name}")).mappings():
-                found |= {f"{table.name}.{name}" for name, value in row.items() if str(value).startswith(vault.MARK)}
+                found |= {
+                    f"{table.name}.{name}" for name, value in row.items() if str(value).startswith(encryption.MARK)
+                }
     assert found == set(encrypted(app))
 
 
@@ -464,13 +471,13 @@ def test_worker_that_died_with_the_lock_holds_nobody_up_for_ever(
     assert minji.get("/from-kakao/").status_code == 200
     assert 0.3 < time.perf_counter() - began < 3
     assert token_calls(kakao) == 2
-    assert provider_tokens.LOCK_SECONDS <= 15
+    assert token_keeper.LOCK_SECONDS <= 15
 
 
 def test_lock_held_too_long_means_busy_and_changes_nothing(
     app: Flask, minji: FlaskClient, kakao: FakeKakao, redis: Redis, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider_tokens, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(token_keeper, "WAIT_SECONDS", 0.2)
     clock.shift(SIX_HOURS)
     name = f"refresh:{rows(app)[0].id}"
     redis.set(name, "another worker's", ex=60)
@@ -489,7 +496,7 @@ def test_lock_that_ended_during_the_call_does_no_harm(
     answer = {"token_type": "bearer", "access_token": "fresh-access", "expires_in": 21599}
 
     def slowly(*_: Any) -> dict[str, Any]:
-        assert 0 < redis.pttl(name) <= provider_tokens.LOCK_SECONDS * 1000
+        assert 0 < redis.pttl(name) <= token_keeper.LOCK_SECONDS * 1000
         redis.delete(name)
         return answer
 
@@ -660,7 +667,7 @@ def test_login_that_ended_during_a_renewal_keeps_nothing(site: Flask, kakao: Fak
     def meanwhile(*_: Any) -> dict[str, Any]:
         def end() -> None:
             with site.app_context():
-                flows.take_out(token_id=1)
+                token_revocation.pop_tokens(token_id=1)
 
         thread = threading.Thread(target=end)
         thread.start()
@@ -674,9 +681,9 @@ def test_login_that_ended_during_a_renewal_keeps_nothing(site: Flask, kakao: Fak
 
 def test_renewal_outside_a_login_is_nobodys(app: Flask, minji: FlaskClient) -> None:
     with app.app_context():
-        flows.renew(999, vault.TokenSet("x", datetime.now(UTC)))
-        flows.drop(999)
-        assert flows.take_out(token_id=999) == flows.take_out() == []
+        token_revocation.renew(999, providers_values.TokenSet("x", datetime.now(UTC)))
+        token_revocation.drop(999)
+        assert token_revocation.pop_tokens(token_id=999) == token_revocation.pop_tokens() == []
     assert len(rows(app)) == 1
 
 
@@ -747,7 +754,7 @@ def test_rotation_during_a_renewal_brings_no_old_token_back(site: Flask, kakao: 
 
     def renew() -> None:
         with app.app_context():
-            flows.renew(1, vault.TokenSet("fresh-access", soon, "fresh-refresh", soon))
+            token_revocation.renew(1, providers_values.TokenSet("fresh-access", soon, "fresh-refresh", soon))
 
     def between(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith("SELECT provider_tokens.id, provider_tokens.access_token") and not threads:
@@ -757,7 +764,7 @@ def test_rotation_during_a_renewal_brings_no_old_token_back(site: Flask, kakao: 
 
     with app.app_context():
         event.listen(db.engine, "after_cursor_execute", between)
-        flows.reseal_all()
+        token_revocation.reseal_all()
     threads[0].join(10)
     assert opened(app) == [("fresh-access", "fresh-refresh")]
 
@@ -777,7 +784,7 @@ def test_copy_of_the_database_alone_opens_nothing(app: Flask, minji: FlaskClient
     assert sealed.startswith("gAAAA")
     thief = create_app({**app.config, "TESTING": True, "TOKEN_KEYS": key()})
     with thief.app_context():
-        assert vault.unseal(sealed) is None
+        assert encryption.decrypt(sealed) is None
         db.engine.dispose()
 
 
@@ -787,17 +794,17 @@ def test_row_that_goes_while_it_is_rewritten_is_no_error(site: Flask, kakao: Fak
 
     def end() -> None:
         with site.app_context():
-            flows.drop(1)
+            token_revocation.drop(1)
 
-    @flows.transaction
+    @transaction.transaction
     def renew_slowly() -> None:
-        row = vault.find(1)
+        row = provider_tokens.find(1)
         found.append(row is not None)
         if row is not None:
             thread = threading.Thread(target=end)
             thread.start()
             thread.join(10)
-            vault.write(row, vault.TokenSet("fresh-access", datetime.now(UTC)))
+            provider_tokens.write(row, providers_values.TokenSet("fresh-access", datetime.now(UTC)))
 
     with site.app_context():
         renew_slowly()

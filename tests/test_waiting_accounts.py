@@ -16,11 +16,12 @@ from support_facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
 from test_flows import at_once
 from test_webhooks import ADMIN_KEY, APP_ID, a_moment_later, tell, unlink
 
-from kakaoauth import create_app, flows, ways_in
+from kakaoauth import create_app
+from kakaoauth.accounts import linking, password_login, roles, sign_in, ways_in
 from kakaoauth.errors import EmailInUse, NotClaimable
-from kakaoauth.extensions import db
 from kakaoauth.models import CLAIMABLE, Identity, User, find_identity, find_user, find_user_by_email
-from kakaoauth.providers.base import Profile
+from kakaoauth.providers.values import Profile
+from kakaoauth.storage.database import db
 
 HANA = "hana@example.kr"
 GOOD = "correct horse battery staple"
@@ -101,7 +102,7 @@ def test_api_says_so_as_well(site: Flask, kakao: FakeKakao) -> None:
 
 def test_time_is_looked_at_in_the_statement_that_takes_the_account_over(site: Flask) -> None:
     with site.app_context():
-        user = flows.create_superuser(HANA)
+        user = roles.create_superuser(HANA)
         with in_days(8):
             assert not ways_in.claim(user, "kakao")
         assert ways_in.claim(user, "kakao")
@@ -112,11 +113,11 @@ def test_time_is_looked_at_in_the_statement_that_takes_the_account_over(site: Fl
 def test_of_two_who_claim_it_at_once_one_gets_it(site: Flask) -> None:
     for number in range(4):
         with site.app_context():
-            flows.create_superuser(f"boss{number}@example.kr")
+            roles.create_superuser(f"boss{number}@example.kr")
 
         def come_as(subject: str, number: int = number) -> int:
             brought = kakao_profile(f"{number}{subject}", email=f"boss{number}@example.kr")
-            return flows.log_in(brought, email_required=True).user.id
+            return sign_in.log_in(brought, email_required=True).user.id
 
         ended = at_once(site, lambda come_as=come_as: come_as("1"), lambda come_as=come_as: come_as("2"))
         assert sorted(type(end).__name__ for end in ended) == ["EmailInUse", "int"], ended
@@ -124,22 +125,22 @@ def test_of_two_who_claim_it_at_once_one_gets_it(site: Flask) -> None:
 
 def test_claimed_account_waits_no_more_when_its_identity_goes(site: Flask) -> None:
     with site.app_context():
-        flows.create_superuser(HANA, GOOD)
-        user = flows.log_in(kakao_profile("7", email=HANA), email_required=True).user
+        roles.create_superuser(HANA, GOOD)
+        user = sign_in.log_in(kakao_profile("7", email=HANA), email_required=True).user
         assert user.claimable_until is None
-        flows.unlink(user.id, user.identities[0].id, asked_as=user.get_id())
+        linking.unlink(user.id, user.identities[0].id, asked_as=user.get_id())
         with pytest.raises(EmailInUse):
-            flows.log_in(kakao_profile("8", email=HANA), email_required=True)
+            sign_in.log_in(kakao_profile("8", email=HANA), email_required=True)
 
 
 def test_account_that_was_linked_waits_no_more_when_the_link_goes(site: Flask) -> None:
     """Its superuser came in by password, linked a provider, and took it away again."""
     with site.app_context():
-        user = flows.create_superuser(HANA, GOOD)
-        flows.link(user.id, Profile(provider="facebook", subject="9"), asked_as=user.get_id())
-        flows.unlink(user.id, user.identities[0].id, asked_as=user.get_id())
+        user = roles.create_superuser(HANA, GOOD)
+        linking.link(user.id, Profile(provider="facebook", subject="9"), asked_as=user.get_id())
+        linking.unlink(user.id, user.identities[0].id, asked_as=user.get_id())
         with pytest.raises(EmailInUse):
-            flows.log_in(kakao_profile("8", email=HANA), email_required=True)
+            sign_in.log_in(kakao_profile("8", email=HANA), email_required=True)
 
 
 # A provider's message
@@ -205,7 +206,7 @@ def test_recycled_address_of_any_former_identity_is_found(site: Flask, kakao: Fa
     user_id = hana_by_kakao(site)
     with site.app_context():
         user = find_user(user_id)
-        flows.link(user_id, Profile(provider="facebook", subject=SUBJECT), asked_as=user.get_id())
+        linking.link(user_id, Profile(provider="facebook", subject=SUBJECT), asked_as=user.get_id())
     unlink(site, "1002")
     with a_moment_later():
         site.test_client().post("/webhooks/facebook/deauthorize/", data={"signed_request": signed_request()})
@@ -231,13 +232,13 @@ def test_recycled_address_that_the_account_has_no_more_changes_nothing(site: Fla
 def test_overtaken_message_about_an_address_changes_nothing_after_linking_anew(site: Flask, kakao: FakeKakao) -> None:
     """The link was cut and made again, and the message tells of a time before."""
     with site.app_context():
-        user = flows.create_superuser(HANA, GOOD)
+        user = roles.create_superuser(HANA, GOOD)
         for _ in range(2):
-            flows.link(user.id, kakao_profile("7"), asked_as=user.get_id())
+            linking.link(user.id, kakao_profile("7"), asked_as=user.get_id())
             (identity,) = user.identities
-            flows.unlink(user.id, identity.id, asked_as=user.get_id())
-        flows.link(user.id, kakao_profile("7"), asked_as=user.get_id())
-        flows.remove_password(user)
+            linking.unlink(user.id, identity.id, asked_as=user.get_id())
+        linking.link(user.id, kakao_profile("7"), asked_as=user.get_id())
+        password_login.remove_password(user)
     past = int((datetime.now(UTC) - timedelta(hours=1)).timestamp())
     assert tell(site, kakao, "identifier-recycled", "7", toe=past).status_code == 202
     with site.app_context():
@@ -279,23 +280,23 @@ def test_promotion_and_claim_at_once_leave_no_claimed_account_open(site: Flask) 
         email = f"boss{number}@example.kr"
         brought = kakao_profile(str(number), email=email)
         with site.app_context():
-            flows.create_superuser(email)
+            roles.create_superuser(email)
         ended = at_once(
             site,
-            lambda email=email: flows.promote(find_user_by_email(email), superuser=True),
-            lambda brought=brought: flows.log_in(brought, email_required=True),
+            lambda email=email: roles.promote(find_user_by_email(email), superuser=True),
+            lambda brought=brought: sign_in.log_in(brought, email_required=True),
         )
         assert not [end for end in ended if isinstance(end, Exception)], ended
         with site.app_context():
             assert not ways_in.can_be_claimed(find_identity("kakao", str(number)).user)
             with pytest.raises(EmailInUse):
-                flows.log_in(kakao_profile(f"{number}9", email=email), email_required=True)
+                sign_in.log_in(kakao_profile(f"{number}9", email=email), email_required=True)
 
 
 def test_staff_sees_until_when_it_waits(site: Flask, kakao: FakeKakao) -> None:
     hana_by_kakao(site)
     with site.app_context():
-        waiting = flows.create_superuser("boss@example.kr").id
+        waiting = roles.create_superuser("boss@example.kr").id
     for days, said in ((0, "it waits until"), (7.01, "users reopen")):
         with in_days(days):
             kakao.me = person(1002, email=HANA)

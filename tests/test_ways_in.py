@@ -15,12 +15,15 @@ from support_facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
 from test_flows import at_once
 from test_webhooks import ADMIN_KEY, APP_ID, a_moment_later, tell, unlink
 
-from kakaoauth import flows
+from kakaoauth.accounts import leaving, linking, password_login, sign_in
+from kakaoauth.accounts import profile as profiles
+from kakaoauth.accounts import roles as accounts_roles
+from kakaoauth.accounts.roles import LastSuperuser
 from kakaoauth.errors import LastWayIn
-from kakaoauth.extensions import db
-from kakaoauth.flows import LastSuperuser
 from kakaoauth.models import Identity, User, find_user, find_user_by_email
-from kakaoauth.providers.base import AccountEvent
+from kakaoauth.providers.values import AccountEvent
+from kakaoauth.storage.database import db
+from kakaoauth.webhooks import effects
 
 HANA = "hana@example.kr"
 GOOD = "correct horse battery staple"
@@ -48,7 +51,7 @@ def superuser(site: Flask, name: str = "hana", *, subject: str = "", password: s
             db.session.add(Identity(provider="kakao", subject=subject, user=user))
         db.session.commit()
         if password:
-            flows.set_password(user, password)
+            password_login.set_password(user, password)
         return user.id
 
 
@@ -119,8 +122,8 @@ def test_sessions_end_with_the_consent_only_where_the_address_goes(site: Flask, 
 def test_what_the_person_set_here_outlives_a_withdrawn_consent(site: Flask, kakao: FakeKakao) -> None:
     with site.app_context():
         brought = kakao_profile("5", email="m@example.kr", nickname="민지", name="김민지", gender="female", age=30)
-        user = flows.log_in(brought, email_required=True).user
-        flows.change_profile(user.id, {"nickname": "나"})
+        user = sign_in.log_in(brought, email_required=True).user
+        profiles.change_profile(user.id, {"nickname": "나"})
     scopes = ["profile", "profile_nickname", "name", "gender", "birthyear"]
     with a_moment_later():
         tell(site, kakao, "user-scope-withdraw", "5", body={"scopes": scopes})
@@ -207,7 +210,7 @@ def test_whoever_can_come_in_is_a_second_one(site: Flask, kakao: FakeKakao, way:
     user_id = superuser(site, subject="1002")
     superuser(site, "duri", **SECOND[way])
     with site.app_context():
-        flows.withdraw(user_id)
+        leaving.withdraw(user_id)
         assert find_user(user_id) is None
 
 
@@ -237,11 +240,11 @@ def test_password_without_a_login_name_is_no_way_in_to_unlink_for(site: Flask) -
         user.set_email(None)
         db.session.commit()
         with pytest.raises(LastWayIn):
-            flows.unlink(user_id, user.identities[0].id, asked_as=user.get_id())
+            linking.unlink(user_id, user.identities[0].id, asked_as=user.get_id())
 
 
 def gone_at_kakao(subject: str) -> bool:
-    return flows.apply_event("kakao", AccountEvent(f"j{subject}", "user-unlinked", subject, datetime.now(UTC)))
+    return effects.apply_event("kakao", AccountEvent(f"j{subject}", "user-unlinked", subject, datetime.now(UTC)))
 
 
 def get_user(user_id: int) -> User:
@@ -251,11 +254,14 @@ def get_user(user_id: int) -> User:
 #: Of hana and duri, by their numbers and identities.
 PAIRS: dict[str, tuple[Callable[[int, str], Any], Callable[[int, str], Any]]] = {
     "unlinked, unlinked": (lambda _, subject: gone_at_kakao(subject), lambda _, subject: gone_at_kakao(subject)),
-    "unlinked, demoted": (lambda _, subject: gone_at_kakao(subject), lambda number, _: flows.demote(get_user(number))),
-    "unlinked, left": (lambda _, subject: gone_at_kakao(subject), lambda number, _: flows.withdraw(number)),
+    "unlinked, demoted": (
+        lambda _, subject: gone_at_kakao(subject),
+        lambda number, _: accounts_roles.demote(get_user(number)),
+    ),
+    "unlinked, left": (lambda _, subject: gone_at_kakao(subject), lambda number, _: leaving.withdraw(number)),
     "password removed, demoted": (
-        lambda number, _: flows.remove_password(get_user(number)),
-        lambda number, _: flows.demote(get_user(number)),
+        lambda number, _: password_login.remove_password(get_user(number)),
+        lambda number, _: accounts_roles.demote(get_user(number)),
     ),
 }
 
@@ -286,7 +292,7 @@ def test_of_two_superusers_who_go_at_once_one_stays(site: Flask, pair: str) -> N
 def test_time_to_claim_ends_as_a_way_in(site: Flask) -> None:
     user_id = superuser(site, subject="1002")
     with site.app_context():
-        flows.create_superuser("duri@example.kr")
+        accounts_roles.create_superuser("duri@example.kr")
     with time_machine.travel(datetime.now(UTC) + timedelta(days=7.01)), site.app_context():
         with pytest.raises(LastSuperuser):
-            flows.withdraw(user_id)
+            leaving.withdraw(user_id)

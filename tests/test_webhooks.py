@@ -33,13 +33,14 @@ from test_redis_client import RedisServer, free_port, start_redis, until
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from kakaoauth import config, inbox, retries
-from kakaoauth.extensions import db
-from kakaoauth.flows import events as effects
+from kakaoauth import config, jobs
+from kakaoauth.accounts import provider_events
 from kakaoauth.models import Identity, User, find_identity
 from kakaoauth.sandbox import SandboxSettings, bind, create_sandbox
 from kakaoauth.sandbox.kakao.security_events import EVENTS, REFERRERS
-from kakaoauth.vault import ProviderToken
+from kakaoauth.storage.database import db
+from kakaoauth.tokens.provider_tokens import ProviderToken
+from kakaoauth.webhooks import deferred, effects
 
 __all__ = ["start_redis", "wire"]
 
@@ -359,7 +360,7 @@ LOGS_OUT = {
 
 def test_every_event_of_kakaos_list_has_a_written_effect() -> None:
     written = [
-        *(*effects.ENDS_LINK, *effects.ENDS_SESSIONS, *effects.ENDS_TOKENS, *effects.ENDS_EMAIL),
+        *(*provider_events.ENDS_LINK, *effects.ENDS_SESSIONS, *effects.ENDS_TOKENS, *effects.ENDS_EMAIL),
         *(*effects.ENDS_CONSENT, *effects.NO_EFFECT),
     ]
     assert sorted(written) == sorted(EVENTS)
@@ -573,7 +574,7 @@ def test_unlink_told_at_both_addresses_at_once_is_one_unlink(
     ended = ask_at_once({str(number): (lambda number=number: send(number)) for number in range(8)})
     assert sorted(answer.status_code for answer, _ in ended.values()) == [200] * 4 + [202] * 4
     assert fields_of(app, user) == {}
-    assert redis.llen(inbox.KEY) == 0, "nothing had to wait"
+    assert redis.llen(deferred.KEY) == 0, "nothing had to wait"
 
 
 # Order
@@ -708,7 +709,7 @@ def in_time(send: Callable[[], TestResponse]) -> TestResponse:
 
 def retry(app: Flask) -> tuple[int, int]:
     with app.app_context():
-        return retries.run_once()
+        return jobs.run_once()
 
 
 def acted(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -717,7 +718,7 @@ def acted(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def waiting(server: RedisServer) -> int:
-    return int(server.client.llen(inbox.KEY))
+    return int(server.client.llen(deferred.KEY))
 
 
 def test_messages_wait_in_redis_while_the_database_is_away(
@@ -787,10 +788,10 @@ def test_retry_command_acts_on_what_waits(site: Flask, wire: Wire, kakao: FakeKa
 def test_running_site_acts_on_what_waits_by_itself(
     site: Flask, wire: Wire, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(retries, "PAUSE", 0.01)
+    monkeypatch.setattr(jobs, "PAUSE", 0.01)
     wire.cut()
     unlink(site)
-    ended = retries.start(site)
+    ended = jobs.start(site)
     try:
         until(lambda: "retries put off" in caplog.text)
         wire.mend()
@@ -834,14 +835,14 @@ def test_worker_that_was_overtaken_drops_its_own_message_and_no_other(
     wire.cut()
     tell(site, kakao, "sessions-revoked", "1001")
     with site.app_context():
-        seen = inbox.first()
+        seen = deferred.first()
         assert seen is not None
     wire.mend()
     assert retry(site) == (1, 0)
     wire.cut()
     unlink(site)
     with site.app_context():
-        inbox.drop(seen)
+        deferred.drop(seen)
     assert waiting(server) == 1
     wire.mend()
     assert retry(site) == (1, 0)
@@ -852,7 +853,7 @@ def test_worker_that_was_overtaken_drops_its_own_message_and_no_other(
 def test_what_nobody_can_read_holds_up_no_message(
     site: Flask, wire: Wire, server: RedisServer, caplog: pytest.LogCaptureFixture, odd: bytes
 ) -> None:
-    server.client.rpush(inbox.KEY, odd)
+    server.client.rpush(deferred.KEY, odd)
     wire.cut()
     unlink(site)
     wire.mend()
@@ -864,7 +865,7 @@ def test_what_nobody_can_read_holds_up_no_message(
 def test_more_than_can_wait_is_told_to_the_sender(
     site: Flask, wire: Wire, server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox, "MOST", 1)
+    monkeypatch.setattr(deferred, "MOST", 1)
     wire.cut()
     assert [unlink(site).status_code for _ in range(2)] == [200, 503]
     assert waiting(server) == 1

@@ -2,8 +2,8 @@
 
 from flask import Blueprint
 
-from kakaoauth import guards
 from kakaoauth.api import docs, login, tokens, users
+from kakaoauth.web import guards
 
 bp = Blueprint("api", __name__)
 bp.before_request(guards.anyone)  # each part below names its own

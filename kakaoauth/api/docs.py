@@ -9,9 +9,9 @@ from importlib.resources import files
 from flask import Blueprint, Response, abort, g, jsonify, make_response, render_template, send_file
 from flask.typing import ResponseReturnValue
 
-from kakaoauth import edge, guards
 from kakaoauth.api import openapi
 from kakaoauth.api.operation import operation
+from kakaoauth.web import edge, guards
 
 bp = Blueprint("docs", __name__, url_prefix="/api")
 bp.before_request(guards.anyone)

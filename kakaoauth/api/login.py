@@ -6,9 +6,15 @@ from datetime import UTC, datetime
 from flask import Blueprint, abort, current_app
 from flask.typing import ResponseReturnValue
 
-from kakaoauth import counters, edge, flows, guards, provider_quota, providers, rate_limits, redirects, used_id_tokens
+from kakaoauth import providers
+from kakaoauth.accounts import password_login as accounts_password_login
+from kakaoauth.accounts import sign_in
+from kakaoauth.accounts.sign_in import Entry
+from kakaoauth.api import provider_quota, used_id_tokens
 from kakaoauth.api.operation import answer, operation
 from kakaoauth.api.schemas import AccessTokenLogin, CodeLogin, IdTokenLogin, Login, LoginOut, PasswordLogin
+from kakaoauth.audit import visitors
+from kakaoauth.counting import counters
 from kakaoauth.errors import (
     AccountDisabled,
     AccountUnusable,
@@ -31,10 +37,12 @@ from kakaoauth.errors import (
     UnderAge,
     UntrustedIdentity,
 )
-from kakaoauth.flows import Entry
+from kakaoauth.login.refusals import record_refusal
 from kakaoauth.models import User
-from kakaoauth.providers.base import Profile, Provider
-from kakaoauth.refusals import record_refusal
+from kakaoauth.providers.base import Provider
+from kakaoauth.providers.values import Profile
+from kakaoauth.tokens import flows as token_flows
+from kakaoauth.web import guards, rate_limits, redirects
 
 bp = Blueprint("login", __name__, url_prefix="/api")
 bp.before_request(guards.anyone)
@@ -68,7 +76,7 @@ def provider_login(provider: str, body: AccessTokenLogin | CodeLogin | IdTokenLo
     try:
         profile = _profile(chosen, body)
         with used_id_tokens.taken_once(body.id_token) if isinstance(body, IdTokenLogin) else nullcontext():
-            entry = flows.log_in(
+            entry = sign_in.log_in(
                 profile,
                 email_required=current_app.config["EMAIL_REQUIRED"],
                 consent_for_email=chosen.email_scopes,
@@ -95,7 +103,9 @@ def provider_login(provider: str, body: AccessTokenLogin | CodeLogin | IdTokenLo
 )
 def password_login(body: PasswordLogin) -> ResponseReturnValue:
     """For accounts made on the command line, on the day a provider is down."""
-    user = rate_limits.by_password(body.email, lambda: flows.log_in_with_password(body.email, body.password))
+    user = rate_limits.by_password(
+        body.email, lambda: accounts_password_login.log_in_with_password(body.email, body.password)
+    )
     counters.count_entry("password", "api")
     return _logged_in(Entry(user, None))
 
@@ -119,7 +129,7 @@ def _profile(provider: Provider, body: AccessTokenLogin | CodeLogin | IdTokenLog
 
 def _logged_in(entry: Entry) -> ResponseReturnValue:
     user: User = entry.user
-    pair = flows.begin_family(user, edge.visitor())
+    pair = token_flows.issue_tokens(user, visitors.visitor())
     body = {
         "access_token": pair.access_token,
         "refresh_token": pair.refresh_token,

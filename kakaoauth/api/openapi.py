@@ -14,11 +14,12 @@ from flask import current_app
 from pydantic import BaseModel, TypeAdapter
 from werkzeug.routing import Rule
 
-from kakaoauth import providers, token_cookies
+from kakaoauth import providers
 from kakaoauth.api.operation import FORM, OPERATIONS, Errors, Operation, View
 from kakaoauth.api.schemas import ProblemOut
 from kakaoauth.errors import AppError, InvalidAccessToken, Unavailable
-from kakaoauth.models import MAX_ID
+from kakaoauth.storage.columns import MAX_ID
+from kakaoauth.tokens import cookies
 
 REF = "#/components/schemas/{model}"
 JSON = "application/json"
@@ -42,13 +43,13 @@ SECURITY: Json = {
     "cookie": {
         "type": "apiKey",
         "in": "cookie",
-        "name": token_cookies.ACCESS,
+        "name": cookies.ACCESS,
         "description": "Set by a login through the site with `mode=jwt`; over https its name begins with `__Host-`.",
     },
     "csrf": {
         "type": "apiKey",
         "in": "header",
-        "name": token_cookies.CSRF_HEADER,
+        "name": cookies.CSRF_HEADER,
         "description": "Beside the cookie, with any value, on requests that change something.",
     },
 }

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
-from kakaoauth.listing import SORTS, cursors
+from kakaoauth.staff.listing.ordering import SORTS
+from kakaoauth.storage import cursors
 
 #: Visible ASCII (RFC 6750, section 2.1).
 VISIBLE = r"^[\x21-\x7e]+$"

@@ -3,7 +3,6 @@
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
-from kakaoauth import edge, flows, guards, rate_limits, signing_keys, token_cookies
 from kakaoauth.api.operation import answer, operation
 from kakaoauth.api.schemas import (
     ActiveOut,
@@ -15,7 +14,12 @@ from kakaoauth.api.schemas import (
     TokensOut,
     VerifyRequest,
 )
+from kakaoauth.audit import visitors
 from kakaoauth.errors import ExpiredToken, InvalidAccessToken, MissingToken, RateLimited, SessionsUnavailable
+from kakaoauth.sessions import logout
+from kakaoauth.tokens import cookies, signing_keys
+from kakaoauth.tokens import flows as token_flows
+from kakaoauth.web import guards, rate_limits
 
 bp = Blueprint("tokens", __name__)
 bp.before_request(guards.anyone)
@@ -24,7 +28,7 @@ bp.before_request(guards.anyone)
 KEYS_SECONDS = 300
 
 
-@bp.post(token_cookies.REFRESH_PATH)
+@bp.post(cookies.REFRESH_PATH)
 @guards.guarded(rate_limits.per_address("refresh"))
 @operation(
     "Get the next pair of tokens",
@@ -40,13 +44,13 @@ def refresh(body: RefreshRequest) -> ResponseReturnValue:
     a body, and gets the next ones as cookies.
     """
     if body.refresh_token:
-        return answer(TokensOut, flows.refresh(body.refresh_token, edge.visitor()))
-    token = token_cookies.find_refresh_token()
+        return answer(TokensOut, token_flows.refresh(body.refresh_token, visitors.visitor()))
+    token = cookies.find_refresh_token()
     if token is None:
         raise MissingToken("no refresh token, neither in the body nor in a cookie")
-    pair = flows.refresh(token, edge.visitor())
+    pair = token_flows.refresh(token, visitors.visitor())
     response = answer(CookiesOut, {"expires_in": pair.expires_in})
-    token_cookies.put(response, pair)
+    cookies.put(response, pair)
     return response
 
 
@@ -60,7 +64,7 @@ def refresh(body: RefreshRequest) -> ResponseReturnValue:
 )
 def verify(body: VerifyRequest) -> ResponseReturnValue:
     """Unlike a verification with the public key this knows of suspensions and logouts."""
-    return answer(ActiveOut, flows.verify(body.token))
+    return answer(ActiveOut, token_flows.verify(body.token))
 
 
 @bp.post("/api/token/revoke/")
@@ -74,12 +78,12 @@ def revoke(body: RevokeRequest) -> ResponseReturnValue:
     """200 also for a token that is not known (RFC 7009, section 2.2), and for a body that names none: there is nothing
     that the caller could do about it. 400 only where a browser's cookie came without the header that belongs to it. In
     a browser the cookies go as well."""
-    token = body.token or token_cookies.find_access_token()
+    token = body.token or cookies.find_access_token()
     response = jsonify({})
     if token:
-        flows.end_family(token)
+        logout.end_family(token)
     if not body.token:
-        token_cookies.clear(response)
+        cookies.clear(response)
     return response
 
 

@@ -3,11 +3,17 @@
 from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
 
-from kakaoauth import devices, flows, guards, listing
+from kakaoauth.accounts import devices, leaving, roles
+from kakaoauth.accounts import profile as profiles
 from kakaoauth.api.operation import answer, operation
 from kakaoauth.api.schemas import ProfileChange, UserChange, UserOut, UserQuery, UsersOut
 from kakaoauth.errors import FreshLoginRequired, InvalidFields, LastSuperuserStays, NotFound
 from kakaoauth.models import User, find_user
+from kakaoauth.sessions import logout
+from kakaoauth.staff import listing
+from kakaoauth.staff.listing import filters
+from kakaoauth.tokens import revocation as token_revocation
+from kakaoauth.web import guards
 
 bp = Blueprint("users", __name__, url_prefix="/api/users")
 bp.before_request(guards.bearer)
@@ -28,7 +34,7 @@ def show_me() -> ResponseReturnValue:
 )
 def change_me(body: ProfileChange) -> ResponseReturnValue:
     """Fields that are left out stay as they are."""
-    return answer(UserOut, flows.change_profile(_bearer().id, body.model_dump(exclude_unset=True)))
+    return answer(UserOut, profiles.change_profile(_bearer().id, body.model_dump(exclude_unset=True)))
 
 
 @bp.delete("/me/")
@@ -49,9 +55,9 @@ def delete_me() -> ResponseReturnValue:
 @operation("End every session and token of one's own", answers={204: None}, errors=(InvalidFields,), who="oneself")
 def logout_everywhere() -> ResponseReturnValue:
     asked_as = _bearer().get_id()
-    held = flows.end_everywhere(asked_as)
+    held = logout.end_everywhere(asked_as)
     devices.sweep(asked_as)
-    flows.end_at_provider(held)
+    token_revocation.revoke_at_provider(held)
     return "", 204
 
 
@@ -65,7 +71,7 @@ def logout_everywhere() -> ResponseReturnValue:
 )
 def index(query: UserQuery) -> ResponseReturnValue:
     """`q` is literal. `next` stays good while users come and go: nobody is skipped or shown twice."""
-    chosen = listing.Filter(search=query.q)
+    chosen = filters.Filter(search=query.q)
     try:
         page = listing.page(chosen, sort=query.sort, cursor=query.cursor or None, limit=query.limit)
     except ValueError:
@@ -96,8 +102,8 @@ def show(user_id: int) -> ResponseReturnValue:
 def change(user_id: int, body: UserChange) -> ResponseReturnValue:
     """Takes effect on that user's next request. Wants a login of the last 5 minutes."""
     try:
-        user = flows.change_user(user_id, by=_bearer().id, **body.model_dump())
-    except flows.LastSuperuser:
+        user = roles.change_user(user_id, by=_bearer().id, **body.model_dump())
+    except roles.LastSuperuser:
         raise LastSuperuserStays from None
     except ValueError as error:
         raise InvalidFields({"is_staff": str(error)}) from None
@@ -122,9 +128,9 @@ def delete(user_id: int) -> ResponseReturnValue:
 
 def _delete(user_id: int, *, by: int | None) -> None:
     try:
-        if not flows.delete_user(user_id, by=by):
+        if not leaving.delete_user(user_id, by=by):
             raise NotFound
-    except flows.LastSuperuser:
+    except roles.LastSuperuser:
         raise LastSuperuserStays from None
 
 

@@ -4,7 +4,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from kakaoauth import flows
+from kakaoauth.audit import refusals
 
 audit = AppGroup("audit", help="Look after the audit trail.")
 
@@ -13,6 +13,6 @@ audit = AppGroup("audit", help="Look after the audit trail.")
 def prune() -> None:
     """Remove what is older than AUDIT_DAYS. The running site does the same by itself, an hour later at most."""
     days, removed = current_app.config["AUDIT_DAYS"], 0
-    while batch := flows.forget_old_notes(days):
+    while batch := refusals.prune(days):
         removed += batch
     click.echo(f"{removed} events older than {days} days are removed.")

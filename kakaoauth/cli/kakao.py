@@ -8,8 +8,8 @@ from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import doctor as checks
-from kakaoauth import flows, retries
+from kakaoauth import jobs
+from kakaoauth.cli import doctor as cli_doctor
 from kakaoauth.config import (
     SANDBOX_ADMIN_KEY,
     SANDBOX_APP_ID,
@@ -18,8 +18,9 @@ from kakaoauth.config import (
     SANDBOX_FACEBOOK_CLIENT_ID,
     SANDBOX_FACEBOOK_CLIENT_SECRET,
 )
-from kakaoauth.extensions import REDIS_ERRORS
 from kakaoauth.sandbox import FacebookSettings, SandboxSettings, StateFileError, serve
+from kakaoauth.storage.redis import REDIS_ERRORS
+from kakaoauth.tokens import revocation as token_revocation
 
 #: What the encrypted tables hold, in words, and what becomes of what is lost.
 ENCRYPTED = {
@@ -32,10 +33,10 @@ kakao = AppGroup("kakao", help="Kakao: check the configuration, or play Kakao on
 
 
 @kakao.command()
-@checks.options
+@cli_doctor.options
 def doctor(lang: str | None, json: bool) -> None:
     """Check the whole configuration, Kakao's console included, and say what is wrong."""
-    if not checks.examine(current_app, lang=lang, json=json):
+    if not cli_doctor.examine(current_app, lang=lang, json=json):
         sys.exit(1)
 
 
@@ -44,7 +45,7 @@ def retry() -> None:
     """Do now what waits, whatever its next date: unlinks that Kakao has not heard of, those that were given up as
     well; messages that came while the database was away, and those that could not be applied."""
     try:
-        done, left = retries.run_once(everything=True)
+        done, left = jobs.run_once(everything=True)
     except (SQLAlchemyError, *REDIS_ERRORS) as error:
         raise click.ClickException(f"Redis or the database is away ({type(error).__name__}): nothing is lost") from None
     click.echo(f"{done} done, {left} could not be done yet.")
@@ -53,7 +54,7 @@ def retry() -> None:
 @kakao.command("rotate-keys")
 def rotate_keys() -> None:
     """Encrypt all that is stored encrypted with the first key of TOKEN_KEYS; then the older keys may go."""
-    for table, done, lost in flows.reseal_all():
+    for table, done, lost in token_revocation.reseal_all():
         what, cure = ENCRYPTED.get(table, (table, ""))
         if done or table == "provider_tokens":
             click.echo(f"{done} {what} are encrypted with the newest key.")

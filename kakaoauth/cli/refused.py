@@ -7,8 +7,8 @@ from typing import NoReturn
 
 import click
 
-from kakaoauth import doctor as checks
-from kakaoauth.config import ConfigError
+from kakaoauth.cli import doctor as cli_doctor
+from kakaoauth.config.checks import ConfigError
 
 #: Tells gunicorn that starting another worker will not help.
 STATUS = 3
@@ -29,9 +29,9 @@ def end(error: ConfigError, arguments: Sequence[str]) -> NoReturn:
 
 def _report(error: ConfigError, options: list[str]) -> None:
     @click.command()
-    @checks.options
+    @cli_doctor.options
     def doctor(lang: str | None, json: bool) -> None:
         """Check the whole configuration and say what is wrong."""
-        sys.exit(0 if checks.examine_refused(error, lang=lang, json=json) else 1)
+        sys.exit(0 if cli_doctor.examine_refused(error, lang=lang, json=json) else 1)
 
     doctor(options, prog_name="flask kakao doctor")

@@ -15,12 +15,18 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import flows, listing, user_csv
 from kakaoauth.cli.terminal import Progress
 from kakaoauth.errors import PROVIDER_LABELS
-from kakaoauth.listing import Filter
-from kakaoauth.models import CLAIMABLE, now
-from kakaoauth.user_csv import Batch, Refused
+from kakaoauth.models import CLAIMABLE
+from kakaoauth.staff import listing
+from kakaoauth.staff.csv import cells, encodings, reading, writing
+from kakaoauth.staff.csv import export_users as csv_export_users
+from kakaoauth.staff.csv import import_users as csv_import_users
+from kakaoauth.staff.csv.people import Refused
+from kakaoauth.staff.csv.reading import Batch
+from kakaoauth.staff.listing import filters
+from kakaoauth.staff.listing.filters import Filter
+from kakaoauth.storage.columns import now
 
 DAY = click.DateTime(("%Y-%m-%d",))
 
@@ -29,8 +35,8 @@ DAY = click.DateTime(("%Y-%m-%d",))
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--search", default="", help="Part of an e-mail address, nickname or name; a whole id or provider's id.")
 @click.option("--provider", type=click.Choice(list(PROVIDER_LABELS)), help="The one they signed up with.")
-@click.option("--role", type=click.Choice(list(listing.ROLES)), help="The highest one that they have.")
-@click.option("--state", type=click.Choice(list(listing.STATES)))
+@click.option("--role", type=click.Choice(list(filters.ROLES)), help="The highest one that they have.")
+@click.option("--state", type=click.Choice(list(filters.STATES)))
 @click.option("--joined-from", type=DAY, help="The first day, in Seoul.")
 @click.option("--joined-until", type=DAY, help="The last day.")
 @with_appcontext
@@ -55,10 +61,10 @@ def export_users(
         progress.update(done, done / max(total, done))
 
     try:
-        with _whole(path) as file, closing(flows.export_users(chosen, report=report)) as pieces:
+        with _whole(path) as file, closing(csv_export_users.export_users(chosen, report=report)) as pieces:
             for piece in pieces:
                 file.write(piece)
-    except (SQLAlchemyError, flows.ExportCut):
+    except (SQLAlchemyError, csv_export_users.ExportCut):
         raise click.ClickException("the database has failed: nothing was exported") from None
     except OSError as error:
         raise click.ClickException(f"the file cannot be written ({error.strerror})") from None
@@ -97,7 +103,7 @@ class Tally:
     #: Of the new ones, who wait for their owners.
     waiting: int = 0
 
-    def add(self, batch: Batch, outcome: flows.Outcome) -> None:
+    def add(self, batch: Batch, outcome: csv_import_users.Outcome) -> None:
         self.lines += len(batch.good) + len(batch.refused)
         self.new += outcome.new
         self.known += outcome.known
@@ -118,7 +124,7 @@ class Run:
     def batches(self, progress: Progress) -> Iterator[Batch]:
         """The file from its beginning."""
         lines = 0
-        with self.path.open("rb") as file, closing(user_csv.batches(file, with_roles=self.with_roles)) as batches:
+        with self.path.open("rb") as file, closing(reading.batches(file, with_roles=self.with_roles)) as batches:
             size = os.fstat(file.fileno()).st_size
             for batch in batches:
                 yield batch
@@ -126,7 +132,7 @@ class Run:
                 progress.update(lines, file.tell() / size if size else None)
         progress.finish()
 
-    def go_through(self, label: str, act: Callable[..., flows.Outcome]) -> None:
+    def go_through(self, label: str, act: Callable[..., csv_import_users.Outcome]) -> None:
         """Have `act` deal with each batch, and say which lines were refused."""
         progress = Progress(label)
         for batch in self.batches(progress):
@@ -141,7 +147,7 @@ class Run:
                     progress.clear()
                 click.echo(f"line {line}{f', {column}' if column else ''}: {why}")
                 if self.report:
-                    self.report.write(user_csv.row((str(line), column, why)))
+                    self.report.write(cells.row((str(line), column, why)))
 
 
 @click.command("import")
@@ -166,14 +172,14 @@ def import_users(
         run = Run(path, with_roles, stack.enter_context(_report(report, path)) if report else None)
         try:
             if dry_run or all_or_nothing:
-                run.go_through("looked at", partial(flows.look_at_users, skip_known=resume))
+                run.go_through("looked at", partial(csv_import_users.look_at_users, skip_known=resume))
             if not (dry_run or all_or_nothing):
-                run.go_through("imported", partial(flows.import_users, skip_known=resume))
+                run.go_through("imported", partial(csv_import_users.import_users, skip_known=resume))
             elif all_or_nothing and not dry_run and not run.tally.refused:
-                flows.import_all(lambda: run.batches(Progress("imported")))
-        except user_csv.Unreadable as error:
+                csv_import_users.import_all(lambda: run.batches(Progress("imported")))
+        except encodings.Unreadable as error:
             raise click.ClickException(f"the file cannot be used: {error}") from None
-        except flows.SomethingRefused as error:
+        except csv_import_users.SomethingRefused as error:
             run.tell(error.refused)
             run.tally.refused = len(error.refused)
         except (SQLAlchemyError, KeyboardInterrupt) as error:
@@ -193,7 +199,7 @@ def _report(report: Path, source: Path) -> Iterator[TextIO]:
     except OSError as error:
         raise click.ClickException(f"the report cannot be written ({error.strerror})") from None
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-        file.write(user_csv.BOM + user_csv.row(("line", "column", "reason")))
+        file.write(writing.BOM + cells.row(("line", "column", "reason")))
         yield file
 
 

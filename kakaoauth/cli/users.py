@@ -8,9 +8,12 @@ from typing import TypeVar
 import click
 from flask.cli import AppGroup
 
-from kakaoauth import flows, listing, suspensions
+from kakaoauth.accounts import lifting, password_login, roles, suspensions
+from kakaoauth.cli import seed as seeding
 from kakaoauth.cli.terminal import printable
 from kakaoauth.models import CLAIMABLE, User, find_user_by_email
+from kakaoauth.staff import listing
+from kakaoauth.staff.listing import filters
 
 T = TypeVar("T")
 
@@ -23,7 +26,7 @@ users = AppGroup("users", help="Look after the accounts.")
 def create_superuser(email: str, password_stdin: bool) -> None:
     """Make an account that may do everything; the first login with that e-mail within 7 days takes it over."""
     try:
-        user = flows.create_superuser(email, _read_password() if password_stdin else None)
+        user = roles.create_superuser(email, _read_password() if password_stdin else None)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{user.email} is a superuser now. {_waits(user.claimable_until)}")
@@ -42,14 +45,14 @@ def set_password(email: str, password_stdin: bool, remove: bool) -> None:
     user = _get_user(email)
     if remove:
         try:
-            flows.remove_password(user)
-        except flows.LastSuperuser:
+            password_login.remove_password(user)
+        except roles.LastSuperuser:
             raise click.ClickException(
                 "this password is the only way in of the last active superuser: make another one first"
             ) from None
     else:
         try:
-            flows.set_password(user, _read_password())
+            password_login.set_password(user, _read_password())
         except ValueError as error:
             raise click.ClickException(str(error)) from None
     click.echo(f"{email} has {'no password any more' if remove else 'a new password'}, and is logged out everywhere.")
@@ -77,7 +80,7 @@ def promote(email: str, role: str | None) -> None:
     if role is None:
         raise click.UsageError("say which role: --staff or --superuser")
     user = _get_user(email)
-    until = _done(lambda: flows.promote(user, superuser=role == "superuser"))
+    until = _done(lambda: roles.promote(user, superuser=role == "superuser"))
     click.echo(f"{email} is {'a superuser' if user.is_superuser else 'staff'} now.{_and_waits(until)}")
 
 
@@ -86,7 +89,7 @@ def promote(email: str, role: str | None) -> None:
 def reopen(email: str) -> None:
     """Let the account with that e-mail wait for its owner again, for 7 days: the first login with it takes it over."""
     user = _get_user(email)
-    until = _done(lambda: flows.reopen(user))
+    until = _done(lambda: roles.reopen(user))
     if until is None:
         raise click.ClickException("a login is connected to this account: nobody else can take it over")
     click.echo(f"{email} is open again. {_waits(until)}")
@@ -108,7 +111,7 @@ def list_suspensions() -> None:
 @click.option("--reason", default="", help="Stays in the audit trail.")
 def lift_suspension(number: int, reason: str) -> None:
     """Let the person sign up again who was suspended and erased as user NUMBER."""
-    if not flows.lift_suspension(number, reason=reason):
+    if not lifting.lift_suspension(number, reason=reason):
         raise click.ClickException(f"nobody was erased as user {number} while suspended")
     click.echo(f"The person who was user {number} can sign up again.")
 
@@ -137,8 +140,8 @@ def _done(act: Callable[[], T]) -> T:
 def demote(email: str) -> None:
     """Take every role away from the account with that e-mail."""
     try:
-        flows.demote(_get_user(email))
-    except flows.LastSuperuser:
+        roles.demote(_get_user(email))
+    except roles.LastSuperuser:
         raise click.ClickException("this is the last active superuser: make another one first") from None
     click.echo(f"{email} has no role now.")
 
@@ -149,7 +152,7 @@ def list_users(search: str) -> None:
     """Print the users, newest first."""
     cursor = None
     while True:
-        page = listing.page(listing.Filter(search=search), cursor=cursor, limit=500)
+        page = listing.page(filters.Filter(search=search), cursor=cursor, limit=500)
         for user in page.users:
             click.echo(f"{user.id}\t{user.email or '-'}\t{printable(user.nickname)}\t{_role(user)}\t{_state(user)}")
         if page.next is None:
@@ -164,8 +167,8 @@ def seed(number: int, random_seed: int) -> None:
     """Add NUMBER made-up users, to try the site with a full house. Never where there are real ones."""
     try:
         with click.progressbar(length=2 * number, label=f"{number} users") as bar:
-            flows.seed(number, random_seed=random_seed, report=bar.update)
-    except flows.NotSeeded:
+            seeding.seed(number, random_seed=random_seed, report=bar.update)
+    except seeding.NotSeeded:
         raise click.ClickException("there are users who were not made by this command: nothing was added") from None
     except NotImplementedError as error:
         raise click.ClickException(f"only for PostgreSQL and SQLite, not for {error}") from None

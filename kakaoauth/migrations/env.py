@@ -4,9 +4,8 @@ import time
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import Connection
-
 from kakaoauth.listing.indexes import is_in_models
+from sqlalchemy import Connection
 
 db = current_app.extensions["migrate"].db
 

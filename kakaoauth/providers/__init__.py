@@ -13,8 +13,8 @@ from kakaoauth.providers.base import Provider, TokenKeeper
 from kakaoauth.providers.facebook import Facebook
 from kakaoauth.providers.http import quiet_loggers
 from kakaoauth.providers.kakao import Kakao
+from kakaoauth.providers.login_state import StateData
 from kakaoauth.providers.oauth import OAuthProvider
-from kakaoauth.providers.pending import StateData
 
 EXTENSION = "kakaoauth.providers"
 

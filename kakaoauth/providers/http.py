@@ -5,10 +5,12 @@ Nothing a provider sends, and nothing secret that we send, ends in an exception'
 
 import json
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from http.client import HTTPException
+from threading import Condition
 from typing import Any
 
 from authlib.integrations.requests_client import OAuth2Session
@@ -16,10 +18,9 @@ from flask.config import Config
 from requests import PreparedRequest, RequestException, Response
 from urllib3.exceptions import HTTPError
 
-from kakaoauth.errors import ProviderUnavailable
+from kakaoauth.errors import ProviderBusy, ProviderUnavailable
 from kakaoauth.providers.connections import Adapter
 from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
-from kakaoauth.providers.places import Places, waiting
 
 #: Largest answer that is read, decompressed. A profile has about 2 kB; whoever sends more wants our memory.
 MAX_BYTES = 1024 * 1024
@@ -27,7 +28,7 @@ MAX_BYTES = 1024 * 1024
 _calling: ContextVar["Line | None"] = ContextVar("kakaoauth_line", default=None)
 
 
-class Line:
+class Transport:
     """An app's line to a provider: its connections, its limits, and the calls in flight."""
 
     def __init__(
@@ -44,7 +45,7 @@ class Line:
         self.read_seconds = read_seconds
         self.proxy_from_env = proxy_from_env
         self.adapter = Adapter(max_calls)
-        self._places = Places(max_calls, waiting(max_calls))
+        self._places = ConcurrencyLimit(max_calls, waiting(max_calls))
 
     @contextmanager
     def conversation(self) -> Iterator[None]:
@@ -69,7 +70,7 @@ class Line:
 class Session(OAuth2Session):
     """Authlib's client on a shared `Line`. Each answer is whole, and at most `MAX_BYTES` long, when it is returned."""
 
-    def __init__(self, *args: Any, line: Line, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, line: Transport, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.line = line
         # Otherwise HTTPS_PROXY, REQUESTS_CA_BUNDLE and ~/.netrc would decide whom we talk to, and as whom.
@@ -91,9 +92,9 @@ class Session(OAuth2Session):
         """A redirected token call would carry the code and our secret to whomever the answer names: follow none."""
 
 
-def line_for(config: Config, prefix: str) -> Line:
+def transport_for(config: Config, prefix: str) -> Transport:
     """Build the line that settings like `<prefix>_DEADLINE_SECONDS` describe."""
-    return Line(
+    return Transport(
         seconds=config[f"{prefix}_DEADLINE_SECONDS"],
         connect_seconds=config[f"{prefix}_CONNECT_SECONDS"],
         read_seconds=config[f"{prefix}_READ_SECONDS"],
@@ -151,3 +152,66 @@ def _read_whole(response: Response) -> None:
 def _no_password(request: PreparedRequest) -> PreparedRequest:
     """Authentication that adds nothing; its presence keeps requests from asking ~/.netrc."""
     return request
+
+
+#: Seconds a login may wait for a place as long as the provider is quick: a burst is served one after the other.
+WAIT_SECONDS = 4.0
+#: Once a conversation has lasted so many seconds the provider is slow, and nobody waits for it any more: threads that
+#: wait are threads that serve no other page.
+SLOW_SECONDS = 2.5
+#: Threads that may wait at once for another one to get a provider's signing keys.
+WAITING_FOR_KEYS = 4
+
+
+def waiting(calls: int) -> int:
+    """Return how many may wait for a place among so many `calls`; the rest is told at once that it is slow."""
+    return max(1, calls // 2)
+
+
+def threads_held(calls: int) -> int:
+    """Return how many threads of a process a silent provider can hold at most, with so many calls in flight."""
+    return calls + waiting(calls) + WAITING_FOR_KEYS
+
+
+class ConcurrencyLimit:
+    """A bounded number of conversations, and of threads that wait for one. Safe for threads."""
+
+    def __init__(self, number: int, waiting: int) -> None:
+        self._number = number
+        self._waiting = waiting
+        self._changed = Condition()
+        #: When each conversation began.
+        self._begun: list[float] = []
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Hold a place.
+
+        :raises ProviderBusy: none came free, none can be expected to, or too many are waiting for one.
+        """
+        with self._changed:
+            self._wait_for_one()
+            begun = time.monotonic()
+            self._begun.append(begun)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._begun.remove(begun)
+                self._changed.notify()
+
+    def _wait_for_one(self) -> None:
+        if len(self._begun) < self._number:
+            return
+        if not self._waiting:
+            raise ProviderBusy("too many wait for a call in flight")
+        self._waiting -= 1
+        try:
+            give_up = time.monotonic() + WAIT_SECONDS
+            while len(self._begun) >= self._number:
+                patience = min(give_up, min(self._begun) + SLOW_SECONDS) - time.monotonic()
+                if patience <= 0:
+                    raise ProviderBusy("too many calls in flight")
+                self._changed.wait(patience)
+        finally:
+            self._waiting += 1

@@ -13,77 +13,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from authlib.integrations.base_client import InvalidTokenError, MissingTokenError
-from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
+from authlib.integrations.flask_client import OAuth
 from flask.config import Config
 from requests import Response
 
 from kakaoauth.errors import AppError, CodeRefused, Forbidden, InvalidAccessToken, provider_label
-from kakaoauth.providers import answers, faults
+from kakaoauth.providers import answers
 from kakaoauth.providers.answers import Json, bearer, refused_as_code
-from kakaoauth.providers.base import AccountEvent, PendingLogin, Profile, SetRefused, TokenKeeper, TokenSet
-from kakaoauth.providers.http import Line, Session, line_for
-from kakaoauth.providers.pending import StateData
+from kakaoauth.providers.base import SetRefused, TokenKeeper
+from kakaoauth.providers.http import Transport, transport_for
+from kakaoauth.providers.oauth_client import OAuthApp, OAuthSession
+from kakaoauth.providers.values import AccountEvent, PendingLogin, Profile, TokenSet
 
 Renewing = Callable[[], AbstractContextManager[dict[str, Any] | None]]
-
-
-class OAuthSession(Session):
-    """Leaves reading the token answer to the provider: Authlib would drop its error codes, and crash on an odd
-    `expires_in`."""
-
-    read_token: Callable[[Response], dict[str, Any]]
-    #: Holds back other workers while one renews the token, and gives the token as it stands by then.
-    renewing: Renewing
-
-    def parse_response_token(self, resp: Response) -> dict[str, Any]:
-        self.token = self.read_token(resp)
-        return dict(self.token)
-
-    def ensure_active_token(self, token: Any = None) -> Any:
-        """Renew the token near its end; of many workers exactly one does, the others use what it got."""
-        token = token or self.token
-        if not token.is_expired(leeway=self.leeway):
-            return super().ensure_active_token(token)
-        with self.renewing() as current:
-            if current is None:
-                raise MissingTokenError  # another worker has just learnt that the provider does not know it any more
-            self.token = current
-            return super().ensure_active_token(self.token)
-
-
-class OAuthApp(FlaskOAuth2App):
-    """Authlib's app for one provider."""
-
-    framework: StateData
-    read_token: Callable[[Response], dict[str, Any]]
-    renewing: Renewing
-
-    def _get_oauth_client(self, **metadata: Any) -> OAuthSession:
-        client: OAuthSession = super()._get_oauth_client(**metadata)
-        client.read_token, client.renewing = self.read_token, self.renewing
-        client.headers["Accept"] = "application/json"  # some answer with a form, or a script, unless asked
-        return client
-
-    def refresh(self, refresh_token: str) -> dict[str, Any]:
-        """RFC 6749, section 6."""
-        with self._get_oauth_client() as client:
-            answer = client.post(
-                self.access_token_url,
-                withhold_token=True,
-                data={"grant_type": "refresh_token", "refresh_token": refresh_token},
-                auth=client.client_auth(client.token_endpoint_auth_method),
-            )
-        return self.read_token(answer)
-
-    def exchange(self, pending: PendingLogin, code: str) -> dict[str, Any]:
-        """Call the token endpoint with the values this login was begun with, which the settings may not be any more."""
-        with self._get_oauth_client() as client:
-            client.client_id = pending.client_id
-            client.redirect_uri = pending.redirect_uri
-            token: dict[str, Any] = client.fetch_token(
-                self.access_token_url, grant_type="authorization_code", code=code, code_verifier=pending.code_verifier
-            )
-            return token
 
 
 class OAuthProvider:
@@ -112,7 +54,7 @@ class OAuthProvider:
     def __init__(self, oauth: OAuth, config: Config, keeper: TokenKeeper) -> None:
         # How long a person waits and how many threads may is the site's to say, not the provider's: one set of limits
         # for all of them. Each has a line of its own, so one that is slow does not hold up the others.
-        self.line: Line = line_for(config, "KAKAO")
+        self.line: Transport = transport_for(config, "KAKAO")
         # In the form, where no proxy writes it into a log; and no parameter at all where there is no secret.
         method = "client_secret_post" if config.get(f"{self.name.upper()}_CLIENT_SECRET") else "none"
         self._app: OAuthApp = oauth.register(
@@ -203,7 +145,7 @@ class OAuthProvider:
         self._app.framework.forget_pending(state)
 
     def refusal(self, error: str, description: str) -> AppError:
-        return faults.refusal(error)
+        return answers.refusal(error)
 
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
         """Two calls under one deadline."""
@@ -298,8 +240,8 @@ class OAuthProvider:
 
     def _error_of(self, status: int, body: Json, retry_after: str) -> AppError:
         name = body.get("error")
-        fault = faults.OAUTH.get(name) if isinstance(name, str) else None
-        return faults.error_of(self.name, fault, status, retry_after=retry_after)
+        fault = answers.OAUTH.get(name) if isinstance(name, str) else None
+        return answers.error_of(self.name, fault, status, retry_after=retry_after)
 
 
 def _is_error(body: Json) -> bool:

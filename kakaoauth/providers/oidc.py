@@ -15,7 +15,7 @@ from joserfc.jws import JWSRegistry
 
 from kakaoauth.errors import AppError, ProviderBusy, ProviderUnavailable, UntrustedIdentity
 from kakaoauth.providers.deadline import deadline, time_left
-from kakaoauth.providers.places import WAITING_FOR_KEYS
+from kakaoauth.providers.http import WAITING_FOR_KEYS
 
 log = logging.getLogger(__name__)
 

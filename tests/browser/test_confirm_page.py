@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from redis import Redis
 
 from kakaoauth.config import embedded_redis_socket
-from kakaoauth.session_store import name_of
+from kakaoauth.sessions.store import name_of
 
 pytestmark = pytest.mark.browser
 

@@ -14,8 +14,8 @@ from joserfc.jwk import RSAKey
 from joserfc.jws import serialize_compact
 
 from kakaoauth import config, providers
-from kakaoauth.providers.base import PendingLogin
 from kakaoauth.providers.kakao import Kakao
+from kakaoauth.providers.values import PendingLogin
 
 CLIENT_ID = "c0ffee00c0ffee00c0ffee00c0ffee00"
 CLIENT_SECRET = "CanarySecretNeverToBeSeen0000001"

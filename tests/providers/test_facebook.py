@@ -49,8 +49,8 @@ from kakaoauth.errors import (
     Misconfigured,
     ProviderUnavailable,
 )
-from kakaoauth.providers.base import EmailState, PendingLogin, TokenSet
 from kakaoauth.providers.facebook import Facebook
+from kakaoauth.providers.values import EmailState, PendingLogin, TokenSet
 
 from .conftest import NoTokens, make_app
 

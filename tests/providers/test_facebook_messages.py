@@ -9,8 +9,9 @@ import pytest
 import time_machine
 from support_facebook import SECRET, SUBJECT, sign, signed_request
 
-from kakaoauth.providers.base import AccountEvent, SetRefused
-from kakaoauth.providers.facebook_messages import LEEWAY, MAX_AGE, read_signed_request
+from kakaoauth.providers.base import SetRefused
+from kakaoauth.providers.facebook.signed_request import LEEWAY, MAX_AGE, read_signed_request
+from kakaoauth.providers.values import AccountEvent
 
 SIGNATURE, PAYLOAD = signed_request().split(".")
 ALPHABET = f"{string.ascii_uppercase}{string.ascii_lowercase}{string.digits}-_"

@@ -17,9 +17,9 @@ import requests_mock as rm
 from flask.config import Config
 
 from kakaoauth.errors import ProviderBusy, ProviderUnavailable
-from kakaoauth.providers import connections, http, places
+from kakaoauth.providers import connections, http
 from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
-from kakaoauth.providers.http import Line, Session, quiet_loggers, read_json
+from kakaoauth.providers.http import Session, Transport, quiet_loggers, read_json
 
 from .server import Server, always
 from .server import http as answer
@@ -29,12 +29,12 @@ SHORT = {"seconds": 0.3, "read_seconds": 0.2}
 
 
 @pytest.fixture
-def make_line() -> Iterator[Callable[..., Line]]:
+def make_line() -> Iterator[Callable[..., Transport]]:
     lines = []
 
-    def make(**limits: Any) -> Line:
+    def make(**limits: Any) -> Transport:
         usual = {"seconds": 3.0, "connect_seconds": 2.0, "read_seconds": 2.0, "max_calls": 2}
-        lines.append(Line(**{**usual, **limits}))
+        lines.append(Transport(**{**usual, **limits}))
         return lines[-1]
 
     yield make
@@ -43,23 +43,23 @@ def make_line() -> Iterator[Callable[..., Line]]:
 
 
 @pytest.fixture
-def line(make_line: Callable[..., Line]) -> Line:
+def line(make_line: Callable[..., Transport]) -> Transport:
     return make_line()
 
 
-def get(line: Line, url: str, **kwargs: Any) -> requests.Response:
+def get(line: Transport, url: str, **kwargs: Any) -> requests.Response:
     with Session(line=line) as session:
         response: requests.Response = session.get(url, withhold_token=True, **kwargs)
         return response
 
 
-def post(line: Line, url: str) -> requests.Response:
+def post(line: Transport, url: str) -> requests.Response:
     with Session(line=line) as session:
         response: requests.Response = session.post(url, data={"code": "canary"}, withhold_token=True)
         return response
 
 
-def seconds_until_refused(line: Line, url: str) -> float:
+def seconds_until_refused(line: Transport, url: str) -> float:
     begun = time.monotonic()
     with pytest.raises(ProviderUnavailable):
         get(line, url)
@@ -67,7 +67,7 @@ def seconds_until_refused(line: Line, url: str) -> float:
 
 
 class TestConnections:
-    def test_ten_calls_by_ten_sessions_share_one_connection(self, line: Line) -> None:
+    def test_ten_calls_by_ten_sessions_share_one_connection(self, line: Transport) -> None:
         with always(OK) as server:
             for _ in range(5):
                 assert read_json(get(line, server.url)) == {"fine": True}
@@ -75,14 +75,14 @@ class TestConnections:
             assert server.connections == 1
             assert len(server.requests) == 10
 
-    def test_chunked_answers_keep_the_connection_too(self, line: Line) -> None:
+    def test_chunked_answers_keep_the_connection_too(self, line: Transport) -> None:
         chunked = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"a"\r\n3\r\n:1}\r\n0\r\n\r\n'
         with always(chunked) as server:
             assert [read_json(get(line, server.url)) for _ in range(3)] == [{"a": 1}] * 3
             assert server.connections == 1
 
     def test_connection_that_was_idle_for_long_is_not_trusted(
-        self, line: Line, monkeypatch: pytest.MonkeyPatch
+        self, line: Transport, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with always(OK) as server:
             get(line, server.url)
@@ -90,49 +90,49 @@ class TestConnections:
             post(line, server.url)
             assert server.connections == 2
 
-    def test_shut_line_has_no_connection_left(self, line: Line) -> None:
+    def test_shut_line_has_no_connection_left(self, line: Transport) -> None:
         with always(OK) as server:
             get(line, server.url)
             line.adapter.shut()
             get(line, server.url)
             assert server.connections == 2
 
-    def test_get_on_a_stale_connection_is_repeated_once(self, line: Line) -> None:
+    def test_get_on_a_stale_connection_is_repeated_once(self, line: Transport) -> None:
         with Server(all_but_the_second) as server:
             get(line, server.url)
             assert read_json(get(line, server.url)) == {"fine": True}
             assert (server.connections, len(server.requests)) == (2, 3)
 
-    def test_get_is_not_repeated_twice(self, line: Line) -> None:
+    def test_get_is_not_repeated_twice(self, line: Transport) -> None:
         with Server(lambda *_: False) as server:
             with pytest.raises(ProviderUnavailable):
                 get(line, server.url)
             assert len(server.requests) == 2
 
-    def test_token_call_is_never_repeated(self, line: Line) -> None:
+    def test_token_call_is_never_repeated(self, line: Transport) -> None:
         with Server(all_but_the_second) as server:
             get(line, server.url)
             with pytest.raises(ProviderUnavailable):
                 post(line, server.url)
             assert len(server.requests) == 2
 
-    def test_silence_is_not_repeated(self, make_line: Callable[..., Line]) -> None:
+    def test_silence_is_not_repeated(self, make_line: Callable[..., Transport]) -> None:
         with Server(lambda *_: None) as server:
             assert seconds_until_refused(make_line(read_seconds=0.2), server.url) < 2
             assert len(server.requests) == 1
 
-    def test_refused_connection_is_unavailable(self, line: Line) -> None:
+    def test_refused_connection_is_unavailable(self, line: Transport) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         assert seconds_until_refused(line, f"http://127.0.0.1:{port}") < 2
 
 
 class TestDeadline:
-    def test_dripping_header_ends_with_the_deadline(self, make_line: Callable[..., Line]) -> None:
+    def test_dripping_header_ends_with_the_deadline(self, make_line: Callable[..., Transport]) -> None:
         with Server(lambda sock, *_: server.drip(sock, OK)) as server:
             assert 0.2 < seconds_until_refused(make_line(**SHORT), server.url) < 2
 
-    def test_dripping_body_ends_with_the_deadline(self, make_line: Callable[..., Line]) -> None:
+    def test_dripping_body_ends_with_the_deadline(self, make_line: Callable[..., Transport]) -> None:
         head, _, body = answer(b'{"a": "' + b"x" * 60 + b'"}').partition(b"\r\n\r\n")
 
         def drip_body(sock: socket.socket, _request: bytes, _number: int) -> None:
@@ -142,7 +142,7 @@ class TestDeadline:
         with Server(drip_body) as server:
             assert 0.2 < seconds_until_refused(make_line(**SHORT), server.url) < 2
 
-    def test_dripping_chunks_end_with_the_deadline(self, make_line: Callable[..., Line]) -> None:
+    def test_dripping_chunks_end_with_the_deadline(self, make_line: Callable[..., Transport]) -> None:
         def drip_chunks(sock: socket.socket, _request: bytes, _number: int) -> None:
             sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             server.drip(sock, b"1\r\n \r\n" * 20)
@@ -150,7 +150,7 @@ class TestDeadline:
         with Server(drip_chunks) as server:
             assert 0.2 < seconds_until_refused(make_line(**SHORT), server.url) < 2
 
-    def test_one_deadline_for_all_calls_of_a_conversation(self, make_line: Callable[..., Line]) -> None:
+    def test_one_deadline_for_all_calls_of_a_conversation(self, make_line: Callable[..., Transport]) -> None:
         def slow(sock: socket.socket, _request: bytes, _number: int) -> None:
             if not server.stopped.wait(0.2):
                 sock.sendall(OK)
@@ -163,13 +163,13 @@ class TestDeadline:
             assert time.monotonic() - begun < 2
             assert 2 <= len(server.requests) <= 3
 
-    def test_silent_tls_server_ends_with_the_connect_limit(self, make_line: Callable[..., Line]) -> None:
+    def test_silent_tls_server_ends_with_the_connect_limit(self, make_line: Callable[..., Transport]) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"https://127.0.0.1:{silent.getsockname()[1]}"
             assert 0.2 < seconds_until_refused(make_line(connect_seconds=0.3), url) < 2
 
     def test_hanging_resolver_ends_with_the_connect_limit(
-        self, make_line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
+        self, make_line: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         done = threading.Event()
         monkeypatch.setattr(socket, "getaddrinfo", hanging_resolver(done, []))
@@ -177,7 +177,7 @@ class TestDeadline:
         done.set()
 
     def test_look_ups_nobody_waits_for_are_bounded(
-        self, make_line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
+        self, make_line: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         done = threading.Event()
         looked_up: list[str] = []
@@ -190,18 +190,20 @@ class TestDeadline:
         done.set()
         assert connections.LOOKUPS.acquire(timeout=2)
 
-    def test_unknown_name_is_unavailable(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_unknown_name_is_unavailable(self, line: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
         def unknown(*_: Any) -> None:
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
 
         monkeypatch.setattr(socket, "getaddrinfo", unknown)
         seconds_until_refused(line, "http://kakao.invalid")
 
-    def test_name_is_looked_up(self, line: Line) -> None:
+    def test_name_is_looked_up(self, line: Transport) -> None:
         with always(OK) as server:
             assert read_json(get(line, server.url.replace("127.0.0.1", "localhost"))) == {"fine": True}
 
-    def test_address_that_refuses_does_not_hide_the_next_one(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_address_that_refuses_does_not_hide_the_next_one(
+        self, line: Transport, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             refusing = free.getsockname()
         with always(OK) as server:
@@ -213,7 +215,7 @@ class TestDeadline:
             assert read_json(get(line, "http://kakao.invalid")) == {"fine": True}
 
     def test_address_that_swallows_packets_leaves_time_for_the_next_one(
-        self, make_line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
+        self, make_line: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with socket.socket() as full, socket.socket() as filler, always(OK) as server:
             full.bind(("127.0.0.1", 0))
@@ -227,7 +229,7 @@ class TestDeadline:
             assert read_json(get(line, "http://kakao.invalid")) == {"fine": True}
 
     def test_connection_that_cannot_be_made_is_not_tried_twice(
-        self, line: Line, monkeypatch: pytest.MonkeyPatch
+        self, line: Transport, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tried: list[str] = []
 
@@ -239,12 +241,12 @@ class TestDeadline:
         seconds_until_refused(line, "http://kakao.invalid")
         assert tried == ["kakao.invalid"]
 
-    def test_no_address_is_unavailable(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_no_address_is_unavailable(self, line: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(connections, "resolve", lambda *_: [])
         seconds_until_refused(line, "http://kakao.invalid")
 
     def test_slow_look_up_leaves_no_time_to_connect(
-        self, make_line: Callable[..., Line], monkeypatch: pytest.MonkeyPatch
+        self, make_line: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def slow(*_: Any) -> list[Any]:
             time.sleep(0.15)
@@ -266,7 +268,9 @@ class TestDeadline:
         with deadline(0), pytest.raises(DeadlinePassed):
             time_left(1)
 
-    def test_passed_deadline_ends_a_conversation_between_its_calls_too(self, make_line: Callable[..., Line]) -> None:
+    def test_passed_deadline_ends_a_conversation_between_its_calls_too(
+        self, make_line: Callable[..., Transport]
+    ) -> None:
         with pytest.raises(ProviderUnavailable), make_line(seconds=0).conversation():
             time_left(1)
 
@@ -274,9 +278,9 @@ class TestDeadline:
 class TestBusy:
     @pytest.fixture(autouse=True)
     def soon_slow(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(places, "SLOW_SECONDS", 0.3)
+        monkeypatch.setattr(http, "SLOW_SECONDS", 0.3)
 
-    def test_call_beyond_the_limit_fails_fast(self, make_line: Callable[..., Line]) -> None:
+    def test_call_beyond_the_limit_fails_fast(self, make_line: Callable[..., Transport]) -> None:
         line = make_line(max_calls=1)
         arrived, go_on = threading.Event(), threading.Event()
 
@@ -298,19 +302,21 @@ class TestBusy:
             first.join()
             assert read_json(get(line, server.url)) == {"fine": True}
 
-    def test_conversation_inside_a_conversation_needs_no_second_place(self, make_line: Callable[..., Line]) -> None:
+    def test_conversation_inside_a_conversation_needs_no_second_place(
+        self, make_line: Callable[..., Transport]
+    ) -> None:
         line = make_line(max_calls=1)
         with always(OK) as server, line.conversation():
             assert read_json(get(line, server.url)) == {"fine": True}
 
-    def test_lines_do_not_stand_in_each_others_way(self, make_line: Callable[..., Line]) -> None:
+    def test_lines_do_not_stand_in_each_others_way(self, make_line: Callable[..., Transport]) -> None:
         one, two = make_line(max_calls=1), make_line(max_calls=1)
         with always(OK) as server, one.conversation(), two.conversation():
             assert read_json(get(two, server.url)) == {"fine": True}
             with pytest.raises(ProviderBusy):
                 run_elsewhere(lambda: get(two, server.url))
 
-    def test_failed_call_gives_its_place_back(self, make_line: Callable[..., Line]) -> None:
+    def test_failed_call_gives_its_place_back(self, make_line: Callable[..., Transport]) -> None:
         line = make_line(max_calls=1)
         with Server(lambda *_: False) as server:
             for _ in range(3):
@@ -320,7 +326,7 @@ class TestBusy:
 
 
 class TestAnswers:
-    def test_redirect_is_not_followed(self, line: Line) -> None:
+    def test_redirect_is_not_followed(self, line: Transport) -> None:
         with always(OK) as elsewhere:
             for status in ("301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"):
                 moved = answer(b"{}", f"Location: {elsewhere.url}/steal", status=status)
@@ -332,7 +338,7 @@ class TestAnswers:
                         read_json(get(line, server.url, allow_redirects=True))
             assert elsewhere.connections == 0
 
-    def test_huge_answer_is_cut_off(self, line: Line) -> None:
+    def test_huge_answer_is_cut_off(self, line: Transport) -> None:
         sent = []
 
         def pour(sock: socket.socket, _request: bytes, _number: int) -> None:
@@ -345,14 +351,14 @@ class TestAnswers:
             get(line, server.url)
         assert sum(sent) < 20_000_000
 
-    def test_answer_of_exactly_the_limit_is_read(self, line: Line) -> None:
+    def test_answer_of_exactly_the_limit_is_read(self, line: Transport) -> None:
         body = b'{"a": "' + b"x" * (http.MAX_BYTES - 9) + b'"}'
         with always(answer(body)) as server:
             assert len(get(line, server.url).content) == http.MAX_BYTES
         with always(answer(body + b" ")) as server, pytest.raises(ProviderUnavailable):
             get(line, server.url)
 
-    def test_gzip_bomb_is_cut_off(self, line: Line) -> None:
+    def test_gzip_bomb_is_cut_off(self, line: Transport) -> None:
         bomb = gzip.compress(b" " * 50_000_000)
         assert len(bomb) < 100_000
         with (
@@ -361,15 +367,15 @@ class TestAnswers:
         ):
             get(line, server.url)
 
-    def test_honest_gzip_is_read(self, line: Line) -> None:
+    def test_honest_gzip_is_read(self, line: Transport) -> None:
         with always(answer(gzip.compress(b'{"a": 1}'), "Content-Encoding: gzip")) as server:
             assert read_json(get(line, server.url)) == {"a": 1}
 
-    def test_broken_gzip_is_unavailable(self, line: Line) -> None:
+    def test_broken_gzip_is_unavailable(self, line: Transport) -> None:
         with always(answer(b"no gzip", "Content-Encoding: gzip")) as server, pytest.raises(ProviderUnavailable):
             get(line, server.url)
 
-    def test_cut_connection_is_unavailable(self, line: Line) -> None:
+    def test_cut_connection_is_unavailable(self, line: Transport) -> None:
         def cut(sock: socket.socket, _request: bytes, _number: int) -> bool:
             sock.sendall(OK[:-5])
             return False
@@ -377,7 +383,7 @@ class TestAnswers:
         with Server(cut) as server, pytest.raises(ProviderUnavailable):
             post(line, server.url)
 
-    def test_something_else_than_http_is_unavailable(self, line: Line) -> None:
+    def test_something_else_than_http_is_unavailable(self, line: Transport) -> None:
         with always(b"220 mail.test ESMTP\r\n") as server, pytest.raises(ProviderUnavailable):
             get(line, server.url)
 
@@ -397,7 +403,7 @@ class TestAnswers:
             b'{"id": ' + b"9" * 5000 + b"}",
         ],
     )
-    def test_nonsense_is_unavailable(self, line: Line, body: bytes) -> None:
+    def test_nonsense_is_unavailable(self, line: Transport, body: bytes) -> None:
         with always(answer(body)) as server, pytest.raises(ProviderUnavailable):
             read_json(get(line, server.url))
         with rm.Mocker() as mock:
@@ -405,19 +411,19 @@ class TestAnswers:
             with pytest.raises(ProviderUnavailable):
                 read_json(get(line, "https://kauth.kakao.com/"))
 
-    def test_json_that_says_it_is_a_page_is_unavailable(self, line: Line) -> None:
+    def test_json_that_says_it_is_a_page_is_unavailable(self, line: Transport) -> None:
         with rm.Mocker() as mock:
             mock.get("https://kauth.kakao.com/", text="{}", headers={"Content-Type": "text/html"})
             with pytest.raises(ProviderUnavailable):
                 read_json(get(line, "https://kauth.kakao.com/"))
 
-    def test_huge_mocked_answer_is_cut_off_too(self, line: Line) -> None:
+    def test_huge_mocked_answer_is_cut_off_too(self, line: Transport) -> None:
         with rm.Mocker() as mock:
             mock.get("https://kauth.kakao.com/", content=b" " * (http.MAX_BYTES + 1))
             with pytest.raises(ProviderUnavailable, match="too long"):
                 get(line, "https://kauth.kakao.com/")
 
-    def test_failure_says_nothing_of_what_was_sent(self, line: Line) -> None:
+    def test_failure_says_nothing_of_what_was_sent(self, line: Transport) -> None:
         with rm.Mocker() as mock:
             mock.get(rm.ANY, exc=requests.ConnectionError("canary in the text"))
             with pytest.raises(ProviderUnavailable) as caught:
@@ -440,12 +446,14 @@ class TestEnvironment:
                 monkeypatch.setenv(name, self.proxy.url)
             yield
 
-    def test_proxy_of_the_environment_is_ignored(self, line: Line) -> None:
+    def test_proxy_of_the_environment_is_ignored(self, line: Transport) -> None:
         with always(OK) as server:
             assert read_json(get(line, server.url)) == {"fine": True}
         assert self.proxy.connections == 0
 
-    def test_proxy_of_the_environment_is_used_where_the_operator_says_so(self, make_line: Callable[..., Line]) -> None:
+    def test_proxy_of_the_environment_is_used_where_the_operator_says_so(
+        self, make_line: Callable[..., Transport]
+    ) -> None:
         line = make_line(proxy_from_env=True)
         for _ in range(2):
             assert read_json(get(line, "http://kakao.invalid/")) == {"proxied": True}
@@ -454,7 +462,9 @@ class TestEnvironment:
             manager.clear()
 
     @pytest.mark.parametrize("from_env", [False, True])
-    def test_password_of_the_environment_is_never_sent(self, make_line: Callable[..., Line], from_env: bool) -> None:
+    def test_password_of_the_environment_is_never_sent(
+        self, make_line: Callable[..., Transport], from_env: bool
+    ) -> None:
         line = make_line(proxy_from_env=from_env)
         with always(OK) as server:
             get(line, server.url)
@@ -481,13 +491,13 @@ class TestTLS:
         with Server(lambda sock, *_: sock.sendall(OK), tls=context) as server:
             yield server
 
-    def test_unknown_certificate_is_unavailable(self, line: Line, server: Server) -> None:
+    def test_unknown_certificate_is_unavailable(self, line: Transport, server: Server) -> None:
         with pytest.raises(ProviderUnavailable, match="SSLError"):
             post(line, server.url)
         assert server.requests == []
 
     def test_machine_decides_whom_to_trust(
-        self, line: Line, server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
+        self, line: Transport, server: Server, certificate: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
         connections.tls_context.cache_clear()
@@ -498,7 +508,7 @@ class TestTLS:
         assert server.connections == 1
 
     def test_dripping_over_tls_ends_with_the_deadline(
-        self, make_line: Callable[..., Line], certificate: Path, server: Server
+        self, make_line: Callable[..., Transport], certificate: Path, server: Server
     ) -> None:
         server.answer = lambda sock, *_: server.drip(sock, OK)
         begun = time.monotonic()
@@ -507,7 +517,7 @@ class TestTLS:
         assert 0.2 < time.monotonic() - begun < 2
         assert len(server.requests) == 1
 
-    def test_bundle_of_one_call_is_respected(self, line: Line, server: Server, certificate: Path) -> None:
+    def test_bundle_of_one_call_is_respected(self, line: Transport, server: Server, certificate: Path) -> None:
         assert read_json(get(line, server.url, verify=str(certificate))) == {"fine": True}
 
 
@@ -534,7 +544,7 @@ def all_but_the_second(sock: socket.socket, _request: bytes, number: int) -> boo
     return True
 
 
-def call_often(line: Line, url: str, times: int) -> None:
+def call_often(line: Transport, url: str, times: int) -> None:
     with line.conversation():
         for _ in range(times):
             get(line, url)
@@ -553,7 +563,7 @@ def hanging_resolver(done: threading.Event, looked_up: list[str]) -> Callable[..
     return resolve
 
 
-def run_elsewhere_in(line: Line, depth: int) -> None:
+def run_elsewhere_in(line: Transport, depth: int) -> None:
     """Hold places in ever more threads."""
     with line.conversation():
         run_elsewhere(lambda: run_elsewhere_in(line, depth - 1) if depth else None)
@@ -579,7 +589,7 @@ def run_elsewhere(call: Callable[[], object]) -> None:
 def test_settings_become_limits() -> None:
     given = {"DEADLINE_SECONDS": 1.5, "CONNECT_SECONDS": 0.5, "READ_SECONDS": 0.7, "MAX_CALLS": 3}
     settings = {f"X_{name}": value for name, value in given.items()} | {"X_PROXY_FROM_ENV": True}
-    line = http.line_for(Config("", settings), "X")
+    line = http.transport_for(Config("", settings), "X")
     assert (line.seconds, line.connect_seconds, line.read_seconds) == (1.5, 0.5, 0.7)
     assert line.proxy_from_env
     with line.conversation(), pytest.raises(ProviderBusy):

@@ -26,8 +26,8 @@ from kakaoauth.errors import (
     UnderAge,
     UntrustedIdentity,
 )
-from kakaoauth.providers.base import EmailState, PendingLogin
-from kakaoauth.providers.kakao import today_in_korea
+from kakaoauth.providers.kakao.answers import today_in_korea
+from kakaoauth.providers.values import EmailState, PendingLogin
 
 from .conftest import (
     ACCESS_TOKEN,

@@ -17,7 +17,7 @@ from kakaoauth.errors import (
     UnderAge,
     UntrustedIdentity,
 )
-from kakaoauth.providers.kakao_errors import KAPI, KOE, OAUTH, from_answer, is_error, refusal
+from kakaoauth.providers.kakao.errors import KAPI, KOE, OAUTH, from_answer, is_error, refusal
 
 
 def koe(code: str, error: str = "invalid_grant") -> dict[str, Any]:

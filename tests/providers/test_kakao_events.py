@@ -15,9 +15,10 @@ from joserfc.jwk import RSAKey
 from joserfc.jws import serialize_compact
 
 from kakaoauth.errors import ProviderUnavailable
-from kakaoauth.providers.base import AccountEvent, SetRefused
-from kakaoauth.providers.kakao_events import MAX_AGE, read_set
+from kakaoauth.providers.base import SetRefused
+from kakaoauth.providers.kakao.events import MAX_AGE, read_set
 from kakaoauth.providers.oidc import LEEWAY, KeyStore
+from kakaoauth.providers.values import AccountEvent
 from kakaoauth.sandbox.kakao.security_events import EVENTS
 
 from .conftest import CLIENT_ID, KAUTH, public, sign

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from kakaoauth.errors import ProviderUnavailable
-from kakaoauth.providers.base import EmailState, Profile
-from kakaoauth.providers.kakao_profile import AGE_RANGES, DEFAULT_NICKNAME, fill_gaps, read_claims, read_profile
+from kakaoauth.providers.kakao.profile import AGE_RANGES, DEFAULT_NICKNAME, fill_gaps, read_claims, read_profile
+from kakaoauth.providers.values import EmailState, Profile
 
 TODAY = date(2026, 3, 1)
 BIG = "https://k.kakaocdn.net/dn/moon/img_640x640.jpg"

@@ -16,8 +16,8 @@ from joserfc.jws import serialize_compact as serialize
 
 from kakaoauth.errors import AppError, ProviderBusy, ProviderUnavailable, UntrustedIdentity
 from kakaoauth.providers.deadline import time_left
+from kakaoauth.providers.http import WAITING_FOR_KEYS
 from kakaoauth.providers.oidc import BRAKE, FRESH, PAUSE, USABLE, KeyStore, usable_keys, validate
-from kakaoauth.providers.places import WAITING_FOR_KEYS
 
 from .conftest import CLIENT_ID, KAUTH, claims, public, sign
 

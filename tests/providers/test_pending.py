@@ -10,10 +10,10 @@ import pytest
 import time_machine
 from flask import Flask, session
 
-from kakaoauth.providers import pending
-from kakaoauth.providers.base import PendingLogin
+from kakaoauth.providers import login_state
 from kakaoauth.providers.kakao import Kakao
-from kakaoauth.providers.pending import MOST, StateData
+from kakaoauth.providers.login_state import MOST, StateData
+from kakaoauth.providers.values import PendingLogin
 
 from .conftest import CLIENT_ID, REDIRECT_URI, Visitor, kakao_of
 
@@ -194,4 +194,4 @@ def test_two_apps_share_no_login(make: Callable[..., Flask], visitor: Visitor) -
     assert other._app.client_id == "0" * 32
     assert visitor.kakao._app.client_id == CLIENT_ID
     assert other._app.framework is not visitor.kakao._app.framework
-    assert pending.LIFETIME == 600
+    assert login_state.LIFETIME == 600

@@ -6,12 +6,12 @@ import time
 import pytest
 
 from kakaoauth.errors import ProviderBusy
-from kakaoauth.providers import places
-from kakaoauth.providers.places import Places
+from kakaoauth.providers import http
+from kakaoauth.providers.http import ConcurrencyLimit
 
 
 def test_burst_is_served_while_the_provider_is_quick() -> None:
-    limit = Places(2, waiting=50)
+    limit = ConcurrencyLimit(2, waiting=50)
     together, most, lock = [0], [0], threading.Lock()
     refused: list[Exception] = []
 
@@ -37,8 +37,8 @@ def test_burst_is_served_while_the_provider_is_quick() -> None:
 
 
 def test_nobody_waits_for_a_slow_provider(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "SLOW_SECONDS", 0.05)
-    limit = Places(1, waiting=1)
+    monkeypatch.setattr(http, "SLOW_SECONDS", 0.05)
+    limit = ConcurrencyLimit(1, waiting=1)
     with limit.taken():
         with pytest.raises(ProviderBusy), limit.taken():
             pass
@@ -52,23 +52,23 @@ def test_nobody_waits_for_a_slow_provider(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "WAIT_SECONDS", 0.05)
-    limit = Places(1, waiting=1)
+    monkeypatch.setattr(http, "WAIT_SECONDS", 0.05)
+    limit = ConcurrencyLimit(1, waiting=1)
     with limit.taken(), pytest.raises(ProviderBusy), limit.taken():
         pass
 
 
 def test_failed_conversation_gives_its_place_back() -> None:
-    limit = Places(1, waiting=1)
+    limit = ConcurrencyLimit(1, waiting=1)
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), limit.taken():
             raise ZeroDivisionError
 
 
 def test_only_so_many_wait_and_the_rest_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "SLOW_SECONDS", 600)
-    monkeypatch.setattr(places, "WAIT_SECONDS", 600)
-    limit = Places(1, waiting=2)
+    monkeypatch.setattr(http, "SLOW_SECONDS", 600)
+    monkeypatch.setattr(http, "WAIT_SECONDS", 600)
+    limit = ConcurrencyLimit(1, waiting=2)
     go_on, ended = threading.Event(), threading.Semaphore(0)
     results: list[str] = []
 
@@ -95,4 +95,4 @@ def test_only_so_many_wait_and_the_rest_is_told_at_once(monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(("calls", "held"), [(1, 6), (16, 28)])
 def test_a_silent_provider_holds_so_many_threads(calls: int, held: int) -> None:
-    assert places.threads_held(calls) == held
+    assert http.threads_held(calls) == held

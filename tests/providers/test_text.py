@@ -2,7 +2,7 @@
 
 import pytest
 
-from kakaoauth.providers.text import MAX_ADDRESS, MAX_TEXT, clean_image, clean_text
+from kakaoauth.text import MAX_ADDRESS, MAX_TEXT, clean_image, clean_text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,203 @@
+"""One's open sessions as people see them: the only file that lists them, and knows how a page names one.
+
+A *device* is a session of a browser, or the login of an app or front end that holds tokens of ours.
+
+A page names a device by a handle: what it is kept under, signed for its owner. What it is kept under is no secret: a
+session's name is the hash of its id and opens nothing, and a login's number stands in its own tokens. The signature is
+what counts: nobody gets anywhere with a handle that was made for another. And because a handle proves by itself that we
+have made it, a button that is pressed twice is told from an address that somebody has made up.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from flask import current_app, g, session
+from flask_login import current_user
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from kakaoauth import audit, sessions
+from kakaoauth.audit import AuditEvent
+from kakaoauth.audit.visitors import words
+from kakaoauth.errors import LogoutUnfinished
+from kakaoauth.models import User
+from kakaoauth.sessions import ended as ended_sessions
+from kakaoauth.sessions import index as session_index
+from kakaoauth.sessions import logout, other_devices
+from kakaoauth.sessions.store import current_store, marks
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.tokens import revocation as token_revocation
+from kakaoauth.tokens.refresh_tokens import TokenFamily
+
+log = logging.getLogger("kakaoauth.sessions")
+
+#: More than a page should hold. Who has more ends the others with one button.
+LISTED = 50
+#: For how long the page tells that a refresh token was used twice.
+ALARM_DAYS = 30
+
+#: A session's name, or the number of a token family.
+Key = str | int
+
+
+@dataclass(frozen=True)
+class Device:
+    """`words`: browser and system, empty if unknown. `handle`: empty for whoever may not end it."""
+
+    words: str
+    address: str
+    first_seen: datetime
+    last_seen: datetime
+    is_app: bool = False
+    is_here: bool = False
+    handle: str = ""
+
+
+class Devices(NamedTuple):
+    listed: list[Device]
+    #: Whether whoever looks may end them.
+    can_end: bool
+    #: There are more.
+    is_cut: bool
+    #: When a refresh token was used twice, and of which browser or app.
+    alarms: list[tuple[datetime, str]]
+
+
+def own() -> Devices:
+    """Those of the person who is in, this one first, with handles."""
+    user = current_user._get_current_object()
+    return _devices(user, here=sessions.name(), serializer=_serializer(user.id))
+
+
+def of_user(user: User) -> Devices:
+    """For staff, who look and do not touch: without handles."""
+    return _devices(user)
+
+
+def read_handle(handle: str) -> Key | None:
+    """What a handle stands for; None if it was not made for the person who is in."""
+    try:
+        key = _serializer(_holder_id()).loads(handle)
+    except BadSignature:
+        return None
+    return key if isinstance(key, str | int) else None
+
+
+def end(key: Key) -> None:
+    """End a device of the person who is in. One that has ended already is no mistake: the button was pressed twice.
+
+    :raises LogoutUnfinished: neither Redis nor the database could be told.
+    """
+    is_away, store = "database_away" in g, current_store()
+    if isinstance(key, int):
+        logout.end_own_family(_holder_id(), key, away=is_away)
+        return
+    (data,) = store.read_named([key])
+    if data is None or not _is_own(key, data):
+        return
+    is_removed = _dropped(_holder_id(), [key])
+    leaving = sessions.leaving(data, known_as=key)
+    held = logout.end_session(leaving, action="device ended", away=is_away, kind="browser")
+    if held is None and not is_removed:
+        raise LogoutUnfinished("neither Redis nor the database took the end of a device")
+    token_revocation.revoke_at_provider(held or [])
+
+
+def end_others(session_user_id: str) -> None:
+    """End in Redis what the database cannot end now: all sessions of the person but this one. The rest comes later.
+
+    :param session_user_id: what `User.get_id` gave to them. :raises DatabaseUnavailable: not even that.
+    """
+    user_id, here, store = _holder_id(), sessions.name(), current_store()
+    names = [name for name in session_index.names_of(get_redis(current_app), user_id) if name != here]
+    held = dict(zip(names, store.read_named(names), strict=True))
+    others = [name for name, data in held.items() if data and data.get("_user_id") == session_user_id]
+    store.drop(user_id, others)
+    logout.end_others_later(user_id, others, sessions.leaving({"_user_id": session_user_id}).until)
+
+
+def sweep(session_user_id: str) -> None:
+    """Remove what is left in Redis of sessions that the database has ended: they name browsers and networks.
+
+    :param session_user_id: what `User.get_id` gave to them. Who logs in at this moment gets another.
+    """
+    user_id, store = int(session_user_id.partition(".")[0]), current_store()
+    with suppress(*REDIS_ERRORS):  # it goes by itself, later
+        names = session_index.names_of(get_redis(current_app), user_id)
+        held = zip(names, store.read_named(names), strict=True)
+        store.drop(user_id, [name for name, data in held if data is None or data.get("_user_id") == session_user_id])
+
+
+def _holder_id() -> int:
+    return int((sessions.holder() or "0").partition(".")[0])
+
+
+def _is_own(name: str, data: Mapping[str, Any]) -> bool:
+    """Whether a session is open and the person's who is in; while the database is away, as Redis has it."""
+    if "database_away" in g:
+        return data.get("_user_id") == sessions.holder()
+    return _is_open(current_user, data) and not ended_sessions.among([name])
+
+
+def _dropped(user_id: int, names: Sequence[str]) -> bool:
+    """False: Redis takes no writes. What the database has ended is over all the same."""
+    try:
+        current_store().drop(user_id, names)
+    except REDIS_ERRORS as error:
+        log.error("sessions not removed from Redis: %s", type(error).__name__)
+        return False
+    return True
+
+
+def _devices(user: User, *, here: str = "", serializer: URLSafeSerializer | None = None) -> Devices:
+    def handle(key: Key) -> str:
+        return str(serializer.dumps(key)) if serializer else ""
+
+    found = {name: _of_session(data, handle(name)) for name, data in _open_sessions(user).items()}
+    if here:  # as it is now; and it is on the page even if the list has lost it
+        found[here] = _of_session({**session, **marks()}, handle(here), is_here=True)
+    families = other_devices.open_families(user, LISTED + 1)
+    devices = [*found.values(), *(_of_family(family, handle(family.id)) for family in families)]
+    devices.sort(key=lambda device: (device.is_here, device.last_seen), reverse=True)
+    alarms = audit.latest("refresh token reused", target=user.id, days=ALARM_DAYS)
+    return Devices(devices[:LISTED], bool(here), len(devices) > LISTED, [_alarm(event) for event in alarms])
+
+
+def _open_sessions(user: User) -> dict[str, dict[str, Any]]:
+    """By name. Three round trips at most, however many there are."""
+    redis = get_redis(current_app)
+    names = session_index.names_of(redis, user.id)
+    held = zip(names, current_store().read_named(names), strict=True)
+    found = {name: data for name, data in held if data is not None and _is_open(user, data)}
+    came_back = ended_sessions.among(list(found))  # ended once, and in Redis again
+    if came_back:
+        _dropped(user.id, sorted(came_back))
+    found = {name: data for name, data in found.items() if name not in came_back}
+    session_index.strike(redis, user.id, [name for name in names if name not in found])
+    return found
+
+
+def _is_open(user: User, data: Mapping[str, Any]) -> bool:
+    return data.get("_user_id") == user.get_id() and not sessions.is_over(user, data)
+
+
+def _of_session(data: Mapping[str, Any], handle: str, *, is_here: bool = False) -> Device:
+    first, last = (datetime.fromtimestamp(data.get(key, 0), UTC) for key in ("_begun", "_seen"))
+    return Device(words(data.get("_agent", "")), data.get("_address", ""), first, last, is_here=is_here, handle=handle)
+
+
+def _of_family(family: TokenFamily, handle: str) -> Device:
+    return Device(words(family.agent), family.address, family.created_at, family.rotated_at, is_app=True, handle=handle)
+
+
+def _alarm(event: AuditEvent) -> tuple[datetime, str]:
+    return event.at, words(str(event.told.get("agent", "")))
+
+
+def _serializer(user_id: int) -> URLSafeSerializer:
+    how = {"key_derivation": "hmac", "digest_method": sha256}
+    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=f"device of user {user_id}", signer_kwargs=how)

@@ -1,0 +1,230 @@
+"""Leaving: withdrawal, and unlinks that begin at the provider.
+
+An account is closed here first and at once; telling the provider waits in the outbox until it has heard.
+"""
+
+import logging
+
+from kakaoauth import audit
+from kakaoauth.accounts import former_identities, suspensions, unlink_jobs, ways_in
+from kakaoauth.accounts.erasing import delete_or_empty
+from kakaoauth.accounts.roles import LastSuperuser, keep_a_superuser_besides, refusals_noted, require_superuser
+from kakaoauth.errors import AppError, Unavailable
+from kakaoauth.models import Identity, User, find_user, lock_user
+from kakaoauth.providers import find_provider
+from kakaoauth.providers.values import TokenSet
+from kakaoauth.sessions.revocation import revoke_sessions, uncount_sessions
+from kakaoauth.storage import encryption
+from kakaoauth.storage.database import db
+from kakaoauth.storage.transaction import forget_transaction, transaction
+from kakaoauth.tokens import provider_tokens
+
+log = logging.getLogger("kakaoauth.audit")
+
+
+def withdraw(user_id: int) -> list[int]:
+    """Erase a user by their own wish: row, identities, tokens, and with the row every session. Return the unlinks that
+    now wait.
+
+    :raises LastSuperuser: nobody could look after the site.
+    """
+    with refusals_noted("withdrawn", user_id):
+        return _close(user_id, "withdrawn")
+
+
+@transaction
+def _close(user_id: int, action: str, *, by: int | None = None, reason: str = "") -> list[int]:
+    require_superuser(by)
+    user = db.session.get(User, user_id, populate_existing=True)
+    if user is not None and user.is_superuser and user.is_active:
+        keep_a_superuser_besides(user)
+    lock_user(user_id)  # What is being linked at this moment comes too late, or its provider is told as well.
+    user = find_user(user_id)
+    if user is None:
+        return []
+    jobs = [job_for(identity) for identity in user.identities]
+    if not _erase(user):
+        return []  # the same button, pressed twice at once
+    db.session.add_all(jobs)
+    db.session.flush()
+    audit.record(action, target=user_id, actor=by, reason=reason)
+    return [job.id for job in jobs]
+
+
+def delete_user(user_id: int, *, by: int | None = None, reason: str = "") -> bool:
+    """Erase a user and tell the providers. False if there is no such user.
+
+    :param by: the superuser who decides; None: the person. :raises Forbidden: a superuser who is none any more.
+    :raises LastSuperuser: nobody could look after the site.
+    """
+    if find_user(user_id) is None:
+        return False
+    if by is None:
+        jobs = withdraw(user_id)
+    else:
+        with refusals_noted("deleted", user_id):
+            jobs = _close(user_id, "deleted", by=by, reason=reason)
+    for job in jobs:
+        try_unlink(job)
+    return True
+
+
+def job_for(identity: Identity) -> unlink_jobs.UnlinkJob:
+    """What the provider has to be told, with the newest token of the identity."""
+    newest = next(iter(provider_tokens.of_identity(identity)), None)
+    return unlink_jobs.UnlinkJob(
+        provider=identity.provider,
+        subject=identity.subject,
+        user_id=identity.user_id,
+        access_token=newest.access_token if newest else None,
+        refresh_token=newest.refresh_token if newest else None,
+        token_expires_at=newest.expires_at if newest else None,
+    )
+
+
+def _erase(user: User) -> bool:
+    """False if another request has just done it. Inside another verb's transaction, which has locked the user.
+
+    The only way an account goes: so a suspended person is known again whatever erased them.
+    """
+    if not user.is_active:
+        suspensions.keep(user)
+    uncount_sessions(user.id)
+    return delete_or_empty(user)
+
+
+def try_unlink(job_id: int, *, everything: bool = False) -> bool:
+    """Tell the provider now. True if it has heard; otherwise the job waits for its next try.
+
+    :param everything: whatever its next date, and although it was given up.
+    """
+    try:
+        return _try_unlink(job_id, everything=everything)
+    except Unavailable:
+        return False
+
+
+def _try_unlink(job_id: int, *, everything: bool) -> bool:
+    """:raises Unavailable: the provider is away, so that trying further ones is no use."""
+    job = _take(job_id, everything=everything)
+    if job is None:
+        return False
+    provider = find_provider(job.provider)
+    try:
+        if provider is None:
+            raise AppError("provider is not configured")
+        provider.unlink(job.subject, _tokens_of(job))
+    except AppError as error:
+        log.warning("unlink waits provider=%s tries=%s code=%s", job.provider, job.tries, error.code)
+        _put_off(job_id, f"{error.code} {error.provider_code}".strip())
+        if isinstance(error, Unavailable):
+            raise
+        return False
+    except Exception as error:
+        # A mistake of ours about one person must not keep the others linked.
+        log.error("unlink waits provider=%s tries=%s error=%s", job.provider, job.tries, type(error).__name__)
+        _put_off(job_id, type(error).__name__)
+        return False
+    _finish(job_id)
+    log.info("unlinked at provider=%s", job.provider)
+    return True
+
+
+def retry_unlinks(limit: int | None = 100, *, everything: bool = False) -> tuple[int, int]:
+    """Try those that are due, of a provider that is away no more than one. Return how many were done and how many of
+    them still wait.
+
+    :param limit: of one provider's. :param everything: whatever their next date, and those that were given up.
+    """
+    done = found = 0
+    for provider in unlink_jobs.providers_due(everything=everything):
+        jobs = unlink_jobs.due(provider, limit, everything=everything)
+        forget_transaction()  # a connection is not held while a provider is waited for
+        found += len(jobs)
+        try:
+            for job_id in jobs:
+                done += _try_unlink(job_id, everything=everything)
+        except Unavailable as error:
+            log.info("unlinks of provider=%s wait for the next round: %s", provider, error.code)
+    return done, found - done
+
+
+@transaction
+def _take(job_id: int, *, everything: bool = False) -> unlink_jobs.UnlinkJob | None:
+    job = unlink_jobs.take(job_id, everything=everything)
+    if job is not None:
+        db.session.flush()
+        db.session.expunge(job)
+    return job
+
+
+@transaction
+def _put_off(job_id: int, error: str) -> None:
+    job = db.session.get(unlink_jobs.UnlinkJob, job_id)
+    if job is not None and unlink_jobs.put_off(job, error):
+        log.critical(
+            "unlink given up provider=%s job=%s tries=%s last_error=%s: mend the cause and run `flask kakao retry`,"
+            " or unlink the person at the provider; the list of users shows whom",
+            *(job.provider, job.id, job.tries, job.last_error),
+        )
+        audit.record("unlink given up", target=job.user_id, provider=job.provider, tries=job.tries)
+
+
+@transaction
+def forget_old_unlinks() -> None:
+    unlink_jobs.remove_old()
+
+
+@transaction
+def _finish(job_id: int) -> None:
+    db.session.execute(db.delete(unlink_jobs.UnlinkJob).where(unlink_jobs.UnlinkJob.id == job_id))
+
+
+def _tokens_of(job: unlink_jobs.UnlinkJob) -> TokenSet | None:
+    access_token = encryption.decrypt(job.access_token) if job.access_token else None
+    if access_token is None or job.token_expires_at is None:
+        return None
+    refresh_token = encryption.decrypt(job.refresh_token) if job.refresh_token else None
+    return TokenSet(access_token, job.token_expires_at, refresh_token)
+
+
+def remove_identity(identity: Identity) -> None:
+    """The person withdrew their consent at the provider. Inside another verb's transaction.
+
+    The identity and its tokens go. If it was the only way in, the whole account goes with it, as in a withdrawal:
+    the consent that let us keep the data is gone. Only the last active superuser's account stays, without a way in: no
+    message opens it to whoever has its e-mail address by now, only `users promote` does.
+    """
+    user, identity_id = identity.user, identity.id
+    erased = False
+    lock_user(user.id)  # Of two that go at once, the second is the only one left.
+    if db.session.get(Identity, identity_id) is None:
+        return
+    if len(user.identities) == 1 and not ways_in.has_password_login(user) and not _is_last_superuser(user):
+        erased = _erase(user)
+    else:
+        cut(user, identity)
+    audit.record("unlinked by provider", target=user.id, provider=identity.provider, erased=erased)
+
+
+def _is_last_superuser(user: User) -> bool:
+    if not (user.is_superuser and user.is_active):
+        return False
+    try:
+        keep_a_superuser_besides(user)
+    except LastSuperuser:
+        return True
+    return False
+
+
+def cut(user: User, identity: Identity) -> None:
+    """Take an identity from its user. Inside another verb's transaction, which has locked the user."""
+    revoke_sessions(user)
+    if not user.is_active:
+        suspensions.keep_identity(user.id, identity.provider, identity.subject)
+    former_identities.keep(user, identity)
+    user.claimable_until = None
+    left = [other for other in user.identities if other is not identity]
+    user.provider = left[0].provider if left else None
+    db.session.execute(db.delete(Identity).where(Identity.id == identity.id))
+    db.session.expunge(identity)

@@ -1,0 +1,97 @@
+"""Local passwords of superusers, for the day the provider is down."""
+
+from kakaoauth import audit
+from kakaoauth.accounts import passwords, ways_in
+from kakaoauth.accounts.roles import keep_a_superuser_besides
+from kakaoauth.audit.refusals import record_refusal
+from kakaoauth.errors import AccountDisabled, InvalidCredentials
+from kakaoauth.models import User, find_user, find_user_by_email, lock_user
+from kakaoauth.sessions.other_devices import SessionOver
+from kakaoauth.sessions.revocation import revoke_sessions
+from kakaoauth.storage.columns import now
+from kakaoauth.storage.transaction import transaction
+
+
+def log_in_with_password(email: str, password: str) -> User:
+    """Find the active superuser whose address and password these are.
+
+    :raises InvalidCredentials: they are not, or no superuser's; after the same work, so that the time tells nothing.
+    :raises AccountDisabled: they are right, and the account is suspended.
+    """
+    try:
+        return _log_in(email, password)
+    except (InvalidCredentials, AccountDisabled) as error:
+        # Anybody may send a wrong password; who has the right one of a suspended account is known.
+        record_refusal(error, "password", stored=isinstance(error, AccountDisabled))
+        raise
+
+
+@transaction
+def _log_in(email: str, password: str) -> User:
+    user = find_user_by_email(email)
+    stored = user.password_hash if user is not None and user.is_superuser else None
+    is_right = passwords.matches(stored, password)
+    if user is None or stored is None:
+        raise InvalidCredentials("no superuser with a password has this e-mail")
+    if not is_right:
+        raise InvalidCredentials(f"wrong password for user {user.id}", user_id=user.id)
+    if not user.is_active:
+        raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+    if passwords.is_outdated(stored):
+        passwords.set_password(user, password)
+    user.last_login = now()
+    audit.record("login", target=user.id, actor=user.id, provider="password")
+    return user
+
+
+def confirm_password(user_id: int, password: str, *, asked_as: str) -> None:
+    """Take the password as the proof that it is still this superuser.
+
+    :param asked_as: what `User.get_id` gave to the session that asks. :raises InvalidCredentials: wrong, or nobody's
+        who may have one. :raises SessionOver: ended meanwhile, or suspended.
+    """
+    try:
+        _confirm(user_id, password, asked_as)
+    except InvalidCredentials as error:
+        record_refusal(error, "password", action="confirmed")
+        raise
+
+
+@transaction
+def _confirm(user_id: int, password: str, asked_as: str) -> None:
+    user = find_user(user_id)
+    stored = user.password_hash if user is not None and user.is_superuser else None
+    if not passwords.matches(stored, password):
+        raise InvalidCredentials(f"wrong password for user {user_id}", user_id=user_id)
+    lock_user(user_id)  # Only now: comparing takes its time. A new password has ended this session.
+    user = find_user(user_id)
+    if user is None or not user.is_active or user.get_id() != asked_as:
+        raise SessionOver
+    audit.record("confirmed", target=user_id, provider="password")
+
+
+@transaction
+def set_password(user: User, password: str) -> None:
+    """Give a superuser a password. Ends every session and token: whoever knew the old one is out.
+
+    :raises ValueError: not a superuser, or a password that will not do.
+    """
+    if not user.is_superuser:
+        raise ValueError("only superusers have a password: use promote first")
+    passwords.set_password(user, password)
+    revoke_sessions(user)
+    audit.record("password set", target=user.id)
+
+
+@transaction
+def remove_password(user: User) -> None:
+    """Leave the providers as the only way in; ends every session and token as well.
+
+    :raises LastSuperuser: nobody would be left who could come in.
+    """
+    lock_user(user.id)
+    if user.is_active and ways_in.has_password_login(user) and not ways_in.has_other_way_in(user):
+        keep_a_superuser_besides(user)
+    user.password_hash = None
+    revoke_sessions(user)
+    audit.record("password removed", target=user.id)

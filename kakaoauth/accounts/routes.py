@@ -1,0 +1,169 @@
+"""The door to one's own page: who one is here, leaving everywhere, leaving for good."""
+
+from flask import Blueprint, abort, g, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_login import current_user
+
+from kakaoauth import providers, sessions
+from kakaoauth.accounts import devices, leaving, linking, roles
+from kakaoauth.audit import labels, search
+from kakaoauth.errors import AlreadyLinked, LastSuperuserStays
+from kakaoauth.sessions import logout, other_devices
+from kakaoauth.tokens import revocation as token_revocation
+from kakaoauth.web import guards
+from kakaoauth.web.redirects import callback_address
+
+bp = Blueprint("account", __name__, url_prefix="/users/me")
+
+#: What ends logins must work while the database is away.
+ENDS = ("account.logout_everywhere", "account.end_device", "account.end_other_devices")
+
+
+def enter() -> ResponseReturnValue | None:
+    return guards.leaver() if request.endpoint in ENDS else guards.login()
+
+
+bp.before_request(enter)
+bp.before_request(guards.form)
+
+#: Of what has happened lately, on one's own page.
+EVENTS = 10
+
+
+@bp.get("/")
+def show() -> ResponseReturnValue:
+    user = current_user._get_current_object()
+    linked = {identity.provider for identity in user.identities}
+    return render_template(
+        "account/show.html",
+        user=user,
+        linkable=[provider for provider in providers.all_providers() if provider.name not in linked],
+        devices=devices.own(),
+        events=labels.own_lines(search.own(user.id, EVENTS), user.id),
+        may_unlink=len(user.identities) > 1 or bool(user.is_superuser and user.password_hash),
+    )
+
+
+@bp.post("/logout-everywhere/")
+def logout_everywhere() -> ResponseReturnValue:
+    """End every session and every provider token of this user, this one included; here first, then at the provider."""
+    asked_as = sessions.holder() or ""
+    held = logout.end_everywhere(asked_as, away="database_away" in g)
+    sessions.end()
+    devices.sweep(asked_as)
+    token_revocation.revoke_at_provider(held)
+    return _goodbye()
+
+
+@bp.post("/devices/<handle>/end/")
+def end_device(handle: str) -> ResponseReturnValue:
+    """Log out on one device; on this one, as the logout does it.
+
+    :raise 404: no device of this person was ever called so.
+    """
+    key = devices.read_handle(handle)
+    if key is None:
+        abort(404)
+    if key != sessions.name():
+        devices.end(key)
+        return redirect(url_for("account.show", _anchor="devices"))
+    sessions.log_out("device ended", kind="browser")
+    return _goodbye()
+
+
+@bp.post("/devices/end-others/")
+def end_other_devices() -> ResponseReturnValue:
+    """Log out everywhere but here, apps and front ends included. This session goes on under a new id."""
+    asked_as = sessions.holder() or ""
+    try:
+        session_user_id = None if "database_away" in g else logout.end_others(current_user._get_current_object())
+    except other_devices.SessionOver:
+        return redirect(url_for("account.show"))  # The guard decides about whoever is in by then.
+    if session_user_id is None:
+        devices.end_others(asked_as)
+    else:
+        sessions.renew(session_user_id)
+        devices.sweep(asked_as)
+        token_revocation.revoke_at_provider(
+            token_revocation.pop_tokens(user_id=current_user.id, but=sessions.token_id())
+        )
+    return redirect(url_for("account.show", _anchor="devices"))
+
+
+@bp.post("/link/<provider>/")
+@guards.guarded(guards.fresh_login)
+def link(provider: str) -> ResponseReturnValue:
+    """Begin to link: by POST, and bound to this person, so that nobody else's account can end up linked to theirs.
+
+    The provider asks which account: in a shared browser somebody else may be logged in there.
+
+    :raise 404: no such provider. :raises AlreadyLinked: the account has an identity of it.
+    """
+    chosen = providers.find_provider(provider)
+    if chosen is None:
+        abort(404)
+    try:
+        linking.require_unlinked(current_user._get_current_object(), chosen.name)
+    except AlreadyLinked as error:
+        error.provider = chosen.name
+        error.actions.append((gettext("My page"), url_for("account.show")))
+        raise
+    address = chosen.begin(
+        callback_address(chosen.name),
+        url_for("account.show"),
+        prompt="select_account" if "select_account" in chosen.prompts else None,
+        link_to=current_user.get_id(),
+    )
+    return redirect(address)
+
+
+@bp.post("/unlink/<int:identity_id>/")
+@guards.guarded(guards.fresh_login)
+def unlink(identity_id: int) -> ResponseReturnValue:
+    """Take a way in away. Ends every other session, for somebody may have come by it.
+
+    :raises LastWayIn: it is the only one.
+    """
+    user_id, asked_as = current_user.id, current_user.get_id()
+    try:
+        unlinked = linking.unlink(user_id, identity_id, asked_as=asked_as)
+    except other_devices.SessionOver:
+        return redirect(url_for("account.show"))  # The guard decides about whoever is in by then.
+    if unlinked is None:
+        abort(404)
+    sessions.renew(unlinked.session_user_id)
+    devices.sweep(asked_as)
+    leaving.try_unlink(unlinked.job)
+    return redirect(url_for("account.show"))
+
+
+@bp.get("/withdraw/")
+def withdraw_page() -> ResponseReturnValue:
+    """The question before it happens: what goes, what stays."""
+    return render_template("account/withdraw.html", user=current_user._get_current_object())
+
+
+@bp.post("/withdraw/")
+@guards.guarded(guards.fresh_login)
+def withdraw() -> ResponseReturnValue:
+    """Erase the account here, now; then tell the provider, or leave that to the outbox.
+
+    :raises LastSuperuserStays: nobody could look after the site.
+    """
+    user_id, asked_as = current_user.id, current_user.get_id()
+    try:
+        jobs = leaving.withdraw(user_id)
+    except roles.LastSuperuser:
+        raise LastSuperuserStays from None
+    sessions.end()
+    devices.sweep(asked_as)
+    for job in jobs:
+        leaving.try_unlink(job)
+    return _goodbye()
+
+
+def _goodbye() -> ResponseReturnValue:
+    response = make_response(redirect(url_for("auth.index")))
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response

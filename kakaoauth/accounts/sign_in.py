@@ -1,0 +1,168 @@
+"""Coming in: from a provider's profile to an account."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from kakaoauth import audit
+from kakaoauth.accounts import provider_events, suspensions, unlink_jobs, ways_in
+from kakaoauth.accounts.provider_events import ENDS_LOGIN
+from kakaoauth.audit import alarms
+from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, NotClaimable
+from kakaoauth.models import Identity, User, find_identity, find_user_by_email
+from kakaoauth.providers.values import EmailState, Profile
+from kakaoauth.storage.columns import now
+from kakaoauth.storage.database import db
+from kakaoauth.storage.transaction import transaction
+from kakaoauth.text import normal_form
+from kakaoauth.tokens import provider_tokens
+
+#: What a login may bring up to date. E-mail has rules of its own.
+PROFILE_FIELDS = ("name", "nickname", "profile_image", "age", "age_range", "gender")
+
+
+class Entry(NamedTuple):
+    """Who came in, and where the vault keeps the provider's tokens of this login."""
+
+    user: User
+    token_id: int | None
+    #: Whether this login made the account.
+    is_new: bool = False
+
+
+@transaction
+def log_in(
+    profile: Profile,
+    *,
+    email_required: bool,
+    consent_for_email: tuple[str, ...] = (),
+    begun_at: datetime | None = None,
+    shares_email: bool = False,
+) -> Entry:
+    """Find or make the account of `profile`.
+
+    :param shares_email: the person has come to share their e-mail address, and is told if that cannot be.
+    :raises AccountDisabled: suspended, now or when their account was erased. :raises EmailRequired: no trusted e-mail.
+    :raises EmailInUse: another account's.
+    """
+    identity = find_identity(profile.provider, profile.subject)
+    user = _known_user(profile, identity, begun_at)
+    if user is None or user.email is None:
+        if email_required and profile.email is None:
+            raise _email_required(profile, consent_for_email)
+        if user is not None and (email_required or shares_email):
+            _refuse_email_of_another(user, profile)
+    is_new = user is None
+    if user is None:
+        refuse_if_suspended(profile)  # the account with this e-mail may have been erased since the first look
+        user = User.objects.create_user(profile.email, provider=profile.provider)
+    if identity is None:
+        identity = user.find_identity(profile.provider, profile.subject)
+    if identity is None:
+        identity = Identity(provider=profile.provider, subject=profile.subject, user=user)
+        db.session.add(identity)
+        unlink_jobs.forget(profile.provider, profile.subject)
+    identity.confirm(profile.confirmed_at)
+    bring_up_to_date(user, profile, leads=user.provider in (None, profile.provider))
+    user.last_login = now()
+    token = provider_tokens.put(identity, profile.tokens) if profile.tokens else None
+    audit.record("login", target=user.id, actor=user.id, provider=profile.provider, new=is_new)
+    return Entry(user, token.id if token else None, is_new)
+
+
+def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime | None) -> User | None:
+    """Whose identity it is, or whose account waits for this e-mail address.
+
+    :raises AccountDisabled: :raises AccountUnusable: :raises EmailInUse: as `log_in`.
+    """
+    if identity is None:
+        if begun_at is not None:
+            refuse_if_overtaken(profile, begun_at)
+        refuse_if_suspended(profile)
+    user = identity.user if identity else _owner_of_email(profile)
+    if user is not None and not user.is_active:
+        raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+    return user
+
+
+def _email_required(profile: Profile, consent: tuple[str, ...]) -> EmailRequired:
+    """Asking the provider again helps only a person who was asked and has not agreed, or was not asked at all. Where
+    the provider's console has no such item, the person can do nothing, and who runs the site must hear of it."""
+    if profile.email_state is EmailState.NOT_CONFIGURED:
+        alarms.email_is_not_configured(profile.provider)
+    helps = profile.email_state in (EmailState.NOT_AGREED, EmailState.NOT_SAID)
+    return EmailRequired(profile.email_state.value, consent=consent if helps else ())
+
+
+def _refuse_email_of_another(user: User, profile: Profile) -> None:
+    """:raises EmailInUse: the account has no e-mail, and cannot have this one."""
+    owner = find_user_by_email(profile.email) if profile.email else None
+    if owner is not None and owner is not user:
+        raise EmailInUse(owner.provider or (owner.identities[0].provider if owner.identities else ""))
+
+
+def refuse_if_overtaken(profile: Profile, begun_at: datetime) -> None:
+    """A message that ends the account can arrive before its identity is stored; it must not be lost.
+
+    :raises AccountUnusable: such a message is about a moment after this login was begun.
+    """
+    message = provider_events.latest(profile.provider, profile.subject, ENDS_LOGIN)
+    if message is not None and message.happened_at >= begun_at:
+        raise AccountUnusable("the provider ended the link while the login was under way")
+
+
+def refuse_if_suspended(profile: Profile) -> None:
+    """A suspension outlives the account. Ask after looking for accounts: what is erased in between is found here.
+
+    :raises AccountDisabled:
+    """
+    former = suspensions.find_by_identity(profile.provider, profile.subject) or _suspended_owner(profile.email)
+    if former is not None:
+        raise AccountDisabled(f"user {former} was suspended and erased", user_id=former)
+
+
+def _suspended_owner(email: str | None) -> int | None:
+    key = normal_form(email) if email else None
+    return suspensions.find_by_email(key) if key else None
+
+
+def _owner_of_email(profile: Profile) -> User | None:
+    """The account that a command has opened to the owner of this trusted e-mail: the first login with it takes it over.
+
+    Or the account that another first login of the same person has made since we looked for the identity.
+
+    :raises EmailInUse: the e-mail's account has a provider, or this one's word is not enough for it. Joining the two
+        silently would hand it to whoever controls the address today.
+    :raises NotClaimable: it has none, and the time is over in which it waited for its owner.
+    """
+    owner = find_user_by_email(profile.email) if profile.email else None
+    if owner is None or owner.find_identity(profile.provider, profile.subject):
+        return owner
+    if owner.identities:
+        raise EmailInUse(owner.provider or owner.identities[0].provider)
+    if not ways_in.can_be_claimed(owner):
+        if owner.provider is not None:
+            raise EmailInUse(owner.provider)
+        raise NotClaimable(f"user {owner.id} waits for nobody", user_id=owner.id)
+    if not profile.email_opens_waiting_account:
+        raise EmailInUse("")
+    if not ways_in.claim(owner, profile.provider):
+        return _owner_of_email(profile)  # Another first login was faster: look again.
+    return owner
+
+
+def bring_up_to_date(user: User, profile: Profile, *, leads: bool) -> None:
+    """Take over what this answer says. What it leaves out stays: Kakao under stress leaves fields out. What the person
+    has set here stays as well.
+
+    :param leads: whether the account's profile follows this provider. Others fill gaps: with two that lead, e-mail and
+        nickname would change with every way in.
+    """
+    own = user.own_fields.split(",")
+    for field in PROFILE_FIELDS:
+        value = getattr(profile, field)
+        if value is not None and field not in own and (leads or getattr(user, field) is None):
+            setattr(user, field, value)
+    if profile.email and profile.email != user.email and (leads or user.email is None):
+        owner = find_user_by_email(profile.email)
+        if owner is user or (owner is None and _suspended_owner(profile.email) is None):
+            user.set_email(profile.email)

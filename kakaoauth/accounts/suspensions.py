@@ -1,0 +1,133 @@
+"""Suspensions that outlive their account: the only file that knows who was erased while suspended.
+
+The person comes back for a new account, by the same identity or by another with the same e-mail address. All that
+is kept of them is the former number and a keyed hash of each, until a superuser lifts it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import String, UniqueConstraint, delete, distinct, func, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kakaoauth.models import User
+from kakaoauth.storage import keyed_hashes
+from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, now
+from kakaoauth.storage.database import Base, db
+from kakaoauth.storage.keyed_hashes import Keyed
+
+#: Instead of a provider's name.
+EMAIL = "email"
+
+
+class Suspension(Base):
+    """One thing by which a suspended person is known again."""
+
+    __tablename__ = "suspensions"
+    __table_args__ = (UniqueConstraint("user_id", "key_hash"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    #: Whose it was. Without a foreign key: the account is erased, and its number is never given again.
+    user_id: Mapped[int] = mapped_column(BigId)
+    #: The provider, or `EMAIL`.
+    kind: Mapped[str] = mapped_column(String(20))
+    #: `keyed_hashes`
+    key_hash: Mapped[str] = mapped_column(String(64), index=True)
+    key_id: Mapped[str] = mapped_column(String(8))
+    kept_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class Suspended(NamedTuple):
+    """Somebody who is kept out, as superusers see them."""
+
+    #: Their former number.
+    user_id: int
+    kinds: list[str]
+    since: datetime
+    #: False if the key is gone that all of it was hashed with: then it keeps nobody out.
+    is_known_again: bool
+    #: The account is there, suspended; only a login of theirs is gone.
+    has_account: bool
+
+
+def keep(user: User) -> None:
+    """Keep all that a suspended user is known by, before the account is erased. Inside another verb's transaction."""
+    for identity in user.identities:
+        keep_identity(user.id, identity.provider, identity.subject)
+    keep_email(user)
+
+
+def keep_identity(user_id: int, provider: str, subject: str) -> None:
+    _keep(user_id, provider, keyed_hashes.of_identity(provider, subject)[0])
+
+
+def keep_email(user: User) -> None:
+    if user.email_key is not None:
+        _keep(user.id, EMAIL, keyed_hashes.of_email(user.email_key)[0])
+
+
+def _keep(user_id: int, kind: str, keyed: Keyed) -> None:
+    same = select(Suspension.id).where(Suspension.user_id == user_id, Suspension.key_hash == keyed.hash)
+    if db.session.scalar(same) is None:
+        db.session.add(Suspension(user_id=user_id, kind=kind, key_hash=keyed.hash, key_id=keyed.key_id))
+        db.session.flush()
+
+
+def find_by_identity(provider: str, subject: str) -> int | None:
+    """The former number of the suspended person whose identity this was."""
+    return _find(keyed_hashes.of_identity(provider, subject))
+
+
+def find_by_email(email_key: str) -> int | None:
+    return _find(keyed_hashes.of_email(email_key))
+
+
+def _find(keyed: list[Keyed]) -> int | None:
+    query = select(Suspension.user_id).where(Suspension.key_hash.in_([one.hash for one in keyed]))
+    return db.session.scalar(query.order_by(Suspension.id.desc()).limit(1))
+
+
+def known(identities: Sequence[tuple[str, str]], email_keys: Sequence[str]) -> set[str]:
+    """Which of many are a suspended person's: `provider:subject`, and addresses. By two statements."""
+    if db.session.scalar(select(Suspension.id).limit(1)) is None:
+        return set()
+    hashes = {one.hash: f"{who[0]}:{who[1]}" for who in identities for one in keyed_hashes.of_identity(*who)}
+    hashes |= {one.hash: key for key in email_keys for one in keyed_hashes.of_email(key)}
+    found = db.session.scalars(select(Suspension.key_hash).where(Suspension.key_hash.in_(hashes)))
+    return {hashes[one] for one in found}
+
+
+def lift(user_id: int) -> list[str]:
+    """Let the person come back who had this number. Return what was kept of them; nothing: there is none."""
+    gone = delete(Suspension).where(Suspension.user_id == user_id).returning(Suspension.kind)
+    return sorted(db.session.scalars(gone.execution_options(synchronize_session=False)))
+
+
+def number() -> int:
+    return db.session.scalar(select(func.count(distinct(Suspension.user_id)))) or 0
+
+
+def page(before: int | None, limit: int) -> list[Suspended]:
+    """People with former numbers below `before`, the largest first."""
+    numbers = select(Suspension.user_id).distinct().where(Suspension.user_id < (before or MAX_ID))
+    chosen = numbers.order_by(Suspension.user_id.desc()).limit(limit)
+    found = db.session.scalars(select(Suspension).where(Suspension.user_id.in_(chosen)).order_by(Suspension.id))
+    rows: dict[int, list[Suspension]] = {}
+    for row in found:
+        rows.setdefault(row.user_id, []).append(row)
+    there = set(db.session.scalars(select(User.id).where(User.id.in_(rows))))
+    return [_suspended(rows[user_id], there) for user_id in sorted(rows, reverse=True)]
+
+
+def find(user_id: int) -> Suspended | None:
+    """The person who had this number."""
+    found = page(user_id + 1, 1) if 0 < user_id < MAX_ID else []
+    return found[0] if found and found[0].user_id == user_id else None
+
+
+def _suspended(rows: list[Suspension], there: set[int]) -> Suspended:
+    keys = keyed_hashes.key_ids()
+    user_id = rows[0].user_id
+    is_known = any(row.key_id in keys for row in rows)
+    return Suspended(user_id, [row.kind for row in rows], rows[0].kept_at, is_known, user_id in there)

@@ -1,0 +1,89 @@
+"""The current user's tokens at a provider: what Authlib's fetch_token and update_token are made of.
+
+The session says which login it is, the vault keeps that login's tokens, flows write what a refresh brought.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import current_app
+from flask_login import current_user
+from redis.exceptions import LockError
+
+from kakaoauth import sessions
+from kakaoauth.errors import CodeRefused, ProviderBusy
+from kakaoauth.providers.values import TokenSet
+from kakaoauth.storage.database import db
+from kakaoauth.storage.redis import get_redis
+from kakaoauth.tokens import provider_tokens
+from kakaoauth.tokens import revocation as token_revocation
+from kakaoauth.tokens.provider_tokens import ProviderToken
+
+#: Seconds the lock on a refresh lives: longer than a login may talk to a provider, and the end of it if a worker dies.
+LOCK_SECONDS = 10
+#: Seconds another worker waits for it.
+WAIT_SECONDS = 6
+
+
+def fetch_token(provider: str) -> dict[str, Any] | None:
+    """The tokens of this session's login, in Authlib's words; None if there are none that can be read."""
+    row = _row(provider)
+    tokens = provider_tokens.read(row) if row else None
+    return _as_authlib(tokens) if tokens else None
+
+
+def update_token(provider: str, token: dict[str, Any], **_old: Any) -> None:
+    """Keep what a refresh brought."""
+    token_id = sessions.token_id()
+    if token_id is not None:
+        token_revocation.renew(token_id, TokenSet.from_authlib(token))
+
+
+def forget_token(provider: str) -> None:
+    """The provider does not know the tokens any more; the session stays."""
+    token_id = sessions.token_id()
+    if token_id is not None:
+        token_revocation.drop(token_id)
+
+
+@contextmanager
+def renewing(provider: str) -> Iterator[dict[str, Any] | None]:
+    """Let exactly one worker refresh: the others wait, and find the new tokens.
+
+    :raises ProviderBusy: the one that refreshes takes too long.
+    """
+    name = f"refresh:{sessions.token_id()}"
+    lock = get_redis(current_app).lock(name, timeout=LOCK_SECONDS, blocking_timeout=WAIT_SECONDS)
+    if not lock.acquire():
+        raise ProviderBusy("another worker refreshes this token")
+    try:
+        db.session.expire_all()
+        yield fetch_token(provider)
+    except CodeRefused:
+        forget_token(provider)  # Still under the lock: those who wait find nothing that they could refresh in vain.
+        raise
+    finally:
+        try:
+            lock.release()
+        except LockError:
+            pass  # It ended by itself; the next one reads the vault before it refreshes.
+
+
+def _row(provider: str) -> ProviderToken | None:
+    token_id = sessions.token_id() if current_user.is_authenticated else None
+    row = provider_tokens.find(token_id) if token_id is not None else None
+    if row is None or row.identity.user_id != current_user.id or row.identity.provider != provider:
+        return None
+    return row
+
+
+def _as_authlib(tokens: TokenSet) -> dict[str, Any]:
+    token: dict[str, Any] = {
+        "access_token": tokens.access_token,
+        "token_type": "bearer",
+        "expires_at": int(tokens.expires_at.timestamp()),
+    }
+    if tokens.refresh_token:
+        token["refresh_token"] = tokens.refresh_token
+    return token

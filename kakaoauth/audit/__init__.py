@@ -1,0 +1,173 @@
+"""The audit trail: the only file that writes down who did what to whom, when, from where, and how it ended.
+
+A row is part of the transaction of what it tells of: no change without its row, no row without its change. Rows are
+never changed, and removed only by age. They hold numbers instead of names, so an erased person is erased here as well.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Index, String, delete, event, literal_column, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kakaoauth.errors import one_line
+from kakaoauth.storage.columns import BigId, UtcDateTime, now
+from kakaoauth.storage.database import Base, db
+
+log = logging.getLogger("kakaoauth.audit")
+
+#: Rows removed in one transaction.
+BATCH = 5000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Who acts, as far as a guard has found out, from which address and with which browser."""
+
+    actor_id: int | None = None
+    address: str = ""
+    agent: str = ""
+
+
+#: Asked when something is written down, because a request's actor is known later than its beginning.
+_source: ContextVar[Callable[[], Source]] = ContextVar("kakaoauth_audit_source", default=Source)
+
+
+class AuditEvent(Base):
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        Index("ix_audit_events_at_id", "at", "id"),
+        Index("ix_audit_events_target_id_at_id", "target_id", "at", "id"),
+        Index("ix_audit_events_actor_id_at_id", "actor_id", "at", "id"),
+        Index("ix_audit_events_action_at_id", "action", "at", "id"),
+        Index("ix_audit_events_provider_at_id", "provider", "at", "id"),
+        Index("ix_audit_events_action_provider", "action", "provider", "at", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    action: Mapped[str] = mapped_column(String(30))
+    #: `done` or `refused`.
+    result: Mapped[str] = mapped_column(String(10))
+    #: Why it was refused, or the reason that a person has given for it.
+    reason: Mapped[str] = mapped_column(String(200), default="")
+    #: Without a foreign key: the trail outlives the people in it.
+    actor_id: Mapped[int | None] = mapped_column(BigId)
+    target_id: Mapped[int | None] = mapped_column(BigId)
+    provider: Mapped[str] = mapped_column(String(20), default="")
+    #: The address it came from; empty for the command line and for what the site does by itself.
+    source: Mapped[str] = mapped_column(String(45), default="")
+    #: The browser or app it came from, as it calls itself: visitors.
+    agent: Mapped[str] = mapped_column(String(200), default="")
+    #: A JSON object of short values.
+    details: Mapped[str] = mapped_column(String(500), default="{}")
+
+    @property
+    def told(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.details)
+        return found
+
+
+#: Spelled out, for a database knows an index of few rows again only by its very words.
+IS_REFUSED = AuditEvent.result == literal_column("'refused'")
+for _name, _lead in {
+    "refused": (),
+    "refused_action": (AuditEvent.action,),
+    "refused_provider": (AuditEvent.provider,),
+    "refused_action_provider": (AuditEvent.action, AuditEvent.provider),
+}.items():
+    Index(
+        f"ix_audit_events_{_name}",
+        *(*_lead, AuditEvent.at, AuditEvent.id),
+        postgresql_where=IS_REFUSED,
+        sqlite_where=IS_REFUSED,
+    )
+
+
+def acts_from(source: Callable[[], Source]) -> None:
+    """Say for the current request how to find out who acts."""
+    _source.set(source)
+
+
+def record(
+    action: str,
+    *,
+    target: int | None = None,
+    actor: int | None = None,
+    provider: str = "",
+    refused: str = "",
+    reason: str = "",
+    level: int = logging.INFO,
+    **details: Any,
+) -> None:
+    """Write down, in this transaction and in the log, that `action` was done to user `target`.
+
+    :param actor: where it is not whoever makes the request. :param refused: the error's code, if it was not done.
+    :param reason: what a person gave as the reason. :param details: short values; never a token, code or password.
+    """
+    source = _source.get()()
+    who = actor if actor is not None else source.actor_id
+    said = _clean(details)
+    text = json.dumps(said, ensure_ascii=False, sort_keys=True)
+    db.session.add(
+        AuditEvent(
+            action=action,
+            result="refused" if refused else "done",
+            reason=one_line(refused or reason),
+            actor_id=who,
+            target_id=target,
+            provider=one_line(provider, 20),
+            source=source.address[:45],
+            agent=one_line(source.agent),
+            details=text if len(text) <= 500 else "{}",
+        )
+    )
+    log.log(level, "%s", _line(action, target, who, provider, refused, said))
+
+
+def log_only(action: str, *, target: int | None = None, provider: str = "", refused: str = "", **details: Any) -> None:
+    """Write the line of `record` into the log, and no row: for what anybody may cause as often as they like."""
+    who = _source.get()().actor_id
+    log.info("%s, not stored", _line(action, target, who, one_line(provider, 20), one_line(refused), _clean(details)))
+
+
+def _clean(details: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if isinstance(value, int | bool) else one_line(str(value)) for name, value in details.items()}
+
+
+def _line(
+    action: str, target: int | None, actor: int | None, provider: str, refused: str, said: Mapping[str, Any]
+) -> str:
+    parts = {"user": target, "by": None if actor == target else actor, "provider": provider, "refused": refused, **said}
+    told = " ".join(f"{name}={value}" for name, value in parts.items() if value not in (None, ""))
+    return f"{action} {told}".rstrip()
+
+
+def latest(action: str, *, target: int, days: int, limit: int = 3) -> Sequence[AuditEvent]:
+    """What of the kind has happened to a user in the last `days`, the newest first."""
+    query = select(AuditEvent).where(AuditEvent.target_id == target, AuditEvent.action == action)
+    recent = query.where(AuditEvent.at > now() - timedelta(days=days))
+    return db.session.scalars(recent.order_by(AuditEvent.id.desc()).limit(limit)).all()
+
+
+def older_than(days: int, limit: int = BATCH) -> int:
+    """Remove a batch of what is older. Return how many there were: less than `limit` means all."""
+    ids = db.session.scalars(
+        select(AuditEvent.id).where(AuditEvent.at < now() - timedelta(days=days)).order_by(AuditEvent.at).limit(limit)
+    ).all()
+    db.session.execute(delete(AuditEvent).where(AuditEvent.id.in_(ids)))
+    return len(ids)
+
+
+def _refuse(_mapper: Any, _connection: Any, _event: AuditEvent) -> None:
+    raise TypeError("the audit trail is not changed")
+
+
+event.listen(AuditEvent, "before_update", _refuse)
+event.listen(AuditEvent, "before_delete", _refuse)

@@ -1,0 +1,168 @@
+"""The trail in words: the only file that says what an event is called, to the staff and to whom it happened."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext
+
+from kakaoauth import errors
+from kakaoauth.audit import AuditEvent, visitors
+
+_ = lazy_gettext
+
+#: As the trail's page calls them, and in the order of its filter. What is not here is shown as it is.
+ACTIONS: Mapping[str, Any] = {
+    "login": _("Login"),
+    "logout": _("Logout"),
+    "confirmed": _("Confirmed who they are"),
+    "sessions ended": _("Logged out everywhere"),
+    "device ended": _("Device logged out"),
+    "token family ended": _("App logged out"),
+    "refresh token reused": _("App's login used twice"),
+    "linked": _("Login linked"),
+    "unlinked": _("Login unlinked"),
+    "unlinked by provider": _("Unlinked at the provider"),
+    "unlink given up": _("Unlink given up"),
+    "webhook": _("Message from the provider"),
+    "profile changed": _("Profile changed"),
+    "user changed": _("Role or state changed"),
+    "promoted": _("Role given"),
+    "demoted": _("Roles taken away"),
+    "superuser created": _("Superuser made"),
+    "opened again": _("Account opened to its e-mail address again"),
+    "suspension lifted": _("Suspension lifted after the account was erased"),
+    "password set": _("Password set"),
+    "password removed": _("Password removed"),
+    "withdrawn": _("Left"),
+    "deleted": _("Account deleted"),
+    "exported": _("Users exported"),
+    "imported": _("Users imported"),
+    "signing key rotated": _("Signing key changed"),
+    "token keys rotated": _("Token keys changed"),
+}
+#: As their owner reads them, where that is more than the above.
+OWN: Mapping[str, Any] = {
+    "confirmed": _("Confirmed with %(provider)s that it is you"),
+    "logout": _("Logged out"),
+    "token family ended": _("An app was logged out"),
+    "refresh token reused": _("An app's login was used twice and ended"),
+    "linked": _("%(provider)s linked"),
+    "unlinked": _("%(provider)s unlinked"),
+    "unlinked by provider": _("Unlinked at %(provider)s"),
+    "webhook": _("Message from %(provider)s about your account there"),
+    "user changed": _("Your role or state was changed"),
+    "promoted": _("You were given a role"),
+    "demoted": _("Your roles were taken away"),
+}
+#: What `device ended` and `user changed` say more.
+DEVICES: Mapping[str, Any] = {
+    "browser": _("A device was logged out"),
+    "app": _("An app was logged out"),
+    "all others": _("All other devices were logged out"),
+}
+CHANGES: Mapping[str, Any] = {
+    "+is_active": _("let in again"),
+    "-is_active": _("suspended"),
+    "+is_staff": _("made staff"),
+    "-is_staff": _("no longer staff"),
+    "+is_superuser": _("made superuser"),
+    "-is_superuser": _("no longer superuser"),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One event, ready for a page."""
+
+    at: datetime
+    action: str
+    is_refused: bool = False
+    #: Why it was refused, in words, or the reason that a person gave.
+    reason: str = ""
+    #: The same as the code that it was refused with.
+    code: str = ""
+    provider: str = ""
+    actor: int | None = None
+    target: int | None = None
+    source: str = ""
+    browser: str = ""
+    details: list[str] = field(default_factory=list)
+
+
+def action_label(action: str) -> str:
+    return str(ACTIONS.get(action, action))
+
+
+def provider_label(name: str) -> str:
+    """Of a way in: a password is one as well."""
+    return str(gettext("password")) if name == "password" else errors.provider_label(name) if name else ""
+
+
+def lines(events: Iterable[AuditEvent], *, shortened: bool) -> list[Line]:
+    """For the staff. :param shortened: the network instead of the whole address."""
+    return [_line(event, shortened) for event in events]
+
+
+def own_lines(events: Iterable[AuditEvent], user_id: int) -> list[Line]:
+    """For the person themselves: no numbers of others, no codes, and no reason that somebody gave about them."""
+    return [_own_line(event, user_id) for event in events]
+
+
+def _line(event: AuditEvent, shortened: bool) -> Line:
+    refused = event.result == "refused"
+    return Line(
+        at=event.at,
+        action=action_label(event.action),
+        is_refused=refused,
+        reason=_refusal(event) if refused else event.reason,
+        code=event.reason if refused else "",
+        provider=provider_label(event.provider),
+        actor=event.actor_id,
+        target=event.target_id,
+        source=visitors.shortened(event.source) if shortened else event.source,
+        browser=visitors.words(event.agent),
+        details=list(_details(event)),
+    )
+
+
+def _own_line(event: AuditEvent, user_id: int) -> Line:
+    by_others = event.actor_id not in (None, user_id)
+    refused = event.result == "refused"
+    return Line(
+        at=event.at,
+        action=_own_words(event),
+        is_refused=refused,
+        reason=_refusal(event) if refused else str(gettext("by the people who run this site")) if by_others else "",
+        # Of another person's browser it is none of theirs.
+        source="" if by_others else visitors.shortened(event.source),
+        browser="" if by_others else visitors.words(event.agent),
+    )
+
+
+def _own_words(event: AuditEvent) -> str:
+    provider = provider_label(event.provider)
+    if event.action == "login" and event.result == "refused":
+        return str(gettext("A login with %(provider)s was refused", provider=provider))
+    if event.result == "refused":
+        return str(gettext("Refused: %(action)s", action=action_label(event.action)))
+    if event.action == "login":
+        return str(gettext("Logged in with %(provider)s", provider=provider))
+    if event.action == "device ended":
+        return str(DEVICES.get(str(event.told.get("kind", "")), ACTIONS["device ended"]))
+    return str(OWN.get(event.action, action_label(event.action))).replace("%(provider)s", provider)
+
+
+def _refusal(event: AuditEvent) -> str:
+    """The title of the page that was shown; empty for a code of an older version."""
+    title = errors.title_of(event.reason)
+    return str(title).replace("%(provider)s", provider_label(event.provider)) if title else ""
+
+
+def _details(event: AuditEvent) -> Iterator[str]:
+    for name, value in event.told.items():
+        if name == "changed":
+            yield ", ".join(str(CHANGES.get(change, change)) for change in str(value).split(",") if change)
+        elif value not in ("", False):
+            yield name if value is True else f"{name}: {value}"

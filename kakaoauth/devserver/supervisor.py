@@ -1,0 +1,257 @@
+"""What `make run` starts, in which order, what it says, and how all of it ends together.
+
+Redis, the sandbox, the example front end and the schema come up at the same time, then the site. The end goes the other
+way round: the site first, which still needs Redis for its last answers.
+"""
+
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+from flask.cli import ScriptInfo
+from flask.cli import main as flask_main
+from gunicorn.app import wsgiapp
+from redis.exceptions import RedisClusterException, RedisError
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from kakaoauth import config
+from kakaoauth.config import checks
+from kakaoauth.devserver import checks, front_end
+from kakaoauth.devserver.processes import Part, Refused, die_with, end_leftovers, start
+from kakaoauth.devserver.redis import SECONDS_TO_START, answers, start_redis, why_it_ended
+
+NAMES = {
+    "redis": "the embedded Redis",
+    "sandbox": "the Kakao sandbox",
+    "front_end": "the example front end",
+    "preparation": "the preparation of the database",
+    "site": "the site",
+}
+#: A migration of a large table is no failure.
+SECONDS_TO_PREPARE = 600.0
+
+
+class Ended(Exception):
+    """Somebody wants us to end."""
+
+
+class Watch:
+    """Sleeps until something happens: a signal to end, or the end of a child."""
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._wake, write = os.pipe()
+        os.set_blocking(self._wake, False)
+        os.set_blocking(write, False)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # nohup says that a closed terminal is no reason to end.
+            if signum != signal.SIGHUP or signal.getsignal(signum) != signal.SIG_IGN:
+                signal.signal(signum, self._note)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def _note(self, *_: object) -> None:
+        self.ended = True
+
+    def sleep(self, seconds: float | None) -> None:
+        """:raises Ended: a signal came."""
+        if not self.ended and select.select([self._wake], [], [], seconds)[0]:
+            os.read(self._wake, 1024)
+        if self.ended:
+            raise Ended
+
+
+class Supervisor:
+    """The parts of one `make run`."""
+
+    def __init__(self, settings: dict[str, Any], run_folder: Path) -> None:
+        self.settings = settings
+        self.run_folder = run_folder
+        self.redis_folder = Path(settings["INSTANCE_PATH"]) / "redis"
+        self.parts: list[Part] = []
+        self.watch = Watch()
+
+    def run(self) -> None:
+        """Serve until a signal comes.
+
+        :raises Ended: the signal.
+        :raises Refused: a part could not be started, or died.
+        """
+        try:
+            self._start_ground()
+            self._start_site()
+            say(describe(self.settings))
+            while True:
+                self.watch.sleep(None)
+                self._require_alive()
+        finally:
+            for part in reversed(self.parts):
+                part.end()
+
+    def _start_ground(self) -> None:
+        socket_path = config.embedded_redis_socket(Path(self.settings["INSTANCE_PATH"]))
+        embedded = self.settings["EMBEDDED"]
+        if "redis" in embedded:
+            self.parts.append(start_redis(self.redis_folder, socket_path, self.run_folder))
+        if "kakao" in embedded:
+            self._start("sandbox", serve_sandbox, patience=2)
+        if front_end.is_wanted(self.settings):
+            self._start("front_end", lambda: front_end.serve(self.settings), patience=2)
+        preparation = self._start("preparation", prepare, patience=5)
+        if "redis" in embedded:
+            self._wait_until(lambda: answers(socket_path), "redis")
+        self._wait_until(lambda: preparation.poll() is not None, "preparation", seconds=SECONDS_TO_PREPARE)
+        self._require_alive()
+
+    def _start_site(self) -> None:
+        self._start("site", serve_site, patience=5)
+        self._wait_until(lambda: responds(self.settings["PORT"], "/healthz"), "site")
+        if "kakao" in self.settings["EMBEDDED"]:
+            self._wait_until(lambda: listens(self.settings["SANDBOX_PORT"]), "sandbox")
+        if front_end.is_wanted(self.settings):
+            self._wait_until(lambda: listens(self.settings["FRONTEND_PORT"]), "front_end")
+
+    def _start(self, name: str, run: Callable[[], object], *, patience: float) -> Part:
+        self.parts.append(start(name, run, self.run_folder, patience=patience))
+        return self.parts[-1]
+
+    def _wait_until(self, ready: Callable[[], bool], name: str, seconds: float = SECONDS_TO_START) -> None:
+        until = time.monotonic() + seconds
+        while not ready():
+            self._require_alive()
+            if time.monotonic() > until:
+                raise Refused(f"{NAMES[name]} does not answer after {seconds:.0f} seconds: stopping")
+            self.watch.sleep(0.02)
+
+    def _require_alive(self) -> None:
+        """:raises Refused: a part ended by itself; the preparation may, when it is done."""
+        for part in list(self.parts):
+            status = part.poll()
+            if status is None:
+                continue
+            if part.name == "preparation" and status == 0:
+                part.end()
+                self.parts.remove(part)
+            elif part.name == "preparation" and status > 0:
+                raise Refused  # it has said why
+            else:
+                raise Refused(f"{NAMES[part.name]} ended by itself ({self._how(part, status)}): stopping the rest")
+
+    def _how(self, part: Part, status: int) -> str:
+        if status < 0:
+            return f"signal {-status}"
+        return why_it_ended(self.redis_folder) if part.name == "redis" else f"exit status {status}"
+
+
+def main() -> int:
+    """Return the exit status: 0 after a signal, which is how it ought to end."""
+    try:
+        if "MAKELEVEL" in os.environ:
+            die_with(os.getppid())  # make, killed: nobody would be left to press Ctrl-C
+        os.chdir(config.ROOT)
+        os.umask(0o077)  # people's data, sessions, keys: for nobody else on this machine
+        settings = config.load()
+        run_folder = Path(settings["INSTANCE_PATH"]) / "run"
+        with checks.only_one(run_folder):
+            end_leftovers(run_folder)
+            checks.require_ports(settings)
+            Supervisor(settings, run_folder).run()
+    except Ended:
+        say("Stopped.")
+        return 0
+    except (checks.ConfigError, Refused) as error:
+        if str(error):
+            say(f"kakaoauth: {error}", sys.stderr)
+    except OSError as error:
+        say(f"kakaoauth: {error.filename or 'the system'} cannot be used ({error.strerror})", sys.stderr)
+    return 1
+
+
+def say(text: str, file: Any = None) -> None:
+    """Print; the terminal may be gone by now."""
+    try:
+        print(text, file=file or sys.stdout, flush=True)
+    except OSError:
+        pass
+
+
+def describe(settings: dict[str, Any]) -> str:
+    """Where everything is, and what of it is real."""
+    kakao = f"the real one, {settings['KAKAO_KAUTH_URL']}"
+    if "kakao" in settings["EMBEDDED"]:
+        kakao = f"sandbox on http://127.0.0.1:{settings['SANDBOX_PORT']} (for the real one set KAKAO_CLIENT_ID)"
+    redis = "your own, REDIS_URL"
+    if "redis" in settings["EMBEDDED"]:
+        redis = f"embedded, data in {Path(settings['INSTANCE_PATH']) / 'redis'} (for your own set REDIS_URL)"
+    example = ""
+    if front_end.is_wanted(settings):
+        example = f"  Front end {front_end.origin(settings)} (an example that logs in here, with tokens in cookies)\n"
+    database = make_url(settings["SQLALCHEMY_DATABASE_URI"]).render_as_string(hide_password=True)
+    return (
+        f"\n  Site      http://localhost:{settings['PORT']}\n  Kakao     {kakao}\n  Redis     {redis}\n"
+        f"  Database  {database}\n{example}\nCtrl-C stops everything.\n"
+    )
+
+
+def prepare() -> None:
+    """Bring the schema up to date, and meet a Redis of one's own: by way of the app, which knows how."""
+    try:
+        app = ScriptInfo(app_import_path="wsgi").load_app()
+        if "redis" not in app.config["EMBEDDED"]:
+            app.extensions["redis"].ping()
+        with app.app_context():
+            flask_migrate.upgrade()
+    except (RedisError, RedisClusterException) as error:
+        sys.exit(
+            f"kakaoauth: REDIS_URL does not answer ({first_line(error)}): start that Redis, correct REDIS_URL,"
+            " or remove it to use the embedded one"
+        )
+    except (SQLAlchemyError, ImportError) as error:
+        reason = first_line(getattr(error, "orig", None) or error)
+        sys.exit(f"kakaoauth: the database cannot be used ({reason}): start it or correct DATABASE_URL")
+
+
+def first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".:") if lines else type(error).__name__
+
+
+def serve_sandbox() -> None:
+    sys.argv = ["flask", "--app", "wsgi", "kakao", "sandbox"]
+    flask_main()
+
+
+def serve_site() -> None:
+    # These two are for production; here they could move the site to another address.
+    os.environ.pop("GUNICORN_CMD_ARGS", None)
+    os.environ.pop("WEB_CONCURRENCY", None)
+    sys.argv = ["gunicorn", "--workers=1", "--graceful-timeout=2", "--log-level=warning", "wsgi:app"]
+    wsgiapp.run()
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def responds(port: int, path: str) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,7 +1,0 @@
-"""`python -m kakaoauth.embedded`, which is `make run`."""
-
-import sys
-
-from kakaoauth.embedded.supervisor import main
-
-sys.exit(main())

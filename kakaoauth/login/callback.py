@@ -1,0 +1,163 @@
+"""TODO."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response, abort, current_app, redirect, request
+from flask.typing import ResponseReturnValue
+
+from kakaoauth import sessions
+from kakaoauth.counting import counters
+from kakaoauth.errors import AppError, CookieLost, LoginExpired, MalformedCallback, UnknownState, from_dict
+from kakaoauth.login import completion, next_steps
+from kakaoauth.login.callback_lock import CallbackLock
+from kakaoauth.login.completion import LoginResult
+from kakaoauth.login.refusals import record_refusal
+from kakaoauth.login.routes import _provider, bp
+from kakaoauth.providers.base import Provider
+from kakaoauth.providers.values import PendingLogin
+from kakaoauth.tokens import cookies
+from kakaoauth.web import guards, rate_limits
+from kakaoauth.web.error_pages import as_told
+from kakaoauth.web.redirects import redirect_without_fragment
+
+#: 32 bytes in base64url, as providers.pending makes them.
+STATE = re.compile(r"[A-Za-z0-9_-]{43}")
+#: Visible ASCII (RFC 6749, appendix A.11). Kakao's codes have fewer than 100 characters.
+CODE = re.compile(r"[\x21-\x7e]{1,1000}")
+#: Authorization error names (RFC 6749, appendix A.7).
+ERROR = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,500}")
+
+
+@dataclass(frozen=True)
+class AuthorizationResponse:
+    """The authorization response's parameters (RFC 6749, section 4.1.2), checked for form only."""
+
+    state: str
+    code: str
+    error: str
+    description: str
+
+
+@bp.route("/<provider>/login/callback/", methods=["GET"], provide_automatic_options=False)
+@guards.guarded(rate_limits.per_address("callback"), rate_limits.room_at_address("callback_refused"))
+def callback(provider: str) -> ResponseReturnValue:
+    """The way back. Every way it can end: a redirect to where the person wanted to go, or an AppError's page."""
+    if request.method != "GET":
+        abort(405)
+    chosen = _provider(provider)
+    pending: PendingLogin | None = None
+    try:
+        answer = _read_response()
+        pending = chosen.find_pending(answer.state)
+        arrival = _finish(chosen, pending, answer) if pending else _repeated(answer)
+    except AppError as error:
+        error.provider = chosen.name
+        record_refusal(error, chosen.name, pending=pending, action=completion.action_of(pending))
+        next_steps.offer(error, chosen, pending)
+        raise
+    # A page of ours removes a fragment by itself (clean-address.js); a front end has to be spared it.
+    spared = chosen.leaves_fragment and not arrival.next.startswith("/")
+    response = redirect_without_fragment(arrival.next) if spared else redirect(arrival.next)
+    if arrival.tokens:
+        cookies.put(response, arrival.tokens)
+    return response
+
+
+@bp.after_request
+def keep_the_code_to_ourselves(response: Response) -> Response:
+    """The callback's address holds the code: no page may pass it on as its Referer."""
+    if request.endpoint == "auth.callback":
+        response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _read_response() -> AuthorizationResponse:
+    """:raises MalformedCallback: what no provider sends. :raises CookieLost: a login, but no session to find it in."""
+    found: dict[str, str] = {}
+    for name in ("state", "code", "error", "error_code", "error_description"):
+        values = request.args.getlist(name)
+        if len(values) > 1:
+            raise MalformedCallback(f"doubled {name}")
+        found[name] = values[0] if values else ""
+    if not found["code"] and not found["error"]:
+        found["error"] = found["error_code"]  # Facebook's dialog, where the app's settings are the reason
+    if bool(found["code"]) == bool(found["error"]):
+        raise MalformedCallback("neither or both of code and error")
+    for name, pattern in (("state", STATE), ("code", CODE), ("error", ERROR)):
+        if found[name] and not pattern.fullmatch(found[name]):
+            raise MalformedCallback(f"odd {name}")
+    if not found["state"]:
+        raise MalformedCallback("no state")
+    if not sessions.has_cookie():
+        raise CookieLost("no session cookie")
+    return AuthorizationResponse(found["state"], found["code"], found["error"], found["error_description"])
+
+
+def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> LoginResult:
+    """:raises AppError: nobody is logged in."""
+    if pending.is_late():
+        _use_up(provider, pending, answer)
+        raise LoginExpired("pending login is late")
+    if answer.error:
+        _use_up(provider, pending, answer)
+        raise provider.refusal(answer.error, answer.description).said_by_browser()
+    if completion.is_foreign(pending):
+        _use_up(provider, pending, answer)
+        raise completion.ended(pending, "whoever began it is not in any more")
+    claim = CallbackLock(answer.state, answer.code)
+    sid = claim.take()
+    if sid is None:
+        return _follow(claim)
+    with claim.kept_alive():
+        try:
+            _use_up(provider, pending, answer)
+            arrival = completion.complete_login(pending, provider.fetch_profile(pending, answer.code), sid)
+        except Exception as error:
+            claim.settle(as_told(error, provider.name).memo())
+            raise
+        claim.settle(arrival.memo())
+    return arrival
+
+
+def _use_up(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> None:
+    """A login has come back: once, however often its callback is sent."""
+    provider.forget_pending(answer.state)
+    if pending.is_login:
+        counters.count("login_returned", provider.name)
+
+
+def _repeated(answer: AuthorizationResponse) -> LoginResult:
+    """Back button, reload, double click: where that login went.
+
+    :raises UnknownState: it was not begun in this browser, or the person has logged out since.
+    """
+    target = sessions.find_done(answer.state)
+    if target is not None:
+        return LoginResult(target)
+    landed = sessions.find_landed(answer.state)
+    if landed is not None:
+        # The browser may have thrown the answer away, and the tokens with it. Later it gets the address only.
+        outcome = _outcome(CallbackLock(answer.state, answer.code))
+        return completion.replay(outcome) if outcome and "next" in outcome else LoginResult(landed)
+    if not answer.code:
+        raise UnknownState("state not in this browser's session")
+    return _follow(CallbackLock(answer.state, answer.code))
+
+
+def _follow(claim: CallbackLock) -> LoginResult:
+    """End as the first of two equal requests did.
+
+    :raises AppError: as it did, or UnknownState if this is another browser.
+    """
+    outcome = _outcome(claim)
+    if outcome is None:
+        raise UnknownState("state already used")
+    if "next" not in outcome:
+        raise from_dict(outcome)
+    return completion.replay(outcome)
+
+
+def _outcome(claim: CallbackLock) -> dict[str, Any] | None:
+    return claim.outcome(current_app.config["KAKAO_DEADLINE_SECONDS"] + 2)

@@ -1,0 +1,114 @@
+"""The only file that decides which request may exchange an authorization code, and what its twin is told."""
+
+import hmac
+import json
+import secrets
+import time
+from base64 import urlsafe_b64encode
+from contextlib import AbstractContextManager
+from hashlib import sha256
+from typing import Any
+
+from flask import Flask, current_app
+
+from kakaoauth.errors import LoginInterrupted
+from kakaoauth.login import waiting
+from kakaoauth.sessions.store import current_session
+from kakaoauth.storage.heartbeat import LEASE, Heartbeat
+from kakaoauth.storage.redis import get_redis
+
+#: Seconds in which a repeated callback still finds out how the first one ended: as long as a login may be pending.
+SECONDS = 600
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["claims_heartbeat"] = Heartbeat(get_redis(app))
+
+
+class CallbackLock:
+    """Who may exchange an authorization code: the first request that brings it.
+
+    A double click brings the callback twice at once, with the same cookie. The second must not spend the code again
+    but must end logged in as well, for the browser may have thrown the first answer away. So the new session's id is
+    computed from what only this browser and we know (its old session id, the code, our secret, a salt), and the
+    second request can compute it too. Whoever lacks one of them, a thief with the address alone for instance, can't.
+    """
+
+    def __init__(self, state: str, code: str) -> None:
+        digest = sha256(state.encode()).hexdigest()
+        self._key, self._alive = f"login:{digest}", f"login-alive:{digest}"
+        self._cookie = current_session().cookie or ""
+        self._code = code
+
+    def _proof(self) -> str:
+        return sha256(f"{self._cookie} {self._code}".encode()).hexdigest()
+
+    def _sid(self, salt: str) -> str:
+        secret = str(current_app.config["SECRET_KEY"]).encode()
+        message = f"session after login|{salt}|{self._cookie}|{self._code}".encode()
+        return urlsafe_b64encode(hmac.digest(secret, message, "sha256")).decode().rstrip("=")
+
+    def take(self) -> str | None:
+        """Claim the code for `SECONDS`. Return the id of the session to begin, None if another request was first."""
+        salt = secrets.token_urlsafe(16)
+        record = json.dumps({"proof": self._proof(), "salt": salt})
+        taken = get_redis(current_app).set(self._key, record, ex=SECONDS, nx=True)
+        return self._sid(salt) if taken else None
+
+    def kept_alive(self) -> AbstractContextManager[None]:
+        """Let the other request know, as long as this lasts, that this process still is at work."""
+        heartbeat: Heartbeat = current_app.extensions["claims_heartbeat"]
+        return heartbeat.of(self._alive)
+
+    def settle(self, outcome: dict[str, Any]) -> None:
+        """Tell the other request how it ended: an Arrival's memo, or an error's."""
+        redis = get_redis(current_app)
+        raw = redis.get(self._key)
+        if raw is not None:
+            record = {**json.loads(raw), "outcome": outcome}
+            redis.set(self._key, json.dumps(record), xx=True, keepttl=True)
+
+    def outcome(self, patience: float) -> dict[str, Any] | None:
+        """How the first request ended, waiting `patience` seconds for it; None for anybody but the same browser.
+
+        On success this browser now has the first request's session.
+
+        :raises LoginInterrupted: it will not end: its process is gone, or was stopped, for `LEASE` seconds.
+        :raises ProviderBusy: too many wait.
+        """
+        give_up = time.monotonic() + patience
+        while self._cookie:
+            raw, is_alive = self._look()
+            if raw is None:
+                return None
+            record = json.loads(raw)
+            if not hmac.compare_digest(record["proof"], self._proof()):
+                return None
+            outcome: dict[str, Any] | None = record.get("outcome")
+            if outcome is not None:
+                has_session = "next" in outcome and "family" not in outcome
+                return outcome if not has_session or self._adopt(self._sid(record["salt"])) else None
+            if not is_alive or time.monotonic() > give_up:
+                raise LoginInterrupted("the first of two equal callbacks has not ended")
+            waiting.wait_a_moment(0.05)
+        return None
+
+    def _look(self) -> tuple[bytes | None, bool]:
+        """The record, and whether whoever made it is at work: it is young, or its heart has beaten lately."""
+        commands = get_redis(current_app).pipeline(transaction=False)
+        commands.get(self._key)
+        commands.pttl(self._key)
+        commands.exists(self._alive)
+        raw, left, beats = commands.execute()
+        return raw, bool(beats) or left > (SECONDS - LEASE) * 1000
+
+    def _adopt(self, sid: str) -> bool:
+        """Become the session of the first request, if nobody has ended it since."""
+        current = current_session()
+        current.data = {}
+        current.sid = None
+        current.accessed = True
+        if not current.read(sid):
+            return False
+        current.set_cookie = True
+        return True

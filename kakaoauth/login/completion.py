@@ -1,0 +1,130 @@
+"""How a login that the provider has confirmed ends: in a session, in tokens, as one more way in for who is in, or as
+the proof that it is still them."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from flask import current_app, flash
+from flask_babel import gettext
+from flask_login import current_user
+
+from kakaoauth import sessions
+from kakaoauth.accounts import linking, sign_in
+from kakaoauth.audit import visitors
+from kakaoauth.counting import counters
+from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated
+from kakaoauth.providers.values import CONSENT_FOR_EMAIL, PendingLogin, Profile
+from kakaoauth.sessions import other_devices
+from kakaoauth.tokens import flows as token_flows
+from kakaoauth.tokens.flows import TokenPair
+from kakaoauth.web import form_drafts
+
+
+@dataclass(frozen=True)
+class LoginResult:
+    """Where the browser goes, and with which tokens, if it is a front end's."""
+
+    next: str
+    tokens: TokenPair | None = None
+
+    def memo(self) -> dict[str, Any]:
+        """For the second of two equal callbacks: see claims. It holds no token."""
+        return {"next": self.next} if self.tokens is None else {"next": self.next, "family": self.tokens.family_id}
+
+
+def is_foreign(pending: PendingLogin) -> bool:
+    """A link and a confirmation are finished by the person who began them, and who has not been logged out since; who
+    is in now may be another."""
+    is_theirs = current_user.is_authenticated and current_user.get_id() == pending.asked_as
+    return not (pending.is_login or is_theirs)
+
+
+def ended(pending: PendingLogin, reason: str) -> AppError:
+    """What to tell the person to whom `is_foreign` happened."""
+    return ConfirmationEnded(reason) if pending.confirms else LinkEnded(reason)
+
+
+def action_of(pending: PendingLogin | None) -> str:
+    """What is written into the trail if it is refused."""
+    if pending is None or pending.is_login:
+        return "login"
+    return "confirmed" if pending.confirms else "linked"
+
+
+def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+    """:param sid: the id for the session to begin. :raises AppError: nobody is let in, nothing is linked."""
+    if pending.link_to:
+        return _linked(pending, profile, sid)
+    if pending.confirms:
+        return _confirmed(pending, profile, sid)
+    user, token_id, is_new = sign_in.log_in(
+        profile,
+        email_required=current_app.config["EMAIL_REQUIRED"],
+        consent_for_email=CONSENT_FOR_EMAIL,
+        begun_at=pending.begun_at,
+        shares_email=bool(pending.consent),
+    )
+    counters.count_entry(profile.provider, "front-end" if pending.mode == "jwt" else "page", is_new=is_new)
+    if pending.mode == "jwt":
+        arrival = LoginResult(
+            pending.next, token_flows.issue_tokens(user, visitors.visitor(), proven_at=profile.auth_time)
+        )
+    else:
+        sessions.begin(user, sid=sid, token_id=token_id, proven_at=profile.auth_time)
+        arrival = LoginResult(pending.next)
+    sessions.remember_done(pending.state, pending.next, without_session=pending.mode == "jwt")
+    return arrival
+
+
+def _linked(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+    """The provider took its time to answer, and the session may have been ended meanwhile: then nothing is linked."""
+    if not sessions.is_stored():
+        raise LinkEnded("logged out while the provider was asked")
+    try:
+        linking.link(current_user.id, profile, asked_as=pending.link_to, begun_at=pending.begun_at)
+    except other_devices.SessionOver:
+        raise LinkEnded("the account's sessions ended while the provider was asked") from None
+    if sessions.renew(pending.link_to, sid=sid):
+        sessions.remember_done(pending.state, pending.next)
+    return LoginResult(pending.next)
+
+
+def _confirmed(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+    """The session goes on as it was unless all is right: a confirmation that fails logs nobody out."""
+    if not sessions.is_stored():
+        raise ConfirmationEnded("logged out while the provider was asked")
+    _require_new_login(pending, profile)
+    try:
+        linking.confirm(current_user.id, profile, asked_as=pending.confirms, token_id=sessions.token_id())
+    except other_devices.SessionOver:
+        raise ConfirmationEnded("the account's sessions ended while the provider was asked") from None
+    if sessions.confirm(pending.confirms, sid=sid):
+        tell_confirmed(pending.next)
+        sessions.remember_done(pending.state, pending.next)
+    return LoginResult(pending.next)
+
+
+def _require_new_login(pending: PendingLogin, profile: Profile) -> None:
+    """Where the provider says when the person logged in there, it was for this: whoever sits in an open browser can
+    change the request on its way, and a browser inside another app may leave `prompt` out.
+
+    :raises LoginNotRepeated:
+    """
+    if profile.auth_time is None:
+        return
+    begun, late = pending.begun_at.timestamp(), time.time()
+    if not begun - sessions.LEEWAY <= profile.auth_time <= late + sessions.LEEWAY:
+        raise LoginNotRepeated(f"auth_time is {round(begun - profile.auth_time)} seconds before the request")
+
+
+def tell_confirmed(target: str) -> None:
+    """Where a button was pressed, it has to be pressed again: nothing is done by coming back."""
+    if form_drafts.waits(target):
+        flash(gettext("Thank you, it is you. Please press the button once more."))
+
+
+def replay(outcome: dict[str, Any]) -> LoginResult:
+    """End as the first of two equal callbacks did: with its session, or with its tokens, unless that login is over."""
+    tokens = token_flows.current_pair(outcome["family"]) if "family" in outcome else None
+    return LoginResult(outcome["next"], tokens)

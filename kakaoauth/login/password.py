@@ -1,0 +1,62 @@
+"""The side door: superusers with a password, for the day the provider is down. No page leads to it.
+
+Showing the form stores a session, because the form's CSRF token must be kept somewhere: anonymous, for an hour.
+"""
+
+import time
+
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from werkzeug.datastructures import MultiDict
+
+from kakaoauth import sessions
+from kakaoauth.accounts import password_login
+from kakaoauth.counting import counters
+from kakaoauth.errors import InvalidCredentials
+from kakaoauth.web import guards, rate_limits
+from kakaoauth.web.redirects import safe_next
+
+bp = Blueprint("local", __name__)
+bp.before_request(guards.anyone)
+bp.before_request(guards.form)
+
+#: An e-mail address has no more (RFC 5321, section 4.5.3.1).
+EMAIL_LENGTH = 254
+
+
+@bp.get("/login/")
+@guards.guarded(guards.visitor, rate_limits.per_address("login"))
+def show() -> ResponseReturnValue:
+    target = _target(request.args)
+    if current_user.is_authenticated:
+        return redirect(target)
+    return render_template("auth/password.html", next=target)
+
+
+@bp.post("/login/")
+@guards.guarded(rate_limits.per_address("password"))
+def log_in() -> ResponseReturnValue:
+    """Log in and go to `next`; or show the form again, which does not say what was wrong.
+
+    :raises RateLimited: too many attempts. :raises AccountDisabled: the right password of somebody suspended.
+    """
+    target = _target(request.form)
+    if current_user.is_authenticated:
+        return redirect(target)
+    email, password = request.form.get("email", "")[:EMAIL_LENGTH], request.form.get("password", "")
+    try:
+        user = rate_limits.by_password(email, lambda: password_login.log_in_with_password(email, password))
+    except InvalidCredentials as error:
+        page = render_template("auth/password.html", next=target, email=email, error=error)
+        return make_response(page, error.status)
+    sessions.begin(user, proven_at=time.time())
+    counters.count_entry("password", "page")
+    return redirect(target)
+
+
+def _target(values: MultiDict[str, str]) -> str:
+    """A page of this site only: the Content-Security-Policy keeps a form from leading a browser to a front end."""
+    targets = values.getlist("next")
+    target = safe_next(targets[0] if len(targets) == 1 else None)
+    return target if target.startswith("/") else url_for("auth.index")

@@ -1,0 +1,72 @@
+"""Which refused logins get a row in the audit trail, and which are counted and logged only.
+
+Whoever sends requests decides how many there are, so an anonymous visitor must not decide how many rows are written. A
+row is written:
+
+- for a login that was begun here and came back: one, however often its callback is sent;
+- for a person whom the provider, or their password, has named: see ABOUT_SOMEBODY;
+- and of both at most `refusals_stored` by address, or by account where one is known.
+"""
+
+from contextlib import suppress
+from hashlib import sha256
+
+from flask import current_app
+
+from kakaoauth.audit import refusals
+from kakaoauth.errors import (
+    AccountDisabled,
+    AccountUnusable,
+    AppError,
+    CodeRefused,
+    EmailInUse,
+    EmailRequired,
+    RateLimited,
+    SessionsUnavailable,
+    UnderAge,
+)
+from kakaoauth.providers.login_state import REMEMBERED
+from kakaoauth.providers.values import PendingLogin
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.web import rate_limits
+
+#: Raised only after the provider has said who it is.
+ABOUT_SOMEBODY = (AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, UnderAge)
+
+
+def record_refusal(
+    error: AppError, provider: str, *, pending: PendingLogin | None = None, action: str = "login"
+) -> None:
+    """Count and log that a login, or a link, was refused, and write a row if there is one to write.
+
+    :param pending: the login that came back; None for a callback that belongs to none, and for the API.
+    """
+    stored = _is_first(pending) if pending else isinstance(error, ABOUT_SOMEBODY)
+    if pending and stored and isinstance(error, CodeRefused):
+        with suppress(RateLimited, SessionsUnavailable):  # those that come next are refused
+            rate_limits.hit_address("callback_refused")
+    refusals.record_refusal(error, provider, action=action, stored=stored and _has_room(error))
+
+
+def _is_first(pending: PendingLogin) -> bool:
+    """Whether this is the first refusal of that login: of several equal callbacks at one moment each finds it waiting.
+
+    False while Redis cannot tell: the log has the refusal in any case.
+    """
+    key = f"login-refused:{sha256(pending.state.encode()).hexdigest()}"
+    try:
+        return bool(get_redis(current_app).set(key, 1, nx=True, ex=REMEMBERED))
+    except REDIS_ERRORS:
+        return False
+
+
+def _has_room(error: AppError) -> bool:
+    """A script can begin and cancel hundreds of logins a minute, and each of them may write a row."""
+    try:
+        if error.user_id is not None:
+            rate_limits.hit("refusals_stored", f"user {error.user_id}")
+        else:
+            rate_limits.hit_address("refusals_stored")
+    except (RateLimited, SessionsUnavailable):
+        return False
+    return True

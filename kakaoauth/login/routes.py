@@ -1,0 +1,133 @@
+"""The door for people who are nobody yet: the first page, the login, its callback, the logout."""
+
+from urllib.parse import urljoin
+
+from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_login import current_user
+
+from kakaoauth import providers, sessions
+from kakaoauth.audit import alarms
+from kakaoauth.counting import counters
+from kakaoauth.errors import EmailNotConfigured, UnknownState
+from kakaoauth.providers.base import Provider
+from kakaoauth.providers.values import CONSENT_FOR_EMAIL
+from kakaoauth.web import guards, rate_limits
+from kakaoauth.web.redirects import callback_address, safe_next
+from kakaoauth.webhooks import deletions
+
+bp = Blueprint("auth", __name__)
+bp.before_request(guards.anyone)
+
+#: Named sets of consent items a link may ask for.
+CONSENTS = {"account_email": CONSENT_FOR_EMAIL}
+
+
+@bp.get("/")
+@guards.guarded(guards.visitor)
+def index() -> ResponseReturnValue:
+    target = safe_next(_only("next"), default="") or None
+    if current_user.is_authenticated and target:
+        return redirect(target)
+    return render_template("auth/index.html", providers=providers.all_providers(), next=target)
+
+
+@bp.get("/<provider>/login/")
+@guards.guarded(guards.visitor, rate_limits.per_address("login"), rate_limits.per_session("login_session"))
+def login(provider: str) -> ResponseReturnValue:
+    """Begin a login. By GET on purpose: logging a consenting person in to their own account harms nobody."""
+    chosen = _provider(provider)
+    prompt, consent = _only("prompt"), CONSENTS.get(_only("consent") or "", ())
+    _require_askable(chosen, consent)
+    address = chosen.begin(
+        callback_address(chosen.name),
+        safe_next(_only("next")),
+        prompt=prompt if prompt in chosen.prompts else None,
+        consent=consent,
+        mode="jwt" if _only("mode") == "jwt" else "",
+    )
+    counters.count("login_begun", chosen.name)
+    return redirect(address)
+
+
+@bp.get("/<provider>/logout/")
+@guards.guarded(guards.login)
+def logout_page(provider: str) -> ResponseReturnValue:
+    chosen = _provider(provider)
+    may_leave_account = chosen.account_logout_url("", "") is not None
+    return render_template("auth/logout.html", provider=chosen, may_leave_account=may_leave_account)
+
+
+@bp.post("/<provider>/logout/")
+@guards.guarded(guards.leaver_by_cookie, guards.form)
+def logout(provider: str) -> ResponseReturnValue:
+    """End the session here, first and whatever is away; with `account=1` go on to the provider's own logout.
+
+    :raises LogoutUnfinished: neither Redis nor the database could be told.
+    """
+    chosen = _provider(provider)
+    sessions.log_out("logout", provider=chosen.name)
+    response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else url_for("auth.index"))
+    # So that "back" finds no private page in the browser's cache.
+    response.headers["Clear-Site-Data"] = '"cache"'
+    return response
+
+
+@bp.get("/<provider>/logout/callback/")
+def logout_callback(provider: str) -> ResponseReturnValue:
+    """Back from the provider's logout. The local one was done before; a state we did not send is nobody's return."""
+    _provider(provider)
+    expected = session.pop("_logout_state", None)
+    if not expected or _only("state") != expected:
+        raise UnknownState("logout state")
+    return redirect(url_for("auth.index"))
+
+
+@bp.get("/<provider>/data-deletion/<code>/")
+def data_deletion(provider: str, code: str) -> ResponseReturnValue:
+    """What became of somebody's request to erase their data; the provider shows them this address."""
+    deletion = deletions.find(provider, code)
+    if deletion is None:
+        abort(404)
+    return render_template("auth/deletion.html", deletion=deletion)
+
+
+def _provider(name: str) -> Provider:
+    found = providers.find_provider(name)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _require_askable(provider: Provider, consent: tuple[str, ...]) -> None:
+    """:raises EmailNotConfigured: the provider would show an error page of its own, from which nobody comes back."""
+    if consent and not provider.can_ask_for(consent):
+        alarms.email_is_not_configured(provider.name)
+        error = EmailNotConfigured("the provider's console has no such consent item")
+        error.provider = provider.name
+        if current_user.is_authenticated:
+            error.actions.append((gettext("My page"), url_for("account.show")))
+        raise error
+
+
+def _only(name: str) -> str | None:
+    """A parameter that is given exactly once."""
+    values = request.args.getlist(name)
+    return values[0] if len(values) == 1 else None
+
+
+def _logout_address(provider: Provider) -> str:
+    """Registered at the provider beside the callback, so on the same scheme and host."""
+    path = url_for("auth.logout_callback", provider=provider.name)
+    return urljoin(callback_address(provider.name), path)
+
+
+def _account_logout(provider: Provider) -> str:
+    state = sessions.new_secret()
+    address = provider.account_logout_url(_logout_address(provider), state)
+    if address is None:
+        return url_for("auth.index")
+    # Without the note the way back ends on a page that does not know them; that they are out there as well counts more.
+    sessions.store_for_anonymous("_logout_state", state)
+    return address

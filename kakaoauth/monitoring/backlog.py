@@ -1,0 +1,39 @@
+"""How much waits, and how much could not be done: for the metrics, the doctor, and the staff's list."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import func, select, true
+
+from kakaoauth.accounts import unlink_jobs
+from kakaoauth.accounts.unlink_jobs import UnlinkJob
+from kakaoauth.storage.database import db
+from kakaoauth.webhooks import failed as failed_events
+from kakaoauth.webhooks.failed import FailedEvent
+
+#: Unlinks that the staff's list shows.
+SHOWN = 200
+
+
+class Backlog(NamedTuple):
+    unlinks_waiting: int
+    unlinks_given_up: int
+    webhooks_failed: int
+
+
+class ForStaff(NamedTuple):
+    #: The oldest, those that were given up as well.
+    unlinks: Sequence[UnlinkJob]
+    webhooks_failed: int
+
+
+def read() -> Backlog:
+    return Backlog(unlink_jobs.number_waiting(), unlink_jobs.number_given_up(), failed_events.number())
+
+
+def for_staff() -> ForStaff:
+    """By one statement: each page of the list asks."""
+    failed = select(func.count(FailedEvent.id).label("failed")).subquery()
+    query = select(failed.c.failed, UnlinkJob).outerjoin_from(failed, UnlinkJob, true()).order_by(UnlinkJob.id)
+    rows = db.session.execute(query.limit(SHOWN)).all()
+    return ForStaff([job for _, job in rows if job is not None], rows[0][0])

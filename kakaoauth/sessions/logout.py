@@ -1,0 +1,233 @@
+"""Logging out: what the database does about a login that ends. What stands in Redis is its caller's to remove.
+
+Leaving must work when the database is away or takes no writes (a full disk, a standby): Redis ends the session then,
+the log has what the audit trail cannot take, and the rest is kept in Redis until the database is back.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+
+from kakaoauth import audit
+from kakaoauth.accounts import roles
+from kakaoauth.errors import DatabaseUnavailable
+from kakaoauth.models import User
+from kakaoauth.sessions import ended as ended_sessions
+from kakaoauth.sessions import other_devices
+from kakaoauth.sessions.revocation import uncount_sessions
+from kakaoauth.storage import encryption
+from kakaoauth.storage.columns import now
+from kakaoauth.storage.database import db
+from kakaoauth.storage.redis import REDIS_ERRORS
+from kakaoauth.storage.transaction import forget_transaction, transaction
+from kakaoauth.tokens import flows as token_flows
+from kakaoauth.tokens import refresh_tokens
+from kakaoauth.tokens.revocation import RevocableTokens, pop_tokens, popped_tokens, revoke_at_provider
+
+T = TypeVar("T")
+
+log = logging.getLogger("kakaoauth.audit")
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """A session that ends."""
+
+    #: What Redis keeps it under; empty if it is stored nowhere.
+    name: str
+    #: When it would have ended anyway.
+    until: datetime
+    #: Whose it was; None if that cannot be read.
+    user_id: int | None
+    #: Where the vault keeps the provider's tokens of its login.
+    token_id: int | None
+
+
+def end_session(leaving: Leaving, *, action: str, away: bool = False, **details: Any) -> list[RevocableTokens] | None:
+    """Remember that this session was ended, and return its provider's tokens, taken out of the vault.
+
+    None: the database could not be written. Then it is over only if Redis has removed it.
+
+    :param action: what the audit trail calls it. :param away: the database has been asked in this request already.
+    """
+    later = {"names": [leaving.name], "until": leaving.until.timestamp(), "token": leaving.token_id}
+    act = partial(_end_session, leaving, action, details)
+    held, _ = _now_or_later(action, act, later, away=away, user=leaving.user_id)
+    return held
+
+
+@transaction
+def _end_session(leaving: Leaving, action: str, details: Mapping[str, Any]) -> list[RevocableTokens]:
+    if leaving.name:
+        ended_sessions.remember([leaving.name], leaving.until)
+    audit.record(action, target=leaving.user_id, actor=leaving.user_id, **details)
+    return popped_tokens(token_id=leaving.token_id)
+
+
+def remember_ended(leaving: Leaving) -> None:
+    """For a session whose login goes on under another id, or whose browser has another one now."""
+    if leaving.name and leaving.user_id is not None:
+        details = {"names": [leaving.name], "until": leaving.until.timestamp()}
+        _now_or_later("session replaced", partial(_remember, leaving), details, user=leaving.user_id)
+
+
+@transaction
+def _remember(leaving: Leaving) -> None:
+    ended_sessions.remember([leaving.name], leaving.until)
+
+
+def end_everywhere(session_user_id: str, *, away: bool = False) -> list[RevocableTokens]:
+    """Log a user out everywhere, by their own wish. Return the provider's tokens of all their logins.
+
+    :param session_user_id: what `User.get_id` gave to the session that asks. :param away: as for `end_session`.
+    :raises DatabaseUnavailable: this can neither be done now nor be kept for later.
+    """
+    user_id = int(session_user_id.partition(".")[0])
+
+    def end() -> list[RevocableTokens]:
+        roles.end_all_sessions(user_id)
+        return pop_tokens(user_id=user_id)
+
+    held, is_sure = _now_or_later("sessions ended", end, {"everywhere": session_user_id}, away=away, user=user_id)
+    if not is_sure:
+        raise DatabaseUnavailable("logout everywhere")
+    return held or []
+
+
+def end_others(user: User) -> str | None:
+    """As `end_other_sessions`; None: the database could not be written."""
+    try:
+        return other_devices.end_other_sessions(user)
+    except SQLAlchemyError as error:
+        forget_transaction()
+        log.error("all other logins not ended in the database: %s", type(error).__name__)
+        return None
+
+
+def end_own_family(user_id: int, family_id: int, *, away: bool = False) -> None:
+    """End the login of an app or front end, if it is this person's.
+
+    :raises DatabaseUnavailable: as for `end_everywhere`.
+    """
+    later = {"family": family_id, "user": user_id}
+    act = partial(other_devices.end_own_family, user_id, family_id)
+    if not _now_or_later("device ended", act, later, away=away, user=user_id)[1]:
+        raise DatabaseUnavailable("end of an app's login")
+
+
+def end_family(token: str) -> None:
+    """End the login that one of our tokens belongs to, an access token (also one that is over) or a refresh token.
+
+    :raises DatabaseUnavailable: as for `end_everywhere`.
+    """
+    # Where the database cannot be read, nobody knows yet whether the token is genuine.
+    later = {"sealed": encryption.encrypt(token)}
+    if not _now_or_later("token family ended", partial(token_flows.end_family, token), later)[1]:
+        raise DatabaseUnavailable("revocation")
+
+
+def end_others_later(user_id: int, names: list[str], until: datetime) -> None:
+    """Keep for later that a user's other sessions, which Redis has lost by now, and their apps' logins have ended.
+
+    :raises DatabaseUnavailable: not even that.
+    """
+    if not _kept({"others_of": user_id, "names": names, "until": until.timestamp()}):
+        raise DatabaseUnavailable("end of all other logins")
+
+
+def _now_or_later(
+    action: str,
+    act: Callable[[], T],
+    later: Mapping[str, Any],
+    *,
+    away: bool = False,
+    user: int | None = None,
+) -> tuple[T | None, bool]:
+    """What `act` returned, and that it is done. Else None and whether `later` is kept for when the database is back."""
+    try:
+        if not away:
+            return act(), True
+        why = "database away"
+    except SQLAlchemyError as error:
+        forget_transaction()
+        why = type(error).__name__
+    is_kept = _kept(later)
+    log.error("%s user=%s, not in the database%s: %s", action, user, " yet" if is_kept else "", why)
+    return None, is_kept
+
+
+def _kept(later: Mapping[str, Any]) -> bool:
+    try:
+        ended_sessions.keep({**later, "at": now().timestamp()})
+    except (*REDIS_ERRORS, OverflowError) as error:
+        log.error("nor kept for later: %s", type(error).__name__)
+        return False
+    return True
+
+
+def catch_up() -> int:
+    """Do what could not be written at its time. Return how many ends that were.
+
+    :raises SQLAlchemyError: the database still is away.
+    """
+    done = 0
+    while (raw := ended_sessions.first()) is not None:
+        try:
+            _catch_up(ended_sessions.read(raw))
+            done += 1
+        except (ValueError, KeyError, TypeError, AttributeError, IntegrityError, DataError) as error:
+            # One that will never do must not hold up the others.
+            forget_transaction()
+            log.critical("waiting end of a login dropped, it cannot be done: %s", type(error).__name__)
+        ended_sessions.drop(raw)
+    return done
+
+
+def _catch_up(end: Mapping[str, Any]) -> None:
+    if "everywhere" in end:
+        revoke_at_provider(_end_as_known(end["everywhere"]))
+    if "names" in end:
+        revoke_at_provider(_remember_late(end["names"], datetime.fromtimestamp(end["until"], UTC), end.get("token")))
+    if "others_of" in end:
+        _end_families_before(end["others_of"], datetime.fromtimestamp(end["at"], UTC))
+    if "family" in end:
+        other_devices.end_own_family(end["user"], end["family"])
+    if "sealed" in end and (token := encryption.decrypt(end["sealed"])) is not None:
+        token_flows.end_family(token)
+
+
+@transaction
+def _end_as_known(session_user_id: str) -> list[RevocableTokens]:
+    """Unless all sessions of that time have been ended since."""
+    user_id, version = (int(number) for number in session_user_id.split("."))
+    as_known = (User.id == user_id, User.session_version == version)
+    raised = update(User).where(*as_known).values(session_version=User.session_version + 1)
+    if cast("CursorResult[Any]", db.session.execute(raised)).rowcount != 1:
+        return []
+    uncount_sessions(user_id)
+    audit.record("sessions ended", target=user_id)
+    return popped_tokens(user_id=user_id)
+
+
+@transaction
+def _remember_late(names: list[str], until: datetime, token_id: int | None) -> list[RevocableTokens]:
+    ended_sessions.remember(filter(None, names), until)
+    return popped_tokens(token_id=token_id)
+
+
+@transaction
+def _end_families_before(user_id: int, moment: datetime) -> None:
+    refresh_tokens.end_begun_before(user_id, moment)
+
+
+@transaction
+def prune_ended_sessions() -> int:
+    """Remove a batch of the ended sessions that would be over by now. Return how many, as `forget_old_notes`."""
+    return ended_sessions.forget_old()

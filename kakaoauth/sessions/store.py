@@ -1,0 +1,286 @@
+"""The Redis session store: the only file that knows how a session is kept.
+
+A session is one Redis string, `session:<SHA-256 of its id>`, holding a JSON object. The id itself is only in the
+cookie, so a copy of Redis opens no session, and nothing in it is ever executed. What the object may hold:
+
+    _user_id        who (User.get_id: id and session version)          Flask-Login
+    _fresh, _id     Flask-Login's own marks
+    _begun, _seen   unix seconds of the login and of the last request, the latter exact to a minute
+    _confirmed      unix seconds of the last proof of who it is: the login, or a confirmation since   sessions
+    _draft          forms that wait for one: page -> what was typed         drafts
+    _staff          true while staff's shorter limits hold
+    _agent          what browser that request came from, and
+    _address        from which network: both shortened                visitors
+    _token          where the vault keeps the provider's tokens of this login
+    _done           the last logins that were finished here: state -> next
+    _landed         the same for logins that ended in tokens in cookies
+    _state_*        logins that were begun here and wait for the callback   providers.pending
+    _logout_state   a logout at the provider that we expect to hear of
+    csrf_token      Flask-WTF
+"""
+
+import json
+import logging
+import re
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, cast
+
+from flask import Flask, Request, Response, current_app, g, request, session
+from flask_session.base import ServerSideSessionInterface
+from redis.client import Pipeline
+
+from kakaoauth.audit import visitors
+from kakaoauth.config.checks import is_loopback
+from kakaoauth.counting import active_users
+from kakaoauth.sessions import index as session_index
+from kakaoauth.sessions.data import ends_unused, is_ours
+from kakaoauth.sessions.session import RedisSession, given_up_on_failure, unless_full
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+
+log = logging.getLogger("kakaoauth.audit")
+
+#: 32 random bytes in base64url.
+SID = re.compile(r"[A-Za-z0-9_-]{43}")
+#: The lifetime is extended, and `_seen` written, at most this often (seconds).
+TOUCH = 60
+#: A session without a user holds pending logins of 10 minutes; late ones are recognised within the hour.
+ANONYMOUS_SECONDS = 3600
+#: Replace the value only if it is still what we read, and never bring back what was deleted: a request in flight
+#: during a logout loses. Answers 1, 0 for "gone", or the value that another request wrote.
+REPLACE = """
+local now = redis.call('GET', KEYS[1])
+if not now then return 0 end
+if now ~= ARGV[1] then return now end
+redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+return 1
+"""
+
+
+def name_of(sid: str) -> str:
+    """What a session is called wherever its id must not stand."""
+    return sha256(sid.encode()).hexdigest()
+
+
+def marks() -> dict[str, Any]:
+    """When this request came, and where from."""
+    visitor = visitors.visitor()
+    return {"_seen": round(time.time(), 1), "_agent": visitor.agent, "_address": visitor.address}
+
+
+class RedisSessionInterface(ServerSideSessionInterface):
+    """Flask-Session's interface with a store of our own: the module's head says what it keeps, REPLACE how."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app, key_prefix="session:", sid_length=32)
+        self.redis = get_redis(app)
+        self.replace_script = self.redis.register_script(REPLACE)
+
+    # The cookie: decided by the request, because one process may serve https through a proxy and http on this machine.
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.scheme == "https" or not is_loopback(request.host.rsplit(":", 1)[0])
+
+    def get_cookie_name(self, app: Flask) -> str:
+        return "__Host-session" if self.get_cookie_secure(app) else "session"
+
+    def get_cookie_httponly(self, app: Flask) -> bool:
+        return True
+
+    def get_cookie_samesite(self, app: Flask) -> str:
+        return "Lax"
+
+    def get_cookie_path(self, app: Flask) -> str:
+        return "/"
+
+    def get_cookie_domain(self, app: Flask) -> str | None:
+        return None
+
+    # Flask's two calls.
+
+    def open_session(self, app: Flask, request: Request) -> RedisSession:
+        cookie = request.cookies.get(self.get_cookie_name(app), "")
+        return RedisSession(self, cookie if SID.fullmatch(cookie) else None)
+
+    def save_session(self, app: Flask, session: RedisSession, response: Response) -> None:
+        if session.accessed:
+            response.vary.add("Cookie")
+        if session.data is None:
+            return
+        with given_up_on_failure(session):
+            if session.ended and not session.data:
+                if session.sid:
+                    self._remove_if_possible(session)
+                    self._send_cookie(app, response, "", 0)
+                return
+            if not session.data and session.sid is None:
+                return
+            self.persist(session)
+        if session.set_cookie and session.sid:
+            lifetime = self.lifetime(session.data) if "_user_id" in session.data else None
+            self._send_cookie(app, response, session.sid, lifetime)
+
+    def _remove_if_possible(self, session: RedisSession) -> None:
+        """Where it stays, it is over all the same: the database has said so."""
+        if session.sid and not session.removed:
+            with suppress(*REDIS_ERRORS):
+                self.remove(session.sid, session.raw)
+
+    def _send_cookie(self, app: Flask, response: Response, value: str, max_age: int | None) -> None:
+        response.set_cookie(
+            self.get_cookie_name(app),
+            value,
+            max_age=max_age,
+            path="/",
+            secure=self.get_cookie_secure(app),
+            httponly=True,
+            samesite="Lax",
+        )
+
+    # Storing.
+
+    def persist(self, session: RedisSession) -> None:
+        """Write what changed since it was read, and the last-seen time at most once a minute."""
+        data = session.load()
+        if session.sid is None:
+            self.create(session, self.new_id())
+            return
+        # A page that has not asked for the user does not know whether the session is over, and extends nothing.
+        is_due = "_seen" in data and "_login_user" in g and time.time() - data["_seen"] >= self.touch_seconds()
+        if is_due:
+            data.update(marks())
+            session.set_cookie = True  # the browser's copy of the lifetime goes on as well
+        with unless_full(session):
+            if session.modified:
+                self._upsert_session(timedelta(seconds=self.lifetime(data)), session, self._get_store_id(session.sid))
+            if is_due and session.set_cookie:  # it was still there
+                self._execute(self.redis.pipeline(transaction=False), session.sid, data)
+
+    def create(self, session: RedisSession, sid: str) -> bool:
+        """Store the session under a new id; the id it had is dead from then on. False if it was so already."""
+        data = session.load()
+        raw = self.encode(data)
+        commands = self.redis.pipeline(transaction=False)
+        commands.set(self._get_store_id(sid), raw, ex=self.lifetime(data))
+        with given_up_on_failure(session):
+            self._execute(commands, sid, data)
+        old, old_raw = session.sid, session.raw
+        session.sid, session.raw, session.set_cookie = sid, raw, True
+        return old is None or self.remove(old, old_raw)
+
+    def _execute(self, commands: Pipeline, sid: str, data: dict[str, Any]) -> None:
+        """Run `commands` and, in the same round trip, note that the person is here and has this session open."""
+        user_id = session_index.owner_of(data)
+        if user_id is None:
+            commands.execute()
+            return
+        active_users.mark_active(commands, user_id)
+        beyond = session_index.enter(
+            commands,
+            user_id,
+            name_of(sid),
+            seen=data["_seen"],
+            until=ends_unused(data, self.app.config, is_staff=data.get("_staff") is True),
+            seconds=self.app.config["SESSION_IDLE_SECONDS"],
+        )
+        self.drop(user_id, beyond)
+
+    def touch_seconds(self) -> float:
+        """A minute, or less where sessions end so soon that a minute's silence would look like idleness."""
+        config = self.app.config
+        return float(min(TOUCH, min(config["SESSION_IDLE_SECONDS"], config["STAFF_SESSION_IDLE_SECONDS"]) / 4))
+
+    def lifetime(self, data: dict[str, Any]) -> int:
+        """Seconds that Redis keeps it. The limits by role are checked when the user is loaded."""
+        if "_user_id" not in data:
+            return ANONYMOUS_SECONDS
+        config = self.app.config
+        left = data.get("_begun", 0) + config["SESSION_MAX_SECONDS"] - int(time.time())
+        return int(max(1, min(config["SESSION_IDLE_SECONDS"], left)))
+
+    def new_id(self) -> str:
+        return cast(str, self._generate_sid(32))
+
+    def remove(self, sid: str, raw: bytes) -> bool:
+        """False if there is none. :param raw: what it held, which says on whose list it stands."""
+        return self.drop(session_index.owner_of(self.decode(raw) or {}), [name_of(sid)]) == 1
+
+    def drop(self, user_id: int | None, names: Sequence[str]) -> int:
+        """Delete sessions by name, and strike them off their owner's list. Return how many there were."""
+        commands = self.redis.pipeline(transaction=False)
+        for name in names:
+            commands.delete(self.key_prefix + name)
+        if user_id is not None:
+            session_index.strike(commands, user_id, names)
+        return sum(commands.execute()[: len(names)])
+
+    def get(self, sid: str) -> bytes | None:
+        return cast("bytes | None", self.redis.get(self._get_store_id(sid)))
+
+    def read_named(self, names: Sequence[str]) -> list[dict[str, Any] | None]:
+        """What these sessions hold, in one round trip; None for one that is gone."""
+        commands = self.redis.pipeline(transaction=False)
+        for name in names:
+            commands.get(self.key_prefix + name)
+        return [self.decode(raw) if raw is not None else None for raw in commands.execute()]
+
+    def encode(self, data: dict[str, Any]) -> bytes:
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def decode(self, raw: bytes) -> dict[str, Any] | None:
+        """JSON and nothing else; what we did not write makes the visitor anonymous."""
+        try:
+            data = json.loads(raw)
+        except (ValueError, RecursionError):
+            data = None
+        if not isinstance(data, dict) or not is_ours(data):
+            log.critical("a session in Redis is not ours: somebody else writes there")
+            return None
+        return data
+
+    # Flask-Session's verbs.
+
+    def _get_store_id(self, sid: str) -> str:
+        return cast(str, self.key_prefix) + name_of(sid)
+
+    def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
+        raw = cast("bytes | None", self.redis.get(store_id))
+        return self.decode(raw) if raw is not None else None
+
+    def _delete_session(self, store_id: str) -> None:
+        self.redis.delete(store_id)
+
+    def _upsert_session(self, session_lifetime: timedelta, session: RedisSession, store_id: str) -> None:
+        """Write our changes onto whatever stands there now. Two tabs that change different keys both succeed."""
+        mine = session.load()
+        base = self.decode(session.raw) or {}
+        changed = {key: value for key, value in mine.items() if key not in base or base[key] != value}
+        removed = base.keys() - mine.keys()
+        current, value = session.raw, self.encode(mine)
+        seconds = int(session_lifetime.total_seconds())
+        for _attempt in range(20):
+            answer = self.replace_script(keys=[store_id], args=[current, value, seconds])
+            if answer == 1:
+                session.raw = value
+                return
+            if answer == 0:
+                session.set_cookie = False
+                return
+            current = answer
+            theirs = self.decode(current) or {}
+            value = self.encode({k: v for k, v in {**theirs, **changed}.items() if k not in removed})
+        log.warning("a session changed too often to be written")
+
+    def regenerate(self, session: RedisSession) -> None:
+        self.create(session, self.new_id())
+
+
+def current_store() -> RedisSessionInterface:
+    return cast(RedisSessionInterface, current_app.session_interface)
+
+
+def current_session() -> RedisSession:
+    return cast(RedisSession, session._get_current_object())  # type: ignore[attr-defined]

@@ -1,0 +1,117 @@
+"""What superusers decide about a user: the only file that says what each decision is called, does, and needs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_babel import lazy_gettext
+
+from kakaoauth.models import User
+
+_ = lazy_gettext
+
+
+@dataclass(frozen=True)
+class AdminAction:
+    #: On the button that leads to it, as the heading, and on the button that does it.
+    title: Any
+    #: What will happen, sentence by sentence.
+    effects: tuple[Any, ...]
+    #: Told afterwards; may say `%(name)s`.
+    done: Any
+    #: Whether it would change anything.
+    is_open: Callable[[User], bool]
+    #: For `flows.change_user`; empty where it is more than that.
+    changes: Mapping[str, bool] = field(default_factory=dict)
+    #: It shuts somebody out.
+    is_grave: bool = False
+    #: Asks to type the user's number.
+    asks_number: bool = False
+
+
+ACTIONS: Mapping[str, AdminAction] = {
+    "make-staff": AdminAction(
+        title=_("Make staff"),
+        effects=(
+            _("They see the list of users and each user's page, with e-mail addresses and sessions."),
+            _("They change nothing about others. A superuser becomes one no longer."),
+            _("Their sessions end sooner than other people's."),
+        ),
+        done=_("%(name)s is staff now."),
+        is_open=lambda user: not user.is_staff or user.is_superuser,
+        changes={"is_staff": True, "is_superuser": False},
+    ),
+    "make-superuser": AdminAction(
+        title=_("Make superuser"),
+        effects=(
+            _("They may do all that you may: give and take roles, suspend, delete, read the audit trail."),
+            _("They may take your role away as well."),
+        ),
+        done=_("%(name)s is a superuser now."),
+        is_open=lambda user: not user.is_superuser,
+        changes={"is_superuser": True},
+    ),
+    "demote": AdminAction(
+        title=_("Take roles away"),
+        effects=(
+            _("They are a user like any other, from their next click. They stay logged in."),
+            _("Apps they are logged in with ask them to log in again within minutes."),
+        ),
+        done=_("%(name)s has no role now."),
+        is_open=lambda user: user.is_staff,
+        changes={"is_staff": False},
+    ),
+    "suspend": AdminAction(
+        title=_("Suspend"),
+        effects=(
+            _("They are logged out everywhere, from their next click, and cannot log in any more."),
+            _("Nothing is deleted. You can let them in again."),
+        ),
+        done=_("%(name)s is suspended and logged out everywhere."),
+        is_open=lambda user: user.is_active,
+        changes={"is_active": False},
+        is_grave=True,
+    ),
+    "reactivate": AdminAction(
+        title=_("Let in again"),
+        effects=(_("They can log in again. Sessions from before the suspension do not come back."),),
+        done=_("%(name)s can log in again."),
+        is_open=lambda user: not user.is_active,
+        changes={"is_active": True},
+    ),
+    "end-sessions": AdminAction(
+        title=_("End all sessions"),
+        effects=(
+            _("They are logged out on every device and in every app, from the next click."),
+            _("They can log in again at once."),
+        ),
+        done=_("%(name)s is logged out everywhere."),
+        is_open=lambda user: True,
+    ),
+    "delete": AdminAction(
+        title=_("Delete the account"),
+        effects=(
+            _("Profile, logins, sessions and tokens are gone at once. This cannot be undone."),
+            _("The providers are told to unlink this site, now or as soon as they answer."),
+            _("The audit trail keeps their number, without name or e-mail address."),
+            _("If they log in again later, they begin with a new, empty account."),
+            _("Whoever is suspended stays out: unreadable codes are kept of their logins and their e-mail address."),
+        ),
+        done=_("The account of %(name)s is deleted."),
+        is_open=lambda user: True,
+        is_grave=True,
+        asks_number=True,
+    ),
+}
+#: Needs to know which: the identity's number stands in the address.
+UNLINK = AdminAction(
+    title=_("Unlink"),
+    effects=(
+        _("They no longer come in this way; their other logins stay."),
+        _("They are logged out on every device and in every app, from the next click."),
+        _("The provider is told to unlink this site, now or as soon as it answers."),
+    ),
+    done=_("The login of %(name)s is unlinked."),
+    is_open=lambda user: True,
+    is_grave=True,
+)

@@ -1,0 +1,172 @@
+"""The superusers' door to one user: what they decide about an account, asked first and with a reason.
+
+The question is a page that says what will happen to whom, with a form on it. The form is pressed later, maybe by two at
+once: whether whoever presses it is a superuser still, and whether another one is left, is decided in the transaction.
+"""
+
+from typing import NamedTuple, NoReturn
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_login import current_user
+
+from kakaoauth import sessions
+from kakaoauth.accounts import devices, leaving, linking, roles
+from kakaoauth.errors import AppError, LastSuperuserStays, NotFound, TheirLastWayIn
+from kakaoauth.models import Identity, User, find_user
+from kakaoauth.staff.action_texts import ACTIONS, UNLINK, AdminAction
+from kakaoauth.text import clean_text
+from kakaoauth.tokens import revocation as token_revocation
+from kakaoauth.web import form_drafts, guards
+
+bp = Blueprint("user_actions", __name__, url_prefix="/users/<int:user_id>")
+bp.before_request(guards.superuser)
+bp.before_request(guards.form)
+bp.before_request(guards.fresh_login)
+
+#: Characters of a reason: less says nothing, more the trail does not keep.
+SHORTEST, LONGEST = 2, 200
+NAMES = ", ".join(f'"{name}"' for name in ACTIONS)
+
+
+class Case(NamedTuple):
+    """Whom it is about, by what they were before: afterwards they may be gone."""
+
+    user: User
+    user_id: int
+    name: str
+    #: What `User.get_id` gave to their sessions.
+    session_user_id: str
+    is_oneself: bool
+
+
+@bp.get(f"/<any({NAMES}):decision>/")
+def ask(user_id: int, decision: str) -> ResponseReturnValue:
+    """:raise 404: no such user."""
+    return _ask(_case(user_id), ACTIONS[decision])
+
+
+@bp.post(f"/<any({NAMES}):decision>/")
+def act(user_id: int, decision: str) -> ResponseReturnValue:
+    """:raise 404: no such user. :raises LastSuperuserStays: :raises Forbidden: demoted by another meanwhile."""
+    case, chosen = _case(user_id), ACTIONS[decision]
+    if not chosen.is_open(case.user):
+        return _is_so_already(case)
+    reason, wrong = _read_form(case, chosen)
+    if wrong:
+        return _ask(case, chosen, wrong=wrong)
+    try:
+        if chosen.changes:
+            roles.change_user(user_id, by=current_user.id, reason=reason, **chosen.changes)
+        elif decision == "delete":
+            leaving.delete_user(user_id, by=current_user.id, reason=reason)
+        else:
+            roles.end_all_sessions(user_id, by=current_user.id, reason=reason)
+    except roles.LastSuperuser:
+        _refuse(LastSuperuserStays(f"user {user_id}"), case)
+    if decision in ("suspend", "end-sessions", "delete"):
+        return _logged_out(case, chosen, erased=decision == "delete")
+    return _told(case, chosen)
+
+
+@bp.get("/unlink/<int:identity_id>/")
+def ask_unlink(user_id: int, identity_id: int) -> ResponseReturnValue:
+    """:raise 404: no such user, or no such identity of theirs."""
+    case = _case(user_id)
+    return _ask(case, UNLINK, identity=_get_identity(case.user, identity_id))
+
+
+@bp.post("/unlink/<int:identity_id>/")
+def unlink(user_id: int, identity_id: int) -> ResponseReturnValue:
+    """:raise 404: as above, or taken away already. :raises TheirLastWayIn: :raises Forbidden: as `act`."""
+    case = _case(user_id)
+    identity = _get_identity(case.user, identity_id)
+    reason, wrong = _read_form(case, UNLINK)
+    if wrong:
+        return _ask(case, UNLINK, identity=identity, wrong=wrong)
+    try:
+        unlinked = linking.unlink_for(user_id, identity_id, by=current_user.id, reason=reason)
+    except TheirLastWayIn as error:
+        _refuse(error, case)
+    if unlinked is None:
+        raise NotFound
+    if case.is_oneself:
+        sessions.renew(unlinked.session_user_id)
+    devices.sweep(case.session_user_id)
+    leaving.try_unlink(unlinked.job)
+    return _told(case, UNLINK)
+
+
+def _case(user_id: int) -> Case:
+    user = find_user(user_id)
+    if user is None:
+        abort(404)
+    name = user.display_name or gettext("User %(number)s", number=user_id)
+    return Case(user, user_id, name, user.get_id(), is_oneself=user_id == current_user.id)
+
+
+def _get_identity(user: User, identity_id: int) -> Identity:
+    identity = next((one for one in user.identities if one.id == identity_id), None)
+    if identity is None:
+        abort(404)
+    return identity
+
+
+def _read_form(case: Case, chosen: AdminAction) -> tuple[str, str]:
+    """The reason, and what is wrong with the form."""
+    reason = clean_text(request.form.get("reason", ""), limit=LONGEST + 1) or ""
+    if not SHORTEST <= len(reason) <= LONGEST:
+        return reason, gettext(
+            "Please give a reason of %(least)s to %(most)s characters.", least=SHORTEST, most=LONGEST
+        )
+    if chosen.asks_number and request.form.get("number", "").strip() != str(case.user_id):
+        return reason, gettext("The number does not fit. Nothing was deleted.")
+    return reason, ""
+
+
+def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, wrong: str = "") -> ResponseReturnValue:
+    if not chosen.is_open(case.user):
+        return _is_so_already(case)
+    typed = request.form if request.method == "POST" else form_drafts.typed()
+    page = render_template(
+        "users/decide.html",
+        case=case,
+        chosen=chosen,
+        identity=identity,
+        wrong=wrong,
+        reason=typed.get("reason", "")[: LONGEST + 1],
+        number=typed.get("number", "")[:20],
+        lengths=(SHORTEST, LONGEST),
+    )
+    return page, 400 if wrong else 200
+
+
+def _is_so_already(case: Case) -> ResponseReturnValue:
+    """Another one was faster, or the button was pressed twice."""
+    flash(gettext("Nothing was changed: it is so already."))
+    return redirect(url_for("desk.show", user_id=case.user_id))
+
+
+def _refuse(error: AppError, case: Case) -> NoReturn:
+    error.actions.append((gettext("Back to the user"), url_for("desk.show", user_id=case.user_id)))
+    raise error
+
+
+def _logged_out(case: Case, chosen: AdminAction, *, erased: bool) -> ResponseReturnValue:
+    """The database has ended their sessions; what is left of them in Redis and at the provider goes as well."""
+    held = [] if erased else token_revocation.pop_tokens(user_id=case.user_id)
+    if case.is_oneself:
+        sessions.end()
+    devices.sweep(case.session_user_id)
+    token_revocation.revoke_at_provider(held)
+    if case.is_oneself:
+        return redirect(url_for("auth.index"))
+    return _told(case, chosen, erased=erased)
+
+
+def _told(case: Case, chosen: AdminAction, *, erased: bool = False) -> ResponseReturnValue:
+    if case.is_oneself:
+        return redirect(url_for("account.show"))  # Whoever gave their role away may not see the other page.
+    flash(str(chosen.done).replace("%(name)s", case.name))
+    return redirect(url_for("users.index") if erased else url_for("desk.show", user_id=case.user_id))

@@ -1,0 +1,76 @@
+"""The list of users: who is shown, in which order, page after page. As fast for a million users as for a thousand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kakaoauth.models import User
+from kakaoauth.staff.listing.counting import count_up_to, total
+from kakaoauth.staff.listing.filters import ROLES, STATES, Filter, conditions
+from kakaoauth.staff.listing.ordering import SORTS, Order
+from kakaoauth.staff.listing.planner import Budget, read
+from kakaoauth.storage import cursors
+from kakaoauth.storage.cursors import Cursor, Position
+
+__all__ = ["ROLES", "SORTS", "STATES", "Budget", "Filter", "Page", "counted", "estimate", "indexes", "page"]
+
+DEFAULT_BUDGET = Budget()
+
+
+@dataclass(frozen=True)
+class Page:
+    users: Sequence[User]
+    #: Cursors.
+    next: str | None
+    previous: str | None
+    #: The search was stopped to stay fast: fewer users than fit, maybe none, and the next page goes on from there.
+    cut: bool = False
+
+
+def page(
+    chosen: Filter,
+    *,
+    sort: str = "-date_joined",
+    cursor: str | None = None,
+    limit: int = 50,
+    budget: Budget = DEFAULT_BUDGET,
+) -> Page:
+    """Neither skips nor repeats anybody, whoever joins or leaves between two pages.
+
+    :raises ValueError: no such sort, or no cursor of this sort.
+    """
+    order = SORTS.get(sort)
+    if order is None:
+        raise ValueError("no such sort")
+    begin = cursors.read(cursor, sort, order.kind, nullable=order.nullable) if cursor else None
+    backwards = begin is not None and begin.backwards
+    users, stopped_at = read(order, list(conditions(chosen)), begin, limit + 1, budget)
+    onward, back = stopped_at, None
+    if len(users) > limit:
+        users = users[:limit]
+        onward = order.position(users[-1])
+    if begin:
+        back = order.position(users[0]) if users else _including(begin, order)
+    if backwards:
+        users, onward, back = users[::-1], back, onward
+    return Page(
+        users,
+        next=cursors.write(sort, Cursor(onward, backwards=False)) if onward else None,
+        previous=cursors.write(sort, Cursor(back, backwards=True)) if back else None,
+        cut=stopped_at is not None,
+    )
+
+
+def counted(chosen: Filter, budget: Budget = DEFAULT_BUDGET) -> tuple[int, bool]:
+    """How many there are, and whether these are all; if not, there are more, unless it is 0."""
+    return count_up_to(list(conditions(chosen)), budget)
+
+
+def estimate(chosen: Filter) -> tuple[int, bool]:
+    """How many there are, about, for what takes long; and whether that is exact."""
+    return total(list(conditions(chosen)))
+
+
+def _including(begin: Cursor, order: Order) -> Position:
+    """Where a page that found nobody began, for reading the other way: with the user who stood there."""
+    value, user_id = begin.position
+    return Position(value, user_id - 1 if order.descending != begin.backwards else user_id + 1)

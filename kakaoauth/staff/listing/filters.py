@@ -1,0 +1,105 @@
+"""What is shown of the list of users, as conditions: how each is seen on a row, and which index finds its rows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, or_, select, union_all
+
+from kakaoauth.models import Identity, User, comparable
+from kakaoauth.staff.listing.candidates import Candidates, matching, matching_search
+from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
+from kakaoauth.storage.columns import MAX_ID
+from kakaoauth.storage.database import db
+from kakaoauth.storage.days import _start_of
+
+#: Longer than any e-mail address or name.
+SEARCH_LENGTH = 254
+#: Longer than any provider's id.
+SUBJECT_LENGTH = 64
+
+#: The highest role that somebody has.
+ROLES: Mapping[str, Test] = {
+    "user": lambda u: ~u.is_staff,
+    "staff": lambda u: and_(u.is_staff, ~u.is_superuser),
+    "superuser": lambda u: u.is_superuser,
+}
+STATES: Mapping[str, Test] = {
+    "active": lambda u: u.is_active,
+    "suspended": lambda u: and_(~u.is_active, u.erased_at.is_(None)),
+}
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which users; every field empty: all of them. :raises ValueError: no such role or state."""
+
+    #: Part of an e-mail address, nickname or name; a whole id or provider's id. Every character means itself.
+    search: str = ""
+    #: The one they signed up with, which is the one the list shows.
+    provider: str = ""
+    #: One of ROLES.
+    role: str = ""
+    #: One of STATES.
+    state: str = ""
+    #: Days in Seoul, the first and the last.
+    joined_from: date | None = None
+    joined_until: date | None = None
+
+    def __post_init__(self) -> None:
+        if self.role not in ("", *ROLES) or self.state not in ("", *STATES):
+            raise ValueError("no such role or state")
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    holds: Test
+    #: All who meet it, and maybe some more, from an index. None: no index tells.
+    candidates: Candidates | None = None
+    #: That index has them in the order they joined.
+    by_date: bool = False
+    #: Set if this is all that is asked: when they joined.
+    span: Span | None = None
+
+
+def conditions(chosen: Filter) -> Iterator[Condition]:
+    """What is rare comes first."""
+    if chosen.role:
+        yield _told_by(ROLES[chosen.role], indexed=chosen.role != "user")
+    if chosen.state:
+        yield _told_by(STATES[chosen.state], indexed=chosen.state == "suspended")
+    if chosen.provider:
+        yield _told_by(lambda u: u.provider == chosen.provider, indexed=True)
+    if chosen.joined_from or chosen.joined_until:
+        span = Span(_start_of(chosen.joined_from), _start_of(chosen.joined_until, days=1))
+        tests = within(SORTS["date_joined"], span)
+        yield replace(_told_by(lambda u: and_(*(test(u) for test in tests)), indexed=True), span=span)
+    search = comparable(chosen.search)[:SEARCH_LENGTH].strip()
+    if search:
+        yield _search(search, subject=chosen.search.strip())
+
+
+def _told_by(test: Test, *, indexed: bool) -> Condition:
+    return Condition(test, matching(test), by_date=True) if indexed else Condition(test)
+
+
+def _search(search: str, *, subject: str) -> Condition:
+    exact = _exactly(search, subject if subject.isprintable() else search)
+
+    def holds(u: Any) -> ColumnExpressionArgument[bool]:
+        text: ColumnElement[bool] = u.search_text.contains(search, autoescape=True)
+        return or_(text, u.id.in_(exact)) if exact else text
+
+    return Condition(holds, matching_search(search, exact))
+
+
+def _exactly(search: str, subject: str) -> Sequence[int]:
+    """The ids of whom this is the id, or a provider's id, in which case does make a difference."""
+    if len(search) > SUBJECT_LENGTH:
+        return []
+    subjects = select(Identity.user_id).where(Identity.subject == subject)
+    number = int(search) if search.isascii() and search.isdecimal() else 0
+    if not 0 < number <= MAX_ID:
+        return db.session.scalars(subjects).all()
+    return db.session.scalars(union_all(subjects, select(User.id).where(User.id == number))).all()

@@ -1,0 +1,163 @@
+"""The staff's door: the list of users, to be searched, filtered, sorted and turned over."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import date
+from typing import Any, NamedTuple
+
+from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_decimal, gettext
+from flask_babel import lazy_gettext as _
+from flask_login import current_user
+
+from kakaoauth.errors import PROVIDER_LABELS, InvalidRequest
+from kakaoauth.monitoring import backlog
+from kakaoauth.staff import listing
+from kakaoauth.staff.csv import export_users
+from kakaoauth.staff.listing import Page
+from kakaoauth.staff.listing.filters import ROLES, STATES, Filter
+from kakaoauth.staff.listing.ordering import SORTS
+from kakaoauth.storage.days import today
+from kakaoauth.web import guards, rate_limits
+
+bp = Blueprint("users", __name__, url_prefix="/users")
+bp.before_request(guards.staff)
+bp.before_request(guards.form)
+
+PAGE = 50
+#: Longer than any e-mail address or name, shorter than any trouble.
+SEARCH_LENGTH = 254
+DEFAULT_SORT = "-date_joined"
+#: Column -> the sort its heading asks for first.
+COLUMNS = {"id": "-id", "nickname": "nickname", "email": "email", "date_joined": "-date_joined"}
+COLUMNS["last_login"] = "-last_login"
+SORT_LABELS = {
+    "-date_joined": _("newest first"),
+    "date_joined": _("oldest first"),
+    "-last_login": _("last login first"),
+    "last_login": _("longest away first"),
+    "nickname": _("nickname A–Z"),
+    "-nickname": _("nickname Z–A"),
+    "email": _("e-mail A–Z"),
+    "-email": _("e-mail Z–A"),
+    "id": _("number, smallest first"),
+    "-id": _("number, largest first"),
+}
+
+#: What the address asks for: its parameters, as far as they were understood.
+Asked = dict[str, Any]
+
+
+class Heading(NamedTuple):
+    href: str
+    #: What `aria-sort` says; None: the list is sorted by something else.
+    sorted: str | None
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    """All there is to say about a page stands in its address. What is not understood there counts as not said."""
+    asked = _understood(request.args)
+    sort = asked.get("sort", DEFAULT_SORT)
+    chosen = _filter(asked)
+    page = _page(chosen, sort, request.args.get("cursor"))
+    return render_template(
+        "users/index.html",
+        users=page.users,
+        asked=asked,
+        sort=sort,
+        sorts=SORT_LABELS,
+        providers=PROVIDER_LABELS,
+        headings={column: _heading(asked, column, sort) for column in COLUMNS},
+        by_age=sort in ("-date_joined", "-id"),
+        total=_total(chosen, page),
+        cut=page.cut,
+        first=url_for("users.index", **asked) if "cursor" in request.args else None,
+        previous=page.previous and url_for("users.index", **asked, cursor=page.previous),
+        next=page.next and url_for("users.index", **asked, cursor=page.next),
+        backlog=backlog.for_staff(),
+    )
+
+
+@bp.post("/export.csv")
+def export() -> ResponseReturnValue:
+    """Everybody whom the list shows, in its order, page after page as fast as the browser takes it.
+
+    :raises InvalidRequest: a filter that is not understood; here, leaving it out would hand out everybody.
+    :raises RateLimited:
+    """
+    asked = _understood(request.values)
+    if any(request.values.get(name, "").strip() and name not in asked for name in READERS if name != "sort"):
+        raise InvalidRequest("a filter that is none")
+    rate_limits.hit("export", str(current_user.id))
+    pieces = export_users.export_users(_filter(asked), sort=asked.get("sort", DEFAULT_SORT), actor=current_user.id)
+    name = f"users-{today().isoformat()}.csv"
+    headers = {"Content-Disposition": f"attachment; filename={name}"}
+    return Response(stream_with_context(pieces), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _understood(said: Mapping[str, str]) -> Asked:
+    return {name: text for name, read in READERS.items() if (text := read(said.get(name, "").strip()))}
+
+
+def _day(text: str) -> str:
+    with suppress(ValueError):
+        return date.fromisoformat(text).isoformat()
+    return ""
+
+
+def _search(text: str) -> str:
+    """What can be written into an address again. An emoji's joiner cannot be printed, but is part of it."""
+    return "".join(char for char in text if char.isprintable() or char == "\u200d").strip()[:SEARCH_LENGTH]
+
+
+#: Parameter of the address -> how it is read; empty if it cannot be.
+READERS: dict[str, Callable[[str], str]] = {
+    "q": _search,
+    "provider": lambda text: text if text in PROVIDER_LABELS else "",
+    "role": lambda text: text if text in ROLES else "",
+    "state": lambda text: text if text in STATES else "",
+    "from": _day,
+    "until": _day,
+    "sort": lambda text: text if text in SORTS and text != DEFAULT_SORT else "",
+}
+
+
+def _filter(asked: Asked) -> Filter:
+    days = {name: date.fromisoformat(asked[name]) for name in ("from", "until") if name in asked}
+    return Filter(
+        search=asked.get("q", ""),
+        provider=asked.get("provider", ""),
+        role=asked.get("role", ""),
+        state=asked.get("state", ""),
+        joined_from=days.get("from"),
+        joined_until=days.get("until"),
+    )
+
+
+def _page(chosen: Filter, sort: str, cursor: str | None) -> Page:
+    """An unreadable cursor is the first page."""
+    with suppress(ValueError):
+        return listing.page(chosen, sort=sort, cursor=cursor, limit=PAGE)
+    return listing.page(chosen, sort=sort, limit=PAGE)
+
+
+def _heading(asked: Asked, column: str, sort: str) -> Heading:
+    """A link that sorts by the column, or turns the order round if the list is sorted by it."""
+    others = {name: text for name, text in asked.items() if name != "sort"}
+    wanted, state = COLUMNS[column], None
+    if sort.removeprefix("-") == column:
+        wanted = column if sort.startswith("-") else f"-{column}"
+        state = "descending" if sort.startswith("-") else "ascending"
+    return Heading(url_for("users.index", **others, sort=wanted), state)
+
+
+def _total(chosen: Filter, page: Page) -> str:
+    if page.next is None and page.previous is None:
+        number, whole = len(page.users), True
+    else:
+        number, whole = listing.counted(chosen)
+    if whole:
+        return str(gettext("Users: %(number)s", number=format_decimal(number)))
+    return str(gettext("Users: more than %(number)s", number=format_decimal(number))) if number else ""

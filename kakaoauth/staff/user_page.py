@@ -1,0 +1,40 @@
+"""The staff's door to one user: who it is, where they are logged in, what has happened. Nothing is changed here."""
+
+from flask import Blueprint, abort, render_template
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from kakaoauth.accounts import devices, unlink_jobs, ways_in
+from kakaoauth.audit import labels, search
+from kakaoauth.models import find_erased, find_user, names_of
+from kakaoauth.staff.action_texts import ACTIONS
+from kakaoauth.web import guards
+
+bp = Blueprint("desk", __name__, url_prefix="/users")
+bp.before_request(guards.staff)
+
+#: Events on the page; a superuser turns over the others in the trail.
+EVENTS = 20
+
+
+@bp.get("/<int:user_id>/")
+def show(user_id: int) -> ResponseReturnValue:
+    """:raise 404:"""
+    user = find_user(user_id)
+    if user is None:
+        erased = find_erased(user_id)
+        return render_template("users/erased.html", user=erased) if erased else abort(404)
+    may_decide = bool(current_user.is_superuser)
+    open_ones = [(name, one.title, one.is_grave) for name, one in ACTIONS.items() if one.is_open(user)]
+    lines = labels.lines(search.recent(user_id, EVENTS), shortened=True)
+    return render_template(
+        "users/show.html",
+        user=user,
+        devices=devices.of_user(user),
+        may_decide=may_decide,
+        decisions=open_ones if may_decide else [],
+        unlinks=unlink_jobs.waiting_of(user_id),
+        waits_until=user.claimable_until if ways_in.can_be_claimed(user) else None,
+        lines=lines,
+        names=names_of(number for line in lines for number in (line.actor, line.target) if number is not None),
+    )

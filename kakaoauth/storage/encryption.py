@@ -1,0 +1,109 @@
+"""TODO."""
+
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from typing import Any, cast
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from flask import Flask, current_app
+from sqlalchemy import Column, Table, Text, TypeDecorator, select, update
+from sqlalchemy.engine import Dialect
+
+from kakaoauth.config.checks import ConfigError
+from kakaoauth.storage.database import Base, db
+
+#: 32 bytes in base64url. Fernet itself reads `key;key` as the first of the two.
+KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
+#: How whatever Fernet makes begins: version 0x80 and a time of this century.
+MARK = "gAAAA"
+
+
+class Encrypted(TypeDecorator[str]):
+    """What `seal` has made, and nothing else: a text in the clear is refused.
+
+    The type also says which columns are encrypted anew when the keys change (`encrypted_columns`).
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """:raises ValueError: not encrypted."""
+        if value is not None and not value.startswith(MARK):
+            raise ValueError("this column holds what is encrypted only")
+        return value
+
+
+def init_app(app: Flask) -> None:
+    """:raises ConfigError: a key that is none."""
+    try:
+        keys = [_read_key(key) for key in app.config["TOKEN_KEYS"]] or [Fernet(_derived(app.config["SECRET_KEY"]))]
+    except ValueError:
+        raise ConfigError(
+            "TOKEN_KEYS must be Fernet keys, comma separated, the newest first: make one with"
+            " `python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'`"
+        ) from None
+    app.extensions["vault"] = MultiFernet(keys)
+
+
+def _read_key(key: str) -> Fernet:
+    """:raises ValueError:"""
+    if not KEY.fullmatch(key):
+        raise ValueError("not a Fernet key")
+    return Fernet(key)
+
+
+def _derived(secret: str) -> bytes:
+    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"kakaoauth token vault")
+    return urlsafe_b64encode(hkdf.derive(secret.encode()))
+
+
+def encrypt(text: str) -> str:
+    return _cipher().encrypt(text.encode()).decode()
+
+
+def decrypt(sealed: str) -> str | None:
+    """None if none of today's keys made it."""
+    try:
+        return _cipher().decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        return None
+
+
+def encrypted_columns() -> dict[Table, list[Column[Any]]]:
+    """Of every table of the models that has any."""
+    found = {
+        table: [column for column in table.columns if isinstance(column.type, Encrypted)]
+        for _, table in sorted(Base.metadata.tables.items())
+    }
+    return {table: columns for table, columns in found.items() if columns}
+
+
+def reseal_batch(table: Table, columns: Sequence[Column[Any]], last: Any, size: int) -> tuple[int, int, Any]:
+    """Encrypt the next rows anew with the first key. Return how many were, how many hold what no key opens, and the
+    last one's primary key; None: there are no more.
+
+    :param last: the primary key to go on after; None: from the beginning.
+    """
+    (key,) = table.primary_key.columns
+    query = select(key, *columns).order_by(key).limit(size)
+    rows = db.session.execute(query if last is None else query.where(key > last)).all()
+    done = lost = 0
+    for number, *sealed in rows:
+        held = {column: value for column, value in zip(columns, sealed, strict=True) if value is not None}
+        opened = {column: decrypt(value) for column, value in held.items()}
+        anew = {column.name: encrypt(value) for column, value in opened.items() if value is not None}
+        lost += len(anew) < len(held)
+        done += 0 < len(anew) == len(held)
+        if anew:
+            # What has been renewed since it was read is newer.
+            same = [column == value for column, value in held.items()]
+            db.session.execute(update(table).where(key == number, *same).values(anew))
+    return done, lost, rows[-1][0] if rows else None
+
+
+def _cipher() -> MultiFernet:
+    return cast(MultiFernet, current_app.extensions["vault"])

@@ -1,0 +1,112 @@
+"""The only file that asks whether Redis and the database answer, and take writes."""
+
+import time
+from functools import cache
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from flask import Flask, current_app
+from sqlalchemy import text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from kakaoauth.errors import DatabaseUnavailable, SessionsUnavailable
+from kakaoauth.models import EndedSession
+from kakaoauth.storage.columns import now
+from kakaoauth.storage.database import db
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+#: Seconds an answer is good for: pages ask too, and a crowd shall not become a crowd of pings.
+MEMORY = 1.0
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["health"] = {"until": 0.0, "error": None, "writable_until": {}}
+
+
+@cache
+def wanted_schema() -> str:
+    return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
+
+
+def redis_answers() -> bool:
+    try:
+        return bool(get_redis(current_app).ping())
+    except REDIS_ERRORS:
+        return False
+
+
+def schema() -> str | None:
+    """The database's schema level, "" for an empty one; None while the database is away."""
+    try:
+        with db.engine.connect() as connection:
+            if not db.inspect(connection).has_table("alembic_version"):
+                return ""
+            return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
+    except SQLAlchemyError:
+        return None
+
+
+def database_answers() -> bool:
+    try:
+        with db.engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+            return True
+    except SQLAlchemyError:
+        return False
+
+
+def takes_writes(name: str) -> bool:
+    """Whether Redis ("redis") or the database ("database") stores something now. With a full disk, as a standby or at
+    `maxmemory` they answer, and nobody can log in.
+
+    Only storing tells. What went well is believed for a second, so that a crowd of probes is no crowd of writes.
+    """
+    until: dict[str, float] = current_app.extensions["health"]["writable_until"]
+    if time.monotonic() < until.get(name, 0.0):
+        return True
+    store = {"redis": _store_in_redis, "database": _store_in_database}[name]
+    if not store():
+        return False
+    until[name] = time.monotonic() + MEMORY
+    return True
+
+
+def _store_in_redis() -> bool:
+    try:
+        return bool(get_redis(current_app).set("readyz", "1", ex=60))
+    except REDIS_ERRORS:
+        return False
+
+
+def _store_in_database() -> bool:
+    """A row that is over already, and so goes with the next tidying. In its own transaction: no flow asks this."""
+    insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
+    row = insert(EndedSession).values(name="readyz", until=now())
+    try:
+        with db.engine.begin() as connection:
+            connection.execute(row.on_conflict_do_update(index_elements=["name"], set_={"until": row.excluded.until}))
+            return True
+    except SQLAlchemyError:
+        return False
+
+
+def require() -> None:
+    """Tell an anonymous visitor at once, instead of after the press of a button that cannot work.
+
+    :raises SessionsUnavailable, DatabaseUnavailable:
+    """
+    memory = current_app.extensions["health"]
+    if time.monotonic() >= memory["until"]:
+        memory["error"] = _find_error()
+        memory["until"] = time.monotonic() + MEMORY
+    if memory["error"]:
+        raise memory["error"]("seen by the health check")
+
+
+def _find_error() -> type[SessionsUnavailable] | type[DatabaseUnavailable] | None:
+    if not redis_answers():
+        return SessionsUnavailable
+    return None if database_answers() else DatabaseUnavailable

@@ -1,0 +1,137 @@
+"""The only file that knows the forms of REDIS_URL: one server, Sentinel, Cluster."""
+
+import re
+from typing import Any, cast
+from urllib.parse import unquote, urlsplit
+
+from flask import Flask
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.commands.core import Script
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+from kakaoauth.config.checks import ConfigError
+
+#: How redis-py says that Redis is away. The cluster's errors are a family of their own.
+REDIS_ERRORS = (RedisError, RedisClusterException)
+
+
+def is_full(error: Exception) -> bool:
+    """Whether Redis has refused a write because it is at `maxmemory`: it still reads and deletes. A script or a Cluster
+    puts the words into an error of another class."""
+    return isinstance(error, REDIS_ERRORS) and "command not allowed when used memory > 'maxmemory'" in str(error)
+
+
+def get_redis(app: Flask) -> Redis:
+    """The app's Redis client. Sentinel and Cluster clients answer to the same commands."""
+    client: Redis = app.extensions["redis"]
+    return client
+
+
+#: A page has 3 seconds to say that Redis is away; two tries of this length leave room for the page itself.
+SECONDS = 0.8
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["redis"] = connect(app.config["REDIS_URL"])
+
+
+def connect(url: str) -> Any:
+    """Return a client for `url`; it connects when first used.
+
+    :raises ConfigError: never a silent other Redis.
+    """
+    scheme, rest = url.split("://", 1)
+    try:
+        if scheme == "redis+sentinel":
+            return _sentinel(rest)
+        if scheme == "redis+cluster":
+            return _cluster(rest)
+        return _single(url)
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"REDIS_URL cannot be read ({type(error).__name__}): see the settings table") from None
+
+
+def _single(url: str) -> Redis:
+    """:raises ValueError, TypeError: what redis-py would pass over in silence, or stumble over at the first request."""
+    parts = urlsplit(url)
+    if not parts.path.strip("/") if parts.scheme == "unix" else not re.fullmatch(r"(/[0-9]*)?", parts.path):
+        raise ValueError("no socket, or a database that is no number")
+    client = Redis.from_url(url, **_limits())
+    pool = client.connection_pool
+    pool.connection_class(**pool.connection_kwargs)  # Does not connect yet, and knows the options it takes.
+    return client
+
+
+def _limits() -> dict[str, Any]:
+    # One more try on a lost connection: after a failover the first command meets a dead socket.
+    retry = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError, RedisTimeoutError))
+    return {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS, "retry": retry, "health_check_interval": 0}
+
+
+def _hosts(netloc: str, default_port: int) -> tuple[dict[str, str], list[tuple[str, int]]]:
+    """`user:password@h1:1,h2:2` as credentials and addresses."""
+    credentials: dict[str, str] = {}
+    if "@" in netloc:
+        login, netloc = netloc.rsplit("@", 1)
+        username, _, password = login.partition(":")
+        credentials = {k: unquote(v) for k, v in (("username", username), ("password", password)) if v}
+    addresses = []
+    for item in netloc.split(","):
+        parts = urlsplit(f"//{item.strip()}")
+        if not parts.hostname:
+            raise ValueError("empty host")
+        addresses.append((parts.hostname, parts.port or default_port))
+    return credentials, addresses
+
+
+def _sentinel(rest: str) -> Any:
+    netloc, _, path = rest.partition("/")
+    name, _, database = path.partition("/")
+    credentials, addresses = _hosts(netloc, 26379)
+    # Asked once each: redis-py's own retries, with their pauses, would outlast any page.
+    once = {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS, "retry": Retry(NoBackoff(), 0)}
+    sentinel = Sentinel(addresses, sentinel_kwargs=once)  # type: ignore[no-untyped-call]
+    return sentinel.master_for(name, db=int(database or 0), **credentials, **_limits())  # type: ignore[no-untyped-call]
+
+
+def _cluster(rest: str) -> Any:
+    netloc, _, path = rest.partition("/")
+    if path.strip("0"):
+        raise ValueError("a cluster has no numbered databases")
+    credentials, addresses = _hosts(netloc, 6379)
+    nodes = [ClusterNode(host, port) for host, port in addresses]  # type: ignore[no-untyped-call]
+    return LazyCluster(nodes, credentials)
+
+
+class LazyCluster:
+    """A RedisCluster that connects when first used: redis-py's own connects when made, and the site could not start
+    while Redis is away."""
+
+    def __init__(self, nodes: list[Any], credentials: dict[str, str]) -> None:
+        self._nodes = nodes
+        self._credentials = credentials
+        self._cluster: Any = None
+
+    def register_script(self, script: str) -> Script:
+        return Script(cast(Redis, self), script.encode())
+
+    def close(self) -> None:
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def __getattr__(self, name: str) -> Any:
+        if self._cluster is None:
+            self._cluster = RedisCluster(
+                startup_nodes=self._nodes,
+                socket_timeout=SECONDS,
+                socket_connect_timeout=SECONDS,
+                retry=Retry(NoBackoff(), 1),
+                **self._credentials,  # type: ignore[arg-type]
+            )
+        return getattr(self._cluster, name)

@@ -1,0 +1,93 @@
+"""The token vault: the only file that reads or writes a provider's tokens, encrypted at rest.
+
+One row a login, so that a logout ends the tokens of that login and of no other. A copy of the database alone opens
+nothing: the keys come from TOKEN_KEYS, or from SECRET_KEY where that is not set. Several keys may stand at once;
+the first one encrypts, all of them decrypt. A row that no key opens is as good as no row: nobody is locked out.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ForeignKey, delete, select
+from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
+
+from kakaoauth.models import Identity
+from kakaoauth.providers.values import TokenSet
+from kakaoauth.storage.columns import BigId, UtcDateTime, now
+from kakaoauth.storage.database import Base, db
+from kakaoauth.storage.encryption import Encrypted, decrypt, encrypt
+
+#: Seconds a refresh token lives where the provider does not say: Kakao's two months.
+REFRESH_SECONDS = 60 * 86400
+
+
+class ProviderToken(Base):
+    """The tokens of one login."""
+
+    __tablename__ = "provider_tokens"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    identity_id: Mapped[int] = mapped_column(BigId, ForeignKey("identities.id", ondelete="CASCADE"), index=True)
+    access_token: Mapped[str] = mapped_column(Encrypted)
+    refresh_token: Mapped[str | None] = mapped_column(Encrypted)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    refresh_expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+    identity: Mapped[Identity] = relationship()
+
+
+def put(identity: Identity, tokens: TokenSet) -> ProviderToken:
+    """Keep the tokens of a login, and forget those of this identity that nobody can use any more."""
+    db.session.execute(
+        delete(ProviderToken).where(
+            ProviderToken.identity_id == identity.id,
+            ProviderToken.refresh_expires_at < now(),
+            ProviderToken.expires_at < now(),
+        )
+    )
+    row = ProviderToken(identity=identity, refresh_expires_at=tokens.expires_at)
+    write(row, tokens)
+    db.session.add(row)
+    db.session.flush()
+    return row
+
+
+def write(row: ProviderToken, tokens: TokenSet) -> None:
+    """Store a refreshed set. An answer without a refresh token leaves the old one in force (Kakao, refresh grant)."""
+    row.access_token = encrypt(tokens.access_token)
+    row.expires_at = tokens.expires_at
+    if tokens.refresh_token is not None:
+        row.refresh_token = encrypt(tokens.refresh_token)
+        row.refresh_expires_at = tokens.refresh_expires_at or now() + timedelta(seconds=REFRESH_SECONDS)
+
+
+def read(row: ProviderToken) -> TokenSet | None:
+    access_token = decrypt(row.access_token)
+    if access_token is None:
+        return None
+    refresh_token = decrypt(row.refresh_token) if row.refresh_token else None
+    return TokenSet(access_token, row.expires_at, refresh_token, row.refresh_expires_at)
+
+
+def find(token_id: int) -> ProviderToken | None:
+    query = select(ProviderToken).where(ProviderToken.id == token_id).options(joinedload(ProviderToken.identity))
+    return db.session.scalar(query)
+
+
+def of_identity(identity: Identity) -> list[ProviderToken]:
+    """Newest first."""
+    query = select(ProviderToken).where(ProviderToken.identity_id == identity.id).order_by(ProviderToken.id.desc())
+    return list(db.session.scalars(query))
+
+
+def of_user(user_id: int) -> list[ProviderToken]:
+    query = select(ProviderToken).join(Identity).where(Identity.user_id == user_id).order_by(ProviderToken.id.desc())
+    return list(db.session.scalars(query.options(joinedload(ProviderToken.identity))))
+
+
+def forget(token_ids: list[int]) -> None:
+    """By statement: a row that another request has just removed is no error."""
+    db.session.execute(delete(ProviderToken).where(ProviderToken.id.in_(token_ids)))
+
+
+def forget_all(identity_ids: list[int]) -> None:
+    db.session.execute(delete(ProviderToken).where(ProviderToken.identity_id.in_(identity_ids)))

@@ -1,0 +1,247 @@
+"""Refresh tokens: the only file that knows what one looks like and which one is in force.
+
+All refresh tokens that follow from one login are a *family*. A family is one row, however often it is refreshed, and
+the row holds hashes. A token is `base64url(family id, generation, MAC)`, and its MAC is made from SECRET_KEY and the
+family's salt, which gives three things without keeping old tokens:
+
+- the next token can be made again for a client that has lost the answer;
+- an old token is recognised as one of ours however old it is, so its reuse is noticed;
+- nobody can end another person's family by making a token up.
+
+A copy of the database opens nothing: it lacks SECRET_KEY.
+"""
+
+import hmac
+import secrets
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, cast
+
+from flask import current_app
+from sqlalchemy import ForeignKey, String, and_, delete, func, or_, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
+
+from kakaoauth.audit.visitors import NOBODY, Visitor
+from kakaoauth.models import User
+from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, database_now, now
+from kakaoauth.storage.database import Base, db
+
+#: Logins of one person that hold tokens, as many as sessions (session_index.MOST). One more ends the one that was not
+#: refreshed for longest.
+MOST = 100
+#: Rows removed by one login: of a time before MOST there may be many.
+BATCH = 500
+_HEAD = struct.Struct(">QI")
+#: Head and MAC: 44 bytes, 59 characters.
+LENGTH = 59
+
+
+class TokenFamily(Base):
+    __tablename__ = "token_families"
+    # SQLite would give the number of a family that is gone, and with it its access tokens, to the next one.
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    #: The user's at the login: one more there ends the family.
+    session_version: Mapped[int]
+    salt: Mapped[str] = mapped_column(String(43))
+    #: How often it was refreshed.
+    generation: Mapped[int] = mapped_column(default=0)
+    #: SHA-256 of the token in force, and of the one before it.
+    token_hash: Mapped[str] = mapped_column(String(64))
+    previous_hash: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    #: When the person proved to the provider who they are, if it said so and the login was a browser's.
+    proven_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    rotated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    #: The token in force ends unused ...
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    #: ... and the whole family whatever happens.
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: Where the login, or the last refresh, came from: visitors.
+    agent: Mapped[str] = mapped_column(String(200), default="")
+    address: Mapped[str] = mapped_column(String(45), default="")
+
+    user: Mapped[User] = relationship()
+
+
+@dataclass(frozen=True)
+class Presented:
+    """A refresh token as somebody brings it, taken apart; nothing is proven by that."""
+
+    family_id: int
+    generation: int
+    mac: bytes
+    hash: str
+
+
+def read(text: str) -> Presented | None:
+    """None for what no refresh token looks like."""
+    if len(text) != LENGTH or not text.isascii():
+        return None
+    try:
+        raw = urlsafe_b64decode(text + "=")
+        family_id, generation = _HEAD.unpack_from(raw)
+    except (ValueError, struct.error):
+        return None
+    if not 0 < family_id <= MAX_ID or urlsafe_b64encode(raw).decode().rstrip("=") != text:
+        return None
+    return Presented(family_id, generation, raw[_HEAD.size :], hash_of(text))
+
+
+def hash_of(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def token_of(family: TokenFamily, generation: int) -> str:
+    """The refresh token of that generation: `family.generation` is in force."""
+    raw = _HEAD.pack(family.id, generation) + _mac(family, generation)
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def is_ours(family: TokenFamily, presented: Presented) -> bool:
+    """Whether this family has ever had that token."""
+    genuine = hmac.compare_digest(_mac(family, presented.generation), presented.mac)
+    return genuine and presented.generation <= family.generation
+
+
+def _mac(family: TokenFamily, generation: int) -> bytes:
+    secret = str(current_app.config["SECRET_KEY"]).encode()
+    return hmac.digest(secret, f"refresh token|{family.id}|{generation}|{family.salt}".encode(), "sha256")
+
+
+def begin(
+    user: User, *, seconds: int, longest: int, visitor: Visitor = NOBODY, proven_at: datetime | None = None
+) -> TokenFamily:
+    """Add a family for a login that has just been made. :param seconds: unused; `longest`: whatever happens."""
+    _forget_dead_of(user)
+    family = TokenFamily(
+        user_id=user.id,
+        session_version=user.session_version,
+        salt=secrets.token_urlsafe(32),
+        generation=0,
+        proven_at=proven_at,
+        token_hash=secrets.token_hex(32),  # until the id is known that the token holds
+        expires_at=now() + timedelta(seconds=min(seconds, longest)),
+        ends_at=now() + timedelta(seconds=longest),
+        agent=visitor.agent,
+        address=visitor.address,
+    )
+    db.session.add(family)
+    db.session.flush()
+    family.token_hash = hash_of(token_of(family, 0))
+    return family
+
+
+def find(family_id: int) -> TokenFamily | None:
+    """The family and its user as they stand now, whether or not they are still good."""
+    query = select(TokenFamily).where(TokenFamily.id == family_id).join(TokenFamily.user)
+    return db.session.scalar(query.options(contains_eager(TokenFamily.user)).execution_options(populate_existing=True))
+
+
+def find_now(family_id: int) -> tuple[TokenFamily, datetime] | None:
+    """As `find`, with the moment by the database's clock, which the same statement tells: of two machines whose clocks
+    differ, one would take an honest repetition for a theft, or let a login go on that the other has ended."""
+    query = select(TokenFamily, database_now()).where(TokenFamily.id == family_id).join(TokenFamily.user)
+    query = query.options(contains_eager(TokenFamily.user)).execution_options(populate_existing=True)
+    found = db.session.execute(query).one_or_none()
+    return (found[0], found[1]) if found else None
+
+
+def rotate(
+    family: TokenFamily, presented: Presented, moment: datetime, *, seconds: int, visitor: Visitor = NOBODY
+) -> bool:
+    """Put the next token in force, if `presented` is the one that is. Of many who bring it at once one is told True.
+
+    :param moment: by the database's clock.
+    """
+    result = db.session.execute(
+        update(TokenFamily)
+        .where(TokenFamily.id == family.id, TokenFamily.token_hash == presented.hash)
+        .values(
+            generation=presented.generation + 1,
+            token_hash=hash_of(token_of(family, presented.generation + 1)),
+            previous_hash=presented.hash,
+            rotated_at=database_now(),
+            expires_at=min(moment + timedelta(seconds=seconds), family.ends_at),
+            agent=visitor.agent or family.agent,
+            address=visitor.address or family.address,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return cast("CursorResult[Any]", result).rowcount == 1
+
+
+def is_valid(family: TokenFamily, moment: datetime) -> bool:
+    """Whether nothing has ended it by that moment: neither time nor a change of the account."""
+    user = family.user
+    return user.is_active and user.session_version == family.session_version and family.ends_at > moment
+
+
+def find_bearer(user_id: int, family_id: int) -> tuple[User, datetime] | None:
+    """The user of an access token and how old the proof behind its login is, if family and account are good: one
+    statement for each request."""
+    query = select(User, func.coalesce(TokenFamily.proven_at, TokenFamily.created_at)).join(
+        TokenFamily,
+        and_(TokenFamily.user_id == User.id, TokenFamily.session_version == User.session_version),
+    )
+    row = db.session.execute(
+        query.where(
+            User.id == user_id, User.is_active, TokenFamily.id == family_id, TokenFamily.ends_at > database_now()
+        )
+    ).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def active_for(user: User, *, lingering: int, longest: int, number: int) -> Sequence[TokenFamily]:
+    """The logins of that user whose tokens are good, the last refreshed first.
+
+    :param lingering: seconds that the last access token outlives its refresh token. :param longest: as for `begin`.
+    """
+    moment, late = now(), now() - timedelta(seconds=lingering)
+    query = select(TokenFamily).where(
+        TokenFamily.user_id == user.id,
+        TokenFamily.session_version == user.session_version,
+        TokenFamily.expires_at > late,
+        TokenFamily.created_at > late - timedelta(seconds=longest),
+        TokenFamily.ends_at > moment,
+    )
+    return db.session.scalars(query.order_by(TokenFamily.rotated_at.desc(), TokenFamily.id.desc()).limit(number)).all()
+
+
+def end(family_id: int) -> bool:
+    """False if it was gone already."""
+    result = db.session.execute(delete(TokenFamily).where(TokenFamily.id == family_id))
+    return cast("CursorResult[Any]", result).rowcount == 1
+
+
+def end_begun_before(user_id: int, moment: datetime) -> None:
+    """Those of a user that were begun by then."""
+    db.session.execute(delete(TokenFamily).where(TokenFamily.user_id == user_id, TokenFamily.created_at <= moment))
+
+
+def stop_refreshing(user_id: int) -> None:
+    """The person logs in anew when today's access tokens are over, which read their rights from the database."""
+    db.session.execute(update(TokenFamily).where(TokenFamily.user_id == user_id).values(expires_at=database_now()))
+
+
+def end_beyond(user_id: int) -> int:
+    """End the logins of a person beyond MOST. Return how many that were."""
+    newest = select(TokenFamily.id).where(TokenFamily.user_id == user_id)
+    newest = newest.order_by(TokenFamily.rotated_at.desc(), TokenFamily.id.desc())
+    beyond = db.session.scalars(newest.offset(MOST).limit(BATCH)).all()
+    if beyond:
+        db.session.execute(delete(TokenFamily).where(TokenFamily.id.in_(beyond)))
+    return len(beyond)
+
+
+def _forget_dead_of(user: User) -> None:
+    """Every login tidies up after its own user, so that nothing has to go through the table."""
+    over = or_(TokenFamily.expires_at <= now() - timedelta(days=1), TokenFamily.session_version != user.session_version)
+    db.session.execute(delete(TokenFamily).where(TokenFamily.user_id == user.id, over))

@@ -1,0 +1,106 @@
+"""The keys that sign our access tokens: the only file that makes, keeps and finds them.
+
+They are made here, not set by anybody, kept in the database so that every worker has them, and encrypted by the vault.
+The newest one of the configured algorithm signs; an older one goes on verifying until the last token that it signed is
+over. Rotating is `flask tokens rotate-keys`.
+"""
+
+import json
+import secrets
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from joserfc.jwk import ECKey, OctKey, RSAKey
+from sqlalchemy import String, delete, or_, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+
+from kakaoauth.storage import encryption
+from kakaoauth.storage.columns import UtcDateTime, now
+from kakaoauth.storage.database import Base, db
+
+Key = OctKey | RSAKey | ECKey
+
+#: Seconds that a key verifies longer than its last token lives: for the clocks of other machines.
+LEEWAY = 60
+
+
+class SigningKey(Base):
+    __tablename__ = "signing_keys"
+
+    kid: Mapped[str] = mapped_column(String(43), primary_key=True)
+    algorithm: Mapped[str] = mapped_column(String(10))
+    #: The key as a JWK (RFC 7517), sealed.
+    sealed: Mapped[str] = mapped_column(encryption.Encrypted)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    #: None while it may sign.
+    retires_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+
+def make(algorithm: str) -> SigningKey:
+    """Add a new key to the transaction."""
+    row = SigningKey(kid=secrets.token_urlsafe(12), algorithm=algorithm)
+    row.sealed = encryption.encrypt(json.dumps(_generate(algorithm).as_dict(private=True)))
+    db.session.add(row)
+    db.session.flush()
+    return row
+
+
+def newest(algorithm: str) -> SigningKey | None:
+    """The one that signs. One that cannot be read, after a change of SECRET_KEY or TOKEN_KEYS, is passed over."""
+    query = select(SigningKey).where(SigningKey.algorithm == algorithm, SigningKey.retires_at.is_(None))
+    rows = db.session.scalars(query.order_by(SigningKey.created_at.desc(), SigningKey.kid))
+    return next((row for row in rows if key_of(row) is not None), None)
+
+
+def find(kid: str) -> SigningKey | None:
+    """A key that verifies today."""
+    query = select(SigningKey).where(
+        SigningKey.kid == kid, or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > now())
+    )
+    return db.session.scalar(query)
+
+
+def key_of(row: SigningKey) -> Key | None:
+    """None if none of today's vault keys opens it."""
+    opened = encryption.decrypt(row.sealed)
+    return _import(row.algorithm, opened) if opened is not None else None
+
+
+def retire_all_but(kid: str, seconds: int) -> None:
+    """The others verify what they have signed for another `seconds`; those that are through with that are removed."""
+    others = SigningKey.kid != kid
+    until = now() + timedelta(seconds=seconds + LEEWAY if seconds else 0)
+    db.session.execute(delete(SigningKey).where(others, SigningKey.retires_at <= now()))
+    sooner = or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > until)
+    db.session.execute(update(SigningKey).where(others, sooner).values(retires_at=until))
+
+
+def published() -> list[dict[str, Any]]:
+    """The public halves of the keys that verify today, as JWKs; a shared secret has none."""
+    query = select(SigningKey).where(
+        SigningKey.algorithm != "HS256", or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > now())
+    )
+    found = []
+    for row in db.session.scalars(query.order_by(SigningKey.created_at.desc(), SigningKey.kid)):
+        key = key_of(row)
+        if key is not None:
+            members = {"kid": row.kid, "alg": row.algorithm, "use": "sig"}
+            found.append({**key.as_dict(private=False), **members})
+    return found
+
+
+def _generate(algorithm: str) -> Key:
+    if algorithm == "RS256":
+        return RSAKey.generate_key(2048, auto_kid=False)
+    if algorithm == "ES256":
+        return ECKey.generate_key("P-256", auto_kid=False)
+    return OctKey.generate_key(256, auto_kid=False)
+
+
+@lru_cache(maxsize=16)
+def _import(algorithm: str, opened: str) -> Key:
+    # Kept because reading an RSA key takes longer than everything else in a request.
+    kind: Any = {"RS256": RSAKey, "ES256": ECKey}.get(algorithm, OctKey)
+    key: Key = kind.import_key(json.loads(opened))
+    return key

@@ -1,0 +1,137 @@
+"""How an error is shown: the only file that turns one into a page, a problem document, and a log line."""
+
+import logging
+import secrets
+from typing import Any
+
+from flask import Flask, Response, g, has_request_context, jsonify, make_response, render_template, request
+from flask.globals import request_ctx
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from kakaoauth.errors import (
+    AppError,
+    DatabaseUnavailable,
+    ForgedForm,
+    FreshLoginRequired,
+    InvalidAccessToken,
+    InvalidRequest,
+    NotFound,
+    SessionsUnavailable,
+    one_line,
+)
+from kakaoauth.storage.redis import REDIS_ERRORS
+
+log = logging.getLogger("kakaoauth.errors")
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(Exception, render)
+    # Flask's own line would carry the exception's text, and with it what a database or a provider was told.
+    app.log_exception = lambda exc_info: None  # type: ignore[method-assign]
+
+
+def translate(error: Exception) -> AppError | HTTPException:
+    """Say in our words what a library threw. An unforeseen exception becomes a plain AppError."""
+    if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
+        error = error.original_exception
+    if isinstance(error, AppError):
+        return error
+    if isinstance(error, CSRFError):
+        return ForgedForm("csrf")
+    if isinstance(error, REDIS_ERRORS):
+        return SessionsUnavailable(type(error).__name__)
+    # A value that does not fit is our mistake, and stays one however often it is tried.
+    ours_to_mend = isinstance(error, IntegrityError | DataError)
+    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and not ours_to_mend):
+        return DatabaseUnavailable(type(error).__name__)
+    if isinstance(error, HTTPException):
+        return NotFound() if error.code == 404 else error
+    return AppError(type(error).__name__)
+
+
+def as_told(error: Exception, provider: str) -> AppError:
+    """What a person is told of it, for whoever will be told the same."""
+    told = translate(error)
+    if not isinstance(told, AppError):
+        return AppError(type(error).__name__)
+    told.provider = provider
+    return told
+
+
+def render(error: Exception) -> Response:
+    """The last-resort handler: one log line with a reference, then a page, or a problem document under /api/."""
+    ours = translate(error)
+    if isinstance(ours, HTTPException):
+        if ours.code is None or ours.code < 400:
+            return make_response(ours.get_response())
+        return _render_http(ours)
+    reference = secrets.token_hex(4)
+    unforeseen = type(ours) is AppError
+    log.log(
+        logging.ERROR if unforeseen else ours.level,
+        "refused code=%s provider_code=%s reason=%s endpoint=%s ref=%s",
+        ours.code,
+        one_line(ours.provider_code) or "-",
+        one_line(ours.reason) or "-",
+        request.endpoint if has_request_context() else "-",
+        reference,
+        exc_info=_without_message(error) if unforeseen else None,
+    )
+    response = _as_problem(ours, reference) if _wants_json() else _as_page(ours, reference)
+    if ours.retry_after:
+        response.headers["Retry-After"] = str(ours.retry_after)
+    return response
+
+
+def _without_message(error: Exception) -> tuple[type, Exception, Any]:
+    """Where it happened, without the exception's own text: database and HTTP errors quote what they were given."""
+    if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
+        error = error.original_exception
+    return (type(error), RuntimeError(f"{type(error).__name__} (message withheld)"), error.__traceback__)
+
+
+def _wants_json() -> bool:
+    return request.path.startswith(("/api/", "/webhooks/", "/.well-known/"))
+
+
+def _render_http(error: HTTPException) -> Response:
+    shown = InvalidRequest()
+    shown.status = error.code or 500
+    shown.code = error.name.upper().replace(" ", "_")
+    shown.can_retry = False
+    response = _as_problem(shown, "") if _wants_json() else _as_page(shown, "")
+    for name, value in error.get_headers():
+        if name.lower() in ("allow", "retry-after"):
+            response.headers[name] = value
+    return response
+
+
+def _as_problem(error: AppError, reference: str) -> Response:
+    """RFC 9457."""
+    body = {"type": "about:blank", "title": error.heading(), "status": error.status, "code": error.code}
+    body |= {"detail": error.describe(), **error.details()}
+    if reference:
+        body["instance"] = f"urn:kakaoauth:{reference}"
+    response = jsonify(body)
+    response.status_code = error.status
+    response.content_type = "application/problem+json"
+    if isinstance(error, InvalidAccessToken):
+        why = f', error="{error.token_error}"' if error.token_error else ""
+        if isinstance(error, FreshLoginRequired):  # RFC 9470, section 3
+            why += f", max_age={error.max_age}"
+        response.headers["WWW-Authenticate"] = f'Bearer realm="api"{why}'
+    return response
+
+
+def _as_page(error: AppError, reference: str) -> Response:
+    # The page is drawn without the visitor's name: whatever failed may be what would have told us.
+    g.bare_page = True
+    if request_ctx.url_adapter is None:
+        # A Host that is no name: no address can be built on it, not even the style sheet's.
+        text = f"{error.heading()}\n{error.describe()}\n"
+        return make_response(text, error.status, {"Content-Type": "text/plain; charset=utf-8"})
+    page = render_template("errors/problem.html", error=error, reference=reference)
+    return make_response(page, error.status)

@@ -1,0 +1,297 @@
+"""How often one may: the only file that counts requests.
+
+Each limit counts in a window that opens with the first request and has a fixed length: one number in Redis, one round
+trip, however high the limit. The price is that around the end of a window twice the number can pass; none of the
+numbers below is so tight that this matters.
+
+An address alone is a poor name: a school, an office or a phone network is one address. So what many people do at once
+has a high limit by address and another by browser session, and guessing at one account is counted by account, from
+wherever it comes.
+
+While Redis is away nothing can be counted. What hands out or tests credentials is closed then (503 with Retry-After):
+otherwise an outage would be the hour to guess in. What must not be lost stays open, see `Limit.closed`.
+"""
+
+import hmac
+import logging
+import math
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import IPv6Address, IPv6Network, ip_address
+from typing import Any, TypeVar
+
+from flask import Flask, current_app, request
+from limits import RateLimitItem, parse
+from limits.storage import RedisStorage
+from limits.storage.base import Storage
+from limits.strategies import FixedWindowRateLimiter
+
+from kakaoauth.audit.visitors import UNKNOWN, plain_address
+from kakaoauth.config.checks import is_loopback
+from kakaoauth.errors import InvalidCredentials, RateLimited, SessionsUnavailable
+from kakaoauth.sessions.store import current_session
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, is_full
+from kakaoauth.text import normal_form
+from kakaoauth.web.guards import Guard
+
+T = TypeVar("T")
+
+log = logging.getLogger("kakaoauth.audit")
+
+
+@dataclass(frozen=True)
+class Limit:
+    rate: str
+    #: Refuse while Redis is away; open ones are then not counted.
+    closed: bool = True
+    #: The setting that says the number; `rate` then only the time.
+    setting: str = ""
+    #: Told once in each window, and not for each request above it.
+    told_once: bool = False
+    #: Let pass while Redis is at its `maxmemory` and takes no writes, for people who are in already.
+    open_while_full: bool = False
+    #: Do not count requests from this machine itself. They are load tests, or else all visitors together, behind a
+    #: proxy that TRUSTED_PROXIES does not count: one angry visitor would shut out everybody.
+    spares_this_machine: bool = False
+
+
+#: Ending a token or a session is not limited anywhere: getting out must always work.
+LIMITS = {
+    # A large school that logs in when the lesson begins is let in. A script can leave 600 small sessions a minute,
+    # for an hour each: about 30 MB, not the memory.
+    "login": Limit("600 per minute", spares_this_machine=True),
+    # A hundred logins begun in one browser within a minute are odd, and harmless: ten of them wait at most.
+    "login_session": Limit("200 per minute"),
+    # Twice the logins: people go back and reload. Each may cost a call to Kakao, which are bounded on their own.
+    "callback": Limit("1200 per minute", spares_this_machine=True),
+    # Each asks the provider. The phones of one network share few addresses, so not fewer.
+    "api_login": Limit("300 per minute"),
+    # Of these, what the provider refuses. Each costs a call, and anybody can make a token up: 30 a minute, day and
+    # night, are less than half of Kakao's quota, and honest apps bring tokens that are minutes old.
+    "provider_refused": Limit("30 per minute"),
+    # One token, while its verdict is not known yet: a crowd of equal requests would all ask, once a minute.
+    "token_asked": Limit("5 per minute"),
+    # By person, whatever address their apps call from.
+    "api_person": Limit("30 per minute"),
+    # Calls to all providers for the whole site's apps. Kakao's quota is 69 a minute on average; a busy hour has more.
+    "provider_calls": Limit("1 per minute", setting="PROVIDER_CALLS_PER_MINUTE", told_once=True),
+    # Codes on pages that the provider refuses: a made-up one with a login that was begun here costs a call as well. A
+    # school's whole class with codes that have expired passes.
+    "callback_refused": Limit("60 per minute", spares_this_machine=True),
+    # Few people have a password at all, and each attempt costs a hash (passwords.AT_ONCE).
+    "password": Limit("60 per minute"),
+    # Failures only. 960 guesses a day at most, against 12 characters; and after a quarter of an hour whoever was
+    # locked out by somebody else's guesses has another ten of their own.
+    "password_account": Limit("10 per 15 minutes"),
+    # A front end with many tabs refreshes every five minutes; one address may be a whole office of them.
+    "refresh": Limit("300 per minute", open_while_full=True),
+    # Services that ask about every request should verify by themselves, with the public keys.
+    "verify": Limit("300 per minute", open_while_full=True),
+    # By user: an export reads the whole table.
+    "export": Limit("6 per hour", open_while_full=True),
+    # Callers that prove nothing. The providers do not repeat a message, so one that is genuine is never counted, and
+    # none is refused because Redis is away.
+    "webhook_refused": Limit("1200 per minute", closed=False),
+    # Rows of refused logins in the audit trail (refusals): beyond it they are counted and logged only. Half a kilobyte
+    # each, so one address leaves a megabyte a day at most.
+    "refusals_stored": Limit("100 per hour"),
+}
+#: IPv6 networks by the length of their prefix. One customer gets a /64 at least, often a /56 and at most a /48 (RFC
+#: 6177), and may use a new address for each request. The wider ones may hold several customers, hence the higher
+#: numbers, four times each step.
+NETWORKS = ((64, 1), (56, 4), (48, 16))
+ITEMS: dict[str, RateLimitItem] = {name: parse(limit.rate) for name, limit in LIMITS.items()}
+
+
+class AppRedis(RedisStorage):
+    """The library's counters on the app's own client, and with it REDIS_URL's forms and time-outs. The library itself
+    would make a second client with others, and for a Cluster ask for it at start."""
+
+    def __init__(self, client: Any) -> None:
+        Storage.__init__(self)
+        self.storage = client
+        self.key_prefix = "rate"
+        self.lua_incr_expire = client.register_script(self.SCRIPT_INCR_EXPIRE.decode())
+
+    @property
+    def base_exceptions(self) -> tuple[type[Exception], ...]:
+        return REDIS_ERRORS
+
+
+def init_app(app: Flask) -> None:
+    limiter = FixedWindowRateLimiter(AppRedis(get_redis(app))) if app.config["RATE_LIMITS"] else None
+    app.extensions["rate_limits"] = limiter
+
+
+def hit(name: str, key: str, *, times: int = 1, cost: int = 1) -> None:
+    """Count one request of `key`, which must be no e-mail and no secret: it stands in Redis and in the log.
+
+    :param times: so many times the limit's number are allowed. :param cost: what this request counts for.
+    :raises RateLimited: too many. :raises SessionsUnavailable: Redis is away, and the limit is a closed one.
+    """
+    limiter: FixedWindowRateLimiter | None = current_app.extensions["rate_limits"]
+    if limiter is None:
+        return
+    item = _item_of(name, times)
+    try:
+        if limiter.hit(item, name, key, cost=cost):
+            return
+        raise _refusal(limiter, item, name, key)
+    except REDIS_ERRORS as error:
+        if LIMITS[name].closed and not (is_full(error) and LIMITS[name].open_while_full):
+            raise SessionsUnavailable(f"limit {name}: {type(error).__name__}") from None
+        log.warning("limit not counted name=%s: %s", name, type(error).__name__)
+
+
+def _refusal(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str, key: str) -> RateLimited:
+    wait = max(1, math.ceil(limiter.storage.get_expiry(item.key_for(name, key)) - time.time()))
+    if not LIMITS[name].told_once or get_redis(current_app).set(f"limit-told:{name}:{key}", 1, nx=True, ex=wait):
+        log.warning("limit reached name=%s key=%s", name, key)
+    return RateLimited(wait)
+
+
+def require_room(name: str) -> None:
+    """Refuse a request from where already too many have come, without counting it.
+
+    :raises RateLimited, SessionsUnavailable: as `hit`.
+    """
+    limiter: FixedWindowRateLimiter | None = current_app.extensions["rate_limits"]
+    if limiter is None:
+        return
+    try:
+        for network, times in networks():
+            item = _item_of(name, times)
+            if not limiter.test(item, name, network):
+                raise _refusal(limiter, item, name, network)
+    except REDIS_ERRORS as error:
+        raise SessionsUnavailable(f"limit {name}: {type(error).__name__}") from None
+
+
+def hit_address(name: str) -> None:
+    """Count one request of where it comes from. :raises RateLimited, SessionsUnavailable: as `hit`."""
+    for network, times in networks():
+        hit(name, network, times=times)
+
+
+def _item_of(name: str, times: int) -> RateLimitItem:
+    setting = LIMITS[name].setting
+    return _item(name, times * current_app.config[setting] if setting else times)
+
+
+@cache
+def _item(name: str, times: int) -> RateLimitItem:
+    item = ITEMS[name]
+    return item if times == 1 else type(item)(item.amount * times, item.multiples)
+
+
+def give_back(name: str, key: str) -> None:
+    """Take one request of `key` off the count again."""
+    limiter: FixedWindowRateLimiter | None = current_app.extensions["rate_limits"]
+    if limiter is not None:
+        item = ITEMS[name]
+        with suppress(*REDIS_ERRORS):  # then one too many is counted, for a while
+            limiter.storage.incr(item.key_for(name, key), item.get_expiry(), amount=-1)
+
+
+def address() -> str:
+    """Where the request comes from: the peer, or what as many proxies as TRUSTED_PROXIES say (edge); nothing else of
+    X-Forwarded-For counts.
+
+    IPv6 by /64, the least that a customer gets (RFC 6177): with single addresses a laptop would have 2^64 names.
+    """
+    text = plain_address(request.remote_addr or "")
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return UNKNOWN
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    if found.ipv4_mapped:  # what a socket for both families calls an IPv4 peer
+        return str(found.ipv4_mapped)
+    return f"{IPv6Address(int(found) >> 64 << 64)}/64"
+
+
+def networks() -> list[tuple[str, int]]:
+    """What a request's address is counted by: the address, or the networks of an IPv6 one, each with how many times a
+    limit's number it may have (NETWORKS)."""
+    name = address()
+    try:
+        smallest = IPv6Network(name)
+    except ValueError:
+        return [(name, 1)]
+    return [(str(smallest.supernet(new_prefix=prefix)), times) for prefix, times in NETWORKS]
+
+
+def account_key(email: str) -> str:
+    """An e-mail address as a key: the same for all ways to write it, and nothing to read in Redis."""
+    return disguised(normal_form(email) or email)
+
+
+def disguised(text: str) -> str:
+    """A key that tells nobody what it stands for."""
+    secret = str(current_app.config["SECRET_KEY"]).encode()
+    return hmac.digest(secret, f"rate limit|{text}".encode("utf-8", "replace"), "sha256").hex()[:32]
+
+
+# Guards
+
+
+def per_address(name: str) -> Guard:
+    """A guard that counts by address."""
+    limit = LIMITS[name]
+
+    def guard() -> None:
+        if not (limit.spares_this_machine and _is_this_machine()):
+            hit_address(name)
+
+    return guard
+
+
+def room_at_address(name: str) -> Guard:
+    """A guard that refuses where too many have come from already, and counts nothing."""
+    limit = LIMITS[name]
+
+    def guard() -> None:
+        if not (limit.spares_this_machine and _is_this_machine()):
+            require_room(name)
+
+    return guard
+
+
+def _is_this_machine() -> bool:
+    """A unix socket has no address: the other end of it is on this machine."""
+    return not request.remote_addr or is_loopback(request.remote_addr)
+
+
+def per_session(name: str) -> Guard:
+    """A guard that counts by browser session. A browser without a cookie is counted by its address alone."""
+
+    def guard() -> None:
+        cookie = current_session().cookie
+        if cookie:
+            hit(name, disguised(cookie))
+
+    return guard
+
+
+def by_password(email: str, attempt: Callable[[], T]) -> T:
+    """Let `attempt` try a password for the account, unless too many were wrong. Only wrong ones count.
+
+    Counted before, and taken back if it was right: of a hundred attempts at the same moment all would otherwise pass.
+
+    :raises RateLimited: also for the right password, or it would be told by that.
+    """
+    key = account_key(email)
+    hit("password_account", key)
+    try:
+        result = attempt()
+    except InvalidCredentials:
+        raise
+    except Exception:
+        give_back("password_account", key)
+        raise
+    give_back("password_account", key)
+    return result
