@@ -14,7 +14,7 @@ PIP := .venv/bin/python -m pip install --quiet --no-input
 TESTERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 7 ? n + 1 : 8)))
 # Ctrl-C while Python still imports ends it without a traceback.
 START := import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); \
-	import runpy; runpy.run_module("kakaoauth.embedded", run_name="__main__")
+	import runpy; runpy.run_module("kakaoauth.devserver", run_name="__main__")
 
 .PHONY: help run test coverage check bench translations clean python chromium
 

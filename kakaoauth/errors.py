@@ -142,7 +142,7 @@ class AppError(Exception):
         """What `recall` needs to say the same again."""
         return {"reason": self.reason, "provider_code": self.provider_code, "user_id": self.user_id}
 
-    def memo(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """This error as JSON values, for the second of two requests that ended alike."""
         return {"type": type(self).__name__, "arguments": self.arguments(), "provider": self.provider}
 

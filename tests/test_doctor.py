@@ -873,7 +873,7 @@ def test_every_terminal_can_show_it(encoding: str) -> None:
 # A configuration that is refused at start
 
 
-MODULE = ("-m", "kakaoauth.doctor")
+MODULE = ("-m", "kakaoauth.cli.doctor")
 COMMAND = ("-m", "flask", "--app", "wsgi", "kakao", "doctor")
 
 

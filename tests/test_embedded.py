@@ -28,7 +28,7 @@ from kakaoauth.providers import http
 #: Generous: the machine may be busy with other tests.
 SECONDS = 30.0
 OURS = ("DATABASE_URL", "WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "FLASK_DEBUG", "MAKEFLAGS", *config.NAMES)
-SUPERVISOR = (sys.executable, "-m", "kakaoauth.embedded")
+SUPERVISOR = (sys.executable, "-m", "kakaoauth.devserver")
 GUNICORN = (sys.executable, "-m", "gunicorn", "wsgi:app")
 PRODUCTION = {"SECRET_KEY": "a secret for tests, of more than 32 characters", "KAKAO_CLIENT_ID": "0" * 32}
 

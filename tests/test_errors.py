@@ -321,9 +321,9 @@ def test_werkzeugs_own_request_line_loses_its_query(app: Flask, caplog: Any) -> 
 @pytest.mark.parametrize("kind", family(), ids=lambda kind: kind.__name__)
 def test_error_comes_back_from_its_memo_as_it_was(app: Flask, kind: type[AppError]) -> None:
     error = sample(kind)
-    again = from_dict(error.memo())
+    again = from_dict(error.to_dict())
     assert type(again) is kind
-    assert again.memo() == error.memo()
+    assert again.to_dict() == error.to_dict()
     with app.test_request_context("/?lang=en"):
         assert (again.describe(), again.details()) == (error.describe(), error.details())
 

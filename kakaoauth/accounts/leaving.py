@@ -14,9 +14,10 @@ from kakaoauth.models import Identity, User, find_user, lock_user
 from kakaoauth.providers import find_provider
 from kakaoauth.providers.values import TokenSet
 from kakaoauth.sessions.revocation import revoke_sessions, uncount_sessions
+from kakaoauth.signals import identity_unlinked, user_left
 from kakaoauth.storage import encryption
 from kakaoauth.storage.database import db
-from kakaoauth.storage.transaction import forget_transaction, transaction
+from kakaoauth.storage.transaction import after_commit, forget_transaction, transaction
 from kakaoauth.tokens import provider_tokens
 
 log = logging.getLogger("kakaoauth.audit")
@@ -90,6 +91,7 @@ def _erase(user: User) -> bool:
     if not user.is_active:
         suspensions.keep(user)
     uncount_sessions(user.id)
+    after_commit(user_left, user_id=user.id)
     return delete_or_empty(user)
 
 
@@ -204,6 +206,7 @@ def remove_identity(identity: Identity) -> None:
         erased = _erase(user)
     else:
         cut(user, identity)
+        after_commit(identity_unlinked, user_id=user.id, provider=identity.provider)
     audit.record("unlinked by provider", target=user.id, provider=identity.provider, erased=erased)
 
 

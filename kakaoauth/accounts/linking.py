@@ -16,8 +16,9 @@ from kakaoauth.errors import AlreadyLinked, IdentityInUse, LastWayIn, OtherAccou
 from kakaoauth.models import Identity, User, find_identity, lock_user
 from kakaoauth.providers.values import Profile
 from kakaoauth.sessions.other_devices import SessionOver
+from kakaoauth.signals import identity_linked, identity_unlinked
 from kakaoauth.storage.database import db
-from kakaoauth.storage.transaction import transaction
+from kakaoauth.storage.transaction import after_commit, transaction
 from kakaoauth.tokens import provider_tokens
 
 
@@ -46,6 +47,7 @@ def link(user_id: int, profile: Profile, *, asked_as: str, begun_at: datetime | 
         db.session.add(identity)
         unlink_jobs.forget(profile.provider, profile.subject)
         audit.record("linked", target=user.id, provider=profile.provider)
+        after_commit(identity_linked, user_id=user.id, provider=profile.provider)
     identity.confirm(profile.confirmed_at)
     bring_up_to_date(user, profile, leads=False)
     user.provider = user.provider or profile.provider
@@ -150,6 +152,7 @@ def _unlink(user: User, identity: Identity, *, actor: int | None = None, reason:
     db.session.add(job)
     db.session.flush()
     audit.record("unlinked", target=user.id, actor=actor, provider=job.provider, reason=reason)
+    after_commit(identity_unlinked, user_id=user.id, provider=job.provider)
     return Unlinked(job.id, user.get_id())
 
 

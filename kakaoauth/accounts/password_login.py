@@ -8,8 +8,9 @@ from kakaoauth.errors import AccountDisabled, InvalidCredentials
 from kakaoauth.models import User, find_user, find_user_by_email, lock_user
 from kakaoauth.sessions.other_devices import SessionOver
 from kakaoauth.sessions.revocation import revoke_sessions
+from kakaoauth.signals import user_logged_in
 from kakaoauth.storage.columns import now
-from kakaoauth.storage.transaction import transaction
+from kakaoauth.storage.transaction import after_commit, transaction
 
 
 def log_in_with_password(email: str, password: str) -> User:
@@ -41,6 +42,7 @@ def _log_in(email: str, password: str) -> User:
         passwords.set_password(user, password)
     user.last_login = now()
     audit.record("login", target=user.id, actor=user.id, provider="password")
+    after_commit(user_logged_in, user_id=user.id, provider="password", is_new=False)
     return user
 
 

@@ -8,16 +8,13 @@ waits, and is refused if the other one's decision was about them.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, cast
-
-from sqlalchemy.engine import CursorResult
 
 from kakaoauth import audit
 from kakaoauth.accounts import passwords, suspensions, ways_in
 from kakaoauth.audit.refusals import record_refusal
 from kakaoauth.errors import AppError, Forbidden, LastSuperuserStays
 from kakaoauth.models import User, find_user_by_email, lock_user
-from kakaoauth.sessions.revocation import revoke_sessions, uncount_sessions
+from kakaoauth.sessions.revocation import revoke_all, revoke_sessions
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
@@ -208,7 +205,5 @@ def end_all_sessions(user_id: int, *, by: int | None = None, reason: str = "") -
 @transaction
 def _end_all_sessions(user_id: int, by: int | None, reason: str) -> None:
     require_superuser(by)
-    raised = db.update(User).where(User.id == user_id).values(session_version=User.session_version + 1)
-    if cast("CursorResult[Any]", db.session.execute(raised)).rowcount:
-        uncount_sessions(user_id)
+    if revoke_all(user_id):
         audit.record("sessions ended", target=user_id, actor=by, reason=reason)

@@ -10,9 +10,10 @@ from kakaoauth.audit import alarms
 from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, NotClaimable
 from kakaoauth.models import Identity, User, find_identity, find_user_by_email
 from kakaoauth.providers.values import EmailState, Profile
+from kakaoauth.signals import user_logged_in, user_signed_up
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
-from kakaoauth.storage.transaction import transaction
+from kakaoauth.storage.transaction import after_commit, transaction
 from kakaoauth.text import normal_form
 from kakaoauth.tokens import provider_tokens
 
@@ -66,6 +67,9 @@ def log_in(
     user.last_login = now()
     token = provider_tokens.put(identity, profile.tokens) if profile.tokens else None
     audit.record("login", target=user.id, actor=user.id, provider=profile.provider, new=is_new)
+    if is_new:
+        after_commit(user_signed_up, user_id=user.id, provider=profile.provider)
+    after_commit(user_logged_in, user_id=user.id, provider=profile.provider, is_new=is_new)
     return Entry(user, token.id if token else None, is_new)
 
 

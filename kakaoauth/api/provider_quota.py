@@ -94,7 +94,7 @@ def _ask(provider: Provider, access_token: str, key: str) -> Profile:
             raise
         except FINAL as error:
             error.provider = provider.name
-            _remember(key, {"error": error.memo()})
+            _remember(key, {"error": error.to_dict()})
             raise
     _remember(key, {"subject": profile.subject})
     return profile

@@ -11,11 +11,6 @@ from ua_parser import Domain
 from ua_parser.basic import Resolver
 from ua_parser_builtins.lazy import MATCHERS
 
-
-def visitor() -> Visitor:
-    return visitor_of(request.user_agent.string, request.remote_addr or "")
-
-
 _ = lazy_gettext
 
 #: Characters of a User-Agent. An app that shows pages adds its name to its browser's, which has about 170.
@@ -120,3 +115,7 @@ def words(agent: str) -> str:
 def _names(agent: str) -> tuple[str, str]:
     found = RESOLVER(agent, Domain.USER_AGENT | Domain.OS)
     return found.user_agent.family if found.user_agent else "", found.os.family if found.os else ""
+
+
+def visitor() -> Visitor:
+    return visitor_of(request.user_agent.string, request.remote_addr or "")

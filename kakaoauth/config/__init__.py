@@ -24,7 +24,7 @@ from kakaoauth.config.libraries import derive
 
 __all__ = ["ConfigError", "Settings", "is_loopback", "load"]
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 #: The sandbox's app. Public on purpose: it opens nothing but the imitation on one's own machine, and the site refuses
 #: it anywhere else (`_embed`).

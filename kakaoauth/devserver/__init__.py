@@ -7,7 +7,7 @@ and a watch over all of them.
     front_end    the only file that serves the example front end, which is the folder of that name
     processes    the only file that starts and ends processes
 
-`python -m kakaoauth.embedded` is `make run`; the tests take their Redis from here.
+`python -m kakaoauth.devserver` is `make run`; the tests take their Redis from here.
 """
 
 from kakaoauth.devserver.redis import redis_executable, redis_server

@@ -1,4 +1,4 @@
-"""`python -m kakaoauth.embedded`, which is `make run`."""
+"""`python -m kakaoauth.devserver`, which is `make run`."""
 
 import sys
 

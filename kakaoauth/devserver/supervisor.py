@@ -18,13 +18,13 @@ from typing import Any
 import flask_migrate
 from flask.cli import ScriptInfo
 from flask.cli import main as flask_main
-from gunicorn.app import wsgiapp
+from gunicorn.app import wsgiapp  # type: ignore[import-untyped]
 from redis.exceptions import RedisClusterException, RedisError
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth import config
-from kakaoauth.config import checks
+from kakaoauth.config.checks import ConfigError
 from kakaoauth.devserver import checks, front_end
 from kakaoauth.devserver.processes import Part, Refused, die_with, end_leftovers, start
 from kakaoauth.devserver.redis import SECONDS_TO_START, answers, start_redis, why_it_ended
@@ -168,7 +168,7 @@ def main() -> int:
     except Ended:
         say("Stopped.")
         return 0
-    except (checks.ConfigError, Refused) as error:
+    except (ConfigError, Refused) as error:
         if str(error):
             say(f"kakaoauth: {error}", sys.stderr)
     except OSError as error:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Logging in and out: the button, the callback, its end, passwords."""

@@ -1,10 +1,10 @@
-"""TODO."""
+"""The callback: from the provider's redirect to a session, tokens, a link, or a page that says why not."""
 
 import re
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, abort, current_app, redirect, request
+from flask import current_app, redirect, request
 from flask.typing import ResponseReturnValue
 
 from kakaoauth import sessions
@@ -14,15 +14,14 @@ from kakaoauth.login import completion, next_steps
 from kakaoauth.login.callback_lock import CallbackLock
 from kakaoauth.login.completion import LoginResult
 from kakaoauth.login.refusals import record_refusal
-from kakaoauth.login.routes import _provider, bp
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import PendingLogin
+from kakaoauth.sessions import finished_logins
 from kakaoauth.tokens import cookies
-from kakaoauth.web import guards, rate_limits
 from kakaoauth.web.error_pages import as_told
 from kakaoauth.web.redirects import redirect_without_fragment
 
-#: 32 bytes in base64url, as providers.pending makes them.
+#: 32 bytes in base64url, as providers.login_state makes them.
 STATE = re.compile(r"[A-Za-z0-9_-]{43}")
 #: Visible ASCII (RFC 6749, appendix A.11). Kakao's codes have fewer than 100 characters.
 CODE = re.compile(r"[\x21-\x7e]{1,1000}")
@@ -40,36 +39,26 @@ class AuthorizationResponse:
     description: str
 
 
-@bp.route("/<provider>/login/callback/", methods=["GET"], provide_automatic_options=False)
-@guards.guarded(rate_limits.per_address("callback"), rate_limits.room_at_address("callback_refused"))
-def callback(provider: str) -> ResponseReturnValue:
-    """The way back. Every way it can end: a redirect to where the person wanted to go, or an AppError's page."""
-    if request.method != "GET":
-        abort(405)
-    chosen = _provider(provider)
+def finish_login(chosen: Provider) -> ResponseReturnValue:
+    """Answer the provider's redirect: 302 to where the person wanted to go, a front end's with tokens in cookies.
+
+    :raises AppError: every other end; its page offers what the person can do.
+    """
     pending: PendingLogin | None = None
     try:
         answer = _read_response()
         pending = chosen.find_pending(answer.state)
-        arrival = _finish(chosen, pending, answer) if pending else _repeated(answer)
+        result = _finish(chosen, pending, answer) if pending else _repeated(answer)
     except AppError as error:
         error.provider = chosen.name
         record_refusal(error, chosen.name, pending=pending, action=completion.action_of(pending))
         next_steps.offer(error, chosen, pending)
         raise
     # A page of ours removes a fragment by itself (clean-address.js); a front end has to be spared it.
-    spared = chosen.leaves_fragment and not arrival.next.startswith("/")
-    response = redirect_without_fragment(arrival.next) if spared else redirect(arrival.next)
-    if arrival.tokens:
-        cookies.put(response, arrival.tokens)
-    return response
-
-
-@bp.after_request
-def keep_the_code_to_ourselves(response: Response) -> Response:
-    """The callback's address holds the code: no page may pass it on as its Referer."""
-    if request.endpoint == "auth.callback":
-        response.headers["Referrer-Policy"] = "no-referrer"
+    spared = chosen.leaves_fragment and not result.next.startswith("/")
+    response = redirect_without_fragment(result.next) if spared else redirect(result.next)
+    if result.tokens:
+        cookies.put(response, result.tokens)
     return response
 
 
@@ -106,19 +95,19 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
     if completion.is_foreign(pending):
         _use_up(provider, pending, answer)
         raise completion.ended(pending, "whoever began it is not in any more")
-    claim = CallbackLock(answer.state, answer.code)
-    sid = claim.take()
+    lock = CallbackLock(answer.state, answer.code)
+    sid = lock.acquire()
     if sid is None:
-        return _follow(claim)
-    with claim.kept_alive():
+        return _follow(lock)
+    with lock.kept_alive():
         try:
             _use_up(provider, pending, answer)
-            arrival = completion.complete_login(pending, provider.fetch_profile(pending, answer.code), sid)
+            result = completion.complete_login(pending, provider.fetch_profile(pending, answer.code), sid)
         except Exception as error:
-            claim.settle(as_told(error, provider.name).memo())
+            lock.publish(as_told(error, provider.name).to_dict())
             raise
-        claim.settle(arrival.memo())
-    return arrival
+        lock.publish(result.to_dict())
+    return result
 
 
 def _use_up(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> None:
@@ -133,10 +122,10 @@ def _repeated(answer: AuthorizationResponse) -> LoginResult:
 
     :raises UnknownState: it was not begun in this browser, or the person has logged out since.
     """
-    target = sessions.find_done(answer.state)
+    target = finished_logins.find(answer.state)
     if target is not None:
         return LoginResult(target)
-    landed = sessions.find_landed(answer.state)
+    landed = finished_logins.find_with_tokens(answer.state)
     if landed is not None:
         # The browser may have thrown the answer away, and the tokens with it. Later it gets the address only.
         outcome = _outcome(CallbackLock(answer.state, answer.code))
@@ -146,12 +135,12 @@ def _repeated(answer: AuthorizationResponse) -> LoginResult:
     return _follow(CallbackLock(answer.state, answer.code))
 
 
-def _follow(claim: CallbackLock) -> LoginResult:
+def _follow(lock: CallbackLock) -> LoginResult:
     """End as the first of two equal requests did.
 
     :raises AppError: as it did, or UnknownState if this is another browser.
     """
-    outcome = _outcome(claim)
+    outcome = _outcome(lock)
     if outcome is None:
         raise UnknownState("state already used")
     if "next" not in outcome:
@@ -159,5 +148,5 @@ def _follow(claim: CallbackLock) -> LoginResult:
     return completion.replay(outcome)
 
 
-def _outcome(claim: CallbackLock) -> dict[str, Any] | None:
-    return claim.outcome(current_app.config["KAKAO_DEADLINE_SECONDS"] + 2)
+def _outcome(lock: CallbackLock) -> dict[str, Any] | None:
+    return lock.wait(current_app.config["KAKAO_DEADLINE_SECONDS"] + 2)

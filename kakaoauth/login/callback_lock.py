@@ -48,7 +48,7 @@ class CallbackLock:
         message = f"session after login|{salt}|{self._cookie}|{self._code}".encode()
         return urlsafe_b64encode(hmac.digest(secret, message, "sha256")).decode().rstrip("=")
 
-    def take(self) -> str | None:
+    def acquire(self) -> str | None:
         """Claim the code for `SECONDS`. Return the id of the session to begin, None if another request was first."""
         salt = secrets.token_urlsafe(16)
         record = json.dumps({"proof": self._proof(), "salt": salt})
@@ -60,7 +60,7 @@ class CallbackLock:
         heartbeat: Heartbeat = current_app.extensions["claims_heartbeat"]
         return heartbeat.of(self._alive)
 
-    def settle(self, outcome: dict[str, Any]) -> None:
+    def publish(self, outcome: dict[str, Any]) -> None:
         """Tell the other request how it ended: an Arrival's memo, or an error's."""
         redis = get_redis(current_app)
         raw = redis.get(self._key)
@@ -68,7 +68,7 @@ class CallbackLock:
             record = {**json.loads(raw), "outcome": outcome}
             redis.set(self._key, json.dumps(record), xx=True, keepttl=True)
 
-    def outcome(self, patience: float) -> dict[str, Any] | None:
+    def wait(self, patience: float) -> dict[str, Any] | None:
         """How the first request ended, waiting `patience` seconds for it; None for anybody but the same browser.
 
         On success this browser now has the first request's session.

@@ -15,7 +15,7 @@ from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL, PendingLogin, Profile
-from kakaoauth.sessions import other_devices
+from kakaoauth.sessions import finished_logins, other_devices
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.flows import TokenPair
 from kakaoauth.web import form_drafts
@@ -28,7 +28,7 @@ class LoginResult:
     next: str
     tokens: TokenPair | None = None
 
-    def memo(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """For the second of two equal callbacks: see claims. It holds no token."""
         return {"next": self.next} if self.tokens is None else {"next": self.next, "family": self.tokens.family_id}
 
@@ -73,7 +73,7 @@ def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginRe
     else:
         sessions.begin(user, sid=sid, token_id=token_id, proven_at=profile.auth_time)
         arrival = LoginResult(pending.next)
-    sessions.remember_done(pending.state, pending.next, without_session=pending.mode == "jwt")
+    finished_logins.remember(pending.state, pending.next, with_tokens=pending.mode == "jwt")
     return arrival
 
 
@@ -86,7 +86,7 @@ def _linked(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
     except other_devices.SessionOver:
         raise LinkEnded("the account's sessions ended while the provider was asked") from None
     if sessions.renew(pending.link_to, sid=sid):
-        sessions.remember_done(pending.state, pending.next)
+        finished_logins.remember(pending.state, pending.next)
     return LoginResult(pending.next)
 
 
@@ -101,7 +101,7 @@ def _confirmed(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult
         raise ConfirmationEnded("the account's sessions ended while the provider was asked") from None
     if sessions.confirm(pending.confirms, sid=sid):
         tell_confirmed(pending.next)
-        sessions.remember_done(pending.state, pending.next)
+        finished_logins.remember(pending.state, pending.next)
     return LoginResult(pending.next)
 
 

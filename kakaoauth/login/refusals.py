@@ -27,7 +27,9 @@ from kakaoauth.errors import (
 )
 from kakaoauth.providers.login_state import REMEMBERED
 from kakaoauth.providers.values import PendingLogin
+from kakaoauth.signals import login_refused
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.storage.transaction import tell
 from kakaoauth.web import rate_limits
 
 #: Raised only after the provider has said who it is.
@@ -46,6 +48,8 @@ def record_refusal(
         with suppress(RateLimited, SessionsUnavailable):  # those that come next are refused
             rate_limits.hit_address("callback_refused")
     refusals.record_refusal(error, provider, action=action, stored=stored and _has_room(error))
+    if action == "login":
+        tell(login_refused, error=error, provider=provider)
 
 
 def _is_first(pending: PendingLogin) -> bool:

@@ -2,7 +2,7 @@
 
 from urllib.parse import urljoin
 
-from flask import Blueprint, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
@@ -11,11 +11,11 @@ from kakaoauth import providers, sessions
 from kakaoauth.audit import alarms
 from kakaoauth.counting import counters
 from kakaoauth.errors import EmailNotConfigured, UnknownState
+from kakaoauth.login.callback import finish_login
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
 from kakaoauth.web import guards, rate_limits
 from kakaoauth.web.redirects import callback_address, safe_next
-from kakaoauth.webhooks import deletions
 
 bp = Blueprint("auth", __name__)
 bp.before_request(guards.anyone)
@@ -51,6 +51,23 @@ def login(provider: str) -> ResponseReturnValue:
     return redirect(address)
 
 
+@bp.route("/<provider>/login/callback/", methods=["GET"], provide_automatic_options=False)
+@guards.guarded(rate_limits.per_address("callback"), rate_limits.room_at_address("callback_refused"))
+def callback(provider: str) -> ResponseReturnValue:
+    """Every way a login can end: a redirect to where the person wanted to go, or an AppError's page."""
+    if request.method != "GET":
+        abort(405)
+    return finish_login(_provider(provider))
+
+
+@bp.after_request
+def keep_the_code_to_ourselves(response: Response) -> Response:
+    """The callback's address holds the code: no page may pass it on as its Referer."""
+    if request.endpoint == "auth.callback":
+        response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
 @bp.get("/<provider>/logout/")
 @guards.guarded(guards.login)
 def logout_page(provider: str) -> ResponseReturnValue:
@@ -82,15 +99,6 @@ def logout_callback(provider: str) -> ResponseReturnValue:
     if not expected or _only("state") != expected:
         raise UnknownState("logout state")
     return redirect(url_for("auth.index"))
-
-
-@bp.get("/<provider>/data-deletion/<code>/")
-def data_deletion(provider: str, code: str) -> ResponseReturnValue:
-    """What became of somebody's request to erase their data; the provider shows them this address."""
-    deletion = deletions.find(provider, code)
-    if deletion is None:
-        abort(404)
-    return render_template("auth/deletion.html", deletion=deletion)
 
 
 def _provider(name: str) -> Provider:

@@ -4,8 +4,9 @@ import time
 
 from alembic import context
 from flask import current_app
-from kakaoauth.listing.indexes import is_in_models
 from sqlalchemy import Connection
+
+from kakaoauth.staff.listing.indexes import is_in_models
 
 db = current_app.extensions["migrate"].db
 

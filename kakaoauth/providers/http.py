@@ -25,7 +25,7 @@ from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
 #: Largest answer that is read, decompressed. A profile has about 2 kB; whoever sends more wants our memory.
 MAX_BYTES = 1024 * 1024
 
-_calling: ContextVar["Line | None"] = ContextVar("kakaoauth_line", default=None)
+_calling: ContextVar["Transport | None"] = ContextVar("kakaoauth_line", default=None)
 
 
 class Transport:

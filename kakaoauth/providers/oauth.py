@@ -5,8 +5,6 @@ provider is a subclass that says what is its own: docs/adding-a-provider.md.
 """
 
 import secrets
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,8 +22,6 @@ from kakaoauth.providers.base import SetRefused, TokenKeeper
 from kakaoauth.providers.http import Transport, transport_for
 from kakaoauth.providers.oauth_client import OAuthApp, OAuthSession
 from kakaoauth.providers.values import AccountEvent, PendingLogin, Profile, TokenSet
-
-Renewing = Callable[[], AbstractContextManager[dict[str, Any] | None]]
 
 
 class OAuthProvider:

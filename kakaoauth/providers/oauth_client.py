@@ -1,6 +1,7 @@
-"""TODO."""
+"""Authlib's client for a provider: the token calls by authorization code and by refresh token (RFC 6749)."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from authlib.integrations.base_client import MissingTokenError
@@ -9,8 +10,9 @@ from requests import Response
 
 from kakaoauth.providers.http import Session
 from kakaoauth.providers.login_state import StateData
-from kakaoauth.providers.oauth import Renewing
 from kakaoauth.providers.values import PendingLogin
+
+Renewing = Callable[[], AbstractContextManager[dict[str, Any] | None]]
 
 
 class OAuthSession(Session):

@@ -1,4 +1,4 @@
-"""TODO."""
+"""What providers give and take: profile, tokens, a pending login, a message about an account."""
 
 import time
 from collections.abc import Mapping

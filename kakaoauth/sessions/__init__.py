@@ -15,14 +15,14 @@ from flask_wtf.csrf import CSRFError
 from kakaoauth.errors import AccountDisabled, LogoutUnfinished
 from kakaoauth.models import User, find_session_user
 from kakaoauth.sessions import ended as ended_sessions
-from kakaoauth.sessions import logout
+from kakaoauth.sessions import finished_logins, logout
+from kakaoauth.sessions.csrf_tokens import csrf
 from kakaoauth.sessions.data import ends_at_last, ends_unused
 from kakaoauth.sessions.index import owner_of
 from kakaoauth.sessions.logout import Leaving
 from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks, name_of
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import revocation as token_revocation
-from kakaoauth.web.guards import csrf
 
 
 class LoginManager(FlaskLoginManager):
@@ -36,8 +36,6 @@ login_manager = LoginManager()
 
 log = logging.getLogger("kakaoauth.sessions")
 
-#: How many finished logins a browser may come back to with its back button.
-DONE = 10
 #: Seconds since the last proof of who it is in which a session may do what cannot be undone, or what opens the account
 #: to somebody else: docs/security.md.
 FRESH_SECONDS = 300
@@ -171,7 +169,7 @@ def is_stored() -> bool:
 
 
 def _enter(user: User, sid: str, *, begun: float, confirmed: float, token_id: int | None) -> None:
-    kept = {key: session[key] for key in session if key.startswith(("_state_", "_done", "_landed"))}
+    kept = {key: session[key] for key in session if key.startswith(("_state_", *finished_logins.KEYS))}
     session.clear()
     if not login_user(user):
         raise AccountDisabled(f"user {user.id} is not active")
@@ -283,25 +281,3 @@ def store_for_anonymous(key: str, value: str) -> bool:
         current.end()
         return False
     return True
-
-
-def remember_done(state: str, target: str, *, without_session: bool = False) -> None:
-    """The back button leads to the callback again: keep where that login went.
-
-    :param without_session: it ended in tokens, so who comes back need not be logged in here.
-    """
-    key = "_landed" if without_session else "_done"
-    done = {**session.get(key, {}), state: target}
-    session[key] = dict(list(done.items())[-DONE:])
-    current_store().persist(current_session())
-
-
-def find_done(state: str) -> str | None:
-    """Where the login with that state went, if it was finished in this session and the person is still in."""
-    return session.get("_done", {}).get(state) if "_user_id" in session else None
-
-
-def find_landed(state: str) -> str | None:
-    """Where the login with that state went, if it was finished in this browser and ended in tokens."""
-    landed: str | None = session.get("_landed", {}).get(state)
-    return landed

@@ -16,17 +16,17 @@ from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from kakaoauth import audit
-from kakaoauth.accounts import roles
 from kakaoauth.errors import DatabaseUnavailable
 from kakaoauth.models import User
 from kakaoauth.sessions import ended as ended_sessions
 from kakaoauth.sessions import other_devices
-from kakaoauth.sessions.revocation import uncount_sessions
+from kakaoauth.sessions.revocation import revoke_all, uncount_sessions
+from kakaoauth.signals import user_logged_out
 from kakaoauth.storage import encryption
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.redis import REDIS_ERRORS
-from kakaoauth.storage.transaction import forget_transaction, transaction
+from kakaoauth.storage.transaction import after_commit, forget_transaction, transaction
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens import refresh_tokens
 from kakaoauth.tokens.revocation import RevocableTokens, pop_tokens, popped_tokens, revoke_at_provider
@@ -68,6 +68,8 @@ def _end_session(leaving: Leaving, action: str, details: Mapping[str, Any]) -> l
     if leaving.name:
         ended_sessions.remember([leaving.name], leaving.until)
     audit.record(action, target=leaving.user_id, actor=leaving.user_id, **details)
+    if leaving.user_id is not None:
+        after_commit(user_logged_out, user_id=leaving.user_id)
     return popped_tokens(token_id=leaving.token_id)
 
 
@@ -92,13 +94,19 @@ def end_everywhere(session_user_id: str, *, away: bool = False) -> list[Revocabl
     user_id = int(session_user_id.partition(".")[0])
 
     def end() -> list[RevocableTokens]:
-        roles.end_all_sessions(user_id)
+        _end_all(user_id)
         return pop_tokens(user_id=user_id)
 
     held, is_sure = _now_or_later("sessions ended", end, {"everywhere": session_user_id}, away=away, user=user_id)
     if not is_sure:
         raise DatabaseUnavailable("logout everywhere")
     return held or []
+
+
+@transaction
+def _end_all(user_id: int) -> None:
+    if revoke_all(user_id):
+        audit.record("sessions ended", target=user_id)
 
 
 def end_others(user: User) -> str | None:

@@ -12,8 +12,8 @@ cookie, so a copy of Redis opens no session, and nothing in it is ever executed.
     _agent          what browser that request came from, and
     _address        from which network: both shortened                visitors
     _token          where the vault keeps the provider's tokens of this login
-    _done           the last logins that were finished here: state -> next
-    _landed         the same for logins that ended in tokens in cookies
+    finished_logins the last logins that were finished here: state -> next
+    finished_with_tokens  the same for logins that ended in tokens in cookies
     _state_*        logins that were begun here and wait for the callback   providers.pending
     _logout_state   a logout at the provider that we expect to hear of
     csrf_token      Flask-WTF
@@ -38,7 +38,7 @@ from kakaoauth.config.checks import is_loopback
 from kakaoauth.counting import active_users
 from kakaoauth.sessions import index as session_index
 from kakaoauth.sessions.data import ends_unused, is_ours
-from kakaoauth.sessions.session import RedisSession, given_up_on_failure, unless_full
+from kakaoauth.sessions.redis_session import RedisSession, given_up_on_failure, unless_full
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
 
 log = logging.getLogger("kakaoauth.audit")

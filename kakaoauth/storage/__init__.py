@@ -1,1 +1,1 @@
-"""TODO."""
+"""The database and Redis, and what is the same for everything kept in them."""

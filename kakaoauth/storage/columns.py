@@ -1,4 +1,4 @@
-"""TODO."""
+"""Column types for both databases, and their clock."""
 
 from datetime import UTC, datetime
 

@@ -16,7 +16,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase
 
 from kakaoauth.storage import sqlite
-from kakaoauth.web.guards import csrf
 
 #: Seconds to wait for the pool's "are you there?", which psycopg sends outside a transaction, ...
 PING_SECONDS = 0.8
@@ -152,5 +151,4 @@ def init_app(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
         prepare(db.engine, Path(app.config["INSTANCE_PATH"]))
-    migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"))
-    csrf.init_app(app)
+    migrate.init_app(app, db, directory=str(Path(__file__).parents[1] / "migrations"))

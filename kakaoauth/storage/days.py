@@ -1,4 +1,4 @@
-"""TODO."""
+"""Days as Korea counts them."""
 
 from datetime import date, datetime, time, timedelta, timezone
 

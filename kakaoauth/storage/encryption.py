@@ -1,4 +1,4 @@
-"""TODO."""
+"""Texts that are kept encrypted (Fernet), and the columns that hold them."""
 
 import re
 from base64 import urlsafe_b64encode

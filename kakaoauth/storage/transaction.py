@@ -1,13 +1,18 @@
-"""All or nothing: the only file that commits."""
+"""All or nothing: commits, and what happens after a commit."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+from blinker import Signal
+from flask import current_app
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
 from kakaoauth.storage.database import db
+
+log = logging.getLogger("kakaoauth.signals")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,8 +28,10 @@ def transaction(verb: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         for attempt in range(1, TRIES + 1):
             try:
+                _signals().clear()
                 result = verb(*args, **kwargs)
                 db.session.commit()
+                _send()
                 return result
             except (IntegrityError, OperationalError, StaleDataError) as error:
                 db.session.rollback()
@@ -36,6 +43,31 @@ def transaction(verb: Callable[P, R]) -> Callable[P, R]:
         raise AssertionError("unreachable")
 
     return run
+
+
+def after_commit(signal: Signal, **values: Any) -> None:
+    """Send `signal` once the transaction that runs is committed, with the app as its sender; never if it is not."""
+    _signals().append((signal, values))
+
+
+def _signals() -> list[tuple[Signal, dict[str, Any]]]:
+    waiting: list[tuple[Signal, dict[str, Any]]] = db.session.info.setdefault("kakaoauth_signals", [])
+    return waiting
+
+
+def _send() -> None:
+    waiting = list(_signals())
+    _signals().clear()
+    for signal, values in waiting:
+        tell(signal, **values)
+
+
+def tell(signal: Signal, **values: Any) -> None:
+    """Send `signal` now. A host's receiver that fails undoes nothing: what it was told of has happened."""
+    try:
+        signal.send(current_app._get_current_object(), **values)  # type: ignore[attr-defined]
+    except Exception:
+        log.exception("a receiver of the signal %s failed", getattr(signal, "name", ""))
 
 
 def forget_transaction() -> None:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Tokens: our access and refresh tokens, and those of the providers."""

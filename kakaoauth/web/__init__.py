@@ -1,1 +1,1 @@
-"""TODO."""
+"""What every page and every address has: guards, limits, language, errors, redirects."""

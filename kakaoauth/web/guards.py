@@ -11,20 +11,18 @@ from typing import ParamSpec
 from flask import current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth import sessions
 from kakaoauth.config.checks import is_loopback
 from kakaoauth.errors import Forbidden, ForgedForm, FreshLoginRequired, MissingToken, NotFound
+from kakaoauth.sessions.csrf_tokens import csrf
 from kakaoauth.storage import health, transaction
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import cookies
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.web import form_drafts
-
-csrf = CSRFProtect()
 
 P = ParamSpec("P")
 Guard = Callable[[], ResponseReturnValue | None]

@@ -1,4 +1,4 @@
-"""TODO."""
+"""In which language a page speaks: the reader's choice, then the browser's."""
 
 from flask import g, request
 from flask_babel import Babel

@@ -1,1 +1,1 @@
-"""TODO."""
+"""What the providers tell us about people."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urljoin
 
-from flask import Blueprint, abort, current_app, jsonify, make_response, request, url_for
+from flask import Blueprint, abort, current_app, jsonify, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from kakaoauth import providers
@@ -19,6 +19,10 @@ from kakaoauth.webhooks import deletions, receiving
 
 bp = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 bp.before_request(guards.anyone)  # each view proves its caller by itself: one by a key, one by a signature
+
+#: What a provider shows its people.
+pages = Blueprint("webhook_pages", __name__)
+pages.before_request(guards.anyone)
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -72,8 +76,17 @@ def facebook_data_deletion() -> ResponseReturnValue:
     event = _read_event(provider, _signed_request())
     _receive(provider.name, replace(event, kind="data-deletion", jti=f"deletion-{event.jti}"))
     code = deletions.code_for(provider.name, event.subject)
-    path = url_for("auth.data_deletion", provider=provider.name, code=code)
+    path = url_for("webhook_pages.data_deletion", provider=provider.name, code=code)
     return jsonify(url=urljoin(callback_address(provider.name), path), confirmation_code=code)
+
+
+@pages.get("/<provider>/data-deletion/<code>/")
+def data_deletion(provider: str, code: str) -> ResponseReturnValue:
+    """What became of somebody's request to erase their data; the provider shows them this address."""
+    deletion = deletions.find(provider, code)
+    if deletion is None:
+        abort(404)
+    return render_template("auth/deletion.html", deletion=deletion)
 
 
 def _signed_request() -> str:

@@ -60,7 +60,7 @@ def running(**settings: str) -> Iterator[Site]:
     instance = Path(tempfile.mkdtemp(prefix="ka-site-"))
     site = Site(instance, **settings)
     log = (instance / "log").open("wb")
-    command = [sys.executable, "-m", "kakaoauth.embedded"]
+    command = [sys.executable, "-m", "kakaoauth.devserver"]
     process = subprocess.Popen(command, cwd=ROOT, env=site.env, stdout=log, stderr=log, start_new_session=True)
     try:
         wait_for(f"{site.url}/readyz", process)

@@ -1,4 +1,4 @@
-"""`python -m kakaoauth.doctor`: the doctor for a configuration that is refused at start as well."""
+"""`python -m kakaoauth.cli.doctor`: the doctor for a configuration that is refused at start as well."""
 
 import contextlib
 import io
@@ -40,4 +40,4 @@ def main(lang: str | None, json: bool) -> None:
     sys.exit(0 if healthy else 1)
 
 
-main(prog_name="python -m kakaoauth.doctor")
+main(prog_name="python -m kakaoauth.cli.doctor")

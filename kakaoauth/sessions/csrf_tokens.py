@@ -1,0 +1,5 @@
+"""Flask-WTF's CSRF tokens for forms. They are checked by `web.guards.form`, not for every request of a host."""
+
+from flask_wtf.csrf import CSRFProtect
+
+csrf = CSRFProtect()

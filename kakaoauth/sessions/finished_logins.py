@@ -1,0 +1,36 @@
+"""Where the last logins of a browser went: the back button and a reload lead to the callback again."""
+
+from flask import session
+
+from kakaoauth.sessions.store import current_session, current_store
+
+#: In the session, and what a release calls it whose sessions are still read: state -> next.
+FINISHED, FORMERLY = "finished_logins", "_done"
+#: The same for logins that ended in tokens: who comes back need not be logged in here.
+WITH_TOKENS, FORMERLY_WITH_TOKENS = "finished_with_tokens", "_landed"
+KEYS = (FINISHED, FORMERLY, WITH_TOKENS, FORMERLY_WITH_TOKENS)
+#: How many a browser may come back to.
+MOST = 10
+
+
+def remember(state: str, target: str, *, with_tokens: bool = False) -> None:
+    """Keep where the login with that state went, and store the session."""
+    key, former = (WITH_TOKENS, FORMERLY_WITH_TOKENS) if with_tokens else (FINISHED, FORMERLY)
+    finished = {**session.pop(former, {}), **session.get(key, {}), state: target}
+    session[key] = dict(list(finished.items())[-MOST:])
+    current_store().persist(current_session())
+
+
+def find(state: str) -> str | None:
+    """Where the login with that state went, if it was finished in this session and the person is still in."""
+    return _find(state, FINISHED, FORMERLY) if "_user_id" in session else None
+
+
+def find_with_tokens(state: str) -> str | None:
+    """Where the login with that state went, if it was finished in this browser and ended in tokens."""
+    return _find(state, WITH_TOKENS, FORMERLY_WITH_TOKENS)
+
+
+def _find(state: str, key: str, former: str) -> str | None:
+    found: str | None = session.get(key, {}).get(state) or session.get(former, {}).get(state)
+    return found
