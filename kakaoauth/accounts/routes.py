@@ -36,7 +36,7 @@ def show() -> ResponseReturnValue:
     user = current_user._get_current_object()
     linked = {identity.provider for identity in user.identities}
     return render_template(
-        "account/show.html",
+        "kakaoauth/account/show.html",
         user=user,
         linkable=[provider for provider in providers.all_providers() if provider.name not in linked],
         devices=devices.own(),
@@ -141,7 +141,7 @@ def unlink(identity_id: int) -> ResponseReturnValue:
 @bp.get("/withdraw/")
 def withdraw_page() -> ResponseReturnValue:
     """The question before it happens: what goes, what stays."""
-    return render_template("account/withdraw.html", user=current_user._get_current_object())
+    return render_template("kakaoauth/account/withdraw.html", user=current_user._get_current_object())
 
 
 @bp.post("/withdraw/")

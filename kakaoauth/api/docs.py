@@ -34,7 +34,7 @@ def document() -> Response:
 @bp.get("/docs/")
 def show() -> ResponseReturnValue:
     g.bare_page = True  # the same for everybody, and there while Redis is away
-    response = make_response(render_template("api/docs.html", assets=ASSETS, version=VERSION))
+    response = make_response(render_template("kakaoauth/api/docs.html", assets=ASSETS, version=VERSION))
     # Swagger UI's style sheet holds its icons in itself. A picture cannot run a script.
     response.headers["Content-Security-Policy"] = edge.content_security_policy(images="data:")
     return response

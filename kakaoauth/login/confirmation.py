@@ -70,7 +70,7 @@ def with_provider(provider: str) -> ResponseReturnValue:
 def _page(target: str, error: InvalidCredentials | None = None) -> str:
     user = _user()
     return render_template(
-        "account/confirm.html",
+        "kakaoauth/account/confirm.html",
         next=target,
         error=error,
         providers=_able(user),

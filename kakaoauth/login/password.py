@@ -31,7 +31,7 @@ def show() -> ResponseReturnValue:
     target = _target(request.args)
     if current_user.is_authenticated:
         return redirect(target)
-    return render_template("auth/password.html", next=target)
+    return render_template("kakaoauth/auth/password.html", next=target)
 
 
 @bp.post("/login/")
@@ -48,7 +48,7 @@ def log_in() -> ResponseReturnValue:
     try:
         user = rate_limits.by_password(email, lambda: password_login.log_in_with_password(email, password))
     except InvalidCredentials as error:
-        page = render_template("auth/password.html", next=target, email=email, error=error)
+        page = render_template("kakaoauth/auth/password.html", next=target, email=email, error=error)
         return make_response(page, error.status)
     sessions.begin(user, proven_at=time.time())
     counters.count_entry("password", "page")

@@ -30,7 +30,7 @@ def index() -> ResponseReturnValue:
     target = safe_next(_only("next"), default="") or None
     if current_user.is_authenticated and target:
         return redirect(target)
-    return render_template("auth/index.html", providers=providers.all_providers(), next=target)
+    return render_template("kakaoauth/auth/index.html", providers=providers.all_providers(), next=target)
 
 
 @bp.get("/<provider>/login/")
@@ -73,7 +73,7 @@ def keep_the_code_to_ourselves(response: Response) -> Response:
 def logout_page(provider: str) -> ResponseReturnValue:
     chosen = _provider(provider)
     may_leave_account = chosen.account_logout_url("", "") is not None
-    return render_template("auth/logout.html", provider=chosen, may_leave_account=may_leave_account)
+    return render_template("kakaoauth/auth/logout.html", provider=chosen, may_leave_account=may_leave_account)
 
 
 @bp.post("/<provider>/logout/")

@@ -130,7 +130,7 @@ def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, w
         return _is_so_already(case)
     typed = request.form if request.method == "POST" else form_drafts.typed()
     page = render_template(
-        "users/decide.html",
+        "kakaoauth/users/decide.html",
         case=case,
         chosen=chosen,
         identity=identity,

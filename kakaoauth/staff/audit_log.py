@@ -33,7 +33,7 @@ def index() -> ResponseReturnValue:
     lines = labels.lines(page.events, shortened=False)
     shown: dict[str, Any] = {name: asked[name] for name in good}
     return render_template(
-        "users/trail.html",
+        "kakaoauth/users/trail.html",
         lines=lines,
         names=names_of(number for line in lines for number in (line.actor, line.target) if number is not None),
         asked=shown,

@@ -43,7 +43,7 @@ def index() -> ResponseReturnValue:
     numbers = monitoring_numbers.read(period)
     charts = [_logins(numbers), _funnel(numbers), _refusals(numbers), _people(numbers)]
     return render_template(
-        "users/overview.html",
+        "kakaoauth/users/overview.html",
         periods=PERIODS,
         period=period,
         numbers=numbers,

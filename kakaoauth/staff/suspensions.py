@@ -27,7 +27,7 @@ def index() -> ResponseReturnValue:
     is_number = before.isascii() and before.isdecimal() and len(before) < 20 and 0 < int(before) <= MAX_ID
     people = suspensions.page(int(before) if is_number else None, PAGE + 1)
     return render_template(
-        "users/suspended.html",
+        "kakaoauth/users/suspended.html",
         people=people[:PAGE],
         number=suspensions.number(),
         first=url_for("suspended.index") if is_number else None,
@@ -59,7 +59,7 @@ def _ask(user_id: int, *, wrong: str = "") -> str:
     if person is None:
         abort(404)
     return render_template(
-        "users/lift.html",
+        "kakaoauth/users/lift.html",
         person=person,
         wrong=wrong,
         reason=request.form.get("reason", "")[: LONGEST + 1],

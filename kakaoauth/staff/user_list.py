@@ -63,7 +63,7 @@ def index() -> ResponseReturnValue:
     chosen = _filter(asked)
     page = _page(chosen, sort, request.args.get("cursor"))
     return render_template(
-        "users/index.html",
+        "kakaoauth/users/index.html",
         users=page.users,
         asked=asked,
         sort=sort,

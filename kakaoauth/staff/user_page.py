@@ -23,12 +23,12 @@ def show(user_id: int) -> ResponseReturnValue:
     user = find_user(user_id)
     if user is None:
         erased = find_erased(user_id)
-        return render_template("users/erased.html", user=erased) if erased else abort(404)
+        return render_template("kakaoauth/users/erased.html", user=erased) if erased else abort(404)
     may_decide = bool(current_user.is_superuser)
     open_ones = [(name, one.title, one.is_grave) for name, one in ACTIONS.items() if one.is_open(user)]
     lines = labels.lines(search.recent(user_id, EVENTS), shortened=True)
     return render_template(
-        "users/show.html",
+        "kakaoauth/users/show.html",
         user=user,
         devices=devices.of_user(user),
         may_decide=may_decide,

@@ -133,5 +133,5 @@ def _as_page(error: AppError, reference: str) -> Response:
         # A Host that is no name: no address can be built on it, not even the style sheet's.
         text = f"{error.heading()}\n{error.describe()}\n"
         return make_response(text, error.status, {"Content-Type": "text/plain; charset=utf-8"})
-    page = render_template("errors/problem.html", error=error, reference=reference)
+    page = render_template("kakaoauth/errors/problem.html", error=error, reference=reference)
     return make_response(page, error.status)

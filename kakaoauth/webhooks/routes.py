@@ -86,7 +86,7 @@ def data_deletion(provider: str, code: str) -> ResponseReturnValue:
     deletion = deletions.find(provider, code)
     if deletion is None:
         abort(404)
-    return render_template("auth/deletion.html", deletion=deletion)
+    return render_template("kakaoauth/auth/deletion.html", deletion=deletion)
 
 
 def _signed_request() -> str:
