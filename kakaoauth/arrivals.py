@@ -61,7 +61,10 @@ def arrive(pending: PendingLogin, profile: Profile, sid: str) -> Arrival:
     )
     counters.count_entry(profile.provider, "front-end" if pending.mode == "jwt" else "page", is_new=is_new)
     if pending.mode == "jwt":
-        arrival = Arrival(pending.next, flows.begin_family(user, edge.visitor(), proven_at=profile.auth_time))
+        arrival = Arrival(
+            pending.next,
+            flows.begin_family(user, edge.visitor(), proven_at=sessions.proven_at(user, profile.auth_time)),
+        )
     else:
         sessions.begin(user, sid=sid, token_id=token_id, proven_at=profile.auth_time)
         arrival = Arrival(pending.next)

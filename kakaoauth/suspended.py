@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
-from kakaoauth import flows, guards, suspensions
+from kakaoauth import drafts, flows, guards, suspensions
 from kakaoauth.models import MAX_ID
 from kakaoauth.providers.text import clean_text
 
@@ -16,7 +16,7 @@ bp.before_request(guards.fresh_login)
 
 PAGE = 50
 #: Characters of a reason, as for what is decided about an account.
-SHORTEST, LONGEST = 3, 200
+SHORTEST, LONGEST = 2, 200
 
 
 @bp.get("/")
@@ -57,10 +57,11 @@ def _ask(user_id: int, *, wrong: str = "") -> str:
     person = suspensions.find(user_id)
     if person is None:
         abort(404)
+    typed = request.form if request.method == "POST" else drafts.typed()
     return render_template(
         "users/lift.html",
         person=person,
         wrong=wrong,
-        reason=request.form.get("reason", "")[: LONGEST + 1],
+        reason=typed.get("reason", "")[: LONGEST + 1],
         lengths=(SHORTEST, LONGEST),
     )

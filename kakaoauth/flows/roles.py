@@ -18,7 +18,7 @@ from kakaoauth.extensions import db
 from kakaoauth.flows.ended import end_sessions, sessions_ended
 from kakaoauth.flows.notes import note_refusal
 from kakaoauth.flows.transaction import transaction
-from kakaoauth.models import MAX_ID, User, find_user_by_email, lock_user
+from kakaoauth.models import MAX_ID, User, find_user, find_user_by_email, lock_user
 
 
 class LastSuperuser(Exception):
@@ -189,7 +189,7 @@ def _lock(user: User) -> None:
     """:raises ValueError: the account was erased since it was looked for."""
     user_id = user.id
     lock_user(user_id)
-    if db.session.get(User, user_id) is None:
+    if find_user(user_id) is None:
         raise ValueError("the account was erased meanwhile")
 
 
