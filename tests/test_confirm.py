@@ -31,7 +31,7 @@ from support import (
 )
 from support_facebook import FakeFacebook
 
-from kakaoauth.accounts import passwords, roles
+from kakaoauth.accounts import leaving, passwords, roles
 from kakaoauth.audit import AuditEvent, labels
 from kakaoauth.models import Identity, User
 from kakaoauth.storage.database import db
@@ -670,3 +670,38 @@ def test_tokens_of_a_front_end_are_as_old_as_the_proof_behind_them(
         )
         assert api_client(app, access).get("/api/users/me/").status_code == 200
         assert api_client(app, access).delete("/api/users/me/").status_code == status
+
+
+def test_tokens_of_a_front_end_without_a_proof_are_as_old_as_the_session_they_come_from(
+    app: Flask, client_as: ClientAs, kakao: FakeKakao, clock: Any
+) -> None:
+    client = aged(clock, client_as("minji"))
+    kakao.me = person(MINJI)
+    cookies = silent_login(client, kakao, None, mode="jwt").headers.getlist("Set-Cookie")
+    access = next(one.split("=", 1)[1].split(";")[0] for one in cookies if "access_token" in one)
+    assert api_client(app, access).get("/api/users/me/").status_code == 200
+    problem(api_client(app, access).delete("/api/users/me/"), 401, "FRESH_LOGIN_REQUIRED")
+
+
+@pytest.mark.parametrize(("age", "status"), [(3600, 401), (10, 204)])
+def test_login_of_an_app_by_code_is_as_old_as_the_proof_behind_it(
+    app: Flask, client: FlaskClient, people: People, kakao: FakeKakao, age: int, status: int
+) -> None:
+    kakao.me = person(MINJI)
+    kakao.nonce, kakao.id_claims = "n", {"auth_time": int(datetime.now(UTC).timestamp()) - age}
+    body = {"code": "c", "redirect_uri": "https://app.example/back", "nonce": "n"}
+    answer = client.post("/api/auth/kakao/", json=body)
+    assert answer.status_code == 200, answer.text
+    app_of = api_client(app, answer.json["access_token"])
+    assert app_of.delete("/api/users/me/").status_code == status
+
+
+def test_reason_for_lifting_a_suspension_is_there_again(
+    app: Flask, client_as: ClientAs, people: People, clock: Any
+) -> None:
+    with app.app_context():
+        roles.change_user(people["gone"], is_active=False)
+        leaving.withdraw(people["gone"])
+    hana, path = aged(clock, client_as("hana")), f"/users/suspended/{people['gone']}/lift/"
+    assert target_of(post(hana, path, reason="오해였어요")) == path
+    assert "오해였어요" in hana.get(path).text

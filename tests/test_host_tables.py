@@ -11,8 +11,10 @@ from support import FakeKakao, api_client, csrf_token, log_in, person, readable_
 from support_facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
 from support_facebook import log_in as log_in_by_facebook
 
-from kakaoauth.accounts import leaving, roles
+from kakaoauth.accounts import leaving, roles, suspensions
 from kakaoauth.accounts import profile as profiles
+from kakaoauth.accounts.former_identities import FormerIdentity
+from kakaoauth.errors import InvalidAccessToken
 from kakaoauth.models import User, find_identity, find_user
 from kakaoauth.storage.database import db
 from kakaoauth.tokens import flows as token_flows
@@ -264,3 +266,42 @@ def test_every_column_of_a_user_is_emptied_also_one_that_is_added_later(site: Fl
     for column in User.__table__.columns:
         if column.nullable and column.key != "erased_at":
             assert kept[column.key] is None, column.key
+
+
+def test_nothing_of_a_former_identity_stays_with_an_empty_row(site: Flask, kakao: FakeKakao) -> None:
+    enter(site, kakao)
+    number = user_of(site)
+    make_orders(site, number)
+    with site.app_context():
+        db.session.add(FormerIdentity(user_id=number, key_hash="k", email_hash="e"))
+        db.session.commit()
+        leaving.withdraw(number)
+        assert db.session.query(FormerIdentity).count() == 0
+
+
+def test_suspended_person_whose_empty_row_stays_has_no_account(site: Flask, kakao: FakeKakao) -> None:
+    enter(site, kakao)
+    number = user_of(site)
+    make_orders(site, number)
+    with site.app_context():
+        roles.change_user(number, is_active=False)
+        leaving.withdraw(number)
+        person_kept = suspensions.find(number)
+        assert person_kept is not None
+        assert not person_kept.has_account
+
+
+def test_nothing_is_written_into_an_empty_row(site: Flask, kakao: FakeKakao) -> None:
+    """By what was begun before the person left."""
+    enter(site, kakao)
+    number = user_of(site)
+    make_orders(site, number)
+    with site.app_context():
+        user = db.session.get_one(User, number)
+        db.session.expunge(user)
+        leaving.withdraw(number)
+        with pytest.raises(InvalidAccessToken):
+            profiles.change_profile(number, {"nickname": "유령"})
+        with pytest.raises(ValueError, match="erased"):
+            roles.promote(user, superuser=True)
+    assert is_empty(row(site, number))

@@ -403,6 +403,14 @@ def test_superuser_sees_them_and_lifts_one(site: Flask, kakao: FakeKakao) -> Non
     assert log_in(site.test_client(), kakao).status_code == 302
 
 
+def test_two_characters_are_a_reason(site: Flask, kakao: FakeKakao) -> None:
+    user_id = suspended(site)
+    hana = browser_of_hana(site, kakao)
+    with site.app_context():
+        leaving.withdraw(user_id)
+    assert lift(hana, user_id, "오해").status_code == 302
+
+
 @pytest.mark.parametrize("reason", ["", " ", "x", "y" * 201])
 def test_without_a_reason_nothing_is_lifted(site: Flask, kakao: FakeKakao, reason: str) -> None:
     user_id = suspended(site)

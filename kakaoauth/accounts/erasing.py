@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
 
+from kakaoauth.accounts.former_identities import FormerIdentity
 from kakaoauth.models import Identity, User
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import TOO_SLOW, db, is_away
@@ -67,6 +68,7 @@ def _delete(user_id: int) -> bool:
 
 def _empty(user_id: int) -> bool:
     db.session.execute(db.delete(Identity).where(Identity.user_id == user_id))
+    db.session.execute(db.delete(FormerIdentity).where(FormerIdentity.user_id == user_id))
     db.session.execute(db.delete(TokenFamily).where(TokenFamily.user_id == user_id))
     blank = {column.key: _blank(column) for column in User.__table__.columns if column.key not in KEPT}
     blank |= {"is_active": False, "search_text": "", "nickname_key": None}

@@ -20,7 +20,7 @@ def change_profile(user_id: int, changes: Mapping[str, str | None]) -> User:
     :raises InvalidAccessToken: the account was erased since the guard let its owner in.
     """
     user = db.session.get(User, user_id, populate_existing=True)
-    if user is None:
+    if user is None or user.erased_at is not None:
         raise InvalidAccessToken("erased meanwhile")
     own = set(filter(None, user.own_fields.split(",")))
     for field in OWN_FIELDS:

@@ -13,7 +13,7 @@ from kakaoauth import audit
 from kakaoauth.accounts import passwords, suspensions, ways_in
 from kakaoauth.audit.refusals import record_refusal
 from kakaoauth.errors import AppError, Forbidden, LastSuperuserStays
-from kakaoauth.models import User, find_user_by_email, lock_user
+from kakaoauth.models import User, find_user, find_user_by_email, lock_user
 from kakaoauth.sessions.revocation import revoke_all, revoke_sessions
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.storage.database import db
@@ -189,7 +189,7 @@ def _lock(user: User) -> None:
     """:raises ValueError: the account was erased since it was looked for."""
     user_id = user.id
     lock_user(user_id)
-    if db.session.get(User, user_id) is None:
+    if find_user(user_id) is None:
         raise ValueError("the account was erased meanwhile")
 
 

@@ -116,7 +116,7 @@ def page(before: int | None, limit: int) -> list[Suspended]:
     rows: dict[int, list[Suspension]] = {}
     for row in found:
         rows.setdefault(row.user_id, []).append(row)
-    there = set(db.session.scalars(select(User.id).where(User.id.in_(rows))))
+    there = set(db.session.scalars(select(User.id).where(User.id.in_(rows), User.erased_at.is_(None))))
     return [_suspended(rows[user_id], there) for user_id in sorted(rows, reverse=True)]
 
 

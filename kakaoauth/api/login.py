@@ -82,7 +82,7 @@ def provider_login(provider: str, body: AccessTokenLogin | CodeLogin | IdTokenLo
                 consent_for_email=chosen.email_scopes,
                 begun_at=begun_at,
             )
-            response = _logged_in(entry)
+            response = _logged_in(entry, proven_at=profile.auth_time)
     except AppError as error:
         error.provider = chosen.name
         record_refusal(error, chosen.name)
@@ -127,9 +127,9 @@ def _profile(provider: Provider, body: AccessTokenLogin | CodeLogin | IdTokenLog
     return profile
 
 
-def _logged_in(entry: Entry) -> ResponseReturnValue:
+def _logged_in(entry: Entry, *, proven_at: float | None = None) -> ResponseReturnValue:
     user: User = entry.user
-    pair = token_flows.issue_tokens(user, visitors.visitor())
+    pair = token_flows.issue_tokens(user, visitors.visitor(), proven_at=proven_at)
     body = {
         "access_token": pair.access_token,
         "refresh_token": pair.refresh_token,

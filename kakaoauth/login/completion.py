@@ -68,7 +68,8 @@ def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginRe
     counters.count_entry(profile.provider, "front-end" if pending.mode == "jwt" else "page", is_new=is_new)
     if pending.mode == "jwt":
         arrival = LoginResult(
-            pending.next, token_flows.issue_tokens(user, visitors.visitor(), proven_at=profile.auth_time)
+            pending.next,
+            token_flows.issue_tokens(user, visitors.visitor(), proven_at=sessions.proven_at(user, profile.auth_time)),
         )
     else:
         sessions.begin(user, sid=sid, token_id=token_id, proven_at=profile.auth_time)

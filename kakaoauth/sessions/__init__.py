@@ -105,19 +105,25 @@ def begin(user: User, *, sid: str | None = None, token_id: int | None = None, pr
     before, store = leaving(), current_store()
     sid = sid or store.new_id()
     moment = round(time.time(), 1)
-    _enter(user, sid, begun=moment, confirmed=_proven_at(user, moment, proven_at), token_id=token_id)
+    _enter(user, sid, begun=moment, confirmed=_confirmed_by(user, moment, proven_at), token_id=token_id)
     store.create(current_session(), sid)
     logout.remember_ended(before)
 
 
-def _proven_at(user: User, moment: float, proven_at: float | None) -> float:
+def _confirmed_by(user: User, moment: float, told: float | None) -> float:
+    proof = proven_at(user, told)
+    return moment if proof is None else max(0.0, min(moment, proof))
+
+
+def proven_at(user: User, told: float | None) -> float | None:
     """Whoever sits in somebody's open browser can log in once more without a word, while the provider's own session is
     open as well. So a login is as old as the proof behind it; where that is unknown, one in the same person's session
-    proves nothing new."""
-    if proven_at is not None:
-        return max(0.0, min(moment, proven_at))
+    proves nothing new.
+
+    :param told: by the provider, in unix seconds. Return None: as old as the login.
+    """
     is_theirs = (holder() or "").partition(".")[0] == str(user.id)
-    return confirmed_at() if is_theirs else moment
+    return confirmed_at() if told is None and is_theirs else told
 
 
 def renew(session_user_id: str, *, sid: str | None = None) -> bool:

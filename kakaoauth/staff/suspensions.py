@@ -8,7 +8,7 @@ from flask_login import current_user
 from kakaoauth.accounts import lifting, suspensions
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.text import clean_text
-from kakaoauth.web import guards
+from kakaoauth.web import form_drafts, guards
 
 bp = Blueprint("suspended", __name__, url_prefix="/users/suspended")
 bp.before_request(guards.superuser)
@@ -17,7 +17,7 @@ bp.before_request(guards.fresh_login)
 
 PAGE = 50
 #: Characters of a reason, as for what is decided about an account.
-SHORTEST, LONGEST = 3, 200
+SHORTEST, LONGEST = 2, 200
 
 
 @bp.get("/")
@@ -58,10 +58,11 @@ def _ask(user_id: int, *, wrong: str = "") -> str:
     person = suspensions.find(user_id)
     if person is None:
         abort(404)
+    typed = request.form if request.method == "POST" else form_drafts.typed()
     return render_template(
         "kakaoauth/users/lift.html",
         person=person,
         wrong=wrong,
-        reason=request.form.get("reason", "")[: LONGEST + 1],
+        reason=typed.get("reason", "")[: LONGEST + 1],
         lengths=(SHORTEST, LONGEST),
     )

@@ -49,7 +49,7 @@ class Bearer(NamedTuple):
 def issue_tokens(user: User, visitor: Visitor = NOBODY, *, proven_at: float | None = None) -> TokenPair:
     """Give out the first tokens of a login.
 
-    :param visitor: where it comes from. :param proven_at: for a login in a browser, when the person proved to the
+    :param visitor: where it comes from. :param proven_at: when the person proved to the
         provider who they are, in unix seconds; None: as old as the login.
     :raises InvalidAccessToken: the account was erased since.
     """
