@@ -8,6 +8,7 @@ from flask_login import current_user
 from kakaoauth import flows, guards, suspensions
 from kakaoauth.models import MAX_ID
 from kakaoauth.providers.text import clean_text
+from kakaoauth.user_actions import LONGEST, SHORTEST
 
 bp = Blueprint("suspended", __name__, url_prefix="/users/suspended")
 bp.before_request(guards.superuser)
@@ -15,8 +16,6 @@ bp.before_request(guards.form)
 bp.before_request(guards.fresh_login)
 
 PAGE = 50
-#: Characters of a reason, as for what is decided about an account.
-SHORTEST, LONGEST = 3, 200
 
 
 @bp.get("/")
