@@ -383,7 +383,7 @@ def test_superuser_sees_them_and_lifts_one(site: Flask, kakao: FakeKakao) -> Non
         flows.delete_user(user_id, by=1 + user_id, reason="spam")
     assert 'href="/users/suspended/"' in hana.get("/users/").text
     page = hana.get("/users/suspended/?lang=en").text
-    for said in ("1 people", "Kakao", "Facebook", "E-mail", f">{user_id}</a>"):
+    for said in ("People: 1", "Kakao", "Facebook", "E-mail", f">{user_id}</a>"):
         assert said in page
     assert not [word for word in (str(GONE), EMAIL, "민지민지", SUBJECT) if word in page]
     assert hana.get(f"/users/suspended/{user_id}/lift/").status_code == 200
@@ -435,7 +435,7 @@ def test_long_list_is_turned_over(site: Flask, kakao: FakeKakao) -> None:
             suspensions.keep_identity(number, "kakao", str(number))
         db.session.commit()
     first = hana.get("/users/suspended/?lang=en").text
-    assert "53 people" in first
+    assert "People: 53" in first
     assert ">152</a>" in first
     assert ">102</a>" not in first
     second = hana.get("/users/suspended/?before=103").text
