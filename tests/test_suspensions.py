@@ -386,7 +386,7 @@ def test_superuser_sees_them_and_lifts_one(site: Flask, kakao: FakeKakao) -> Non
         leaving.delete_user(user_id, by=1 + user_id, reason="spam")
     assert 'href="/users/suspended/"' in hana.get("/users/").text
     page = hana.get("/users/suspended/?lang=en").text
-    for said in ("1 people", "Kakao", "Facebook", "E-mail", f">{user_id}</a>"):
+    for said in ("People: 1", "Kakao", "Facebook", "E-mail", f">{user_id}</a>"):
         assert said in page
     assert not [word for word in (str(GONE), EMAIL, "민지민지", SUBJECT) if word in page]
     assert hana.get(f"/users/suspended/{user_id}/lift/").status_code == 200
@@ -421,6 +421,14 @@ def test_without_a_reason_nothing_is_lifted(site: Flask, kakao: FakeKakao, reaso
     refused(site, kakao)
 
 
+def test_two_characters_are_a_reason_to_lift(site: Flask, kakao: FakeKakao) -> None:
+    user_id = suspended(site)
+    hana = browser_of_hana(site, kakao)
+    with site.app_context():
+        flows.withdraw(user_id)
+    assert lift(hana, user_id, "오해").status_code == 302
+
+
 def test_whoever_is_no_superuser_any_more_lifts_nothing(site: Flask, kakao: FakeKakao) -> None:
     user_id = suspended(site)
     with site.app_context():
@@ -438,7 +446,7 @@ def test_long_list_is_turned_over(site: Flask, kakao: FakeKakao) -> None:
             suspensions.keep_identity(number, "kakao", str(number))
         db.session.commit()
     first = hana.get("/users/suspended/?lang=en").text
-    assert "53 people" in first
+    assert "People: 53" in first
     assert ">152</a>" in first
     assert ">102</a>" not in first
     second = hana.get("/users/suspended/?before=103").text

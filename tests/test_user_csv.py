@@ -508,10 +508,15 @@ def test_long_file_of_another_encoding_is_read_to_its_end(encoding: str) -> None
 
 
 def test_file_that_comes_through_a_pipe_is_read_or_its_rows_refused() -> None:
-    for encoding in ("cp949", "utf-16", "utf-8"):
+    for header, encoding in (
+        ("이메일,이름", "cp949"),
+        ("email,name", "cp949"),
+        ("이메일,이름", "utf-16"),
+        ("이메일,이름", "utf-8"),
+    ):
         ends = os.pipe()
         with os.fdopen(ends[1], "wb") as writer:
-            writer.write("이메일,이름\na@example.kr,민지\n".encode(encoding))
+            writer.write(f"{header}\na@example.kr,민지\n".encode(encoding))
         with os.fdopen(ends[0], "rb") as reader:
             [batch] = batches(reader, with_roles=False)
         assert [person.values["name"] for person in batch.good] == ["민지"]

@@ -75,7 +75,7 @@ def _page(target: str, error: InvalidCredentials | None = None) -> str:
         error=error,
         providers=_able(user),
         has_password=bool(user.is_superuser and user.password_hash),
-        is_kept=form_drafts.waits(target),
+        is_kept=form_drafts.holds_text(target),
     )
 
 

@@ -6,6 +6,7 @@ from flask_babel import gettext
 from flask_login import current_user
 
 from kakaoauth.accounts import lifting, suspensions
+from kakaoauth.staff.actions import LONGEST, SHORTEST
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.text import clean_text
 from kakaoauth.web import form_drafts, guards
@@ -16,8 +17,6 @@ bp.before_request(guards.form)
 bp.before_request(guards.fresh_login)
 
 PAGE = 50
-#: Characters of a reason, as for what is decided about an account.
-SHORTEST, LONGEST = 2, 200
 
 
 @bp.get("/")

@@ -51,6 +51,11 @@ def waits(target: str) -> bool:
     return target in _drafts()
 
 
+def holds_text(target: str) -> bool:
+    """Whether there is anything in it: a form may be empty, or too long to be kept."""
+    return any(_drafts().get(target, {}).get("form", {}).values())
+
+
 def typed() -> Mapping[str, str]:
     """What was typed into the form of the page that this request asks for; empty if nothing waits."""
     draft: dict[str, str] = _drafts().get(request.path, {}).get("form", {})

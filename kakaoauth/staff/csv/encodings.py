@@ -89,7 +89,8 @@ def _is_cp949(file: BinaryIO, head: bytes) -> bool:
     :raises Unreadable: neither of them throughout.
     """
     if not file.seekable():
-        return _tally(head.splitlines(keepends=True)[:-1]).cp949 > 0
+        # What follows the last line end may be cut within a character.
+        return _tally(head[: head.rfind(b"\n") + 1].splitlines()).cp949 > 0
     start = file.tell()
     found = _tally(_whole_lines(file))
     file.seek(start)
