@@ -705,3 +705,14 @@ def test_reason_for_lifting_a_suspension_is_there_again(
     hana, path = aged(clock, client_as("hana")), f"/users/suspended/{people['gone']}/lift/"
     assert target_of(post(hana, path, reason="오해였어요")) == path
     assert "오해였어요" in hana.get(path).text
+
+
+def test_page_says_that_something_is_kept_only_if_it_is(client_as: ClientAs, clock: Any) -> None:
+    client = aged(clock, client_as("hana"))
+    for path, reason, is_kept in (
+        ("/users/me/withdraw/", "", False),
+        ("/users/1/suspend/", "스팸", True),
+        ("/users/1/end-sessions/", "x" * 3000, False),
+    ):
+        answer = post(client, path, **({"reason": reason} if reason else {}))
+        assert ("입력한 내용은" in client.get(answer.location).text) is is_kept, path

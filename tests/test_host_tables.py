@@ -148,16 +148,23 @@ def test_table_that_goes_along_but_is_referred_to_itself(site: Flask, kakao: Fak
     assert orders(site) == [(0, number)]
 
 
-def test_trigger_that_forbids_it_is_no_obstacle(site: Flask, kakao: FakeKakao) -> None:
+@pytest.mark.parametrize(
+    ("of_sqlite", "of_postgresql"),
+    [("RAISE(ABORT, 'never')", "RAISE EXCEPTION $$no$$;"), ("RAISE(IGNORE)", "RETURN NULL;")],
+    ids=["refuses", "says nothing"],
+)
+def test_trigger_that_forbids_it_is_no_obstacle(
+    site: Flask, kakao: FakeKakao, of_sqlite: str, of_postgresql: str
+) -> None:
     minji = enter(site, kakao)
     number = user_of(site)
     with site.app_context():
         if db.engine.dialect.name == "sqlite":
-            body = "BEGIN SELECT RAISE(ABORT, 'never'); END"
+            body = f"BEGIN SELECT {of_sqlite}; END"
             db.session.execute(text(f"CREATE TRIGGER stay BEFORE DELETE ON users {body}"))
         else:
             db.session.execute(
-                text("CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$no$$; END'")
+                text(f"CREATE FUNCTION stay() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {of_postgresql} END'")
             )
             each = "FOR EACH ROW EXECUTE FUNCTION stay()"
             db.session.execute(text(f"CREATE TRIGGER stay BEFORE DELETE ON users {each}"))

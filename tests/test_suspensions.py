@@ -421,14 +421,6 @@ def test_without_a_reason_nothing_is_lifted(site: Flask, kakao: FakeKakao, reaso
     refused(site, kakao)
 
 
-def test_two_characters_are_a_reason_to_lift(site: Flask, kakao: FakeKakao) -> None:
-    user_id = suspended(site)
-    hana = browser_of_hana(site, kakao)
-    with site.app_context():
-        flows.withdraw(user_id)
-    assert lift(hana, user_id, "오해").status_code == 302
-
-
 def test_whoever_is_no_superuser_any_more_lifts_nothing(site: Flask, kakao: FakeKakao) -> None:
     user_id = suspended(site)
     with site.app_context():

@@ -31,7 +31,8 @@ _DEFERRED = re.compile(r"INITIALLY\s+DEFERRED", re.IGNORECASE)
 
 
 class _StillReferredTo(Exception):
-    """SQLite would refuse the commit: a foreign key that is looked at then only."""
+    """The row would stay: SQLite would refuse the commit, for a foreign key that is looked at then only, or a trigger
+    of the host's has left the row where it is and said nothing."""
 
 
 def delete_or_empty(user: User) -> bool:
@@ -61,9 +62,14 @@ def _delete(user_id: int) -> bool:
     if _dialect() == "postgresql":
         # A deferred foreign key would be looked at by the commit only, too late to do anything else.
         db.session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
-    if _deferred_violations() > before:
+    if _deferred_violations() > before or (not found and _is_there(user_id)):
         raise _StillReferredTo
     return found == 1
+
+
+def _is_there(user_id: int) -> bool:
+    still = db.select(User.id).where(User.id == user_id, User.erased_at.is_(None))
+    return db.session.scalar(still) is not None
 
 
 def _empty(user_id: int) -> bool:
