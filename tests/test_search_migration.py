@@ -1,4 +1,4 @@
-"""Migrations 0004 and 0009 on a site with people: everybody is found afterwards, and all is as the models make it."""
+"""Migrations 0004 and 0008 on a site with people: everybody is found afterwards, and all is as the models make it."""
 
 import unicodedata
 from collections.abc import Iterator

@@ -352,7 +352,7 @@ def old(settings: dict[str, Any], bare_database_url: str) -> Iterator[Flask]:
 
 
 def test_accounts_that_wait_get_seven_days_and_those_that_a_message_left_none(old: Flask) -> None:
-    upgrade(revision="0007")
+    upgrade(revision="0006")
     db.session.remove()
     users = dict(db.session.execute(db.select(User.id, User.claimable_until)).all())
     assert {number for number, until in users.items() if until} == {1, 2}

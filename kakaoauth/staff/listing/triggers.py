@@ -6,7 +6,7 @@ which nearly everybody is found at once, and marks the row; the running site com
 (`flows.mend_list_keys`).
 
 A row of today's version has its keys set already, or changed beside what they are made from. If that did not change
-them (Minji became MINJI), the row is marked without need. Migration 0009 makes the same.
+them (Minji became MINJI), the row is marked without need. Migration 0008 makes the same.
 """
 
 POSTGRESQL_FUNCTION = r"""
