@@ -1,5 +1,6 @@
 """What the documents say is what the code does: settings, commands, links, the Korean words."""
 
+import ast
 import io
 import re
 from collections.abc import Iterator
@@ -120,11 +121,57 @@ def test_make_targets_exist(document: Path) -> None:
     assert named <= targets
 
 
-def test_every_module_has_its_line_in_the_architecture() -> None:
-    listed = set(re.findall(r"^  ([a-z_]+)(?:\.py|/) ", read("docs/architecture.md"), re.MULTILINE))
-    modules = {path.stem for path in (ROOT / "kakaoauth").glob("*.py")}
-    folders = {path.name for path in (ROOT / "kakaoauth").iterdir() if path.is_dir()} - {"__pycache__", "static"}
-    assert listed == modules | folders
+# The list of files
+
+
+#: Folders of which the list has the name only.
+WITHOUT_INSIDE = {"migrations", "translations", "static", "front_end"}
+#: A folder of which the list has the folders only.
+FOLDERS_ONLY = "sandbox"
+PACKAGE = ROOT / "kakaoauth"
+
+
+def listed_files(text: str) -> list[str]:
+    """The paths of the indented list, folders with a slash at the end."""
+    (block,) = re.findall(r"^```\nkakaoauth/\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    found: list[str] = []
+    above: list[str] = []
+    for line in block.splitlines():
+        indent, name = re.match(r"( *)(\S+) +\S", line).groups()
+        above = [*above[: len(indent) // 2 - 1], name]
+        found.append("".join(above))
+    return found
+
+
+def files_of_the_package() -> set[str]:
+    """As the list should have them: a folder's line stands for its `__init__.py`."""
+    found = {"__init__.py"}
+    for path in PACKAGE.rglob("*"):
+        parts = path.relative_to(PACKAGE).parts
+        if "__pycache__" in parts or WITHOUT_INSIDE & set(parts[:-1]):
+            continue
+        if path.is_dir():
+            found.add("/".join(parts) + "/")
+        elif path.suffix == ".py" and path.name != "__init__.py" and parts[0] != FOLDERS_ONLY:
+            found.add("/".join(parts))
+    return found
+
+
+def test_list_of_files_is_the_tree() -> None:
+    listed = listed_files(read("docs/architecture.md"))
+    assert len(listed) == len(set(listed))
+    missing, gone = files_of_the_package() - set(listed), set(listed) - files_of_the_package()
+    assert not missing, f"docs/architecture.md, Files: add a line for {sorted(missing)}"
+    assert not gone, f"docs/architecture.md, Files: remove {sorted(gone)}"
+
+
+def test_functions_that_the_architecture_names_exist() -> None:
+    named = re.findall(r"`(?:kakaoauth/)?([a-z_/]+\.py):(\w+)`", read("docs/architecture.md"))
+    assert len(named) > 50, "the pattern finds nothing any more"
+    for path, name in named:
+        nodes = ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8")))
+        defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        assert name in defined, f"docs/architecture.md names {path}:{name}, which is not there"
 
 
 # Tables
