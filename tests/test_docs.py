@@ -1,5 +1,6 @@
 """What the documents say is what the code does: settings, commands, links, the Korean words."""
 
+import ast
 import io
 import re
 from collections.abc import Iterator
@@ -20,8 +21,10 @@ from kakaoauth.providers.kakao.errors import KOE
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-TWINS = [("README.md", "README.ko.md"), ("docs/kakao-setup.md", "docs/kakao-setup.ko.md")]
-READMES = TWINS[0]
+#: Pages that exist in both languages.
+IN_BOTH = ["settings", "commands", "production", "building-on-it", "kakao-setup"]
+TWINS = [("README.md", "README.ko.md"), *((f"docs/{name}.md", f"docs/{name}.ko.md") for name in IN_BOTH)]
+SETTINGS, COMMANDS, PRODUCTION, _BUILDING, GUIDES = TWINS[1:6]
 
 FENCE = re.compile(r"^```.*?^```[ \t]*$", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
@@ -62,9 +65,9 @@ def shown(name: str) -> str:
     return f"`{default}`" if default else "–"
 
 
-@pytest.mark.parametrize("readme", READMES)
-def test_settings_table_is_config(readme: str) -> None:
-    assert SETTING_ROW.findall(read(readme)) == [(name, shown(name)) for name in NAMES]
+@pytest.mark.parametrize("page", SETTINGS)
+def test_settings_table_is_config(page: str) -> None:
+    assert SETTING_ROW.findall(read(page)) == [(name, shown(name)) for name in NAMES]
 
 
 @each_document
@@ -104,8 +107,9 @@ def test_commands_exist(document: Path, find_command: Any) -> None:
         assert not unknown, f"{name_of(document)}: flask --app wsgi {line}: there is no {unknown}"
 
 
-def test_readme_names_commands() -> None:
-    assert commands_in(ROOT / "README.md"), "the pattern above finds nothing any more"
+@pytest.mark.parametrize("page", COMMANDS)
+def test_page_of_commands_names_commands(page: str) -> None:
+    assert commands_in(ROOT / page), "the pattern above finds nothing any more"
 
 
 @each_document
@@ -117,11 +121,57 @@ def test_make_targets_exist(document: Path) -> None:
     assert named <= targets
 
 
-def test_every_module_has_its_line_in_the_architecture() -> None:
-    listed = set(re.findall(r"^  ([a-z_]+)(?:\.py|/) ", read("docs/architecture.md"), re.MULTILINE))
-    modules = {path.stem for path in (ROOT / "kakaoauth").glob("*.py")}
-    folders = {path.name for path in (ROOT / "kakaoauth").iterdir() if path.is_dir()} - {"__pycache__", "static"}
-    assert listed == modules | folders
+# The list of files
+
+
+#: Folders of which the list has the name only.
+WITHOUT_INSIDE = {"migrations", "translations", "static", "front_end"}
+#: A folder of which the list has the folders only.
+FOLDERS_ONLY = "sandbox"
+PACKAGE = ROOT / "kakaoauth"
+
+
+def listed_files(text: str) -> list[str]:
+    """The paths of the indented list, folders with a slash at the end."""
+    (block,) = re.findall(r"^```\nkakaoauth/\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    found: list[str] = []
+    above: list[str] = []
+    for line in block.splitlines():
+        indent, name = re.match(r"( *)(\S+) +\S", line).groups()
+        above = [*above[: len(indent) // 2 - 1], name]
+        found.append("".join(above))
+    return found
+
+
+def files_of_the_package() -> set[str]:
+    """As the list should have them: a folder's line stands for its `__init__.py`."""
+    found = {"__init__.py"}
+    for path in PACKAGE.rglob("*"):
+        parts = path.relative_to(PACKAGE).parts
+        if "__pycache__" in parts or WITHOUT_INSIDE & set(parts[:-1]):
+            continue
+        if path.is_dir():
+            found.add("/".join(parts) + "/")
+        elif path.suffix == ".py" and path.name != "__init__.py" and parts[0] != FOLDERS_ONLY:
+            found.add("/".join(parts))
+    return found
+
+
+def test_list_of_files_is_the_tree() -> None:
+    listed = listed_files(read("docs/architecture.md"))
+    assert len(listed) == len(set(listed))
+    missing, gone = files_of_the_package() - set(listed), set(listed) - files_of_the_package()
+    assert not missing, f"docs/architecture.md, Files: add a line for {sorted(missing)}"
+    assert not gone, f"docs/architecture.md, Files: remove {sorted(gone)}"
+
+
+def test_functions_that_the_architecture_names_exist() -> None:
+    named = re.findall(r"`(?:kakaoauth/)?([a-z_/]+\.py):(\w+)`", read("docs/architecture.md"))
+    assert len(named) > 50, "the pattern finds nothing any more"
+    for path, name in named:
+        nodes = ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8")))
+        defined = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        assert name in defined, f"docs/architecture.md names {path}:{name}, which is not there"
 
 
 # Tables
@@ -193,7 +243,11 @@ def test_twins_have_the_same_shape(english: str, korean: str) -> None:
     def levels(name: str) -> list[int]:
         return [len(level) for level, _title in HEADING.findall(FENCE.sub("", read(name)))]
 
+    def tables(name: str) -> int:
+        return sum(line.startswith("|") for line in FENCE.sub("", read(name)).splitlines())
+
     assert levels(english) == levels(korean)
+    assert tables(english) == tables(korean)
     assert FENCE.findall(read(english)) == FENCE.findall(read(korean))
 
 
@@ -212,29 +266,29 @@ STEPS = (
 
 
 @pytest.mark.parametrize("language", [0, 1], ids=["english", "korean"])
-def test_readme_and_guide_number_the_same_steps_the_same_way(language: int) -> None:
-    rows = re.findall(r"^\| ([0-9]+)\. (.*)", read(READMES[language]), re.MULTILINE)
-    sections = re.findall(r"^## ([0-9]+)\. (.*?)(?=^## )", read(TWINS[1][language]), re.MULTILINE | re.DOTALL)
+def test_production_page_and_guide_number_the_same_steps_the_same_way(language: int) -> None:
+    rows = re.findall(r"^\| ([0-9]+)\. (.*)", read(PRODUCTION[language]), re.MULTILINE)
+    sections = re.findall(r"^## ([0-9]+)\. (.*?)(?=^## )", read(GUIDES[language]), re.MULTILINE | re.DOTALL)
     numbers = [str(number) for number, _ in enumerate(STEPS, 1)]
     assert [number for number, _ in rows] == [number for number, _ in sections] == numbers
     for mark, (number, row), (_, section) in zip(STEPS, rows, sections, strict=True):
-        assert mark in row, f"{READMES[language]}, step {number}"
-        assert mark in section, f"{TWINS[1][language]}, step {number}"
+        assert mark in row, f"{PRODUCTION[language]}, step {number}"
+        assert mark in section, f"{GUIDES[language]}, step {number}"
 
 
 @pytest.mark.parametrize(("code", "step"), [("KOE006", 3), ("KOE007", 9), ("KOE010", 4), ("KOE205", 7)])
 @pytest.mark.parametrize("language", [0, 1], ids=["english", "korean"])
 def test_table_of_codes_names_the_step_that_cures(code: str, step: int, language: int) -> None:
-    (row,) = re.findall(rf"^\| {code} \|.*", read(TWINS[1][language]), re.MULTILINE)
+    (row,) = re.findall(rf"^\| {code} \|.*", read(GUIDES[language]), re.MULTILINE)
     assert re.findall(r"[Ss]tep ([0-9])|([0-9])단계", row) == [(str(step), "") if language == 0 else ("", str(step))]
 
 
-@pytest.mark.parametrize("guide", TWINS[1])
+@pytest.mark.parametrize("guide", GUIDES)
 def test_codes_in_the_guide_are_those_the_code_knows(guide: str) -> None:
     rows = re.findall(r"^\| (KOE[0-9]{3}) \|", read(guide), re.MULTILINE)
     assert rows == sorted(set(rows))
     assert set(rows) <= set(KOE)
-    assert rows == re.findall(r"^\| (KOE[0-9]{3}) \|", read(TWINS[1][0]), re.MULTILINE)
+    assert rows == re.findall(r"^\| (KOE[0-9]{3}) \|", read(GUIDES[0]), re.MULTILINE)
 
 
 # Korean

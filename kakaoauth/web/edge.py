@@ -108,7 +108,7 @@ def refuse_strangers() -> None:
     if config["EMBEDDED"] and any(is_of_a_proxy(name) for name in request.environ):
         raise Tunnelled("a proxy or a tunnel has forwarded it; see docs/operations.md, What `make run` does")
     if config["EMBEDDED"] and request.remote_addr and not is_loopback(request.remote_addr):
-        log.warning("refused a request from outside: embedded parts are for this machine; see the README, production")
+        log.warning("refused a request from outside: embedded parts are for this machine; see docs/production.md")
         abort(403)
     if config["PUBLIC_URL"] or request.endpoint in ("ops.healthz", "ops.readyz"):
         return
