@@ -140,8 +140,9 @@ def listed_files(text: str) -> list[str]:
     found: list[str] = []
     above: list[str] = []
     for line in block.splitlines():
-        indent, name = re.match(r"( *)(\S+) +\S", line).groups()
-        above = [*above[: len(indent) // 2 - 1], name]
+        name = line.split()[0]
+        depth = (len(line) - len(line.lstrip())) // 2
+        above = [*above[: depth - 1], name]
         found.append("".join(above))
     return found
 
