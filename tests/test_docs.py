@@ -22,7 +22,10 @@ from kakaoauth.providers.kakao.errors import KOE
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 #: Pages that exist in both languages.
-IN_BOTH = ["settings", "commands", "production", "building-on-it", "kakao-setup"]
+IN_BOTH = [
+    *("settings", "commands", "production", "building-on-it", "kakao-setup"),
+    *("operations", "doctor", "webhooks", "security"),
+]
 TWINS = [("README.md", "README.ko.md"), *((f"docs/{name}.md", f"docs/{name}.ko.md") for name in IN_BOTH)]
 SETTINGS, COMMANDS, PRODUCTION, _BUILDING, GUIDES = TWINS[1:6]
 
@@ -137,8 +140,9 @@ def listed_files(text: str) -> list[str]:
     found: list[str] = []
     above: list[str] = []
     for line in block.splitlines():
-        indent, name = re.match(r"( *)(\S+) +\S", line).groups()
-        above = [*above[: len(indent) // 2 - 1], name]
+        name = line.split()[0]
+        depth = (len(line) - len(line.lstrip())) // 2
+        above = [*above[: depth - 1], name]
         found.append("".join(above))
     return found
 
@@ -243,11 +247,12 @@ def test_twins_have_the_same_shape(english: str, korean: str) -> None:
     def levels(name: str) -> list[int]:
         return [len(level) for level, _title in HEADING.findall(FENCE.sub("", read(name)))]
 
-    def tables(name: str) -> int:
-        return sum(line.startswith("|") for line in FENCE.sub("", read(name)).splitlines())
+    def lines(name: str) -> list[str]:
+        """Of each row of a table and each item of a list, its beginning."""
+        return re.findall(r"^(?:\||- |[0-9]+\. )", FENCE.sub("", read(name)), re.MULTILINE)
 
     assert levels(english) == levels(korean)
-    assert tables(english) == tables(korean)
+    assert lines(english) == lines(korean)
     assert FENCE.findall(read(english)) == FENCE.findall(read(korean))
 
 
@@ -255,6 +260,17 @@ def test_twins_have_the_same_shape(english: str, korean: str) -> None:
 def test_twins_point_at_each_other_at_the_top(english: str, korean: str) -> None:
     assert f"({Path(korean).name})" in read(english)[:300]
     assert f"({Path(english).name})" in read(korean)[:300]
+
+
+#: 해요, 있어요, 보세요, 하죠 ... but not 필요 or 아니요.
+POLITE_ENDING = r"[가-힣]*(?:[가꿔나려봐서세써아어에여예와워져줘해돼]요|죠)(?![가-힣])"
+
+
+@pytest.mark.parametrize("korean", [korean for _english, korean in TWINS])
+def test_korean_pages_keep_one_register(korean: str) -> None:
+    """합니다체 throughout; what stands in quotation marks is a text of the site, which speaks 해요체."""
+    text = re.sub(r"\"[^\"\n]*\"", "", prose(read(korean)))
+    assert re.findall(POLITE_ENDING, text) == []
 
 
 #: What each step of the console is known by, in both languages.
