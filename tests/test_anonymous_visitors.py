@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, begin_login, come_back, log_in, person, problem
-from support_facebook import SETTINGS
+from support.facebook import SETTINGS
 
 from kakaoauth import errors
 from kakaoauth.accounts import password_login, roles

@@ -19,7 +19,7 @@ from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from support import CLIENT_ID, KAPI, KAUTH, FakeKakao, api_client, person, problem
-from support_facebook import ACCESS_TOKEN, SETTINGS, FakeFacebook
+from support.facebook import ACCESS_TOKEN, SETTINGS, FakeFacebook
 from werkzeug.test import TestResponse
 
 from kakaoauth.accounts import roles

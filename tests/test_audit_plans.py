@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import insert
-from test_listing_plans import nodes, statements, steps
+from support.plans import nodes, statements, steps
 
 from kakaoauth import create_app
 from kakaoauth.audit import AuditEvent, search

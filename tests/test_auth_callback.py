@@ -18,7 +18,7 @@ from redis import Redis
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, begin_login, come_back, csrf_token, log_in, person, set_cookie
-from test_redis_client import until
+from support.concurrency import until
 
 from kakaoauth.counting import counters
 from kakaoauth.login.callback_lock import SECONDS

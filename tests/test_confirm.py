@@ -9,7 +9,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-import support_facebook
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
@@ -29,7 +28,8 @@ from support import (
     set_cookie,
     tokens_of,
 )
-from support_facebook import FakeFacebook
+from support import facebook as support_facebook
+from support.facebook import FakeFacebook
 
 from kakaoauth.accounts import passwords, roles
 from kakaoauth.audit import AuditEvent, labels

@@ -16,6 +16,7 @@ from flask import Flask, session
 from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, api_client, begin_login, come_back, csrf_token, log_in, person, problem, set_cookie
+from support.devices import end
 
 from kakaoauth import sessions
 from kakaoauth.accounts import password_login, roles
@@ -77,10 +78,6 @@ def listed(client: FlaskClient) -> list[Line]:
 def handle_of(client: FlaskClient, label: str) -> str:
     (found,) = {line.handle for line in listed(client) if line.label == label}
     return found
-
-
-def end(client: FlaskClient, handle: str) -> Any:
-    return client.post(f"/users/me/devices/{handle}/end/", data={"csrf_token": csrf_token(client)})
 
 
 def end_others(client: FlaskClient) -> Any:

@@ -15,9 +15,9 @@ from flask_migrate import upgrade
 from redis import Redis
 from sqlalchemy import event
 from support import FakeKakao, add_second, api_client, csrf_token, log_in, set_cookie
-from test_devices import end
-from test_logouts import browsers, ended, is_logged_in, leave, rows
-from test_redis_client import RedisServer, start_redis, until
+from support.concurrency import until
+from support.devices import browsers, end, ended, is_logged_in, leave, rows
+from support.redis_server import RedisServer
 
 from kakaoauth import create_app, jobs
 from kakaoauth.audit import AuditEvent
@@ -28,8 +28,6 @@ from kakaoauth.sessions.store import name_of
 from kakaoauth.storage import database
 from kakaoauth.storage.database import db
 from kakaoauth.tokens import flows as token_flows
-
-__all__ = ["start_redis"]
 
 MakeApp = Callable[..., Flask]
 

@@ -13,7 +13,7 @@ from support import FakeKakao, csrf_token
 from support import begin_login as begin_kakao
 from support import log_in as log_in_by_kakao
 from support import person as kakao_person
-from support_facebook import (
+from support.facebook import (
     ACCESS_TOKEN,
     CANARIES,
     ME_URL,

@@ -9,8 +9,8 @@ import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
-from support_sandbox import page_of, request_id, running
-from test_redis_client import free_port
+from support.redis_server import free_port
+from support.sandbox import page_of, request_id, running
 from werkzeug.serving import make_server
 
 from kakaoauth import config

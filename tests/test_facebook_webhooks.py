@@ -15,10 +15,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support import FakeKakao, api_client, tokens_of
 from support import log_in as log_in_by_kakao
-from support_facebook import SETTINGS, SUBJECT, FakeFacebook, log_in, person, sign, signed_request
-from test_outages import Wire, wire
-from test_rate_limits import fill
-from test_redis_client import until
+from support.concurrency import until
+from support.facebook import SETTINGS, SUBJECT, FakeFacebook, log_in, person, sign, signed_request
+from support.rate_limits import fill
+from support.wire import Wire
 from werkzeug.test import TestResponse
 
 from kakaoauth import jobs
@@ -28,8 +28,6 @@ from kakaoauth.storage.database import db
 from kakaoauth.storage.redis import get_redis
 from kakaoauth.tokens.provider_tokens import ProviderToken
 from kakaoauth.webhooks import deletions
-
-__all__ = ["wire"]
 
 DEAUTHORIZE = "/webhooks/facebook/deauthorize/"
 DELETION = "/webhooks/facebook/data-deletion/"

@@ -18,6 +18,7 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import delete, inspect, text, update
 from sqlalchemy.exc import IntegrityError
 from support import profile
+from support.concurrency import at_once
 
 from kakaoauth import create_app
 from kakaoauth.accounts import roles, sign_in
@@ -54,29 +55,6 @@ def enter(subject: str = "1", *, email_required: bool = True, **fields: Any) -> 
 
 def count(model: Any = User) -> int:
     return db.session.query(model).count()
-
-
-def at_once(site: Flask, *acts: Callable[[], Any]) -> list[Any]:
-    """Run each in a thread and a database session of its own, all from one starting line. What each gave or raised."""
-    line = threading.Barrier(len(acts))
-    ended: list[Any] = [None] * len(acts)
-
-    def run(number: int, act: Callable[[], Any]) -> None:
-        with site.app_context():
-            db.session.connection()
-            db.session.rollback()
-            line.wait(10)
-            try:
-                ended[number] = act()
-            except Exception as error:
-                ended[number] = error
-
-    threads = [threading.Thread(target=run, args=item) for item in enumerate(acts)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    return ended
 
 
 # Who it is

@@ -13,8 +13,8 @@ from flask import Flask
 from joserfc import jwt
 from redis import Redis
 from support import CLIENT_ID, KAPI, KAUTH, FakeKakao, log_in, person
-from support_facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
-from support_facebook import log_in as log_in_by_facebook
+from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
+from support.facebook import log_in as log_in_by_facebook
 
 from kakaoauth import jobs
 from kakaoauth.models import Identity, find_identity

@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy import text
 from support import KAPI, FakeKakao, csrf_token, log_in, person, readable_tables, set_cookie
-from test_flows import at_once
+from support.concurrency import at_once
 
 from kakaoauth import jobs as kakaoauth_jobs
 from kakaoauth.accounts import leaving, roles, unlink_jobs

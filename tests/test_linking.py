@@ -28,7 +28,7 @@ from support import (
     set_cookie,
     tokens_of,
 )
-from test_flows import at_once
+from support.concurrency import at_once
 
 from kakaoauth.accounts import leaving, roles, sign_in, unlink_jobs
 from kakaoauth.accounts import linking as accounts_linking

@@ -2,7 +2,7 @@
 no more rows are looked at than the budget allows."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import Connection, event, func, select, text
+from sqlalchemy import func, select, text
+from support.plans import nodes, statements, steps
 
 from kakaoauth import create_app
 from kakaoauth.cli import seed as seeding
@@ -97,30 +98,10 @@ def cursor_at(sort: str, depth: float) -> str | None:
     return write(sort, Cursor(Position(*db.session.execute(query).one()), backwards=False))
 
 
-def statements(act: Callable[[], Any]) -> list[tuple[str, Any]]:
-    seen: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
-        seen.append((statement, parameters))
-
-    event.listen(db.engine, "before_cursor_execute", note)
-    try:
-        act()
-    finally:
-        event.remove(db.engine, "before_cursor_execute", note)
-    return seen
-
-
 def asked_for(name: str) -> list[tuple[str, Any]]:
     chosen, sort, depth = SHAPES[name]
     cursor = cursor_at(sort, depth)
     return statements(lambda: (page(chosen, sort=sort, cursor=cursor), counted(chosen), estimate(chosen)))
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from nodes(part)
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -148,23 +129,6 @@ def test_sqlite_goes_by_indexes_and_works_little(sqlite: Flask, name: str) -> No
         assert "SCAN users" not in plan or walks, (statement, plan)
         assert not [line for line in plan if re.search("AUTOMATIC|SCAN identities", line)], (statement, plan)
         assert steps(connection, statement, parameters) < 60 * MOST_ROWS, (statement, plan)
-
-
-def steps(connection: Connection, statement: str, parameters: Any) -> int:
-    """Of SQLite's virtual machine, in thousands of them."""
-    taken = [0]
-
-    def count() -> int:
-        taken[0] += 1000
-        return 0
-
-    raw: Any = connection.connection.dbapi_connection
-    raw.set_progress_handler(count, 1000)
-    try:
-        connection.exec_driver_sql(statement, parameters).all()
-    finally:
-        raw.set_progress_handler(None, 0)
-    return taken[0]
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])

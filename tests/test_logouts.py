@@ -12,10 +12,8 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
-from support import KAPI, FakeKakao, csrf_token, log_in, person, set_cookie
-
-from kakaoauth.storage.database import db
-from kakaoauth.tokens.provider_tokens import ProviderToken
+from support import KAPI, FakeKakao, csrf_token, set_cookie
+from support.devices import browsers, ended, is_logged_in, leave, rows
 
 #: A page may take no longer (seconds).
 PATIENCE = 3.0
@@ -42,36 +40,6 @@ def silent() -> Iterator[str]:
     """An address that takes connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0), backlog=16) as server:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-def browsers(app: Flask, kakao: FakeKakao, number: int, *, subject: int = 3902187744) -> list[FlaskClient]:
-    """One person's browsers, each with a token of its own: `<subject>-0`, `<subject>-1`, ..."""
-    kakao.me = person(subject)
-    made = []
-    for count in range(number):
-        kakao.token = {"access_token": f"{subject}-{count}", "refresh_token": f"again-{subject}-{count}"}
-        made.append(app.test_client())
-        assert log_in(made[-1], kakao).status_code == 302
-    return made
-
-
-def is_logged_in(client: FlaskClient) -> bool:
-    return client.get("/users/me/").status_code == 200
-
-
-def rows(app: Flask) -> int:
-    with app.app_context():
-        return db.session.query(ProviderToken).count()
-
-
-def ended(kakao: FakeKakao) -> list[str]:
-    """The tokens that Kakao was told to end."""
-    calls = [call for call in kakao.mock.request_history if urlsplit(call.url).path == "/v1/user/logout"]
-    return [call.headers["Authorization"].removeprefix("Bearer ") for call in calls]
-
-
-def leave(client: FlaskClient, **form: str) -> Any:
-    return client.post("/kakao/logout/", data={"csrf_token": csrf_token(client), **form})
 
 
 def leave_everywhere(client: FlaskClient) -> Any:

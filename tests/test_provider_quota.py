@@ -11,7 +11,7 @@ from flask import Flask
 from joserfc.jwk import RSAKey
 from redis import Redis
 from support import KAPI, FakeKakao, begin_login, come_back, log_in, person, problem
-from support_facebook import SETTINGS, FakeFacebook
+from support.facebook import SETTINGS, FakeFacebook
 
 from kakaoauth.accounts import leaving, linking, roles
 from kakaoauth.config.checks import ConfigError

@@ -9,22 +9,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, begin_login, come_back, csrf_token, log_in, person
-from test_redis_client import RedisServer, free_port, start_redis
+from support.rate_limits import AMOUNT, fill
+from support.redis_server import RedisServer, free_port
 
 from kakaoauth.errors import InvalidCredentials, ProviderUnavailable, RateLimited, SessionsUnavailable
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.web import rate_limits
 
-__all__ = ["start_redis"]
-
 SCHOOL = "203.0.113.7"
-#: A limit's number in LIMITS.
-AMOUNT = {name: item.amount for name, item in rate_limits.ITEMS.items()}
-
-
-def fill(app: Flask, name: str, key: str, times: int | None = None) -> None:
-    """As if so many had come already: all that are allowed, if not told."""
-    app.extensions["rate_limits"].hit(rate_limits.ITEMS[name], name, key, cost=AMOUNT[name] if times is None else times)
 
 
 def browser(app: Flask, address: str = SCHOOL) -> FlaskClient:

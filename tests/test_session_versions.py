@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import Engine, event
 from support import profile
-from test_flows import at_once
+from support.concurrency import at_once
 
 from kakaoauth.accounts import linking, password_login, roles, sign_in
 from kakaoauth.models import User, find_session_user, find_user

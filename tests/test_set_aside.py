@@ -14,11 +14,12 @@ from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy import exc, text
 from support import KAPI, FakeKakao, api_client, log_in, person, tokens_of
-from support_facebook import GRAPH, SETTINGS
+from support.facebook import GRAPH, SETTINGS
 
-from kakaoauth import flows_gone, jobs
+from kakaoauth import jobs
 from kakaoauth.accounts import leaving, unlink_jobs
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
+from kakaoauth.counting import daily_counts
 from kakaoauth.models import User, find_identity
 from kakaoauth.monitoring import backlog
 from kakaoauth.providers.values import AccountEvent
@@ -219,8 +220,8 @@ def test_each_work_is_done_although_the_one_before_has_failed(
         raise RuntimeError("with a secret")
 
     monkeypatch.setattr(jobs, "act_on_waiting", fails)
-    monkeypatch.setattr(flows_gone, "retry_unlinks", lambda *_, **__: fails())
-    monkeypatch.setattr(flows_gone, "store_counts", lambda: done.append("counters"))
+    monkeypatch.setattr(leaving, "retry_unlinks", lambda *_, **__: fails())
+    monkeypatch.setattr(daily_counts, "store_counts", lambda: done.append("counters"))
     with pytest.raises(RuntimeError):
         retry(site)
     assert done == ["counters"]

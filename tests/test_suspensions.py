@@ -24,11 +24,11 @@ from support import (
     tokens_of,
 )
 from support import profile as kakao_profile
-from support_facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
-from support_facebook import log_in as log_in_by_facebook
-from support_facebook import person as facebook_person
-from test_flows import at_once
-from test_webhooks import ADMIN_KEY, APP_ID, tell, unlink
+from support.concurrency import at_once
+from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
+from support.facebook import log_in as log_in_by_facebook
+from support.facebook import person as facebook_person
+from support.webhooks import ADMIN_KEY, APP_ID, tell, unlink
 
 from kakaoauth import jobs
 from kakaoauth.accounts import leaving, lifting, linking, roles, sign_in, suspensions

@@ -12,9 +12,9 @@ from flask_migrate import upgrade
 from sqlalchemy import text
 from support import FakeKakao, log_in, person, problem
 from support import profile as kakao_profile
-from support_facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
-from test_flows import at_once
-from test_webhooks import ADMIN_KEY, APP_ID, a_moment_later, tell, unlink
+from support.concurrency import at_once
+from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
+from support.webhooks import ADMIN_KEY, APP_ID, a_moment_later, tell, unlink
 
 from kakaoauth import create_app
 from kakaoauth.accounts import linking, password_login, roles, sign_in, ways_in

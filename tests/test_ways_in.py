@@ -11,9 +11,9 @@ import time_machine
 from flask import Flask
 from support import FakeKakao, api_client, csrf_token, log_in, person, problem, tokens_of
 from support import profile as kakao_profile
-from support_facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
-from test_flows import at_once
-from test_webhooks import ADMIN_KEY, APP_ID, a_moment_later, tell, unlink
+from support.concurrency import at_once
+from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
+from support.webhooks import ADMIN_KEY, APP_ID, a_moment_later, tell, unlink
 
 from kakaoauth.accounts import leaving, linking, password_login, sign_in
 from kakaoauth.accounts import profile as profiles

@@ -27,9 +27,23 @@ from joserfc.jwk import RSAKey
 from redis import Redis
 from sqlalchemy import text
 from support import CLIENT_ID, KAUTH, FakeKakao, begin_login, come_back, log_in, person
-from support_sandbox import page_of, request_id, running
-from test_outages import Wire, ask_at_once, wire
-from test_redis_client import RedisServer, free_port, start_redis, until
+from support.concurrency import ask_at_once, until
+from support.redis_server import RedisServer, free_port
+from support.sandbox import page_of, request_id, running
+from support.webhooks import (
+    ADMIN_KEY,
+    APP_ID,
+    MINJI,
+    STATUS,
+    UNLINK,
+    a_moment_later,
+    claims,
+    post,
+    signed,
+    tell,
+    unlink,
+)
+from support.wire import Wire
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
@@ -42,16 +56,9 @@ from kakaoauth.storage.database import db
 from kakaoauth.tokens.provider_tokens import ProviderToken
 from kakaoauth.webhooks import deferred, effects
 
-__all__ = ["start_redis", "wire"]
-
 ROOT = Path(__file__).resolve().parent.parent
-ADMIN_KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
-APP_ID = 654321
-UNLINK = "/webhooks/kakao/unlink/"
-STATUS = "/webhooks/kakao/account-status/"
 #: Kakao waits no longer for an answer (seconds).
 PATIENCE = 3.0
-MINJI = "1000"
 TABLES = ("users", "identities", "provider_tokens", "provider_events", "unlink_jobs")
 #: "Nothing happens" apart from the message being remembered.
 PEOPLE = ("users", "identities", "provider_tokens")
@@ -60,43 +67,6 @@ PEOPLE = ("users", "identities", "provider_tokens")
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Flask:
     return make_app(KAKAO_ADMIN_KEY=ADMIN_KEY, KAKAO_APP_ID=APP_ID)
-
-
-def unlink(app: Flask, user_id: str | None = MINJI, *, method: str = "POST", **changes: Any) -> TestResponse:
-    """Send the unlink webhook as Kakao does; a value of None leaves a field out. `key`: the Authorization header."""
-    key = changes.pop("key", f"KakaoAK {ADMIN_KEY}")
-    fields = {"app_id": str(APP_ID), "user_id": user_id, "referrer_type": "UNLINK_FROM_APPS", **changes}
-    sent = {name: value for name, value in fields.items() if value is not None}
-    headers = {} if key is None else {"Authorization": key}
-    if method == "GET":
-        return app.test_client().get(UNLINK, query_string=sent, headers=headers)
-    form = "application/x-www-form-urlencoded;charset=utf-8"
-    return app.test_client().post(UNLINK, data=sent, headers=headers, content_type=form)
-
-
-def claims(kind: str = "user-unlinked", subject: str = MINJI, **changes: Any) -> dict[str, Any]:
-    """The claims of a SET; a value of None removes."""
-    now = int(time.time())
-    about = {"subject": {"subject_type": "iss-sub", "iss": KAUTH, "sub": subject}} | changes.pop("body", {})
-    whole = {"iss": KAUTH, "aud": CLIENT_ID, "sub": subject, "app_id": str(APP_ID), "iat": now, "toe": now}
-    whole |= {"txm": "6d0f3a", "jti": f"jti-{time.monotonic_ns()}"}
-    whole |= {"events": {EVENTS.get(kind, f"https://schemas.openid.net/x/{kind}"): about}, **changes}
-    return {name: value for name, value in whole.items() if value is not None}
-
-
-def signed(kakao: FakeKakao, content: dict[str, Any], **header: Any) -> str:
-    head = {"alg": "RS256", "kid": "test-key-1", "typ": "secevent+jwt", **header}
-    return jwt.encode(head, content, kakao.key, algorithms=["RS256"])
-
-
-def post(app: Flask, token: str) -> TestResponse:
-    return app.test_client().post(STATUS, data=token, content_type="application/secevent+jwt")
-
-
-def tell(
-    app: Flask, kakao: FakeKakao, kind: str = "user-unlinked", subject: str = MINJI, **changes: Any
-) -> TestResponse:
-    return post(app, signed(kakao, claims(kind, subject, **changes)))
 
 
 def rows(app: Flask, tables: tuple[str, ...] = TABLES) -> dict[str, list[Any]]:
@@ -137,11 +107,6 @@ def add_person(app: Flask, subject: str = MINJI, **fields: Any) -> int:
         db.session.add(Identity(provider="kakao", subject=subject, user=user))
         db.session.commit()
         return user.id
-
-
-def a_moment_later() -> Any:
-    """A login that is begun in the second of an unlink is refused, to be safe."""
-    return time_machine.travel(datetime.now(UTC) + timedelta(seconds=2))
 
 
 ClientAs = Callable[[str], FlaskClient]

@@ -13,7 +13,7 @@ import requests
 import time_machine
 from flask import Flask, session
 from flask_babel import Babel
-from support_facebook import (
+from support.facebook import (
     ACCESS_TOKEN,
     APP_ID,
     CANARIES,
@@ -32,6 +32,7 @@ from support_facebook import (
     person,
     proof,
 )
+from support.provider_app import NoTokens, make_app
 
 from kakaoauth import providers
 from kakaoauth.errors import (
@@ -51,8 +52,6 @@ from kakaoauth.errors import (
 )
 from kakaoauth.providers.facebook import Facebook
 from kakaoauth.providers.values import EmailState, PendingLogin, TokenSet
-
-from .conftest import NoTokens, make_app
 
 REDIRECT_URI = "https://site.test/facebook/login/callback/"
 UNLINK_URL = f"{GRAPH}/{SUBJECT}/permissions"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from support_facebook import SECRET, SUBJECT, sign, signed_request
+from support.facebook import SECRET, SUBJECT, sign, signed_request
 
 from kakaoauth.providers.base import SetRefused
 from kakaoauth.providers.facebook.signed_request import LEEWAY, MAX_AGE, read_signed_request

@@ -13,23 +13,7 @@ import time_machine
 from flask import Flask, session
 from flask_babel import Babel
 from joserfc.jwk import RSAKey
-
-from kakaoauth import providers
-from kakaoauth.errors import (
-    AccountUnusable,
-    AppError,
-    CodeRefused,
-    ContradictoryAnswers,
-    LoginCancelled,
-    Misconfigured,
-    ProviderUnavailable,
-    UnderAge,
-    UntrustedIdentity,
-)
-from kakaoauth.providers.kakao.answers import today_in_korea
-from kakaoauth.providers.values import EmailState, PendingLogin
-
-from .conftest import (
+from support.provider_app import (
     ACCESS_TOKEN,
     CLIENT_ID,
     CLIENT_SECRET,
@@ -46,6 +30,21 @@ from .conftest import (
     kakao_of,
     sign,
 )
+
+from kakaoauth import providers
+from kakaoauth.errors import (
+    AccountUnusable,
+    AppError,
+    CodeRefused,
+    ContradictoryAnswers,
+    LoginCancelled,
+    Misconfigured,
+    ProviderUnavailable,
+    UnderAge,
+    UntrustedIdentity,
+)
+from kakaoauth.providers.kakao.answers import today_in_korea
+from kakaoauth.providers.values import EmailState, PendingLogin
 
 CANARIES = (ACCESS_TOKEN, CODE, CLIENT_SECRET, "canary-description")
 

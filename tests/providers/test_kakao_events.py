@@ -13,6 +13,8 @@ import pytest
 import time_machine
 from joserfc.jwk import RSAKey
 from joserfc.jws import serialize_compact
+from support.provider_app import CLIENT_ID, KAUTH, public, sign
+from support.provider_app import claims as id_token_claims
 
 from kakaoauth.errors import ProviderUnavailable
 from kakaoauth.providers.base import SetRefused
@@ -20,9 +22,6 @@ from kakaoauth.providers.kakao.events import MAX_AGE, read_set
 from kakaoauth.providers.oidc import LEEWAY, KeyStore
 from kakaoauth.providers.values import AccountEvent
 from kakaoauth.sandbox.kakao.security_events import EVENTS
-
-from .conftest import CLIENT_ID, KAUTH, public, sign
-from .conftest import claims as id_token_claims
 
 APP_ID = 654321
 NOW = 1_800_000_000

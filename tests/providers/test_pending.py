@@ -9,13 +9,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import time_machine
 from flask import Flask, session
+from support.provider_app import CLIENT_ID, REDIRECT_URI, Visitor, kakao_of
 
 from kakaoauth.providers import login_state
 from kakaoauth.providers.kakao import Kakao
 from kakaoauth.providers.login_state import MOST, StateData
 from kakaoauth.providers.values import PendingLogin
-
-from .conftest import CLIENT_ID, REDIRECT_URI, Visitor, kakao_of
 
 DATA = {"client_id": "c", "redirect_uri": "r", "nonce": "n", "code_verifier": "v", "next": "/n"}
 
