@@ -20,7 +20,7 @@ from kakaoauth.sessions.revocation import revoke_sessions
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
 
-ROOT = Path(__file__).resolve().parent.parent / "kakaoauth"
+ROOT = Path(__file__).resolve().parents[2] / "kakaoauth"
 
 
 @pytest.fixture

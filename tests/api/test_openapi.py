@@ -251,7 +251,7 @@ bounded = settings(
 
 def probe(case: schemathesis.Case, caller: Stranger) -> None:
     """Every check that the tool has, but one: who may come in is not for it to guess."""
-    case.cookies = {}  # A cookie counts only beside a header: tests/test_front_ends.py.
+    case.cookies = {}  # A cookie counts only beside a header: tests/tokens/test_cookies.py.
     case.query = {name: value for name, value in (case.query or {}).items() if name != "cursor"}  # Not to be made up.
     answer = case.call(headers=caller.headers(), app=caller.app)
     caller.heard(answer.status_code)

@@ -31,7 +31,7 @@ from kakaoauth.storage import transaction
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import TRIES
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MINJI = "minji@example.kr"
 
 

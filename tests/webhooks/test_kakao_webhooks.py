@@ -56,7 +56,7 @@ from kakaoauth.storage.database import db
 from kakaoauth.tokens.provider_tokens import ProviderToken
 from kakaoauth.webhooks import deferred, effects
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 #: Kakao waits no longer for an answer (seconds).
 PATIENCE = 3.0
 TABLES = ("users", "identities", "provider_tokens", "provider_events", "unlink_jobs")
