@@ -484,3 +484,32 @@ def test_no_test_file_imports_another() -> None:
 def test_import_of_a_test_file_is_noticed(source: str) -> None:
     assert imported_test_files(ast.parse(source))
     assert not imported_test_files(ast.parse("from support.webhooks import tell\nfrom support import log_in"))
+
+
+def lost_cookie_headers(tree: ast.Module) -> list[int]:
+    """The lines that write a Cookie header where no client without a cookie jar is made: a jar removes the header."""
+    found = []
+    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
+        nodes = list(ast.walk(function))
+        if any(isinstance(node, ast.keyword) and node.arg == "use_cookies" for node in nodes):
+            continue
+        for node in nodes:
+            if isinstance(node, ast.Dict):
+                keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+                found += [node.lineno for key in keys if str(key).lower() == "cookie"]
+    return found
+
+
+def test_no_test_sends_a_cookie_header_that_the_jar_removes() -> None:
+    complaints = [
+        f"{path.relative_to(ROOT)}:{line}: sends no cookie: make the client with use_cookies=False"
+        for path in sorted(TESTS.rglob("test_*.py"))
+        for line in lost_cookie_headers(ast.parse(path.read_text()))
+    ]
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+def test_lost_cookie_header_is_noticed() -> None:
+    sends = 'def f(app):\n    app.test_client({}).get("/", headers={{"Cookie": "a=b"}})'
+    assert lost_cookie_headers(ast.parse(sends.format(""))) == [2]
+    assert not lost_cookie_headers(ast.parse(sends.format("use_cookies=False")))

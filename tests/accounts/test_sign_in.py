@@ -414,7 +414,8 @@ def test_victim_of_a_deadlock_is_run_again(make_app: Callable[..., Flask], postg
         db.session.execute(update(User).where(User.id == second).values(nickname=f"{second}"))
 
     assert at_once(site, lambda: rename(*numbers), lambda: rename(*reversed(numbers))) == [None, None]
-    assert len(tries) == 3
+    # The one that was refused may lock again before the other has woken, and is refused once more.
+    assert 3 <= len(tries) <= 2 * transaction.TRIES
 
 
 def test_two_first_logins_with_one_email_at_once_are_one_account_and_one_refusal(site: Flask) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from support.ports import free_ports
 
 from kakaoauth import config
 from kakaoauth.devserver import checks, processes
@@ -40,11 +41,6 @@ def wait(done: Callable[[], Any], what: str) -> Any:
             return result
         time.sleep(0.02)
     raise AssertionError(f"waited {SECONDS} seconds in vain: {what}")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def get(port: int, path: str = "/") -> int | None:
@@ -75,7 +71,7 @@ class Run:
 
     def __init__(self, instance: Path, *command: str, **environment: str) -> None:
         self.instance = instance
-        self.port, self.sandbox_port, self.front_end_port = free_port(), free_port(), free_port()
+        self.port, self.sandbox_port, self.front_end_port = free_ports(3)
         self.log = instance.parent / f"{instance.name}-{time.monotonic_ns()}.log"
         clean = {name: value for name, value in os.environ.items() if name not in OURS}
         own = {
@@ -84,6 +80,8 @@ class Run:
             "SANDBOX_PORT": str(self.sandbox_port),
             "FRONTEND_PORT": str(self.front_end_port),
         }
+        # Under nohup it is ignored, which a child inherits.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command or SUPERVISOR, cwd=config.ROOT, env={**clean, **own, **environment},
@@ -260,14 +258,15 @@ def test_a_leftover_is_ended_and_a_stranger_with_its_number_is_not(tmp_path: Pat
 def test_a_taken_port_is_named_with_the_cure(run: Callable[..., Run]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
+        one, two = free_ports(2)
         line = run(PORT=str(port)).line()
         assert line == f"kakaoauth: port {port} is taken by another program: choose another, e.g. make run PORT=8010"
         with pytest.raises(Refused, match=f"port {port} is taken .* make run SANDBOX_PORT=8011"):
-            checks.require_ports(ports(free_port(), port, free_port()))
+            checks.require_ports(ports(one, port, two))
         with pytest.raises(Refused, match=f"port {port} is taken .* make run FRONTEND_PORT=8012"):
-            checks.require_ports(ports(free_port(), free_port(), port))
-        checks.require_ports(ports(free_port(), port, port) | {"EMBEDDED": {"redis"}})
-        checks.require_ports(ports(free_port(), free_port(), port) | {"FRONTEND_ORIGINS": ("http://localhost:3000",)})
+            checks.require_ports(ports(one, two, port))
+        checks.require_ports(ports(one, port, port) | {"EMBEDDED": {"redis"}})
+        checks.require_ports(ports(one, two, port) | {"FRONTEND_ORIGINS": ("http://localhost:3000",)})
 
 
 def ports(site: int, sandbox: int, front_end: int) -> dict[str, Any]:
@@ -291,7 +290,7 @@ def test_ports_that_cannot_be_meant_are_refused(settings: dict[str, Any], words:
 
 
 def test_a_redis_of_ones_own_that_is_away(run: Callable[..., Run]) -> None:
-    one = run(REDIS_URL=f"redis://:hidden@127.0.0.1:{free_port()}/0")
+    one = run(REDIS_URL=f"redis://:hidden@127.0.0.1:{free_ports(1)[0]}/0")
     line = one.line()
     assert line.startswith("kakaoauth: REDIS_URL does not answer")
     assert "hidden" not in line
@@ -299,7 +298,7 @@ def test_a_redis_of_ones_own_that_is_away(run: Callable[..., Run]) -> None:
 
 @pytest.mark.parametrize("url", ["postgresql://u:hidden@127.0.0.1:{port}/d", "sqlite:////dev/null/x.db"])
 def test_a_database_that_is_away(run: Callable[..., Run], url: str) -> None:
-    line = run(DATABASE_URL=url.format(port=free_port())).line()
+    line = run(DATABASE_URL=url.format(port=free_ports(1)[0])).line()
     assert "DATABASE_URL" in line
     assert "hidden" not in line
 
@@ -368,7 +367,7 @@ def test_a_socket_folder_of_somebody_elses_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:{port}", "unix:{folder}/g.sock"])
 def test_embedded_parts_stay_on_this_machine(run: Callable[..., Run], folder: Path, bind: str) -> None:
-    line = run(*GUNICORN, "-b", bind.format(port=free_port(), folder=folder), "--log-level=warning").line()
+    line = run(*GUNICORN, "-b", bind.format(port=free_ports(1)[0], folder=folder), "--log-level=warning").line()
     assert "KAKAO_CLIENT_ID and REDIS_URL" in line
 
 
