@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 import pytest
@@ -24,6 +25,8 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.util import LRUCache
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, api_client, log_in, person, tokens_of
+from support.redis_server import RedisServer
+from support.wire import Wire
 from werkzeug.routing import Rule
 
 from kakaoauth import create_app
@@ -110,6 +113,27 @@ def redis(redis_url: str) -> Iterator[Redis]:
     client.close()
 
 
+@pytest.fixture
+def start_redis() -> Iterator[Callable[..., RedisServer]]:
+    """Start a redis-server of the test's own; the first option may be a configuration file."""
+    directory = Path(tempfile.mkdtemp(prefix="ka-own-"))
+    started: list[RedisServer] = []
+
+    def start(*options: str, config: str = "") -> RedisServer:
+        place = directory / str(len(started))
+        place.mkdir()
+        if config:
+            (place / "redis.conf").write_text(config)
+            options = (str(place / "redis.conf"), *options)
+        started.append(RedisServer(place, *options))
+        return started[-1].start()
+
+    yield start
+    for server in reversed(started):
+        server.close()
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Any]:
     directory = Path(tempfile.mkdtemp(prefix="ka-pg-"))
@@ -164,6 +188,15 @@ def postgres_url(postgres_server: Any, postgres_admin: psycopg.Connection) -> It
             kept.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
             return
     postgres_admin.execute("DROP DATABASE kept WITH (FORCE)")
+
+
+@pytest.fixture
+def wire(postgres_url: str) -> Iterator[Wire]:
+    folder = parse_qs(urlsplit(postgres_url).query)["host"][0]
+    wire = Wire(f"{folder}/.s.PGSQL.5432")
+    yield wire
+    wire.enliven()
+    wire.cut()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -444,3 +444,72 @@ def test_good_package_has_no_complaint() -> None:
         storage__transaction='"""x"""\ndb.session.commit()',
     )
     assert [complaint for rule in RULES for complaint in rule(good)] == []
+
+
+# The tests' own rules
+
+TESTS = ROOT / "tests"
+
+
+def imported_test_files(tree: ast.Module) -> list[int]:
+    """The lines that import from another test file, or from a conftest."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names if not node.level)]
+            if node.level:
+                found.append(node.lineno)
+        else:
+            continue
+        if any(part == "conftest" or part.startswith("test_") for name in names for part in name.split(".")):
+            found.append(node.lineno)
+    return found
+
+
+def test_no_test_file_imports_another() -> None:
+    complaints = [
+        f"{path.relative_to(ROOT)}:{line}: imports from a test file: move what both need to tests/support/"
+        for path in sorted(TESTS.rglob("*.py"))
+        for line in imported_test_files(ast.parse(path.read_text()))
+    ]
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["from test_x import y", "import test_x", "from .conftest import y", "from conftest import y", "from . import z"],
+)
+def test_import_of_a_test_file_is_noticed(source: str) -> None:
+    assert imported_test_files(ast.parse(source))
+    assert not imported_test_files(ast.parse("from support.webhooks import tell\nfrom support import log_in"))
+
+
+def lost_cookie_headers(tree: ast.Module) -> list[int]:
+    """The lines that write a Cookie header where no client without a cookie jar is made: a jar removes the header."""
+    found = []
+    for function in [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]:
+        nodes = list(ast.walk(function))
+        if any(isinstance(node, ast.keyword) and node.arg == "use_cookies" for node in nodes):
+            continue
+        for node in nodes:
+            if isinstance(node, ast.Dict):
+                keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+                found += [node.lineno for key in keys if str(key).lower() == "cookie"]
+    return found
+
+
+def test_no_test_sends_a_cookie_header_that_the_jar_removes() -> None:
+    complaints = [
+        f"{path.relative_to(ROOT)}:{line}: sends no cookie: make the client with use_cookies=False"
+        for path in sorted(TESTS.rglob("test_*.py"))
+        for line in lost_cookie_headers(ast.parse(path.read_text()))
+    ]
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+def test_lost_cookie_header_is_noticed() -> None:
+    sends = 'def f(app):\n    app.test_client({}).get("/", headers={{"Cookie": "a=b"}})'
+    assert lost_cookie_headers(ast.parse(sends.format(""))) == [2]
+    assert not lost_cookie_headers(ast.parse(sends.format("use_cookies=False")))

@@ -10,7 +10,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from support import FakeKakao, add_second, api_client, begin_login, csrf_token, log_in, person, problem, tokens_of
-from test_redis_client import RedisServer, start_redis
+from support.redis_server import RedisServer
 
 from kakaoauth import jobs
 from kakaoauth.accounts import password_login, roles
@@ -19,8 +19,6 @@ from kakaoauth.models import User, find_user_by_email
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
 from kakaoauth.web import rate_limits
-
-__all__ = ["start_redis"]
 
 PASSWORD = "correct horse battery staple"
 

@@ -8,8 +8,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 from support import FakeKakao, api_client, csrf_token, log_in, person, readable_tables, tokens_of
-from support_facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
-from support_facebook import log_in as log_in_by_facebook
+from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
+from support.facebook import log_in as log_in_by_facebook
 
 from kakaoauth.accounts import leaving, roles, suspensions
 from kakaoauth.accounts import profile as profiles

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from support.ports import free_ports
 
 from kakaoauth.config import SANDBOX_FACEBOOK_CLIENT_ID
 
@@ -24,15 +24,9 @@ PHONE = {"width": 375, "height": 740}
 DESKTOP = {"width": 1100, "height": 760}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Site:
     def __init__(self, instance: Path, **settings: str) -> None:
-        self.port, self.sandbox_port, self.front_end_port = free_port(), free_port(), free_port()
+        self.port, self.sandbox_port, self.front_end_port = free_ports(3)
         self.url = f"http://localhost:{self.port}"
         self.sandbox = f"http://127.0.0.1:{self.sandbox_port}"
         self.front_end = f"http://localhost:{self.front_end_port}"

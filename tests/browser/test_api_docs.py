@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from driving import fits
 from playwright.sync_api import BrowserContext, expect
+from support.browser import fits
 
 
 def test_api_can_be_tried_on_its_page_also_on_a_phone(context: Callable[..., BrowserContext], site: Any) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import agree, choose, fits, log_in_as
 from playwright.sync_api import BrowserContext, Page, expect
 from redis import Redis
+from support.browser import agree, choose, fits, log_in_as
 
 from kakaoauth.config import embedded_redis_socket
 from kakaoauth.sessions.store import name_of

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import agree, choose, fits, log_in_as, press_login
 from playwright.sync_api import BrowserContext, expect
+from support.browser import agree, choose, fits, log_in_as, press_login
 
 pytestmark = pytest.mark.browser
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import agree, choose
 from playwright.sync_api import BrowserContext, Page, Request, expect
+from support.browser import agree, choose
 
 pytestmark = pytest.mark.browser
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import choose, fits, log_in_as, picture
 from playwright.sync_api import BrowserContext, Page, expect
+from support.browser import choose, fits, log_in_as, picture
 
 pytestmark = pytest.mark.browser
 

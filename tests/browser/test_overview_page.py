@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import fits, log_in_as
 from playwright.sync_api import BrowserContext, Page, expect
+from support.browser import fits, log_in_as
 
 pytestmark = pytest.mark.browser
 
@@ -63,7 +63,9 @@ def test_numbers_are_drawn_and_can_be_read_as_tables(
         summary.click()
     expect(phone.locator("tbody").first.locator("tr")).to_have_count(90)
     assert fits(phone)
-    assert all(button.bounding_box()["height"] >= 44 for button in phone.locator(".periods a").all())
+    periods = phone.locator(".periods a").all()
+    assert periods
+    assert all(button.bounding_box()["height"] >= 44 for button in periods)
 
     bare = browser.new_context(java_script_enabled=False, locale="ko-KR")
     page = bare.new_page()

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from driving import agree, choose, log_in_as, picture, press_login
 from playwright.sync_api import BrowserContext, Page, expect
+from support.browser import agree, choose, log_in_as, picture, press_login
 
 pytestmark = pytest.mark.browser
 

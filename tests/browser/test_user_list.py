@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from driving import fits, log_in_as
 from playwright.sync_api import BrowserContext, Page, expect
+from support.browser import fits, log_in_as
 
 pytestmark = pytest.mark.browser
 

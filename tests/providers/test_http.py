@@ -15,14 +15,13 @@ import pytest
 import requests
 import requests_mock as rm
 from flask.config import Config
+from support.bad_server import Server, always
+from support.bad_server import http as answer
 
 from kakaoauth.errors import ProviderBusy, ProviderUnavailable
 from kakaoauth.providers import connections, http
 from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
 from kakaoauth.providers.http import Session, Transport, quiet_loggers, read_json
-
-from .server import Server, always
-from .server import http as answer
 
 OK = answer(b'{"fine": true}')
 SHORT = {"seconds": 0.3, "read_seconds": 0.2}

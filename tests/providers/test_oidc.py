@@ -13,13 +13,12 @@ import time_machine
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.jws import serialize_compact as serialize
+from support.provider_app import CLIENT_ID, KAUTH, claims, public, sign
 
 from kakaoauth.errors import AppError, ProviderBusy, ProviderUnavailable, UntrustedIdentity
 from kakaoauth.providers.deadline import time_left
 from kakaoauth.providers.http import WAITING_FOR_KEYS
 from kakaoauth.providers.oidc import BRAKE, FRESH, PAUSE, USABLE, KeyStore, usable_keys, validate
-
-from .conftest import CLIENT_ID, KAUTH, claims, public, sign
 
 NONCE = "n" * 43
 

@@ -1,7 +1,7 @@
 """What the sandbox's tests share."""
 
 import pytest
-from support_sandbox import Sandbox
+from support.sandbox import Sandbox
 
 
 @pytest.fixture

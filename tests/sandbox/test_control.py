@@ -5,7 +5,7 @@ import re
 import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from support_sandbox import CALLBACK, OTHER_CALLBACK, SETTINGS, START, Sandbox, koe, page_of, refused, returned
+from support.sandbox import CALLBACK, OTHER_CALLBACK, SETTINGS, START, Sandbox, koe, page_of, refused, returned
 
 from kakaoauth.sandbox.signing.keys import MOST_KEYS, KeyRing
 

@@ -7,7 +7,7 @@ import pytest
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
-from support_sandbox import EVERY_ITEM, SETTINGS, START, Sandbox, receiver
+from support.sandbox import EVERY_ITEM, SETTINGS, START, Sandbox, receiver
 
 from kakaoauth.sandbox.delivery import http as delivery_http
 from kakaoauth.sandbox.delivery.http import DeliveryError, deliver

@@ -9,7 +9,7 @@ from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from support_sandbox import START, Sandbox, page_of, receiver, request_id, serving
+from support.sandbox import START, Sandbox, page_of, receiver, request_id, serving
 
 from kakaoauth import config
 from kakaoauth.sandbox import FacebookSettings

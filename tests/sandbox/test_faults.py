@@ -8,7 +8,7 @@ import time
 from contextlib import closing
 
 import pytest
-from support_sandbox import CALLBACK, SETTINGS, Sandbox, koe, page_of, refused, returned, serving
+from support.sandbox import CALLBACK, SETTINGS, Sandbox, koe, page_of, refused, returned, serving
 
 from kakaoauth.sandbox.endpoints import ALL, NAMES
 from kakaoauth.sandbox.faults.catalogue import FAULTS

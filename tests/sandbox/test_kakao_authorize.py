@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from support_sandbox import CALLBACK, SETTINGS, Sandbox, page_of, request_id, returned
+from support.sandbox import CALLBACK, SETTINGS, Sandbox, page_of, request_id, returned
 
 from kakaoauth.sandbox import ConsentItem
 

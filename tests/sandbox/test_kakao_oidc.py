@@ -7,7 +7,7 @@ import pytest
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet, RSAKey
-from support_sandbox import EVERY_ITEM, SETTINGS, START, Sandbox, koe
+from support.sandbox import EVERY_ITEM, SETTINGS, START, Sandbox, koe
 
 
 def keys(sandbox):

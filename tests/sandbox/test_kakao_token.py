@@ -5,7 +5,7 @@ import hashlib
 import threading
 
 import pytest
-from support_sandbox import CALLBACK, OTHER_CALLBACK, SETTINGS, Sandbox, koe
+from support.sandbox import CALLBACK, OTHER_CALLBACK, SETTINGS, Sandbox, koe
 
 VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()

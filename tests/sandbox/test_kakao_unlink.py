@@ -1,7 +1,7 @@
 """The end of things: logout, unlink, withdrawn consents; and the list of who is linked."""
 
 import pytest
-from support_sandbox import Sandbox, page_of, refused, returned
+from support.sandbox import Sandbox, page_of, refused, returned
 
 from kakaoauth.sandbox import ConsentItem
 

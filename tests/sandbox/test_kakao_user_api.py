@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support_sandbox import ALL, EVERY_ITEM, SETTINGS, Sandbox, refused
+from support.sandbox import ALL, EVERY_ITEM, SETTINGS, Sandbox, refused
 
 from kakaoauth.sandbox import ConsentItem
 

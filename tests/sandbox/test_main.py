@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from support_sandbox import SETTINGS
+from support.sandbox import SETTINGS
 
 from kakaoauth import config
 from kakaoauth.sandbox.__main__ import settings_from

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from support_sandbox import AFTER_LOGOUT, SETTINGS, Sandbox, page_of, request_id, returned
+from support.sandbox import AFTER_LOGOUT, SETTINGS, Sandbox, page_of, request_id, returned
 
 from kakaoauth.sandbox.pages.texts import TEXTS
 from kakaoauth.sandbox.people.kakao import SAMPLE_PEOPLE

@@ -10,7 +10,7 @@ from dataclasses import replace
 from http.server import ThreadingHTTPServer
 
 import pytest
-from support_sandbox import KEYS, SETTINGS, START, Sandbox, page_of, returned, running
+from support.sandbox import KEYS, SETTINGS, START, Sandbox, page_of, returned, running
 
 from kakaoauth.sandbox import Clock, ConsentItem, bind, serve
 from kakaoauth.sandbox.server import access_log

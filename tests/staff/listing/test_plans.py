@@ -1,0 +1,156 @@
+"""What the databases do for a page of the list, with so many users that a bad plan shows: no table is read through, and
+no more rows are looked at than the budget allows."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import func, select, text
+from support.plans import nodes, statements, steps
+
+from kakaoauth import create_app
+from kakaoauth.cli import seed as seeding
+from kakaoauth.models import User
+from kakaoauth.staff.listing import counted, estimate, page
+from kakaoauth.staff.listing.filters import Filter, conditions
+from kakaoauth.staff.listing.ordering import SORTS
+from kakaoauth.staff.listing.planner import Budget
+from kakaoauth.storage.cursors import Cursor, Position, write
+from kakaoauth.storage.database import db
+
+#: Twice as many as a page may walk along or sort.
+USERS = 40_000
+TODAY = date.today()
+
+#: Filter, sort, how deep into the list.
+SHAPES: dict[str, tuple[Filter, str, float]] = {
+    **{f"first by {sort}": (Filter(), sort, 0) for sort in SORTS},
+    **{f"deep by {sort}": (Filter(), sort, 0.9) for sort in SORTS},
+    "superusers": (Filter(role="superuser"), "-date_joined", 0),
+    "staff by e-mail": (Filter(role="staff"), "email", 0),
+    "no staff": (Filter(role="user"), "-date_joined", 0.5),
+    "suspended, deep": (Filter(state="suspended"), "-date_joined", 0.9),
+    "suspended by nickname": (Filter(state="suspended"), "nickname", 0.5),
+    "facebook, deep": (Filter(provider="facebook"), "date_joined", 0.9),
+    "facebook suspended": (Filter(provider="facebook", state="suspended"), "-last_login", 0),
+    "a provider nobody has": (Filter(provider="myspace"), "email", 0),
+    "days": (Filter(joined_from=TODAY - timedelta(300), joined_until=TODAY - timedelta(200)), "-date_joined", 0.1),
+    "days by e-mail": (Filter(joined_from=TODAY - timedelta(9), joined_until=TODAY), "-email", 0),
+    "nobody": (Filter(search="nobody"), "-date_joined", 0),
+    "one": (Filter(search="sora777@"), "-date_joined", 0),
+    "half": (Filter(search="naver"), "nickname", 0.5),
+    "few": (Filter(search="하늘77"), "-last_login", 0),
+    "two characters": (Filter(search="김민"), "-date_joined", 0),
+    "one character": (Filter(search="남"), "email", 0),
+    "one rare character": (Filter(search="뷁"), "email", 0),
+    "number": (Filter(search="777"), "id", 0),
+    "long": (Filter(search="sora777@naver.seed.exampl"), "-id", 0),
+    "many filters": (Filter(search="smith", provider="facebook", state="suspended", role="user"), "nickname", 0),
+    "many, and nobody": (Filter(search="naver", provider="facebook", role="superuser", state="active"), "email", 0),
+}
+#: What one statement may look at, the page's own rows and those who might join meanwhile included.
+MOST_ROWS = Budget().long + 200
+
+
+@contextmanager
+def full_house(url: str, folder: Path, redis_url: str) -> Iterator[Flask]:
+    app = create_app(
+        {"SECRET_KEY": "x" * 40, "DATABASE_URL": url, "REDIS_URL": redis_url, "INSTANCE_PATH": str(folder)}
+    )
+    with app.app_context():
+        db.create_all()
+        seeding.seed(USERS, random_seed=1, report=lambda _: None)
+        yield app
+        db.session.remove()
+        db.engine.dispose()
+    app.extensions["redis"].close()
+
+
+@pytest.fixture(scope="module")
+def postgresql(module_postgres_url: str, tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
+    with full_house(module_postgres_url, tmp_path_factory.mktemp("plans"), redis_url) as app:
+        with psycopg.connect(module_postgres_url, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE users, identities")  # as autovacuum does within a minute
+        yield app
+
+
+@pytest.fixture(scope="module")
+def sqlite(tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
+    folder = tmp_path_factory.mktemp("plans")
+    with full_house(f"sqlite:///{folder / 'plans.db'}", folder, redis_url) as app:
+        yield app
+
+
+def cursor_at(sort: str, depth: float) -> str | None:
+    if not depth:
+        return None
+    order = SORTS[sort]
+    count = db.session.scalar(select(func.count(User.id)).where(order.key.is_not(None))) or 0
+    key = order.key.desc() if order.descending else order.key
+    query = select(order.key, User.id).where(order.key.is_not(None)).order_by(key).offset(int(count * depth)).limit(1)
+    return write(sort, Cursor(Position(*db.session.execute(query).one()), backwards=False))
+
+
+def asked_for(name: str) -> list[tuple[str, Any]]:
+    chosen, sort, depth = SHAPES[name]
+    cursor = cursor_at(sort, depth)
+    return statements(lambda: (page(chosen, sort=sort, cursor=cursor), counted(chosen), estimate(chosen)))
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_postgresql_goes_by_indexes_and_looks_at_few_rows(postgresql: Flask, name: str) -> None:
+    asked = asked_for(name)
+    assert len(asked) <= 26
+    for statement, parameters in asked:
+        explained = db.session.connection().exec_driver_sql(
+            f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters
+        )
+        for node in nodes(explained.scalar_one()[0]["Plan"]):
+            assert node["Node Type"] not in ("Seq Scan", "Gather"), (statement, node)
+            looked_at = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+            if node["Node Type"] != "Bitmap Index Scan":  # which counts what it only reads in the index
+                assert looked_at <= MOST_ROWS, (statement, node)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_sqlite_goes_by_indexes_and_works_little(sqlite: Flask, name: str) -> None:
+    for statement, parameters in asked_for(name):
+        connection = db.session.connection()
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+        # In the order of ids the table is its own index, and the limit ends the walk.
+        walks = re.search(r"ORDER BY users\.id (ASC|DESC)\s+LIMIT", statement)
+        assert "SCAN users" not in plan or walks, (statement, plan)
+        assert not [line for line in plan if re.search("AUTOMATIC|SCAN identities", line)], (statement, plan)
+        assert steps(connection, statement, parameters) < 60 * MOST_ROWS, (statement, plan)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_total_says_more_than_and_never_about(request: Any, database: str) -> None:
+    """It is right where it says a number, and a lower bound where it says "more than"."""
+    request.getfixturevalue(database)
+    for name, (chosen, _, _) in SHAPES.items():
+        said, whole = counted(chosen)
+        tests = [condition.holds(User) for condition in conditions(chosen)]
+        number = db.session.scalar(select(func.count(User.id)).where(*tests)) or 0
+        assert said == number if whole else said < number or said == 0, name
+        assert whole or said >= 1_000 or not said, name
+    assert counted(Filter()) == (10_000, False)
+    assert counted(Filter(role="user", provider="kakao")) == (1_000, False)
+
+
+def test_many_users_with_one_value_are_no_detour(sqlite: Flask) -> None:
+    """SQLite goes to a place by two columns only if the first is given; else it would start at the first of all."""
+    with db.session.begin_nested() as change:
+        db.session.execute(text("UPDATE users SET nickname_key = 'same'"))
+        cursor = write("nickname", Cursor(Position("same", USERS - 100), backwards=False))
+        for chosen in (Filter(), Filter(role="user")):
+            for statement, parameters in statements(partial(page, chosen, sort="nickname", cursor=cursor)):
+                assert steps(db.session.connection(), statement, parameters) <= 20_000
+        change.rollback()

