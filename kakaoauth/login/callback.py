@@ -1,4 +1,4 @@
-"""The callback: from the provider's redirect to a session, tokens, a link, or a page that says why not."""
+"""The callback: the provider's redirect becomes a session, tokens, a link, or an error."""
 
 import re
 from dataclasses import dataclass
@@ -40,9 +40,9 @@ class AuthorizationResponse:
 
 
 def finish_login(chosen: Provider) -> ResponseReturnValue:
-    """Answer the provider's redirect: 302 to where the person wanted to go, a front end's with tokens in cookies.
+    """Answer the provider's redirect: 302 to `next`; for a front end with tokens in cookies.
 
-    :raises AppError: every other end; its page offers what the person can do.
+    :raises AppError: the login failed; `actions` holds the buttons for the error page.
     """
     pending: PendingLogin | None = None
     try:
@@ -54,7 +54,7 @@ def finish_login(chosen: Provider) -> ResponseReturnValue:
         record_refusal(error, chosen.name, pending=pending, action=completion.action_of(pending))
         next_steps.offer(error, chosen, pending)
         raise
-    # A page of ours removes a fragment by itself (clean-address.js); a front end has to be spared it.
+    # Facebook appends a fragment. Our pages remove it (clean-address.js), a front end must not get it.
     spared = chosen.leaves_fragment and not result.next.startswith("/")
     response = redirect_without_fragment(result.next) if spared else redirect(result.next)
     if result.tokens:
@@ -63,7 +63,7 @@ def finish_login(chosen: Provider) -> ResponseReturnValue:
 
 
 def _read_response() -> AuthorizationResponse:
-    """:raises MalformedCallback: what no provider sends. :raises CookieLost: a login, but no session to find it in."""
+    """:raises MalformedCallback: no provider sends this. :raises CookieLost: the browser sent no session cookie."""
     found: dict[str, str] = {}
     for name in ("state", "code", "error", "error_code", "error_description"):
         values = request.args.getlist(name)
@@ -94,7 +94,7 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
         raise provider.refusal(answer.error, answer.description).said_by_browser()
     if completion.is_foreign(pending):
         _use_up(provider, pending, answer)
-        raise completion.ended(pending, "whoever began it is not in any more")
+        raise completion.ended(pending, "the person who began it is not logged in any more")
     lock = CallbackLock(answer.state, answer.code)
     sid = lock.acquire()
     if sid is None:
@@ -111,14 +111,14 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
 
 
 def _use_up(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> None:
-    """A login has come back: once, however often its callback is sent."""
+    """Forget the login's state and count its return, once for several equal callbacks."""
     provider.forget_pending(answer.state)
     if pending.is_login:
         counters.count("login_returned", provider.name)
 
 
 def _repeated(answer: AuthorizationResponse) -> LoginResult:
-    """Back button, reload, double click: where that login went.
+    """Answer a callback that was answered before: back button, reload, double click.
 
     :raises UnknownState: it was not begun in this browser, or the person has logged out since.
     """
@@ -127,7 +127,7 @@ def _repeated(answer: AuthorizationResponse) -> LoginResult:
         return LoginResult(target)
     landed = finished_logins.find_with_tokens(answer.state)
     if landed is not None:
-        # The browser may have thrown the answer away, and the tokens with it. Later it gets the address only.
+        # The browser may have lost the first answer and its tokens. Later it gets the address only.
         outcome = _outcome(CallbackLock(answer.state, answer.code))
         return completion.replay(outcome) if outcome and "next" in outcome else LoginResult(landed)
     if not answer.code:
@@ -136,9 +136,9 @@ def _repeated(answer: AuthorizationResponse) -> LoginResult:
 
 
 def _follow(lock: CallbackLock) -> LoginResult:
-    """End as the first of two equal requests did.
+    """Wait for the first of two equal requests and give the same answer.
 
-    :raises AppError: as it did, or UnknownState if this is another browser.
+    :raises AppError: the first request's error; UnknownState for another browser.
     """
     outcome = _outcome(lock)
     if outcome is None:

@@ -1,4 +1,4 @@
-"""The provider's tokens: renewed, ended, encrypted anew. What they look like: vault."""
+"""Store, delete, revoke and re-encrypt the providers' tokens. Their table: `provider_tokens`."""
 
 import logging
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from kakaoauth.tokens import provider_tokens
 
 log = logging.getLogger("kakaoauth.audit")
 
-#: Rows that are encrypted anew in one transaction.
+#: Rows that are re-encrypted in one transaction.
 BATCH = 500
-#: Seconds that telling the providers of all logins that have ended may hold the person up.
-FAREWELL_SECONDS = 2.0
+#: Seconds that revocation at the providers may delay a logout.
+REVOCATION_SECONDS = 2.0
 
 
 class RevocableTokens(NamedTuple):
-    """Tokens taken out of the vault, to be ended at the provider."""
+    """Tokens that are deleted here and still have to be revoked at the provider."""
 
     provider: str
     tokens: TokenSet
@@ -32,7 +32,7 @@ class RevocableTokens(NamedTuple):
 
 @transaction
 def renew(token_id: int, tokens: TokenSet) -> None:
-    """Keep what a refresh brought; of a login that has ended since, nothing."""
+    """Store the tokens of a refresh, unless the login has ended since."""
     row = provider_tokens.find(token_id)
     if row is not None:
         provider_tokens.write(row, tokens)
@@ -40,7 +40,7 @@ def renew(token_id: int, tokens: TokenSet) -> None:
 
 @transaction
 def drop(token_id: int) -> None:
-    """The provider does not know these tokens any more. The person stays logged in here."""
+    """Delete tokens that the provider does not accept any more. The login here goes on."""
     provider_tokens.forget([token_id])
 
 
@@ -48,14 +48,14 @@ def drop(token_id: int) -> None:
 def pop_tokens(
     *, token_id: int | None = None, user_id: int | None = None, but: int | None = None
 ) -> list[RevocableTokens]:
-    """Remove the tokens of one login, or of all logins of a user `but` one, and return what still works."""
+    """Delete the tokens of one login, or of all logins of a user but the row `but`, and return them decrypted."""
     return popped_tokens(token_id=token_id, user_id=user_id, but=but)
 
 
 def popped_tokens(
     *, token_id: int | None = None, user_id: int | None = None, but: int | None = None
 ) -> list[RevocableTokens]:
-    """The same, inside another verb's transaction."""
+    """As `pop_tokens`, within the caller's transaction."""
     if user_id is not None:
         rows = [row for row in provider_tokens.of_user(user_id) if row.id != but]
     else:
@@ -71,8 +71,8 @@ def popped_tokens(
 
 
 def revoke_at_provider(held: list[RevocableTokens]) -> None:
-    """Best effort: what is logged out here stays logged out, whatever the provider says."""
-    with deadline(FAREWELL_SECONDS):
+    """Revoke tokens at their providers, in REVOCATION_SECONDS together. A failure is only logged."""
+    with deadline(REVOCATION_SECONDS):
         for provider_name, tokens in held:
             provider = find_provider(provider_name)
             if provider is None:
@@ -82,11 +82,11 @@ def revoke_at_provider(held: list[RevocableTokens]) -> None:
             except AppError as error:
                 log.info("token not ended at %s: %s %s", provider_name, error.code, error.provider_code or "-")
                 if isinstance(error, Unavailable) and not error.provider_code:
-                    return  # no answer: the next one would only wait as well. A code of its own is about this call.
+                    return  # no answer, so the next call would wait as well; a code is about this token only
 
 
 class Resealed(NamedTuple):
-    """Rows of one table: how many are encrypted with the newest key, and how many hold what no key opens."""
+    """Rows of one table: `done` were re-encrypted with the newest key, `lost` are decrypted by none."""
 
     table: str
     done: int
@@ -94,7 +94,7 @@ class Resealed(NamedTuple):
 
 
 def reseal_all() -> list[Resealed]:
-    """Encrypt every encrypted column of every table with the newest key."""
+    """Re-encrypt every encrypted column of every table with the newest key."""
     resealed = [_reseal(table, columns) for table, columns in encryption.encrypted_columns().items()]
     _note_resealed(resealed)
     return resealed
