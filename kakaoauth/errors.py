@@ -4,8 +4,9 @@
     ├── InvalidRequest          400  a request that no page of ours makes
     │   ├── MalformedCallback   400  doubled, oversized or contradictory parameters
     │   ├── UnknownState        400  a login that this browser did not begin, or has finished
-    │   ├── LinkEnded           400  the person who began to link is not logged in any more
-    │   ├── ConfirmationEnded   400  the same for a confirmation
+    │   ├── SessionOver         400  the session that asked has ended during the request
+    │   │   ├── LinkEnded       400  the person who began to link is not logged in any more
+    │   │   └── ConfirmationEnded 400  the same for a confirmation
     │   ├── CookieLost          400  the browser came back without its cookie
     │   ├── LoginExpired        400  the login took longer than ten minutes
     │   ├── CodeRefused         400  the provider no longer knows the authorization code
@@ -38,7 +39,7 @@
     │   └── ContradictoryAnswers 502 two answers are about different people
     ├── Forbidden               403
     ├── Tunnelled               403  the site with embedded parts, through a proxy
-    ├── LastSuperuserStays      409
+    ├── LastSuperuser           409  nobody could look after the site any more
     ├── NotFound                404
     ├── Misconfigured           500  the operator must act; the person learns that it is not their fault
     └── Unavailable             503  try again later, with Retry-After
@@ -190,7 +191,11 @@ class UnknownState(InvalidRequest):
     level = logging.WARNING
 
 
-class LinkEnded(InvalidRequest):
+class SessionOver(InvalidRequest):
+    """The session that asked has ended during the request, and with it the right to ask."""
+
+
+class LinkEnded(SessionOver):
     code = "LINK_ENDED"
     title = _("This link was not finished")
     message = _(
@@ -200,7 +205,7 @@ class LinkEnded(InvalidRequest):
     level = logging.WARNING
 
 
-class ConfirmationEnded(InvalidRequest):
+class ConfirmationEnded(SessionOver):
     code = "CONFIRMATION_ENDED"
     title = _("This confirmation was not finished")
     message = _(
@@ -567,7 +572,9 @@ class Tunnelled(AppError):
     can_retry = False
 
 
-class LastSuperuserStays(AppError):
+class LastSuperuser(AppError):
+    """The last active superuser with a way in cannot be demoted, suspended or deleted: nobody could undo it."""
+
     status = 409
     code = "LAST_SUPERUSER"
     title = _("This is the last superuser")

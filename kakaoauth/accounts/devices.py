@@ -101,8 +101,8 @@ def end(key: Key) -> None:
     if data is None or not _is_own(key, data):
         return
     is_removed = _dropped(_holder_id(), [key])
-    leaving = sessions.leaving(data, known_as=key)
-    held = logout.end_session(leaving, action="device ended", away=is_away, kind="browser")
+    session_left = sessions.ending(data, known_as=key)
+    held = logout.end_session(session_left, action="device ended", away=is_away, kind="browser")
     if held is None and not is_removed:
         raise LogoutUnfinished("neither Redis nor the database took the end of a device")
     token_revocation.revoke_at_provider(held or [])
@@ -118,7 +118,7 @@ def end_others(session_user_id: str) -> None:
     held = dict(zip(names, store.read_named(names), strict=True))
     others = [name for name, data in held.items() if data and data.get("_user_id") == session_user_id]
     store.drop(user_id, others)
-    logout.end_others_later(user_id, others, sessions.leaving({"_user_id": session_user_id}).until)
+    logout.end_others_later(user_id, others, sessions.ending({"_user_id": session_user_id}).until)
 
 
 def sweep(session_user_id: str) -> None:

@@ -8,8 +8,8 @@ import logging
 from kakaoauth import audit
 from kakaoauth.accounts import former_identities, suspensions, unlink_jobs, ways_in
 from kakaoauth.accounts.erasing import delete_or_empty
-from kakaoauth.accounts.roles import LastSuperuser, keep_a_superuser_besides, refusals_noted, require_superuser
-from kakaoauth.errors import AppError, Unavailable
+from kakaoauth.accounts.roles import keep_a_superuser_besides, refusals_noted, require_superuser
+from kakaoauth.errors import AppError, LastSuperuser, Unavailable
 from kakaoauth.models import Identity, User, find_user, lock_user
 from kakaoauth.providers import find_provider
 from kakaoauth.providers.values import TokenSet

@@ -12,10 +12,18 @@ from kakaoauth.accounts import unlink_jobs, ways_in
 from kakaoauth.accounts.leaving import cut, job_for
 from kakaoauth.accounts.roles import refusals_noted, require_superuser
 from kakaoauth.accounts.sign_in import bring_up_to_date, refuse_if_overtaken, refuse_if_suspended
-from kakaoauth.errors import AlreadyLinked, IdentityInUse, LastWayIn, OtherAccount, TheirLastWayIn
+from kakaoauth.errors import (
+    AlreadyLinked,
+    ConfirmationEnded,
+    IdentityInUse,
+    LastWayIn,
+    LinkEnded,
+    OtherAccount,
+    SessionOver,
+    TheirLastWayIn,
+)
 from kakaoauth.models import Identity, User, find_identity, lock_user
 from kakaoauth.providers.values import Profile
-from kakaoauth.sessions.other_devices import SessionOver
 from kakaoauth.signals import identity_linked, identity_unlinked
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import after_commit, transaction
@@ -28,12 +36,12 @@ def link(user_id: int, profile: Profile, *, asked_as: str, begun_at: datetime | 
 
     :param asked_as: `User.get_id` of the session that asked. :param begun_at: when it asked.
     :raises IdentityInUse: another account logs in with it. :raises AlreadyLinked: the account has another identity of
-        that provider. :raises SessionOver: also if the person was suspended.
+        that provider. :raises LinkEnded: the session has ended, or the person was suspended.
     :raises AccountUnusable: the provider has ended its side meanwhile. :raises AccountDisabled: they were suspended.
     """
     user = _locked(user_id)
     if user is None or not _still_is(user, asked_as):
-        raise SessionOver
+        raise LinkEnded("the account's sessions ended while the provider was asked")
     identity = find_identity(profile.provider, profile.subject)
     if identity is not None and identity.user_id != user_id:
         raise IdentityInUse(f"{profile.provider} identity of another account")
@@ -71,11 +79,11 @@ def confirm(user_id: int, profile: Profile, *, asked_as: str, token_id: int | No
     """Confirm the person by a login with any identity of their account.
 
     :param asked_as: as for `link`. :param token_id: the session's row of `provider_tokens`; the new tokens replace it.
-    :raises OtherAccount: an identity of another account, or of none. :raises SessionOver: the session has ended.
+    :raises OtherAccount: an identity of another account, or of none. :raises ConfirmationEnded: the session has ended.
     """
     user = _locked(user_id)
     if user is None or not _still_is(user, asked_as):
-        raise SessionOver
+        raise ConfirmationEnded("the account's sessions ended while the provider was asked")
     identity = user.find_identity(profile.provider, profile.subject)
     if identity is None:
         raise OtherAccount(f"{profile.provider} identity that is none of user {user_id}")

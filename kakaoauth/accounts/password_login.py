@@ -4,9 +4,8 @@ from kakaoauth import audit
 from kakaoauth.accounts import passwords, ways_in
 from kakaoauth.accounts.roles import keep_a_superuser_besides
 from kakaoauth.audit.refusals import record_refusal
-from kakaoauth.errors import AccountDisabled, InvalidCredentials
+from kakaoauth.errors import AccountDisabled, InvalidCredentials, SessionOver
 from kakaoauth.models import User, find_user, find_user_by_email, lock_user
-from kakaoauth.sessions.other_devices import SessionOver
 from kakaoauth.sessions.revocation import revoke_sessions
 from kakaoauth.signals import user_logged_in
 from kakaoauth.storage.columns import now

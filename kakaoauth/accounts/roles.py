@@ -11,7 +11,7 @@ from datetime import datetime
 from kakaoauth import audit
 from kakaoauth.accounts import passwords, suspensions, ways_in
 from kakaoauth.audit.refusals import record_refusal
-from kakaoauth.errors import AppError, Forbidden, LastSuperuserStays
+from kakaoauth.errors import AppError, Forbidden, LastSuperuser, SessionOver
 from kakaoauth.models import User, find_user_by_email, lock_user
 from kakaoauth.sessions.revocation import revoke_all, revoke_sessions
 from kakaoauth.storage.columns import MAX_ID
@@ -20,18 +20,13 @@ from kakaoauth.storage.transaction import transaction
 from kakaoauth.tokens import refresh_tokens
 
 
-class LastSuperuser(Exception):
-    """The last active superuser with a way in cannot be demoted, suspended or deleted: nobody could undo it."""
-
-
 @contextmanager
 def refusals_noted(action: str, user_id: int) -> Iterator[None]:
     """Record a refused action on a user in the audit log, and raise its error again."""
     try:
         yield
-    except LastSuperuser:
-        record_refusal(LastSuperuserStays(), action=action, target=user_id)
-        raise
+    except SessionOver:
+        raise  # nobody has refused it
     except AppError as error:
         record_refusal(error, action=action, target=user_id)
         raise

@@ -6,10 +6,10 @@ from flask_babel import gettext
 from flask_login import current_user
 
 from kakaoauth import providers, sessions
-from kakaoauth.accounts import devices, leaving, linking, roles
+from kakaoauth.accounts import devices, leaving, linking
 from kakaoauth.audit import labels, search
-from kakaoauth.errors import AlreadyLinked, LastSuperuserStays
-from kakaoauth.sessions import logout, other_devices
+from kakaoauth.errors import AlreadyLinked, SessionOver
+from kakaoauth.sessions import logout
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.web import guards
 from kakaoauth.web.redirects import callback_address
@@ -22,7 +22,7 @@ ENDS = ("account.logout_everywhere", "account.end_device", "account.end_other_de
 
 def enter() -> ResponseReturnValue | None:
     """Require a login; for ENDS also while the database is away."""
-    return guards.leaver() if request.endpoint in ENDS else guards.login()
+    return guards.login_or_database_away() if request.endpoint in ENDS else guards.login()
 
 
 bp.before_request(enter)
@@ -51,10 +51,10 @@ def show() -> ResponseReturnValue:
 def logout_everywhere() -> ResponseReturnValue:
     """End every session and every provider token of this user, this session included."""
     asked_as = sessions.holder() or ""
-    held = logout.end_everywhere(asked_as, away="database_away" in g)
+    tokens = logout.end_everywhere(asked_as, away="database_away" in g)
     sessions.end()
     devices.sweep(asked_as)
-    token_revocation.revoke_at_provider(held)
+    token_revocation.revoke_at_provider(tokens)
     return _goodbye()
 
 
@@ -80,7 +80,7 @@ def end_other_devices() -> ResponseReturnValue:
     asked_as = sessions.holder() or ""
     try:
         session_user_id = None if "database_away" in g else logout.end_others(current_user._get_current_object())
-    except other_devices.SessionOver:
+    except SessionOver:
         return redirect(url_for("account.show"))  # The page's guard decides what comes next.
     if session_user_id is None:
         devices.end_others(asked_as)
@@ -130,7 +130,7 @@ def unlink(identity_id: int) -> ResponseReturnValue:
     user_id, asked_as = current_user.id, current_user.get_id()
     try:
         unlinked = linking.unlink(user_id, identity_id, asked_as=asked_as)
-    except other_devices.SessionOver:
+    except SessionOver:
         return redirect(url_for("account.show"))  # The page's guard decides what comes next.
     if unlinked is None:
         abort(404)
@@ -151,13 +151,10 @@ def withdraw_page() -> ResponseReturnValue:
 def withdraw() -> ResponseReturnValue:
     """Erase the account, then unlink at the provider, or leave that to a job.
 
-    :raises LastSuperuserStays: nobody could look after the site.
+    :raises LastSuperuser: nobody could look after the site.
     """
     user_id, asked_as = current_user.id, current_user.get_id()
-    try:
-        jobs = leaving.withdraw(user_id)
-    except roles.LastSuperuser:
-        raise LastSuperuserStays from None
+    jobs = leaving.withdraw(user_id)
     sessions.end()
     devices.sweep(asked_as)
     for job in jobs:

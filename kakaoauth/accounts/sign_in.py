@@ -41,8 +41,7 @@ def log_in(
 ) -> Entry:
     """Find or create the account of `profile`, and record the login.
 
-    :param begun_at: when the login began. :param shares_email: the login was begun to share the e-mail address, so a
-        conflict is an error.
+    :param shares_email: the login was begun to share the e-mail address, so a conflict is an error.
     :raises AccountDisabled: suspended, now or when their account was erased. :raises EmailRequired: no trusted e-mail.
     :raises EmailInUse: another account's.
     """

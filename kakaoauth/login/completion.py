@@ -15,7 +15,7 @@ from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL, PendingLogin, Profile
-from kakaoauth.sessions import finished_logins, other_devices
+from kakaoauth.sessions import finished_logins
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.flows import TokenPair
 from kakaoauth.web import form_drafts
@@ -58,9 +58,9 @@ def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginRe
     :param sid: the id for the session to begin. :raises AppError: nothing was changed.
     """
     if pending.link_to:
-        return _linked(pending, profile, sid)
+        return _link(pending, profile, sid)
     if pending.confirms:
-        return _confirmed(pending, profile, sid)
+        return _confirm(pending, profile, sid)
     user, token_id, is_new = sign_in.log_in(
         profile,
         email_required=current_app.config["EMAIL_REQUIRED"],
@@ -79,28 +79,22 @@ def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginRe
     return result
 
 
-def _linked(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+def _link(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
     """Link the identity, unless the session was ended while the provider was asked."""
     if not sessions.is_stored():
         raise LinkEnded("logged out while the provider was asked")
-    try:
-        linking.link(current_user.id, profile, asked_as=pending.link_to, begun_at=pending.begun_at)
-    except other_devices.SessionOver:
-        raise LinkEnded("the account's sessions ended while the provider was asked") from None
+    linking.link(current_user.id, profile, asked_as=pending.link_to, begun_at=pending.begun_at)
     if sessions.renew(pending.link_to, sid=sid):
         finished_logins.remember(pending.state, pending.next)
     return LoginResult(pending.next)
 
 
-def _confirmed(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+def _confirm(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
     """Confirm the person. A confirmation that fails leaves the session as it was."""
     if not sessions.is_stored():
         raise ConfirmationEnded("logged out while the provider was asked")
     _require_new_login(pending, profile)
-    try:
-        linking.confirm(current_user.id, profile, asked_as=pending.confirms, token_id=sessions.token_id())
-    except other_devices.SessionOver:
-        raise ConfirmationEnded("the account's sessions ended while the provider was asked") from None
+    linking.confirm(current_user.id, profile, asked_as=pending.confirms, token_id=sessions.token_id())
     if sessions.confirm(pending.confirms, sid=sid):
         tell_confirmed(pending.next)
         finished_logins.remember(pending.state, pending.next)

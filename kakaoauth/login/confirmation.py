@@ -10,11 +10,10 @@ from werkzeug.datastructures import MultiDict
 
 from kakaoauth import providers, sessions
 from kakaoauth.accounts import password_login
-from kakaoauth.errors import InvalidCredentials
+from kakaoauth.errors import InvalidCredentials, SessionOver
 from kakaoauth.login import completion
 from kakaoauth.models import User
 from kakaoauth.providers.base import Provider
-from kakaoauth.sessions import other_devices
 from kakaoauth.web import form_drafts, guards, rate_limits
 from kakaoauth.web.redirects import callback_address, safe_next
 
@@ -44,7 +43,7 @@ def with_password() -> ResponseReturnValue:
         rate_limits.by_password(account, lambda: password_login.confirm_password(user.id, password, asked_as=asked_as))
     except InvalidCredentials as error:
         return make_response(_page(target, error=error), error.status)
-    except other_devices.SessionOver:
+    except SessionOver:
         return redirect(target)  # The page's guard decides what comes next.
     if sessions.confirm(asked_as):
         completion.tell_confirmed(target)

@@ -63,7 +63,7 @@ def callback(provider: str) -> ResponseReturnValue:
 
 
 @bp.after_request
-def keep_the_code_to_ourselves(response: Response) -> Response:
+def hide_code_from_referer(response: Response) -> Response:
     """Keep the callback's address, which holds the code, out of the Referer header."""
     if request.endpoint == "auth.callback":
         response.headers["Referrer-Policy"] = "no-referrer"
@@ -80,7 +80,7 @@ def logout_page(provider: str) -> ResponseReturnValue:
 
 
 @bp.post("/<provider>/logout/")
-@guards.guarded(guards.leaver_by_cookie, guards.form)
+@guards.guarded(guards.login_or_outage, guards.form)
 def logout(provider: str) -> ResponseReturnValue:
     """End this session, even while Redis or the database is away; with `account=1` go on to the provider's logout.
 

@@ -10,14 +10,14 @@ from kakaoauth.errors import ProviderBusy
 
 #: Threads of one process. People double-click, but not all at the same moment.
 WAITING = 4
-_places = BoundedSemaphore(WAITING)
+_slots = BoundedSemaphore(WAITING)
 
 
 def wait_a_moment(seconds: float) -> None:
     """Sleep. :raises ProviderBusy: too many threads wait already."""
-    if not _places.acquire(blocking=False):
+    if not _slots.acquire(blocking=False):
         raise ProviderBusy("too many wait for an equal request to end")
     try:
         time.sleep(seconds)
     finally:
-        _places.release()
+        _slots.release()

@@ -19,7 +19,7 @@ from kakaoauth.sessions import finished_logins, logout
 from kakaoauth.sessions.csrf_tokens import csrf
 from kakaoauth.sessions.data import ends_at_last, ends_unused
 from kakaoauth.sessions.index import owner_of
-from kakaoauth.sessions.logout import Leaving
+from kakaoauth.sessions.logout import EndingSession
 from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks, name_of
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import revocation as token_revocation
@@ -105,7 +105,7 @@ def begin(user: User, *, sid: str | None = None, token_id: int | None = None, pr
     :param proven_at: when the person proved who they are, in unix seconds; None: the provider does not say.
     :raises AccountDisabled: inactive user.
     """
-    before, store = leaving(), current_store()
+    before, store = ending(), current_store()
     sid = sid or store.new_id()
     moment = round(time.time(), 1)
     _enter(user, sid, begun=moment, confirmed=_proven_at(user, moment, proven_at), token_id=token_id)
@@ -142,7 +142,7 @@ def confirm(session_user_id: str, *, sid: str | None = None) -> bool:
 
 
 def _renew(session_user_id: str, sid: str | None, confirmed: float) -> bool:
-    before, store = leaving(), current_store()
+    before, store = ending(), current_store()
     user = find_session_user(session_user_id, before.name)
     if user is not None:
         sid = sid or store.new_id()
@@ -207,7 +207,7 @@ def go_on_without_user() -> None:
     g._login_user = AnonymousUserMixin()
 
 
-def stand_in() -> bool:
+def go_on_without_redis() -> bool:
     """While Redis is away: go on without the stored session, if the form's CSRF token belongs to this cookie.
 
     False: there is no cookie, or the token is not of its session.
@@ -215,7 +215,7 @@ def stand_in() -> bool:
     current = current_session()
     if current.cookie is None:
         return False
-    current.stand_in({"csrf_token": _csrf_secret(current.cookie)})
+    current.use_substitute({"csrf_token": _csrf_secret(current.cookie)})
     go_on_without_user()
     try:
         csrf.protect()
@@ -224,10 +224,10 @@ def stand_in() -> bool:
     return True
 
 
-def leaving(data: Mapping[str, Any] = session, *, known_as: str = "") -> Leaving:
+def ending(data: Mapping[str, Any] = session, *, known_as: str = "") -> EndingSession:
     """Return what is needed to end a session: this one, or the one named `known_as` that holds `data`."""
     until = ends_at_last(data if "_user_id" in data else {}, current_app.config)
-    return Leaving(known_as or name(), until, owner_of(data), token_id(data))
+    return EndingSession(known_as or name(), until, owner_of(data), token_id(data))
 
 
 def token_id(data: Mapping[str, Any] = session) -> int | None:
@@ -245,8 +245,8 @@ def end() -> bool:
     current = current_session()
     current.end()
     current.removed = True
-    if not current.sid or current.is_stand_in:
-        return not current.is_stand_in
+    if not current.sid or current.is_substitute:
+        return not current.is_substitute
     try:
         current_store().remove(current.sid, current.raw)
     except REDIS_ERRORS as error:
@@ -261,12 +261,12 @@ def log_out(action: str, **details: Any) -> None:
     :param action: its name in the audit log. :raises LogoutUnfinished: neither Redis nor the database recorded the
         end. The cookie is deleted all the same.
     """
-    session_left = leaving()
+    session_left = ending()
     is_removed = end()
-    held = logout.end_session(session_left, action=action, away="database_away" in g, **details)
-    if held is None and not is_removed:
+    tokens = logout.end_session(session_left, action=action, away="database_away" in g, **details)
+    if tokens is None and not is_removed:
         raise LogoutUnfinished("neither Redis nor the database took the end of a session")
-    token_revocation.revoke_at_provider(held or [])
+    token_revocation.revoke_at_provider(tokens or [])
 
 
 def name() -> str:
@@ -281,7 +281,7 @@ def store_for_anonymous(key: str, value: str) -> bool:
     False: Redis is away, nothing was stored.
     """
     current, store = current_session(), current_store()
-    if current.is_stand_in:
+    if current.is_substitute:
         return False
     session[key] = value
     try:

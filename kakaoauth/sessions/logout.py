@@ -37,7 +37,7 @@ log = logging.getLogger("kakaoauth.audit")
 
 
 @dataclass(frozen=True)
-class Leaving:
+class EndingSession:
     """A session that ends."""
 
     #: The session's name in Redis; empty if it is not stored.
@@ -50,39 +50,41 @@ class Leaving:
     token_id: int | None
 
 
-def end_session(leaving: Leaving, *, action: str, away: bool = False, **details: Any) -> list[RevocableTokens] | None:
+def end_session(
+    session: EndingSession, *, action: str, away: bool = False, **details: Any
+) -> list[RevocableTokens] | None:
     """Record the end of a session. Delete its provider's tokens and return them, so that the caller revokes them.
 
     None: the database took no write. Then the session is over only if Redis has removed it.
 
     :param action: its name in the audit log. :param away: this request found the database away already.
     """
-    later = {"names": [leaving.name], "until": leaving.until.timestamp(), "token": leaving.token_id}
-    act = partial(_end_session, leaving, action, details)
-    held, _ = _now_or_later(action, act, later, away=away, user=leaving.user_id)
-    return held
+    later = {"names": [session.name], "until": session.until.timestamp(), "token": session.token_id}
+    act = partial(_end_session, session, action, details)
+    tokens, _ = _now_or_later(action, act, later, away=away, user=session.user_id)
+    return tokens
 
 
 @transaction
-def _end_session(leaving: Leaving, action: str, details: Mapping[str, Any]) -> list[RevocableTokens]:
-    if leaving.name:
-        ended_sessions.remember([leaving.name], leaving.until)
-    audit.record(action, target=leaving.user_id, actor=leaving.user_id, **details)
-    if leaving.user_id is not None:
-        after_commit(user_logged_out, user_id=leaving.user_id)
-    return popped_tokens(token_id=leaving.token_id)
+def _end_session(session: EndingSession, action: str, details: Mapping[str, Any]) -> list[RevocableTokens]:
+    if session.name:
+        ended_sessions.remember([session.name], session.until)
+    audit.record(action, target=session.user_id, actor=session.user_id, **details)
+    if session.user_id is not None:
+        after_commit(user_logged_out, user_id=session.user_id)
+    return popped_tokens(token_id=session.token_id)
 
 
-def remember_ended(leaving: Leaving) -> None:
+def remember_ended(session: EndingSession) -> None:
     """Record the end of a session that another one has replaced in this browser."""
-    if leaving.name and leaving.user_id is not None:
-        details = {"names": [leaving.name], "until": leaving.until.timestamp()}
-        _now_or_later("session replaced", partial(_remember, leaving), details, user=leaving.user_id)
+    if session.name and session.user_id is not None:
+        details = {"names": [session.name], "until": session.until.timestamp()}
+        _now_or_later("session replaced", partial(_remember, session), details, user=session.user_id)
 
 
 @transaction
-def _remember(leaving: Leaving) -> None:
-    ended_sessions.remember([leaving.name], leaving.until)
+def _remember(session: EndingSession) -> None:
+    ended_sessions.remember([session.name], session.until)
 
 
 def end_everywhere(session_user_id: str, *, away: bool = False) -> list[RevocableTokens]:
@@ -97,10 +99,10 @@ def end_everywhere(session_user_id: str, *, away: bool = False) -> list[Revocabl
         _end_all(user_id)
         return pop_tokens(user_id=user_id)
 
-    held, is_sure = _now_or_later("sessions ended", end, {"everywhere": session_user_id}, away=away, user=user_id)
+    tokens, is_sure = _now_or_later("sessions ended", end, {"everywhere": session_user_id}, away=away, user=user_id)
     if not is_sure:
         raise DatabaseUnavailable("logout everywhere")
-    return held or []
+    return tokens or []
 
 
 @transaction

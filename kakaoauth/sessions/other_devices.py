@@ -7,6 +7,7 @@ from flask import current_app
 from sqlalchemy.engine import CursorResult
 
 from kakaoauth import audit
+from kakaoauth.errors import SessionOver
 from kakaoauth.models import User
 from kakaoauth.sessions.revocation import uncount_sessions
 from kakaoauth.storage.database import db
@@ -47,7 +48,3 @@ def end_other_sessions(user: User) -> str:
     uncount_sessions(user.id)
     audit.record("device ended", target=user.id, kind="all others")
     return user.get_id()
-
-
-class SessionOver(Exception):
-    """The session that asked has ended meanwhile, and with it the right to ask."""

@@ -45,12 +45,12 @@ class RedisSession(SessionMixin):
         #: The ended session was removed from Redis already, or cannot be.
         self.removed = False
         #: Redis is away: the data is a substitute, the stored session is unknown.
-        self.is_stand_in = False
+        self.is_substitute = False
 
-    def stand_in(self, data: dict[str, Any]) -> None:
+    def use_substitute(self, data: dict[str, Any]) -> None:
         """Use `data` as a substitute for the stored session, which cannot be read now."""
         self.accessed, self.data, self.sid, self.raw = True, data, self.cookie, self._store.encode(data)
-        self.removed = self.is_stand_in = True
+        self.removed = self.is_substitute = True
 
     def end(self) -> None:
         """Mark the session as ended: `save_session` removes it from Redis and deletes the cookie."""

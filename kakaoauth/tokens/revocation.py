@@ -61,19 +61,19 @@ def popped_tokens(
     else:
         row = provider_tokens.find(token_id) if token_id is not None else None
         rows = [row] if row else []
-    held = []
+    revocable = []
     for row in rows:
         tokens = provider_tokens.read(row)
         if tokens is not None:
-            held.append(RevocableTokens(row.identity.provider, tokens))
+            revocable.append(RevocableTokens(row.identity.provider, tokens))
     provider_tokens.forget([row.id for row in rows])
-    return held
+    return revocable
 
 
-def revoke_at_provider(held: list[RevocableTokens]) -> None:
+def revoke_at_provider(revocable: list[RevocableTokens]) -> None:
     """Revoke tokens at their providers, in REVOCATION_SECONDS together. A failure is only logged."""
     with deadline(REVOCATION_SECONDS):
-        for provider_name, tokens in held:
+        for provider_name, tokens in revocable:
             provider = find_provider(provider_name)
             if provider is None:
                 continue
@@ -85,7 +85,7 @@ def revoke_at_provider(held: list[RevocableTokens]) -> None:
                     return  # no answer, so the next call would wait as well; a code is about this token only
 
 
-class Resealed(NamedTuple):
+class Reencrypted(NamedTuple):
     """Rows of one table: `done` were re-encrypted with the newest key, `lost` are decrypted by none."""
 
     table: str
@@ -93,28 +93,28 @@ class Resealed(NamedTuple):
     lost: int
 
 
-def reseal_all() -> list[Resealed]:
+def reencrypt_all() -> list[Reencrypted]:
     """Re-encrypt every encrypted column of every table with the newest key."""
-    resealed = [_reseal(table, columns) for table, columns in encryption.encrypted_columns().items()]
-    _note_resealed(resealed)
-    return resealed
+    reencrypted = [_reencrypt(table, columns) for table, columns in encryption.encrypted_columns().items()]
+    _record_reencrypted(reencrypted)
+    return reencrypted
 
 
-def _reseal(table: Table, columns: Sequence[Column[Any]]) -> Resealed:
-    total, last = Resealed(table.name, 0, 0), None
+def _reencrypt(table: Table, columns: Sequence[Column[Any]]) -> Reencrypted:
+    total, last = Reencrypted(table.name, 0, 0), None
     while True:
-        done, lost, last = _reseal_after(table, columns, last)
+        done, lost, last = _reencrypt_after(table, columns, last)
         if last is None:
             return total
         total = total._replace(done=total.done + done, lost=total.lost + lost)
 
 
 @transaction
-def _reseal_after(table: Table, columns: Sequence[Column[Any]], last: Any) -> tuple[int, int, Any]:
+def _reencrypt_after(table: Table, columns: Sequence[Column[Any]], last: Any) -> tuple[int, int, Any]:
     return encryption.reseal_batch(table, columns, last, BATCH)
 
 
 @transaction
-def _note_resealed(resealed: list[Resealed]) -> None:
-    done = " ".join(f"{each.table}:{each.done}" for each in resealed)
-    audit.record("token keys rotated", done=done, lost=sum(each.lost for each in resealed))
+def _record_reencrypted(reencrypted: list[Reencrypted]) -> None:
+    done = " ".join(f"{each.table}:{each.done}" for each in reencrypted)
+    audit.record("token keys rotated", done=done, lost=sum(each.lost for each in reencrypted))

@@ -74,13 +74,13 @@ def init_app(app: Flask) -> None:
             x_port=0,
             x_prefix=0,
         )
-    app.before_request(name_the_source)
-    app.before_request(refuse_strangers)
+    app.before_request(set_audit_source)
+    app.before_request(refuse_foreign_hosts)
     app.before_request(remember_language_choice)
     app.after_request(add_headers)
 
 
-def name_the_source() -> None:
+def set_audit_source() -> None:
     """Tell the audit log who makes this request: the user that a guard has loaded, if any."""
     audit.acts_from(_source)
 
@@ -104,7 +104,7 @@ def is_of_a_proxy(name: str) -> bool:
     return name in PROXY_HEADERS or name.startswith(("HTTP_X_FORWARDED", "HTTP_X_ORIGINAL_", "HTTP_CF_"))
 
 
-def refuse_strangers() -> None:
+def refuse_foreign_hosts() -> None:
     """Refuse a foreign Host (400), and with embedded parts every client that is not on this machine (403).
 
     :raises Tunnelled: embedded parts, and a proxy or tunnel has forwarded the request.

@@ -45,15 +45,15 @@ def translate(error: Exception) -> AppError | HTTPException:
     if isinstance(error, REDIS_ERRORS):
         return SessionsUnavailable(type(error).__name__)
     # A value that does not fit is our bug; trying again does not help.
-    ours_to_mend = isinstance(error, IntegrityError | DataError)
-    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and not ours_to_mend):
+    is_our_bug = isinstance(error, IntegrityError | DataError)
+    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and not is_our_bug):
         return DatabaseUnavailable(type(error).__name__)
     if isinstance(error, HTTPException):
         return NotFound() if error.code == 404 else error
     return AppError(type(error).__name__)
 
 
-def as_told(error: Exception, provider: str) -> AppError:
+def as_app_error(error: Exception, provider: str) -> AppError:
     """Return `error` as an AppError about `provider`, for the second of two equal callbacks."""
     told = translate(error)
     if not isinstance(told, AppError):

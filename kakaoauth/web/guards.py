@@ -50,7 +50,7 @@ def login() -> ResponseReturnValue | None:
     return redirect(url_for("auth.index", next=target))
 
 
-def leaver() -> ResponseReturnValue | None:
+def login_or_database_away() -> ResponseReturnValue | None:
     """As `login`, for forms that end logins, which work while the database is away.
 
     Then `g.database_away` is set, and the session tells whose it is (`sessions.holder`).
@@ -66,14 +66,14 @@ def leaver() -> ResponseReturnValue | None:
         return None
 
 
-def leaver_by_cookie() -> ResponseReturnValue | None:
+def login_or_outage() -> ResponseReturnValue | None:
     """As `login_or_database_away`, for the logout of this browser, which works while Redis is away as well: then the
     form's CSRF token must belong to the session cookie.
     """
     try:
-        return leaver()
+        return login_or_database_away()
     except REDIS_ERRORS:
-        if not sessions.stand_in():
+        if not sessions.go_on_without_redis():
             raise
         return None
 

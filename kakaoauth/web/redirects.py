@@ -80,17 +80,17 @@ def is_own_callback(address: str) -> bool:
     own = [callback_address(name) for name in names]
     own += [url_for("auth.callback", provider=name, _external=True) for name in names]
     try:
-        host, path = _place(address)
-        places = [_place(one) for one in own]
+        host, path = _host_and_path(address)
+        callbacks = [_host_and_path(one) for one in own]
     except ValueError:
         return True
-    if address in configured or (host, path) in places:
+    if address in configured or (host, path) in callbacks:
         return True
     is_web = address.partition(":")[0].lower() in ("http", "https")
-    return is_web and not current_app.config["PUBLIC_URL"] and path in {path for _, path in places}
+    return is_web and not current_app.config["PUBLIC_URL"] and path in {path for _, path in callbacks}
 
 
-def _place(address: str) -> tuple[str, str]:
+def _host_and_path(address: str) -> tuple[str, str]:
     """Return host and path in one normal spelling. :raises ValueError: not a URL."""
     parts = urlsplit(address)
     path = unquote(unquote(parts.path)).lower()
