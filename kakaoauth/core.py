@@ -19,9 +19,9 @@ from kakaoauth.storage import redis as redis_client
 from kakaoauth.web import rate_limits, template_helpers
 from kakaoauth.webhooks import routes as webhook_routes
 
-#: Always there.
+#: Blueprints that are always registered.
 LOGIN: tuple[Blueprint, ...] = (login_routes.bp, password.bp, account_routes.bp, confirmation.bp)
-#: What a host may leave out, by name.
+#: Optional parts by name.
 FEATURES: dict[str, tuple[Blueprint, ...]] = {
     "staff": (user_list.bp, user_page.bp, actions.bp, suspension_pages.bp, audit_log.bp, overview.bp),
     "api": (api.bp,),
@@ -33,9 +33,8 @@ FEATURES: dict[str, tuple[Blueprint, ...]] = {
 class KakaoAuth:
     """Kakao login for one or several Flask apps.
 
-    It reads its settings from `app.config` (`kakaoauth.config` fills in the defaults) and leaves alone what belongs to
-    the whole app: error handlers, host names, headers of every answer, the log's format. A site switches those on by
-    itself, see `kakaoauth.site`.
+    Settings come from `app.config`. What belongs to the whole app (error handlers, host names, headers of every
+    response, log format) is left to the host, see `kakaoauth.site`.
 
     :param features: which optional parts to serve, of FEATURES; all of them if not given.
     """
@@ -46,7 +45,7 @@ class KakaoAuth:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Bind to `app`: storage first, then what stands on it.
+        """Set up storage, sessions and providers on `app`, and register the blueprints and commands.
 
         :raises ConfigError: `features` names a part that does not exist.
         """

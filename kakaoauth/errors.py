@@ -1,56 +1,57 @@
-"""The only file that knows how things go wrong: the family of errors. How they are shown: error_pages.
+"""All errors that people are told about. How they are shown: `web.error_pages`.
 
     AppError                    what a person is told: status, code, title, message
-    ├── InvalidRequest          400  a request nobody's browser makes by itself
+    ├── InvalidRequest          400  a request that no page of ours makes
     │   ├── MalformedCallback   400  doubled, oversized or contradictory parameters
-    │   ├── UnknownState        400  a login this browser did not begin, or began elsewhere
-    │   ├── LinkEnded           400  whoever began to link a provider is not logged in any more
-    │   ├── ConfirmationEnded   400  the same, of whoever began to confirm who they are
+    │   ├── UnknownState        400  a login that this browser did not begin, or has finished
+    │   ├── SessionOver         400  the session that asked has ended during the request
+    │   │   ├── LinkEnded       400  the person who began to link is not logged in any more
+    │   │   └── ConfirmationEnded 400  the same for a confirmation
     │   ├── CookieLost          400  the browser came back without its cookie
     │   ├── LoginExpired        400  the login took longer than ten minutes
     │   ├── CodeRefused         400  the provider no longer knows the authorization code
     │   └── ForgedForm          400  a form without this session's CSRF token, or from another site
     ├── InvalidFields           400  a body or query of the API that does not fit, with the fields
     ├── BodyTooLarge            413
-    ├── InvalidAccessToken      401  not genuine, not for us, or of a kind that is not meant here
-    │   ├── MissingToken        401  there is none
-    │   ├── ExpiredToken        401  genuine, and over
+    ├── InvalidAccessToken      401  not genuine, not for us, or of another kind
+    │   ├── MissingToken        401  there is no token
+    │   ├── ExpiredToken        401  genuine, but expired
     │   ├── ForeignAccessToken  401  a provider's token that was made for another app
-    │   ├── FreshLoginRequired  401  genuine, and of a login too old for this call
-    │   └── InvalidCredentials  401  unknown e-mail or wrong password: nobody is told which
-    ├── LoginCancelled          200  a person who changed their mind
+    │   ├── FreshLoginRequired  401  genuine, but the login is too old for this call
+    │   └── InvalidCredentials  401  unknown e-mail or wrong password; the message does not say which
+    ├── LoginCancelled          200  the person cancelled at the provider
     ├── InteractionRequired     403  the provider wants to show a page first
     ├── UnderAge                403
-    ├── AccountUnusable         403  the provider will not let this account in
-    ├── EmailRequired           403  with the case it is: see providers.base.EmailState
-    ├── EmailInUse              409  with the provider that account uses
-    │   └── NotClaimable        409  no identity opens that account, and it waits for nobody
-    ├── IdentityInUse           409  another account logs in with it; whose is nobody's business
+    ├── AccountUnusable         403  the provider refuses this account
+    ├── EmailRequired           403  `case`: see providers.values.EmailState
+    ├── EmailInUse              409  `other`: that account's provider
+    │   └── NotClaimable        409  that account has no identity and cannot be claimed
+    ├── IdentityInUse           409  another account logs in with it
     ├── AlreadyLinked           409  the account has another identity of this provider
     ├── EmailNotConfigured      409  the site's app at the provider has no e-mail to ask for
-    ├── OtherAccount            403  who was to confirm who they are came back as somebody else
-    ├── LoginNotRepeated        403  the provider let them come back without a new login
-    ├── LastWayIn               409  without this identity its owner could not log in any more
-    │   └── TheirLastWayIn      409  the same, told to whoever looks after the account
+    ├── OtherAccount            403  a confirmation by an identity of another account
+    ├── LoginNotRepeated        403  the provider did not ask for a new login
+    ├── LastWayIn               409  without this identity the person could not log in any more
+    │   └── TheirLastWayIn      409  the same, told to a superuser
     ├── RateLimited             429  with Retry-After
     ├── AccountDisabled         403
-    ├── UntrustedIdentity       502  the provider's answer contradicts itself or is not signed as it must be
-    │   └── ContradictoryAnswers 502 two answers of it are about different people
+    ├── UntrustedIdentity       502  the provider's answer is contradictory or not signed correctly
+    │   └── ContradictoryAnswers 502 two answers are about different people
     ├── Forbidden               403
-    ├── Tunnelled               403  the embedded site, reached through a proxy
-    ├── LastSuperuserStays      409
+    ├── Tunnelled               403  the site with embedded parts, through a proxy
+    ├── LastSuperuser           409  nobody could look after the site any more
     ├── NotFound                404
-    ├── Misconfigured           500  the operator must act; the person is told only that it is not their fault
+    ├── Misconfigured           500  the operator must act; the person learns that it is not their fault
     └── Unavailable             503  try again later, with Retry-After
-        ├── ProviderUnavailable 503  the provider's fault: down, slow, or talking nonsense
+        ├── ProviderUnavailable 503  the provider is down, slow, or answers nonsense
         ├── ProviderBusy        503  too many of our own calls to the provider are waiting
-        ├── SessionsUnavailable 503  Redis is away
-        ├── DatabaseUnavailable 503  the database is away
-        ├── LoginInterrupted    503  whoever had the code has not come to an end
-        └── LogoutUnfinished    503  a logout that neither of the two could take
+        ├── SessionsUnavailable 503  Redis does not answer
+        ├── DatabaseUnavailable 503  the database does not answer
+        ├── LoginInterrupted    503  the request that had the code did not finish
+        └── LogoutUnfinished    503  neither Redis nor the database could record a logout
 
-`reason` goes to the log and is written by us; what a provider or a browser sent goes there escaped at most, and no
-token, code or `error_description` goes there at all.
+`reason` goes to the log and is written by us. Text from a provider or a browser is escaped there; tokens, codes and
+`error_description` are never logged.
 """
 
 import logging
@@ -61,17 +62,18 @@ from flask_babel import gettext, lazy_gettext
 
 _ = lazy_gettext
 
-#: How people call the providers, and an account there. A provider without a line goes by its own name.
+#: Names of the providers, and of an account there. A provider without a line goes by its own name.
 PROVIDER_LABELS = {"kakao": _("Kakao"), "facebook": _("Facebook")}
 ACCOUNT_LABELS = {"kakao": _("Kakao account")}
 
 
 def provider_label(name: str) -> str:
+    """Return a provider's name for people, in their language."""
     return str(PROVIDER_LABELS.get(name, name.title()))
 
 
 def title_of(code: str) -> Any:
-    """What people are told first where an error has this code; None for a code of none."""
+    """Return the title of the error with this code; None if there is none."""
     found = [kind for kind in _family() if kind.code == code]
     return found[0].title if found else None
 
@@ -82,17 +84,17 @@ def is_code(code: str) -> bool:
 
 
 def account_label(name: str) -> str:
+    """Return the name of an account at a provider, for people."""
     found = ACCOUNT_LABELS.get(name)
     return str(found) if found else str(gettext("%(provider)s account", provider=provider_label(name)))
 
 
 class AppError(Exception):
-    """What a person is told. `reason`: for the log. `provider_code`: the provider's own code for it. `user_id`: whose
-    account it is about, for the audit trail alone.
+    """What a person is told. `reason`: for the log. `provider_code`: the provider's own code. `user_id`: the account,
+    for the audit log only.
 
-    `title` and `message` may say `%(provider)s` and `%(account)s`: the provider that `provider` names, and an account
-    there. Korean particles that change with the name cannot follow these; 에서, 의 and 에 can, and `%(account)s` always
-    ends in 계정.
+    `title` and `message` may contain `%(provider)s` and `%(account)s`, filled in from `provider`. Korean particles
+    that change with the name cannot follow these; 에서, 의 and 에 can, and `%(account)s` always ends in 계정.
     """
 
     status = 500
@@ -102,23 +104,23 @@ class AppError(Exception):
     level = logging.INFO
     retry_after: int | None = None
     can_retry = True
-    #: Under which code it is counted, if not its own; and whether the provider's code is.
+    #: The code under which it is counted, if not its own; and whether the provider's code is counted.
     counted_as = ""
     provider_code_counts = True
 
     def __init__(self, reason: str = "", *, provider_code: str = "", user_id: int | None = None) -> None:
         super().__init__(reason or self.code)
         self.user_id = user_id
-        #: The provider this is about, filled in by the door that knows it.
+        #: The provider this is about, set by the view that knows it; empty if there is none.
         self.provider = "kakao"
         self.reason = reason
         self.provider_code = provider_code
-        #: Addresses of the buttons on the page, filled in by the door that knows them: (label, address).
+        #: Buttons of the error page, set by the view: (label, URL).
         self.actions: list[tuple[str, str]] = []
 
     def said_by_browser(self) -> "AppError":
-        """Mark what a browser has brought, in a provider's name: whoever sits there may have made it up, so that it is
-        no alarm. People see the same page."""
+        """Mark an error that a browser brought in a provider's name. A visitor may have invented it, so it raises no
+        alarm; the page is the same."""
         self.level = min(self.level, logging.WARNING)
         if self.status >= 500:  # an alarm's number
             self.counted_as = InvalidRequest.code
@@ -126,40 +128,43 @@ class AppError(Exception):
         return self
 
     def heading(self) -> str:
+        """Return the title with the provider's name."""
         return self._named(self.title)
 
     def describe(self) -> str:
+        """Return the message with the provider's name."""
         return self._named(self.message)
 
     def _named(self, text: Any) -> str:
         said = str(text).replace("%(provider)s", provider_label(self.provider))
         return said.replace("%(account)s", account_label(self.provider))
 
-    def details(self) -> dict[str, Any]:  # further members of the problem document
+    def details(self) -> dict[str, Any]:
+        """Return further members of the problem document."""
         return {}
 
     def arguments(self) -> dict[str, Any]:
-        """What `recall` needs to say the same again."""
+        """Return the arguments of the constructor, as JSON values."""
         return {"reason": self.reason, "provider_code": self.provider_code, "user_id": self.user_id}
 
     def to_dict(self) -> dict[str, Any]:
-        """This error as JSON values, for the second of two requests that ended alike."""
+        """Return this error as JSON values, for `from_dict`."""
         return {"type": type(self).__name__, "arguments": self.arguments(), "provider": self.provider}
 
 
-def from_dict(memo: dict[str, Any]) -> AppError:
-    """Make the error again that `memo` was taken from. LoginInterrupted if that was another version's, or nobody's."""
+def from_dict(data: dict[str, Any]) -> AppError:
+    """Make the error of `AppError.to_dict` again. LoginInterrupted if another version has written it."""
     family = {kind.__name__: kind for kind in _family()}
     try:
-        error = family[memo["type"]](**memo["arguments"])
+        error = family[data["type"]](**data["arguments"])
     except (KeyError, TypeError):
-        return LoginInterrupted("the first of two requests left no word that can be read")
-    error.provider = memo.get("provider", error.provider)
+        return LoginInterrupted("the result of the first request cannot be read")
+    error.provider = data.get("provider", error.provider)
     return error
 
 
 def _family() -> list[type[AppError]]:
-    """All of them, parents before their children."""
+    """Return all error classes, parents before their children."""
     family = [AppError]
     for kind in family:
         family += kind.__subclasses__()
@@ -186,7 +191,11 @@ class UnknownState(InvalidRequest):
     level = logging.WARNING
 
 
-class LinkEnded(InvalidRequest):
+class SessionOver(InvalidRequest):
+    """The session that asked has ended during the request, and with it the right to ask."""
+
+
+class LinkEnded(SessionOver):
     code = "LINK_ENDED"
     title = _("This link was not finished")
     message = _(
@@ -196,7 +205,7 @@ class LinkEnded(InvalidRequest):
     level = logging.WARNING
 
 
-class ConfirmationEnded(InvalidRequest):
+class ConfirmationEnded(SessionOver):
     code = "CONFIRMATION_ENDED"
     title = _("This confirmation was not finished")
     message = _(
@@ -246,9 +255,11 @@ class InvalidFields(InvalidRequest):
         self.fields = dict(fields)
 
     def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON values."""
         return {"fields": self.fields}
 
     def details(self) -> dict[str, Any]:
+        """Return `fields`, for the problem document."""
         return {"fields": self.fields}
 
 
@@ -266,7 +277,7 @@ class InvalidAccessToken(AppError):
     title = _("This token is not valid here")
     message = _("Please log in again.")
     can_retry = False
-    #: `error` of the WWW-Authenticate header; none for who has brought no token (RFC 6750, section 3).
+    #: `error` of the WWW-Authenticate header; none if there was no token (RFC 6750, section 3).
     token_error = "invalid_token"  # noqa: S105
 
 
@@ -298,6 +309,7 @@ class FreshLoginRequired(InvalidAccessToken):
         self.max_age = max_age
 
     def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON values."""
         return {"max_age": self.max_age}
 
 
@@ -335,10 +347,11 @@ class AccountUnusable(AppError):
     code = "ACCOUNT_UNUSABLE"
     title = _("%(provider)s does not let this account in")
     message = _("Please check your %(account)s, or log in with another account.")
-    #: Where Kakao's people look.
+    #: Where people find their Kakao account.
     IN_KAKAOTALK = _("Please check your Kakao account in the KakaoTalk settings, or log in with another account.")
 
     def describe(self) -> str:
+        """Return the message; for Kakao with the place to look."""
         return str(self.IN_KAKAOTALK) if self.provider == "kakao" else super().describe()
 
 
@@ -373,12 +386,15 @@ class EmailRequired(AppError):
         self.consent = tuple(consent)
 
     def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON values."""
         return {"case": self.case, "consent": list(self.consent)}
 
     def describe(self) -> str:
+        """Return the message of the case."""
         return self._named(self.CASES[self.case])
 
     def details(self) -> dict[str, Any]:
+        """Return `required_scopes` and `case`, for the problem document."""
         return {"required_scopes": list(self.consent), "case": self.case}
 
 
@@ -395,12 +411,15 @@ class EmailInUse(AppError):
         self.other = other
 
     def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON values."""
         return {"other": self.other}
 
     def details(self) -> dict[str, Any]:
+        """Return the other account's provider, for the problem document."""
         return {"provider": self.other} if self.other else {}
 
     def describe(self) -> str:
+        """Return the message, with the other account's provider if it is known."""
         if not self.other:
             return str(self.message)
         label = provider_label(self.other)
@@ -419,6 +438,7 @@ class NotClaimable(EmailInUse):
         self.other = ""
 
     def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON values."""
         return AppError.arguments(self)
 
 
@@ -500,9 +520,11 @@ class RateLimited(AppError):
         self.retry_after = retry_after
 
     def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON values."""
         return {"retry_after": self.retry_after}
 
     def describe(self) -> str:
+        """Return the message, with the minutes to wait."""
         minutes = -(-(self.retry_after or 0) // 60)
         if minutes < 2:
             return str(self.message)
@@ -526,7 +548,7 @@ class UntrustedIdentity(AppError):
 
 
 class ContradictoryAnswers(UntrustedIdentity):
-    """Two answers of a provider are about different people: nothing is wrong with what the caller brought."""
+    """Two answers of a provider are about different people; the caller's token is not at fault."""
 
 
 class Forbidden(AppError):
@@ -550,7 +572,9 @@ class Tunnelled(AppError):
     can_retry = False
 
 
-class LastSuperuserStays(AppError):
+class LastSuperuser(AppError):
+    """The last active superuser with a way in cannot be demoted, suspended or deleted: nobody could undo it."""
+
     status = 409
     code = "LAST_SUPERUSER"
     title = _("This is the last superuser")
@@ -594,7 +618,7 @@ class ProviderBusy(ProviderUnavailable):
     message = _("Many people are waiting for %(provider)s right now. Please try again in a few seconds.")
     level = logging.WARNING
     retry_after = 10
-    counted_as = "PROVIDER_BUSY"  # so many visitors at once can be one visitor's doing
+    counted_as = "PROVIDER_BUSY"  # one visitor can cause it
 
 
 class SessionsUnavailable(Unavailable):

@@ -1,12 +1,13 @@
-"""What a host is told (blinker), after the transaction has been committed. The sender is the Flask app.
+"""Signals (blinker) that a host can connect to. They are sent after the commit; the sender is the Flask app.
 
-user_signed_up      user_id, provider           a first login has made the account
-user_logged_in      user_id, provider, is_new   by a page, an app, a front end, a password
+user_signed_up      user_id, provider           a first login has created the account
+user_logged_in      user_id, provider, is_new   in a browser, an app, a front end, by password
 user_logged_out     user_id                     in this browser
 login_refused       error, provider             an AppError; its `reason` is for logs only
 identity_linked     user_id, provider
 identity_unlinked   user_id, provider
-user_left           user_id                     by themselves, by a superuser, by a provider's message
+user_left           user_id                     the account is erased, by the person, a superuser or a provider's
+message
 """
 
 from blinker import Namespace

@@ -1,4 +1,4 @@
-"""The reference site: a small host of the extension that also takes charge of the whole Flask app."""
+"""The reference site: a Flask app with the extension, and with what belongs to a whole app."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,21 +10,21 @@ from kakaoauth.core import KakaoAuth
 from kakaoauth.monitoring import logs
 from kakaoauth.web import cors, edge, error_pages
 
-#: Flask looks for `static/` beside it, and names its logger after it.
+#: Flask finds `static/` by it, and names its logger after it.
 PACKAGE = "kakaoauth"
 
 
 def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
-    """Make the site.
+    """Create the site.
 
     :param overrides: settings for tests; with them neither the environment nor a file is read.
-    :raises ConfigError: half a configuration.
+    :raises ConfigError: a setting is missing or wrong.
     """
     settings = config.load(overrides)
     app = Flask(PACKAGE, template_folder="../templates", instance_path=settings["INSTANCE_PATH"])
     app.config.update(settings)
 
-    # What holds for every address of an app is its own choice, so the extension does not make it.
+    # These apply to every URL of the app, so the extension leaves them to the site.
     logs.init_app(app)
     error_pages.init_app(app)
     edge.init_app(app)

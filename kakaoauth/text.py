@@ -1,4 +1,4 @@
-"""The only file that cleans what providers say about a person, before it is stored or shown."""
+"""Clean and normalise text from outside: names, picture URLs, e-mail addresses."""
 
 import re
 import unicodedata
@@ -10,10 +10,10 @@ from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, valida
 MAX_TEXT = 100
 #: Longest picture address that is kept.
 MAX_ADDRESS = 500
-#: More is never looked at: cleaning costs time for each character.
+#: Characters that are read: cleaning costs time for each one.
 _MAX_READ = 4000
 
-#: Letters by their Unicode category, but drawn as nothing: names made of them look empty.
+#: Letters by Unicode category that are drawn as nothing: names made of them look empty.
 _BLANKS = str.maketrans(dict.fromkeys("\u3164\uffa0\u2800", " "))
 _ZWJ = "\u200d"
 #: Printable ASCII without what ends an attribute, a CSS `url()` or a header.
@@ -68,7 +68,7 @@ def _is_emoji(char: str) -> bool:
     return char == "\ufe0f" or (char != "" and unicodedata.category(char) in ("So", "Sk"))
 
 
-# Whether mail can reach a name like `.test` or `.local` is for whoever verified the address, not for its spelling.
+# `.test`, `.local` and the like are accepted: the provider has verified the address.
 SPECIAL_USE_DOMAIN_NAMES.clear()
 
 #: What most addresses look like: words, one dot or hyphen at a time. The library would only say yes, a hundred times as

@@ -1,1 +1,1 @@
-"""What people do with their account, and what is done with it."""
+"""Accounts: sign-in, linking, leaving, roles, devices, passwords."""

@@ -1,11 +1,10 @@
-"""One's open sessions as people see them: the only file that lists them, and knows how a page names one.
+"""The list of a person's devices, and ending one.
 
 A *device* is a session of a browser, or the login of an app or front end that holds tokens of ours.
 
-A page names a device by a handle: what it is kept under, signed for its owner. What it is kept under is no secret: a
-session's name is the hash of its id and opens nothing, and a login's number stands in its own tokens. The signature is
-what counts: nobody gets anywhere with a handle that was made for another. And because a handle proves by itself that we
-have made it, a button that is pressed twice is told from an address that somebody has made up.
+A page names a device by a handle: the session's name or the token family's id, signed for its owner. Neither is a
+secret; the signature matters: a handle works only for the person it was made for. It also tells a button that was
+pressed twice (a valid handle, the device is gone) from a URL that somebody made up.
 """
 
 import logging
@@ -35,7 +34,7 @@ from kakaoauth.tokens.refresh_tokens import TokenFamily
 
 log = logging.getLogger("kakaoauth.sessions")
 
-#: More than a page should hold. Who has more ends the others with one button.
+#: Devices on the page; one button ends the others.
 LISTED = 50
 #: For how long the page tells that a refresh token was used twice.
 ALARM_DAYS = 30
@@ -46,7 +45,7 @@ Key = str | int
 
 @dataclass(frozen=True)
 class Device:
-    """`words`: browser and system, empty if unknown. `handle`: empty for whoever may not end it."""
+    """`words`: browser and system, empty if unknown. `handle`: empty if the viewer may not end it."""
 
     words: str
     address: str
@@ -58,8 +57,10 @@ class Device:
 
 
 class Devices(NamedTuple):
+    """What the page shows."""
+
     listed: list[Device]
-    #: Whether whoever looks may end them.
+    #: Whether the viewer may end them.
     can_end: bool
     #: There are more.
     is_cut: bool
@@ -68,18 +69,18 @@ class Devices(NamedTuple):
 
 
 def own() -> Devices:
-    """Those of the person who is in, this one first, with handles."""
+    """Return the devices of the current user, the current one first, with handles."""
     user = current_user._get_current_object()
     return _devices(user, here=sessions.name(), serializer=_serializer(user.id))
 
 
 def of_user(user: User) -> Devices:
-    """For staff, who look and do not touch: without handles."""
+    """Return a user's devices for staff, without handles."""
     return _devices(user)
 
 
 def read_handle(handle: str) -> Key | None:
-    """What a handle stands for; None if it was not made for the person who is in."""
+    """Return the session name or family id of a handle; None if it was not made for the current user."""
     try:
         key = _serializer(_holder_id()).loads(handle)
     except BadSignature:
@@ -88,7 +89,7 @@ def read_handle(handle: str) -> Key | None:
 
 
 def end(key: Key) -> None:
-    """End a device of the person who is in. One that has ended already is no mistake: the button was pressed twice.
+    """End a device of the current user. It may have ended already: the button was pressed twice.
 
     :raises LogoutUnfinished: neither Redis nor the database could be told.
     """
@@ -100,30 +101,30 @@ def end(key: Key) -> None:
     if data is None or not _is_own(key, data):
         return
     is_removed = _dropped(_holder_id(), [key])
-    leaving = sessions.leaving(data, known_as=key)
-    held = logout.end_session(leaving, action="device ended", away=is_away, kind="browser")
+    session_left = sessions.ending(data, known_as=key)
+    held = logout.end_session(session_left, action="device ended", away=is_away, kind="browser")
     if held is None and not is_removed:
         raise LogoutUnfinished("neither Redis nor the database took the end of a device")
     token_revocation.revoke_at_provider(held or [])
 
 
 def end_others(session_user_id: str) -> None:
-    """End in Redis what the database cannot end now: all sessions of the person but this one. The rest comes later.
+    """While the database is away: end all sessions of the person but this one in Redis, and keep the rest for later.
 
-    :param session_user_id: what `User.get_id` gave to them. :raises DatabaseUnavailable: not even that.
+    :param session_user_id: their `User.get_id`. :raises DatabaseUnavailable: it cannot be kept for later.
     """
     user_id, here, store = _holder_id(), sessions.name(), current_store()
     names = [name for name in session_index.names_of(get_redis(current_app), user_id) if name != here]
     held = dict(zip(names, store.read_named(names), strict=True))
     others = [name for name, data in held.items() if data and data.get("_user_id") == session_user_id]
     store.drop(user_id, others)
-    logout.end_others_later(user_id, others, sessions.leaving({"_user_id": session_user_id}).until)
+    logout.end_others_later(user_id, others, sessions.ending({"_user_id": session_user_id}).until)
 
 
 def sweep(session_user_id: str) -> None:
-    """Remove what is left in Redis of sessions that the database has ended: they name browsers and networks.
+    """Delete sessions from Redis that the database has ended: they hold browsers and networks.
 
-    :param session_user_id: what `User.get_id` gave to them. Who logs in at this moment gets another.
+    :param session_user_id: their `User.get_id`; a login at this moment gets another one.
     """
     user_id, store = int(session_user_id.partition(".")[0]), current_store()
     with suppress(*REDIS_ERRORS):  # it goes by itself, later
@@ -137,14 +138,14 @@ def _holder_id() -> int:
 
 
 def _is_own(name: str, data: Mapping[str, Any]) -> bool:
-    """Whether a session is open and the person's who is in; while the database is away, as Redis has it."""
+    """Whether a session is open and the current user's; while the database is away, by Redis alone."""
     if "database_away" in g:
         return data.get("_user_id") == sessions.holder()
     return _is_open(current_user, data) and not ended_sessions.among([name])
 
 
 def _dropped(user_id: int, names: Sequence[str]) -> bool:
-    """False: Redis takes no writes. What the database has ended is over all the same."""
+    """Delete sessions from Redis. False: Redis takes no writes."""
     try:
         current_store().drop(user_id, names)
     except REDIS_ERRORS as error:
@@ -168,7 +169,7 @@ def _devices(user: User, *, here: str = "", serializer: URLSafeSerializer | None
 
 
 def _open_sessions(user: User) -> dict[str, dict[str, Any]]:
-    """By name. Three round trips at most, however many there are."""
+    """Return the data of a user's open sessions by name, in three round trips at most."""
     redis = get_redis(current_app)
     names = session_index.names_of(redis, user.id)
     held = zip(names, current_store().read_named(names), strict=True)

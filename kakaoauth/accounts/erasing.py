@@ -1,6 +1,6 @@
-"""Erasing a user: the row goes, or, where another table refers to it and will not let go, everything personal in it.
+"""Erase a user: delete the row, or empty it where a foreign key of another table forbids that.
 
-Inside another verb's transaction. The other table is the host's: whatever its foreign key says, a person can leave.
+The other table is the host's: whatever its foreign key says, a person can leave. Within the caller's transaction.
 """
 
 import logging
@@ -19,10 +19,10 @@ from kakaoauth.tokens.refresh_tokens import TokenFamily
 
 log = logging.getLogger("kakaoauth.audit")
 
-#: What is left of a person: a number, and when it came to be. `session_version` only ever counts up.
+#: Columns that an emptied row keeps; `session_version` only counts up.
 KEPT = frozenset(("id", "date_joined", "session_version", "erased_at"))
 
-#: Which of the tables that refer to `users` still do, on SQLite, whose errors name none.
+#: Tables with a foreign key to `users`, for SQLite, whose errors name none.
 _REFERRING = text(
     'SELECT t.name, f."from" FROM sqlite_master t JOIN pragma_foreign_key_list(t.name) f'
     " WHERE t.type = 'table' AND lower(f.\"table\") = 'users' ORDER BY t.name"
@@ -36,7 +36,7 @@ class _StillReferredTo(Exception):
 
 
 def delete_or_empty(user: User) -> bool:
-    """Delete the row; where the database refuses that for good, erase what is personal and let an empty row stay.
+    """Delete the row; if the database refuses for good, empty every column but KEPT.
 
     False if another request has just done it.
     """

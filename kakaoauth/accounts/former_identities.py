@@ -1,7 +1,7 @@
-"""Identities that an account had: the only file that knows whose e-mail address a provider has told and may take back.
+"""Identities that were removed from an account that stays, as keyed hashes.
 
-An account can outlive the identity that told its address: the last superuser's, one with further identities, one with a
-password. If the provider then says that the address belongs to somebody else, the account must be found.
+An account can outlive the identity whose provider told its e-mail address. If that provider later says that the address
+belongs to somebody else, the account must be found.
 """
 
 from sqlalchemy import ForeignKey, String, UniqueConstraint, select
@@ -26,7 +26,7 @@ class FormerIdentity(Base):
 
 
 def keep(user: User, identity: Identity) -> None:
-    """Before it is cut. Inside another verb's transaction, which has locked the user."""
+    """Remember an identity before it is removed. The caller's transaction has locked the user."""
     if user.email_key is None:
         return
     hashes = [one.hash for one in keyed_hashes.of_identity(identity.provider, identity.subject)]
@@ -40,7 +40,7 @@ def keep(user: User, identity: Identity) -> None:
 
 
 def owner(provider: str, subject: str) -> User | None:
-    """The account whose address this identity told before it was cut, if it still has that address."""
+    """Return the account that had this identity, if its e-mail address still is the one from then."""
     hashes = [one.hash for one in keyed_hashes.of_identity(provider, subject)]
     query = select(User, FormerIdentity.email_hash).join(FormerIdentity, FormerIdentity.user_id == User.id)
     for user, email_hash in db.session.execute(query.where(FormerIdentity.key_hash.in_(hashes))):

@@ -1,6 +1,6 @@
-"""Leaving: withdrawal, and unlinks that begin at the provider.
+"""Closing accounts and removing identities.
 
-An account is closed here first and at once; telling the provider waits in the outbox until it has heard.
+An account is closed here at once. Telling the provider is a job (`unlink_jobs`), tried until the provider has answered.
 """
 
 import logging
@@ -8,8 +8,8 @@ import logging
 from kakaoauth import audit
 from kakaoauth.accounts import former_identities, suspensions, unlink_jobs, ways_in
 from kakaoauth.accounts.erasing import delete_or_empty
-from kakaoauth.accounts.roles import LastSuperuser, keep_a_superuser_besides, refusals_noted, require_superuser
-from kakaoauth.errors import AppError, Unavailable
+from kakaoauth.accounts.roles import keep_a_superuser_besides, refusals_noted, require_superuser
+from kakaoauth.errors import AppError, LastSuperuser, Unavailable
 from kakaoauth.models import Identity, User, find_user, lock_user
 from kakaoauth.providers import find_provider
 from kakaoauth.providers.values import TokenSet
@@ -24,8 +24,7 @@ log = logging.getLogger("kakaoauth.audit")
 
 
 def withdraw(user_id: int) -> list[int]:
-    """Erase a user by their own wish: row, identities, tokens, and with the row every session. Return the unlinks that
-    now wait.
+    """Erase a user at their own request, with identities, tokens and sessions. Return the ids of the unlink jobs.
 
     :raises LastSuperuser: nobody could look after the site.
     """
@@ -39,7 +38,7 @@ def _close(user_id: int, action: str, *, by: int | None = None, reason: str = ""
     user = db.session.get(User, user_id, populate_existing=True)
     if user is not None and user.is_superuser and user.is_active:
         keep_a_superuser_besides(user)
-    lock_user(user_id)  # What is being linked at this moment comes too late, or its provider is told as well.
+    lock_user(user_id)  # An identity that is being linked now is refused, or gets an unlink job as well.
     user = find_user(user_id)
     if user is None:
         return []
@@ -55,7 +54,7 @@ def _close(user_id: int, action: str, *, by: int | None = None, reason: str = ""
 def delete_user(user_id: int, *, by: int | None = None, reason: str = "") -> bool:
     """Erase a user and tell the providers. False if there is no such user.
 
-    :param by: the superuser who decides; None: the person. :raises Forbidden: a superuser who is none any more.
+    :param by: the superuser who decides; None: the person. :raises Forbidden: `by` is no superuser any more.
     :raises LastSuperuser: nobody could look after the site.
     """
     if find_user(user_id) is None:
@@ -71,7 +70,7 @@ def delete_user(user_id: int, *, by: int | None = None, reason: str = "") -> boo
 
 
 def job_for(identity: Identity) -> unlink_jobs.UnlinkJob:
-    """What the provider has to be told, with the newest token of the identity."""
+    """Return an unlink job for an identity, with its newest tokens. It is not added to the transaction."""
     newest = next(iter(provider_tokens.of_identity(identity)), None)
     return unlink_jobs.UnlinkJob(
         provider=identity.provider,
@@ -84,9 +83,9 @@ def job_for(identity: Identity) -> unlink_jobs.UnlinkJob:
 
 
 def _erase(user: User) -> bool:
-    """False if another request has just done it. Inside another verb's transaction, which has locked the user.
+    """Erase a locked user. False if another request has just done it.
 
-    The only way an account goes: so a suspended person is known again whatever erased them.
+    Every way to erase an account ends here, so that a suspended person is always recognised later.
     """
     if not user.is_active:
         suspensions.keep(user)
@@ -96,9 +95,9 @@ def _erase(user: User) -> bool:
 
 
 def try_unlink(job_id: int, *, everything: bool = False) -> bool:
-    """Tell the provider now. True if it has heard; otherwise the job waits for its next try.
+    """Unlink at the provider now. True if that worked; otherwise the job waits for its next try.
 
-    :param everything: whatever its next date, and although it was given up.
+    :param everything: also before its next date, and if it was given up.
     """
     try:
         return _try_unlink(job_id, everything=everything)
@@ -107,7 +106,7 @@ def try_unlink(job_id: int, *, everything: bool = False) -> bool:
 
 
 def _try_unlink(job_id: int, *, everything: bool) -> bool:
-    """:raises Unavailable: the provider is away, so that trying further ones is no use."""
+    """:raises Unavailable: the provider is away, so further jobs would fail as well."""
     job = _take(job_id, everything=everything)
     if job is None:
         return False
@@ -123,7 +122,7 @@ def _try_unlink(job_id: int, *, everything: bool) -> bool:
             raise
         return False
     except Exception as error:
-        # A mistake of ours about one person must not keep the others linked.
+        # A bug with one job must not block the others.
         log.error("unlink waits provider=%s tries=%s error=%s", job.provider, job.tries, type(error).__name__)
         _put_off(job_id, type(error).__name__)
         return False
@@ -133,10 +132,9 @@ def _try_unlink(job_id: int, *, everything: bool) -> bool:
 
 
 def retry_unlinks(limit: int | None = 100, *, everything: bool = False) -> tuple[int, int]:
-    """Try those that are due, of a provider that is away no more than one. Return how many were done and how many of
-    them still wait.
+    """Try the jobs that are due; for a provider that is away only one. Return how many were done, how many still wait.
 
-    :param limit: of one provider's. :param everything: whatever their next date, and those that were given up.
+    :param limit: jobs of one provider. :param everything: also before their next date, and those given up.
     """
     done = found = 0
     for provider in unlink_jobs.providers_due(everything=everything):
@@ -174,6 +172,7 @@ def _put_off(job_id: int, error: str) -> None:
 
 @transaction
 def forget_old_unlinks() -> None:
+    """Delete jobs that were given up long ago."""
     unlink_jobs.remove_old()
 
 
@@ -191,11 +190,10 @@ def _tokens_of(job: unlink_jobs.UnlinkJob) -> TokenSet | None:
 
 
 def remove_identity(identity: Identity) -> None:
-    """The person withdrew their consent at the provider. Inside another verb's transaction.
+    """Remove an identity whose owner withdrew their consent at the provider. Within the caller's transaction.
 
-    The identity and its tokens go. If it was the only way in, the whole account goes with it, as in a withdrawal:
-    the consent that let us keep the data is gone. Only the last active superuser's account stays, without a way in: no
-    message opens it to whoever has its e-mail address by now, only `users promote` does.
+    If it was the only way in, the whole account is erased: the consent to keep the data is gone. Only the last active
+    superuser's account stays, without a way in, until `users promote` opens it.
     """
     user, identity_id = identity.user, identity.id
     erased = False
@@ -221,7 +219,7 @@ def _is_last_superuser(user: User) -> bool:
 
 
 def cut(user: User, identity: Identity) -> None:
-    """Take an identity from its user. Inside another verb's transaction, which has locked the user."""
+    """Delete an identity and end its user's sessions. The caller's transaction has locked the user."""
     revoke_sessions(user)
     if not user.is_active:
         suspensions.keep_identity(user.id, identity.provider, identity.subject)

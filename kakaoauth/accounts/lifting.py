@@ -1,4 +1,4 @@
-"""Letting somebody come back who was erased while suspended."""
+"""Lift the suspension of a person whose account was erased."""
 
 from kakaoauth import audit
 from kakaoauth.accounts import suspensions
@@ -7,9 +7,9 @@ from kakaoauth.storage.transaction import transaction
 
 
 def lift_suspension(user_id: int, *, by: int | None = None, reason: str = "") -> bool:
-    """Forget by what the suspended person was known who had this number. False: nothing is kept of such a person.
+    """Forget the hashes that recognise the suspended person with this former user id. False: there are none.
 
-    :param by: the superuser who decides; None: the command line. :raises Forbidden: who is none any more.
+    :param by: the superuser who decides; None: the command line. :raises Forbidden: `by` is none any more.
     """
     with refusals_noted("suspension lifted", user_id):
         return _lift(user_id, by, reason)

@@ -1,7 +1,7 @@
-"""One person, several ways in: linking a provider's identity to one's account, and taking one away again.
+"""Link a provider's identity to an account, unlink one, and confirm a person by one.
 
-Both are asked for by a session, and a session can end while its request is on the way: logged out everywhere on another
-device, suspended. So both look again, under a lock, whether the account still is as that session knew it.
+The session that asks can end during the request: a logout everywhere, a suspension. So each function checks again,
+under a lock, that the account still has the session version of that session.
 """
 
 from datetime import datetime
@@ -12,10 +12,18 @@ from kakaoauth.accounts import unlink_jobs, ways_in
 from kakaoauth.accounts.leaving import cut, job_for
 from kakaoauth.accounts.roles import refusals_noted, require_superuser
 from kakaoauth.accounts.sign_in import bring_up_to_date, refuse_if_overtaken, refuse_if_suspended
-from kakaoauth.errors import AlreadyLinked, IdentityInUse, LastWayIn, OtherAccount, TheirLastWayIn
+from kakaoauth.errors import (
+    AlreadyLinked,
+    ConfirmationEnded,
+    IdentityInUse,
+    LastWayIn,
+    LinkEnded,
+    OtherAccount,
+    SessionOver,
+    TheirLastWayIn,
+)
 from kakaoauth.models import Identity, User, find_identity, lock_user
 from kakaoauth.providers.values import Profile
-from kakaoauth.sessions.other_devices import SessionOver
 from kakaoauth.signals import identity_linked, identity_unlinked
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import after_commit, transaction
@@ -26,14 +34,14 @@ from kakaoauth.tokens import provider_tokens
 def link(user_id: int, profile: Profile, *, asked_as: str, begun_at: datetime | None = None) -> None:
     """Let the person of `profile` log in to this account. Linking the same one again changes nothing.
 
-    :param asked_as: what `User.get_id` gave to the session that asked. :param begun_at: when it asked.
+    :param asked_as: `User.get_id` of the session that asked. :param begun_at: when it asked.
     :raises IdentityInUse: another account logs in with it. :raises AlreadyLinked: the account has another identity of
-        that provider. :raises SessionOver: also if the person was suspended.
+        that provider. :raises LinkEnded: the session has ended, or the person was suspended.
     :raises AccountUnusable: the provider has ended its side meanwhile. :raises AccountDisabled: they were suspended.
     """
     user = _locked(user_id)
     if user is None or not _still_is(user, asked_as):
-        raise SessionOver
+        raise LinkEnded("the account's sessions ended while the provider was asked")
     identity = find_identity(profile.provider, profile.subject)
     if identity is not None and identity.user_id != user_id:
         raise IdentityInUse(f"{profile.provider} identity of another account")
@@ -56,12 +64,11 @@ def link(user_id: int, profile: Profile, *, asked_as: str, begun_at: datetime | 
 
 
 def require_unlinked(user: User, provider: str) -> None:
-    """One identity of each provider, or whoever sits in somebody's session would add one of their own beside it.
+    """Allow one identity of each provider: a stranger at an open session could add one of their own.
 
-    Looked at under the user's lock, and not a constraint: accounts from before that have two keep both, and each
-    opens them; their owners can take one away.
+    Checked under the user's lock, not by a constraint: older accounts may have two of one provider.
 
-    :raises AlreadyLinked:
+    :raises AlreadyLinked: there is one.
     """
     if any(one.provider == provider for one in user.identities):
         raise AlreadyLinked(f"user {user.id} has an identity of {provider}")
@@ -69,14 +76,14 @@ def require_unlinked(user: User, provider: str) -> None:
 
 @transaction
 def confirm(user_id: int, profile: Profile, *, asked_as: str, token_id: int | None) -> None:
-    """Take the provider's word that it is still this person: with any identity of the account, and nobody else's.
+    """Confirm the person by a login with any identity of their account.
 
-    :param asked_as: as for `link`. :param token_id: where the vault keeps the tokens of this session's login; what
-        the provider has just given replaces them. :raises OtherAccount: :raises SessionOver:
+    :param asked_as: as for `link`. :param token_id: the session's row of `provider_tokens`; the new tokens replace it.
+    :raises OtherAccount: an identity of another account, or of none. :raises ConfirmationEnded: the session has ended.
     """
     user = _locked(user_id)
     if user is None or not _still_is(user, asked_as):
-        raise SessionOver
+        raise ConfirmationEnded("the account's sessions ended while the provider was asked")
     identity = user.find_identity(profile.provider, profile.subject)
     if identity is None:
         raise OtherAccount(f"{profile.provider} identity that is none of user {user_id}")
@@ -87,18 +94,18 @@ def confirm(user_id: int, profile: Profile, *, asked_as: str, token_id: int | No
 
 
 class Unlinked(NamedTuple):
-    """The job that waits for the provider, and what `User.get_id` gives to the one session that goes on."""
+    """The id of the unlink job, and the new `User.get_id` for the session that goes on."""
 
     job: int
     session_user_id: str
 
 
 def unlink(user_id: int, identity_id: int, *, asked_as: str) -> Unlinked | None:
-    """Take one way in away, and with it every session and token of the person, for somebody may have come by it.
+    """Unlink an identity, and end every session and token of the person: a thief may have logged in by it.
 
     Return None if this person has no such identity.
 
-    :param asked_as: as for `link`. :raises LastWayIn: none would be left. :raises SessionOver:
+    :param asked_as: as for `link`. :raises LastWayIn: none would be left. :raises SessionOver: the session has ended.
     """
     with refusals_noted("unlinked", user_id):
         return _unlink_own(user_id, identity_id, asked_as)
@@ -116,9 +123,9 @@ def _unlink_own(user_id: int, identity_id: int, asked_as: str) -> Unlinked | Non
 
 
 def unlink_for(user_id: int, identity_id: int, *, by: int, reason: str) -> Unlinked | None:
-    """The same, decided by a superuser. None if there is no such user, or they have no such identity.
+    """As `unlink`, decided by a superuser. None if there is no such user or identity.
 
-    :raises TheirLastWayIn: :raises Forbidden: `by` is no superuser any more.
+    :raises TheirLastWayIn: none would be left. :raises Forbidden: `by` is no superuser any more.
     """
     with refusals_noted("unlinked", user_id):
         return _unlink_for(user_id, identity_id, by, reason)

@@ -4,9 +4,8 @@ from kakaoauth import audit
 from kakaoauth.accounts import passwords, ways_in
 from kakaoauth.accounts.roles import keep_a_superuser_besides
 from kakaoauth.audit.refusals import record_refusal
-from kakaoauth.errors import AccountDisabled, InvalidCredentials
+from kakaoauth.errors import AccountDisabled, InvalidCredentials, SessionOver
 from kakaoauth.models import User, find_user, find_user_by_email, lock_user
-from kakaoauth.sessions.other_devices import SessionOver
 from kakaoauth.sessions.revocation import revoke_sessions
 from kakaoauth.signals import user_logged_in
 from kakaoauth.storage.columns import now
@@ -14,15 +13,15 @@ from kakaoauth.storage.transaction import after_commit, transaction
 
 
 def log_in_with_password(email: str, password: str) -> User:
-    """Find the active superuser whose address and password these are.
+    """Return the active superuser with this e-mail address and password.
 
-    :raises InvalidCredentials: they are not, or no superuser's; after the same work, so that the time tells nothing.
-    :raises AccountDisabled: they are right, and the account is suspended.
+    :raises InvalidCredentials: wrong, or not a superuser; takes as long as a right password, so time reveals nothing.
+    :raises AccountDisabled: they are right, but the account is suspended.
     """
     try:
         return _log_in(email, password)
     except (InvalidCredentials, AccountDisabled) as error:
-        # Anybody may send a wrong password; who has the right one of a suspended account is known.
+        # Anybody can send a wrong password, so only the right one of a suspended account gets an audit row.
         record_refusal(error, "password", stored=isinstance(error, AccountDisabled))
         raise
 
@@ -47,10 +46,10 @@ def _log_in(email: str, password: str) -> User:
 
 
 def confirm_password(user_id: int, password: str, *, asked_as: str) -> None:
-    """Take the password as the proof that it is still this superuser.
+    """Confirm a superuser by password.
 
-    :param asked_as: what `User.get_id` gave to the session that asks. :raises InvalidCredentials: wrong, or nobody's
-        who may have one. :raises SessionOver: ended meanwhile, or suspended.
+    :param asked_as: `User.get_id` of the session that asks. :raises InvalidCredentials: wrong, or not a superuser.
+    :raises SessionOver: the session has ended, or the account was suspended.
     """
     try:
         _confirm(user_id, password, asked_as)
@@ -65,7 +64,7 @@ def _confirm(user_id: int, password: str, asked_as: str) -> None:
     stored = user.password_hash if user is not None and user.is_superuser else None
     if not passwords.matches(stored, password):
         raise InvalidCredentials(f"wrong password for user {user_id}", user_id=user_id)
-    lock_user(user_id)  # Only now: comparing takes its time. A new password has ended this session.
+    lock_user(user_id)  # After the slow comparison. A new password has ended this session.
     user = find_user(user_id)
     if user is None or not user.is_active or user.get_id() != asked_as:
         raise SessionOver
@@ -74,9 +73,9 @@ def _confirm(user_id: int, password: str, asked_as: str) -> None:
 
 @transaction
 def set_password(user: User, password: str) -> None:
-    """Give a superuser a password. Ends every session and token: whoever knew the old one is out.
+    """Give a superuser a password. Ends every session and token: a thief may know the old one.
 
-    :raises ValueError: not a superuser, or a password that will not do.
+    :raises ValueError: not a superuser, or the password does not meet the rules.
     """
     if not user.is_superuser:
         raise ValueError("only superusers have a password: use promote first")
@@ -87,9 +86,9 @@ def set_password(user: User, password: str) -> None:
 
 @transaction
 def remove_password(user: User) -> None:
-    """Leave the providers as the only way in; ends every session and token as well.
+    """Remove the password, and end every session and token.
 
-    :raises LastSuperuser: nobody would be left who could come in.
+    :raises LastSuperuser: no superuser with a way in would be left.
     """
     lock_user(user.id)
     if user.is_active and ways_in.has_password_login(user) and not ways_in.has_other_way_in(user):

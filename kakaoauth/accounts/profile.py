@@ -1,4 +1,4 @@
-"""What people change about themselves."""
+"""Changes of one's own profile."""
 
 from collections.abc import Mapping
 
@@ -9,15 +9,15 @@ from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
 from kakaoauth.text import clean_text
 
-#: Not the e-mail: only a provider's word makes one trusted.
+#: Not the e-mail: only a provider can verify one.
 OWN_FIELDS = ("name", "nickname")
 
 
 @transaction
 def change_profile(user_id: int, changes: Mapping[str, str | None]) -> User:
-    """Set fields of one's own profile. Later logins leave them alone; None gives a field back to the provider.
+    """Set fields of a profile; later logins do not overwrite them. None lets the provider set a field again.
 
-    :raises InvalidAccessToken: the account was erased since the guard let its owner in.
+    :raises InvalidAccessToken: the account was erased during this request.
     """
     user = db.session.get(User, user_id, populate_existing=True)
     if user is None or user.erased_at is not None:

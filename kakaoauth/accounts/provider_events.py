@@ -1,4 +1,4 @@
-"""What providers told us by webhook: the only file that knows which messages were acted upon already."""
+"""The provider's webhook messages that were processed."""
 
 from datetime import datetime, timedelta
 
@@ -8,8 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from kakaoauth.storage.columns import BigId, UtcDateTime, now
 from kakaoauth.storage.database import Base, db
 
-#: Days a message is remembered: longer than the oldest one that is still accepted (kakao_events.MAX_AGE), so that no
-#: repetition can outlive its memory.
+#: Days a message is remembered: longer than the oldest that is accepted (`kakao.events.MAX_AGE`), so that a replay is
+#: always recognised.
 REMEMBERED_DAYS = 60
 
 
@@ -31,12 +31,13 @@ class ProviderEvent(Base):
 
 
 def is_known(provider: str, jti: str) -> bool:
+    """Whether this message was processed before. :param jti: its id."""
     query = select(ProviderEvent.id).where(ProviderEvent.provider == provider, ProviderEvent.jti == jti)
     return db.session.scalar(query) is not None
 
 
 def remember(provider: str, jti: str, *, kind: str, subject: str, happened_at: datetime) -> ProviderEvent:
-    """Add it to the transaction. :raises IntegrityError: another worker has it already."""
+    """Add a message to the transaction. :raises IntegrityError: another worker has it already."""
     event = ProviderEvent(provider=provider, jti=jti, kind=kind, subject=subject, happened_at=happened_at)
     db.session.add(event)
     db.session.flush()
@@ -44,7 +45,7 @@ def remember(provider: str, jti: str, *, kind: str, subject: str, happened_at: d
 
 
 def latest(provider: str, subject: str, kinds: tuple[str, ...]) -> ProviderEvent | None:
-    """The newest message of these kinds about a person, by the sender's own time."""
+    """Return the newest message of these kinds about a person, by the sender's time."""
     query = (
         select(ProviderEvent)
         .where(ProviderEvent.provider == provider, ProviderEvent.subject == subject, ProviderEvent.kind.in_(kinds))
@@ -55,7 +56,7 @@ def latest(provider: str, subject: str, kinds: tuple[str, ...]) -> ProviderEvent
 
 
 def any_since(provider: str, subject: str, moment: datetime) -> bool:
-    """Whether a message about that person has come since, of whatever kind."""
+    """Whether any message about that person has come since `moment`."""
     query = select(ProviderEvent.id).where(
         ProviderEvent.provider == provider, ProviderEvent.subject == subject, ProviderEvent.received_at > moment
     )
@@ -63,7 +64,7 @@ def any_since(provider: str, subject: str, moment: datetime) -> bool:
 
 
 def forget_old(limit: int = 100) -> None:
-    """A few of them with each message that comes; the rest is the jobs' (flows.retention)."""
+    """Delete some old messages, with each message that comes; `retention` deletes the rest."""
     old = ProviderEvent.received_at < now() - timedelta(days=REMEMBERED_DAYS)
     oldest = db.session.scalars(select(ProviderEvent.id).where(old).order_by(ProviderEvent.received_at).limit(limit))
     if ids := oldest.all():
@@ -72,7 +73,7 @@ def forget_old(limit: int = 100) -> None:
 
 #: The link is gone, and with it the consent to keep the data.
 ENDS_LINK = ("user-unlinked", "account-purged")
-#: Facebook's, in a person's name: the link goes, and with it whatever else may have come over it.
+#: Facebook's data deletion request: the link and its data go.
 ERASES = "data-deletion"
-#: What refuses a first login that was begun before it. Not a changed password: people change it in order to log in.
+#: Kinds that refuse a first login begun before them. Not a changed password: people change it in order to log in.
 ENDS_LOGIN = (*ENDS_LINK, ERASES, "account-disabled", "sessions-revoked", "tokens-revoked", "credential-compromise")

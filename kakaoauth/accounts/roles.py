@@ -1,8 +1,7 @@
-"""Who may do what, and where they are logged in.
+"""Roles, suspension, and ending all sessions of a user.
 
-Superusers decide about each other, at the same moment too. So whoever decides is looked at again under the lock that
-each of these decisions takes first, always the superusers' rows before any other: of two who act on each other, one
-waits, and is refused if the other one's decision was about them.
+Two superusers can act on each other at the same moment. So each action first locks the superusers' rows, before any
+other row, and checks again that the actor is one: the second waits, and is refused if the first has demoted them.
 """
 
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from datetime import datetime
 from kakaoauth import audit
 from kakaoauth.accounts import passwords, suspensions, ways_in
 from kakaoauth.audit.refusals import record_refusal
-from kakaoauth.errors import AppError, Forbidden, LastSuperuserStays
+from kakaoauth.errors import AppError, Forbidden, LastSuperuser, SessionOver
 from kakaoauth.models import User, find_user, find_user_by_email, lock_user
 from kakaoauth.sessions.revocation import revoke_all, revoke_sessions
 from kakaoauth.storage.columns import MAX_ID
@@ -21,18 +20,13 @@ from kakaoauth.storage.transaction import transaction
 from kakaoauth.tokens import refresh_tokens
 
 
-class LastSuperuser(Exception):
-    """The last active superuser who has a way in can't be demoted, suspended or deleted: nobody could undo it."""
-
-
 @contextmanager
 def refusals_noted(action: str, user_id: int) -> Iterator[None]:
-    """Write down who wanted to do this to a user, and was not let."""
+    """Record a refused action on a user in the audit log, and raise its error again."""
     try:
         yield
-    except LastSuperuser:
-        record_refusal(LastSuperuserStays(), action=action, target=user_id)
-        raise
+    except SessionOver:
+        raise  # nobody has refused it
     except AppError as error:
         record_refusal(error, action=action, target=user_id)
         raise
@@ -42,8 +36,8 @@ def refusals_noted(action: str, user_id: int) -> Iterator[None]:
 def create_superuser(email: str, password: str | None = None) -> User:
     """Make an account that waits for the owner of `email`: see ways_in.
 
-    :raises ValueError: no e-mail address, or it has an account already, or was a suspended person's; or a password that
-        will not do.
+    :raises ValueError: no e-mail address, or it has an account, or was a suspended person's; or the password does not
+        meet the rules.
     """
     if find_user_by_email(email):
         raise ValueError("an account with this e-mail exists already: use promote")
@@ -61,7 +55,8 @@ def create_superuser(email: str, password: str | None = None) -> User:
 
 @transaction
 def promote(user: User, *, superuser: bool) -> datetime | None:
-    """Give a role. An account that no identity opens waits for the owner of its e-mail once more: return until when."""
+    """Make a user staff or superuser. An account without an identity can be claimed by its e-mail again: return until
+    when, else None."""
     _lock(user)
     user.is_staff = True
     user.is_superuser = user.is_superuser or superuser
@@ -72,9 +67,9 @@ def promote(user: User, *, superuser: bool) -> datetime | None:
 
 @transaction
 def reopen(user: User) -> datetime | None:
-    """Let an account that no identity opens wait for the owner of its e-mail once more. Return until when.
+    """Let an account without an identity be claimed by its e-mail again. Return until when.
 
-    None: there is an identity, or no address. Nothing changes.
+    None: there is an identity, or no address, and nothing changes.
     """
     _lock(user)
     until = ways_in.open_again(user)
@@ -109,11 +104,11 @@ def change_user(
 ) -> User | None:
     """Change role or state; None leaves things as they are. Return None if there is no such user.
 
-    A superuser is staff, so who is made one becomes staff, and who is no longer staff is no superuser either. What is
-    so already leaves no trace.
+    A superuser is staff, so a new one becomes staff, and who loses staff loses superuser as well. A change that changes
+    nothing writes no audit row.
 
-    :param by: the superuser who decides. :raises Forbidden: who is none any more.
-    :raises ValueError: a superuser who is not staff. :raises LastSuperuser: nobody would be left.
+    :param by: the superuser who decides. :raises Forbidden: `by` is none any more.
+    :raises ValueError: superuser without staff. :raises LastSuperuser: nobody would be left.
     """
     if is_superuser and is_staff is False:
         raise ValueError("a superuser is staff")
@@ -139,7 +134,7 @@ def _change_user(user_id: int, by: int | None, reason: str, **values: bool | Non
 
 
 def _change(user: User, **values: bool | None) -> dict[str, bool]:
-    """Return what was not so before."""
+    """Apply the values. Return those that differed."""
     changes = {name: value for name, value in values.items() if value is not None and value != getattr(user, name)}
     lost = [name for name, value in changes.items() if not value]
     if user.is_superuser and user.is_active and {"is_active", "is_superuser"} & set(lost):
@@ -147,7 +142,7 @@ def _change(user: User, **values: bool | None) -> dict[str, bool]:
     for name, value in changes.items():
         setattr(user, name, value)
     if "is_active" in lost:
-        revoke_sessions(user)  # so that being let in again does not bring old sessions and tokens back
+        revoke_sessions(user)  # or reactivation would bring old sessions and tokens back
     elif lost:
         refresh_tokens.stop_refreshing(user.id)
     if changes.get("is_active"):
@@ -157,7 +152,7 @@ def _change(user: User, **values: bool | None) -> dict[str, bool]:
 
 
 def keep_a_superuser_besides(user: User) -> None:
-    """:raises LastSuperuser: nobody would be left who could come in."""
+    """Check that another active superuser has a way in, and lock them. :raises LastSuperuser: there is none."""
     _lock_superusers()
     others = db.select(User.id).where(User.is_superuser, User.is_active, ways_in.has_way_in(), User.id != user.id)
     if db.session.scalar(others.limit(1)) is None:
@@ -165,9 +160,9 @@ def keep_a_superuser_besides(user: User) -> None:
 
 
 def require_superuser(user_id: int | None) -> None:
-    """Go on only for an active superuser, who stays one until the transaction ends. None: the command line.
+    """Require an active superuser, and lock them until the transaction ends. None: the command line.
 
-    :raises Forbidden:
+    :raises Forbidden: not one, or not any more.
     """
     if user_id is None:
         return
@@ -177,9 +172,9 @@ def require_superuser(user_id: int | None) -> None:
 
 
 def _lock_superusers() -> None:
-    """Nobody becomes an active superuser, ceases to be one or loses a way in until the transaction ends.
+    """Lock the active superusers' rows until the transaction ends.
 
-    By an UPDATE that changes nothing, because SQLite knows no other lock and ignores FOR UPDATE.
+    By an UPDATE that changes nothing, because SQLite ignores FOR UPDATE.
     """
     active = db.update(User).where(User.is_superuser, User.is_active)
     db.session.execute(active.values(is_superuser=True).execution_options(synchronize_session=False))
@@ -194,9 +189,9 @@ def _lock(user: User) -> None:
 
 
 def end_all_sessions(user_id: int, *, by: int | None = None, reason: str = "") -> None:
-    """Log a user out everywhere: every session holds the version it was begun with.
+    """Log a user out everywhere.
 
-    :param by: the superuser who decides, if it is not the person. :raises Forbidden: who is none any more.
+    :param by: the superuser who decides; None: the command line. :raises Forbidden: `by` is none any more.
     """
     with refusals_noted("sessions ended", user_id):
         _end_all_sessions(user_id, by, reason)

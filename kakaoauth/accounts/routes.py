@@ -1,4 +1,4 @@
-"""The door to one's own page: who one is here, leaving everywhere, leaving for good."""
+"""One's own account page: profile, devices, linking, logout everywhere, withdrawal."""
 
 from flask import Blueprint, abort, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -6,33 +6,35 @@ from flask_babel import gettext
 from flask_login import current_user
 
 from kakaoauth import providers, sessions
-from kakaoauth.accounts import devices, leaving, linking, roles
+from kakaoauth.accounts import devices, leaving, linking
 from kakaoauth.audit import labels, search
-from kakaoauth.errors import AlreadyLinked, LastSuperuserStays
-from kakaoauth.sessions import logout, other_devices
+from kakaoauth.errors import AlreadyLinked, SessionOver
+from kakaoauth.sessions import logout
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.web import guards
 from kakaoauth.web.redirects import callback_address
 
 bp = Blueprint("account", __name__, url_prefix="/users/me")
 
-#: What ends logins must work while the database is away.
+#: Endpoints that end logins, which work while the database is away.
 ENDS = ("account.logout_everywhere", "account.end_device", "account.end_other_devices")
 
 
 def enter() -> ResponseReturnValue | None:
-    return guards.leaver() if request.endpoint in ENDS else guards.login()
+    """Require a login; for ENDS also while the database is away."""
+    return guards.login_or_database_away() if request.endpoint in ENDS else guards.login()
 
 
 bp.before_request(enter)
 bp.before_request(guards.form)
 
-#: Of what has happened lately, on one's own page.
+#: Recent events on the page.
 EVENTS = 10
 
 
 @bp.get("/")
 def show() -> ResponseReturnValue:
+    """Show the account page."""
     user = current_user._get_current_object()
     linked = {identity.provider for identity in user.identities}
     return render_template(
@@ -47,20 +49,20 @@ def show() -> ResponseReturnValue:
 
 @bp.post("/logout-everywhere/")
 def logout_everywhere() -> ResponseReturnValue:
-    """End every session and every provider token of this user, this one included; here first, then at the provider."""
+    """End every session and every provider token of this user, this session included."""
     asked_as = sessions.holder() or ""
-    held = logout.end_everywhere(asked_as, away="database_away" in g)
+    tokens = logout.end_everywhere(asked_as, away="database_away" in g)
     sessions.end()
     devices.sweep(asked_as)
-    token_revocation.revoke_at_provider(held)
+    token_revocation.revoke_at_provider(tokens)
     return _goodbye()
 
 
 @bp.post("/devices/<handle>/end/")
 def end_device(handle: str) -> ResponseReturnValue:
-    """Log out on one device; on this one, as the logout does it.
+    """Log out on one device, this one or another.
 
-    :raise 404: no device of this person was ever called so.
+    :raise 404: the handle was not made for this person.
     """
     key = devices.read_handle(handle)
     if key is None:
@@ -74,12 +76,12 @@ def end_device(handle: str) -> ResponseReturnValue:
 
 @bp.post("/devices/end-others/")
 def end_other_devices() -> ResponseReturnValue:
-    """Log out everywhere but here, apps and front ends included. This session goes on under a new id."""
+    """Log out everywhere but here, apps included. This session gets a new id."""
     asked_as = sessions.holder() or ""
     try:
         session_user_id = None if "database_away" in g else logout.end_others(current_user._get_current_object())
-    except other_devices.SessionOver:
-        return redirect(url_for("account.show"))  # The guard decides about whoever is in by then.
+    except SessionOver:
+        return redirect(url_for("account.show"))  # The page's guard decides what comes next.
     if session_user_id is None:
         devices.end_others(asked_as)
     else:
@@ -94,9 +96,9 @@ def end_other_devices() -> ResponseReturnValue:
 @bp.post("/link/<provider>/")
 @guards.guarded(guards.fresh_login)
 def link(provider: str) -> ResponseReturnValue:
-    """Begin to link: by POST, and bound to this person, so that nobody else's account can end up linked to theirs.
+    """Begin to link a provider's identity. By POST, so that no other site can begin it.
 
-    The provider asks which account: in a shared browser somebody else may be logged in there.
+    The provider asks which account to use: in a shared browser somebody else may be logged in there.
 
     :raise 404: no such provider. :raises AlreadyLinked: the account has an identity of it.
     """
@@ -121,15 +123,15 @@ def link(provider: str) -> ResponseReturnValue:
 @bp.post("/unlink/<int:identity_id>/")
 @guards.guarded(guards.fresh_login)
 def unlink(identity_id: int) -> ResponseReturnValue:
-    """Take a way in away. Ends every other session, for somebody may have come by it.
+    """Unlink an identity. Ends every other session: a thief may have logged in by it.
 
     :raises LastWayIn: it is the only one.
     """
     user_id, asked_as = current_user.id, current_user.get_id()
     try:
         unlinked = linking.unlink(user_id, identity_id, asked_as=asked_as)
-    except other_devices.SessionOver:
-        return redirect(url_for("account.show"))  # The guard decides about whoever is in by then.
+    except SessionOver:
+        return redirect(url_for("account.show"))  # The page's guard decides what comes next.
     if unlinked is None:
         abort(404)
     sessions.renew(unlinked.session_user_id)
@@ -140,22 +142,19 @@ def unlink(identity_id: int) -> ResponseReturnValue:
 
 @bp.get("/withdraw/")
 def withdraw_page() -> ResponseReturnValue:
-    """The question before it happens: what goes, what stays."""
+    """Ask before closing the account: what is erased, what stays."""
     return render_template("kakaoauth/account/withdraw.html", user=current_user._get_current_object())
 
 
 @bp.post("/withdraw/")
 @guards.guarded(guards.fresh_login)
 def withdraw() -> ResponseReturnValue:
-    """Erase the account here, now; then tell the provider, or leave that to the outbox.
+    """Erase the account, then unlink at the provider, or leave that to a job.
 
-    :raises LastSuperuserStays: nobody could look after the site.
+    :raises LastSuperuser: nobody could look after the site.
     """
     user_id, asked_as = current_user.id, current_user.get_id()
-    try:
-        jobs = leaving.withdraw(user_id)
-    except roles.LastSuperuser:
-        raise LastSuperuserStays from None
+    jobs = leaving.withdraw(user_id)
     sessions.end()
     devices.sweep(asked_as)
     for job in jobs:

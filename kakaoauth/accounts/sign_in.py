@@ -1,4 +1,4 @@
-"""Coming in: from a provider's profile to an account."""
+"""Sign-in: find or create the account for a provider's profile."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -17,12 +17,12 @@ from kakaoauth.storage.transaction import after_commit, transaction
 from kakaoauth.text import normal_form
 from kakaoauth.tokens import provider_tokens
 
-#: What a login may bring up to date. E-mail has rules of its own.
+#: Fields that a login updates. E-mail has rules of its own.
 PROFILE_FIELDS = ("name", "nickname", "profile_image", "age", "age_range", "gender")
 
 
 class Entry(NamedTuple):
-    """Who came in, and where the vault keeps the provider's tokens of this login."""
+    """The user, and the `provider_tokens` row of this login; None if the provider gave no tokens."""
 
     user: User
     token_id: int | None
@@ -39,9 +39,9 @@ def log_in(
     begun_at: datetime | None = None,
     shares_email: bool = False,
 ) -> Entry:
-    """Find or make the account of `profile`.
+    """Find or create the account of `profile`, and record the login.
 
-    :param shares_email: the person has come to share their e-mail address, and is told if that cannot be.
+    :param shares_email: the login was begun to share the e-mail address, so a conflict is an error.
     :raises AccountDisabled: suspended, now or when their account was erased. :raises EmailRequired: no trusted e-mail.
     :raises EmailInUse: another account's.
     """
@@ -74,7 +74,7 @@ def log_in(
 
 
 def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime | None) -> User | None:
-    """Whose identity it is, or whose account waits for this e-mail address.
+    """Return the identity's user, or the account that this e-mail address may claim.
 
     :raises AccountDisabled: :raises AccountUnusable: :raises EmailInUse: as `log_in`.
     """
@@ -89,8 +89,8 @@ def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime 
 
 
 def _email_required(profile: Profile, consent: tuple[str, ...]) -> EmailRequired:
-    """Asking the provider again helps only a person who was asked and has not agreed, or was not asked at all. Where
-    the provider's console has no such item, the person can do nothing, and who runs the site must hear of it."""
+    """Return the error, with `consent` if asking the provider again can help: the person did not agree, or was not
+    asked. If the provider's console has no such item, alert the operator: the person can do nothing."""
     if profile.email_state is EmailState.NOT_CONFIGURED:
         alarms.email_is_not_configured(profile.provider)
     helps = profile.email_state in (EmailState.NOT_AGREED, EmailState.NOT_SAID)
@@ -105,7 +105,7 @@ def _refuse_email_of_another(user: User, profile: Profile) -> None:
 
 
 def refuse_if_overtaken(profile: Profile, begun_at: datetime) -> None:
-    """A message that ends the account can arrive before its identity is stored; it must not be lost.
+    """Refuse a login during which the provider ended the link; its message may come before the identity is stored.
 
     :raises AccountUnusable: such a message is about a moment after this login was begun.
     """
@@ -115,9 +115,9 @@ def refuse_if_overtaken(profile: Profile, begun_at: datetime) -> None:
 
 
 def refuse_if_suspended(profile: Profile) -> None:
-    """A suspension outlives the account. Ask after looking for accounts: what is erased in between is found here.
+    """Refuse a person whose account was erased while suspended. Call it after looking for accounts.
 
-    :raises AccountDisabled:
+    :raises AccountDisabled: they are one.
     """
     former = suspensions.find_by_identity(profile.provider, profile.subject) or _suspended_owner(profile.email)
     if former is not None:
@@ -130,13 +130,12 @@ def _suspended_owner(email: str | None) -> int | None:
 
 
 def _owner_of_email(profile: Profile) -> User | None:
-    """The account that a command has opened to the owner of this trusted e-mail: the first login with it takes it over.
+    """Return the account with this verified e-mail, if the login may claim it, or if the same person has just made it
+    in another request.
 
-    Or the account that another first login of the same person has made since we looked for the identity.
-
-    :raises EmailInUse: the e-mail's account has a provider, or this one's word is not enough for it. Joining the two
-        silently would hand it to whoever controls the address today.
-    :raises NotClaimable: it has none, and the time is over in which it waited for its owner.
+    :raises EmailInUse: that account has a provider, or this provider may not claim accounts. Joining the two silently
+        would give the account to a later owner of the address.
+    :raises NotClaimable: it has no provider, and cannot be claimed any more.
     """
     owner = find_user_by_email(profile.email) if profile.email else None
     if owner is None or owner.find_identity(profile.provider, profile.subject):
@@ -155,11 +154,11 @@ def _owner_of_email(profile: Profile) -> User | None:
 
 
 def bring_up_to_date(user: User, profile: Profile, *, leads: bool) -> None:
-    """Take over what this answer says. What it leaves out stays: Kakao under stress leaves fields out. What the person
-    has set here stays as well.
+    """Update the account from a profile. Fields that are missing stay (Kakao under load leaves some out), and so do
+    fields that the person has set here.
 
-    :param leads: whether the account's profile follows this provider. Others fill gaps: with two that lead, e-mail and
-        nickname would change with every way in.
+    :param leads: whether the account follows this provider. Others only fill gaps, or nickname and e-mail would change
+        with each login.
     """
     own = user.own_fields.split(",")
     for field in PROFILE_FIELDS:

@@ -1,7 +1,6 @@
-"""Suspensions that outlive their account: the only file that knows who was erased while suspended.
+"""Suspensions that outlive their account: the person must not come back with a new one.
 
-The person comes back for a new account, by the same identity or by another with the same e-mail address. All that
-is kept of them is the former number and a keyed hash of each, until a superuser lifts it.
+Kept are the former user id and keyed hashes of identities and e-mail address, until a superuser lifts the suspension.
 """
 
 from collections.abc import Sequence
@@ -17,18 +16,18 @@ from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, now
 from kakaoauth.storage.database import Base, db
 from kakaoauth.storage.keyed_hashes import Keyed
 
-#: Instead of a provider's name.
+#: `kind` of an e-mail address.
 EMAIL = "email"
 
 
 class Suspension(Base):
-    """One thing by which a suspended person is known again."""
+    """One identity or e-mail address of a suspended person."""
 
     __tablename__ = "suspensions"
     __table_args__ = (UniqueConstraint("user_id", "key_hash"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    #: Whose it was. Without a foreign key: the account is erased, and its number is never given again.
+    #: No foreign key: the account is erased, and its id is never used again.
     user_id: Mapped[int] = mapped_column(BigId)
     #: The provider, or `EMAIL`.
     kind: Mapped[str] = mapped_column(String(20))
@@ -39,30 +38,32 @@ class Suspension(Base):
 
 
 class Suspended(NamedTuple):
-    """Somebody who is kept out, as superusers see them."""
+    """A suspended person as superusers see them."""
 
-    #: Their former number.
+    #: Their former id.
     user_id: int
     kinds: list[str]
     since: datetime
-    #: False if the key is gone that all of it was hashed with: then it keeps nobody out.
+    #: False if the key of all hashes is gone (SECRET_KEY_FALLBACKS): then they recognise nobody.
     is_known_again: bool
-    #: The account is there, suspended; only a login of theirs is gone.
+    #: The account exists, suspended; only an identity was removed.
     has_account: bool
 
 
 def keep(user: User) -> None:
-    """Keep all that a suspended user is known by, before the account is erased. Inside another verb's transaction."""
+    """Store the hashes of a suspended user, before the account is erased. Within the caller's transaction."""
     for identity in user.identities:
         keep_identity(user.id, identity.provider, identity.subject)
     keep_email(user)
 
 
 def keep_identity(user_id: int, provider: str, subject: str) -> None:
+    """Store the hash of one identity."""
     _keep(user_id, provider, keyed_hashes.of_identity(provider, subject)[0])
 
 
 def keep_email(user: User) -> None:
+    """Store the hash of the user's e-mail address, if there is one."""
     if user.email_key is not None:
         _keep(user.id, EMAIL, keyed_hashes.of_email(user.email_key)[0])
 
@@ -75,11 +76,12 @@ def _keep(user_id: int, kind: str, keyed: Keyed) -> None:
 
 
 def find_by_identity(provider: str, subject: str) -> int | None:
-    """The former number of the suspended person whose identity this was."""
+    """Return the former user id of the suspended person with this identity."""
     return _find(keyed_hashes.of_identity(provider, subject))
 
 
 def find_by_email(email_key: str) -> int | None:
+    """Return the former user id of the suspended person with this address. :param email_key: in normal form."""
     return _find(keyed_hashes.of_email(email_key))
 
 
@@ -89,7 +91,7 @@ def _find(keyed: list[Keyed]) -> int | None:
 
 
 def known(identities: Sequence[tuple[str, str]], email_keys: Sequence[str]) -> set[str]:
-    """Which of many are a suspended person's: `provider:subject`, and addresses. By two statements."""
+    """Return those that are a suspended person's, as `provider:subject` or as address. By two statements."""
     if db.session.scalar(select(Suspension.id).limit(1)) is None:
         return set()
     hashes = {one.hash: f"{who[0]}:{who[1]}" for who in identities for one in keyed_hashes.of_identity(*who)}
@@ -99,17 +101,18 @@ def known(identities: Sequence[tuple[str, str]], email_keys: Sequence[str]) -> s
 
 
 def lift(user_id: int) -> list[str]:
-    """Let the person come back who had this number. Return what was kept of them; nothing: there is none."""
+    """Delete the hashes of a former user id. Return their kinds; empty: there were none."""
     gone = delete(Suspension).where(Suspension.user_id == user_id).returning(Suspension.kind)
     return sorted(db.session.scalars(gone.execution_options(synchronize_session=False)))
 
 
 def number() -> int:
+    """Return how many people are kept out."""
     return db.session.scalar(select(func.count(distinct(Suspension.user_id)))) or 0
 
 
 def page(before: int | None, limit: int) -> list[Suspended]:
-    """People with former numbers below `before`, the largest first."""
+    """Return people with former ids below `before`, the largest first."""
     numbers = select(Suspension.user_id).distinct().where(Suspension.user_id < (before or MAX_ID))
     chosen = numbers.order_by(Suspension.user_id.desc()).limit(limit)
     found = db.session.scalars(select(Suspension).where(Suspension.user_id.in_(chosen)).order_by(Suspension.id))
@@ -121,7 +124,7 @@ def page(before: int | None, limit: int) -> list[Suspended]:
 
 
 def find(user_id: int) -> Suspended | None:
-    """The person who had this number."""
+    """Return the suspended person with this former id."""
     found = page(user_id + 1, 1) if 0 < user_id < MAX_ID else []
     return found[0] if found and found[0].user_id == user_id else None
 

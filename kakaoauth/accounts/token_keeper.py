@@ -1,7 +1,4 @@
-"""The current user's tokens at a provider: what Authlib's fetch_token and update_token are made of.
-
-The session says which login it is, the vault keeps that login's tokens, flows write what a refresh brought.
-"""
+"""The current session's tokens at a provider, for Authlib's `fetch_token` and `update_token`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,28 +17,28 @@ from kakaoauth.tokens import provider_tokens
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.tokens.provider_tokens import ProviderToken
 
-#: Seconds the lock on a refresh lives: longer than a login may talk to a provider, and the end of it if a worker dies.
+#: Seconds that the lock on a refresh lives, if its worker dies: longer than a login may talk to a provider.
 LOCK_SECONDS = 10
 #: Seconds another worker waits for it.
 WAIT_SECONDS = 6
 
 
 def fetch_token(provider: str) -> dict[str, Any] | None:
-    """The tokens of this session's login, in Authlib's words; None if there are none that can be read."""
+    """Return the tokens of this session's login in Authlib's form; None if none can be read."""
     row = _row(provider)
     tokens = provider_tokens.read(row) if row else None
     return _as_authlib(tokens) if tokens else None
 
 
 def update_token(provider: str, token: dict[str, Any], **_old: Any) -> None:
-    """Keep what a refresh brought."""
+    """Store the tokens of a refresh."""
     token_id = sessions.token_id()
     if token_id is not None:
         token_revocation.renew(token_id, TokenSet.from_authlib(token))
 
 
 def forget_token(provider: str) -> None:
-    """The provider does not know the tokens any more; the session stays."""
+    """Delete tokens that the provider does not accept any more; the session stays."""
     token_id = sessions.token_id()
     if token_id is not None:
         token_revocation.drop(token_id)
@@ -49,7 +46,7 @@ def forget_token(provider: str) -> None:
 
 @contextmanager
 def renewing(provider: str) -> Iterator[dict[str, Any] | None]:
-    """Let exactly one worker refresh: the others wait, and find the new tokens.
+    """Let one worker refresh at a time: the others wait, and get the new tokens.
 
     :raises ProviderBusy: the one that refreshes takes too long.
     """
@@ -61,13 +58,13 @@ def renewing(provider: str) -> Iterator[dict[str, Any] | None]:
         db.session.expire_all()
         yield fetch_token(provider)
     except CodeRefused:
-        forget_token(provider)  # Still under the lock: those who wait find nothing that they could refresh in vain.
+        forget_token(provider)  # Under the lock, so that a waiting worker does not refresh in vain.
         raise
     finally:
         try:
             lock.release()
         except LockError:
-            pass  # It ended by itself; the next one reads the vault before it refreshes.
+            pass  # It has expired; the next worker reads the tokens before it refreshes.
 
 
 def _row(provider: str) -> ProviderToken | None:

@@ -1,4 +1,4 @@
-"""What still has to be told to a provider: the only file that knows which unlinks wait for it to come back."""
+"""The table of unlinks that still have to be done at a provider."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -30,17 +30,17 @@ class UnlinkJob(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     provider: Mapped[str] = mapped_column(String(20))
     subject: Mapped[str] = mapped_column(String(64))
-    #: Whose it was. Without a foreign key: most of them are gone.
+    #: No foreign key: most of these accounts are erased.
     user_id: Mapped[int | None] = mapped_column(BigId)
-    #: The last login's tokens, sealed by the vault: for a site without an admin key.
+    #: The last login's tokens, encrypted: for a site without an admin key.
     access_token: Mapped[str | None] = mapped_column(Encrypted)
     refresh_token: Mapped[str | None] = mapped_column(Encrypted)
     token_expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     next_try_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
-    #: Until when a worker has it. `next_try_at` alone cannot tell that from a job that was put off.
+    #: Until when a worker has the job. `next_try_at` alone does not tell that from a job that was postponed.
     held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: Nobody tries it any more by themselves.
+    #: From then on it is tried only by command.
     given_up_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     tries: Mapped[int] = mapped_column(default=0)
     #: The code of the last failure, never a provider's text.
@@ -48,31 +48,33 @@ class UnlinkJob(Base):
 
 
 def waiting() -> Sequence[UnlinkJob]:
-    """All of them, oldest first, those that were given up as well: what staff sees."""
+    """Return 200 jobs for staff, the oldest first, those given up included."""
     return db.session.scalars(select(UnlinkJob).order_by(UnlinkJob.id).limit(200)).all()
 
 
 def waiting_of(user_id: int) -> Sequence[UnlinkJob]:
-    """Those of identities that this user had."""
+    """Return the jobs of identities that this user had."""
     return db.session.scalars(select(UnlinkJob).where(UnlinkJob.user_id == user_id).order_by(UnlinkJob.id)).all()
 
 
 def number_waiting() -> int:
+    """Return how many jobs wait."""
     return db.session.scalar(select(func.count(UnlinkJob.id)).where(UnlinkJob.given_up_at.is_(None))) or 0
 
 
 def number_given_up() -> int:
+    """Return how many jobs were given up."""
     return db.session.scalar(select(func.count(UnlinkJob.id)).where(UnlinkJob.given_up_at.is_not(None))) or 0
 
 
 def providers_due(*, everything: bool = False) -> Sequence[str]:
-    """Which providers have jobs that are due. :param everything: whatever their next date, and those given up."""
+    """Return the providers with jobs that are due. :param everything: also before their date, and those given up."""
     query = select(UnlinkJob.provider).where(*_may_be_tried(everything=everything)).distinct()
     return db.session.scalars(query.order_by(UnlinkJob.provider)).all()
 
 
 def due(provider: str, limit: int | None = None, *, everything: bool = False) -> Sequence[int]:
-    """The numbers of a provider's jobs that are due. :param everything: as for `providers_due`."""
+    """Return the ids of a provider's jobs that are due. :param everything: as for `providers_due`."""
     query = select(UnlinkJob.id).where(UnlinkJob.provider == provider, *_may_be_tried(everything=everything))
     return db.session.scalars(query.order_by(UnlinkJob.next_try_at, UnlinkJob.id).limit(limit)).all()
 
@@ -99,12 +101,12 @@ def take(job_id: int, *, everything: bool = False) -> UnlinkJob | None:
 
 
 def forget(provider: str, subject: str) -> None:
-    """They have come back: an unlink now would cut off the new account."""
+    """Delete the jobs of a person who has come back: an unlink would end the new account's link."""
     db.session.execute(delete(UnlinkJob).where(UnlinkJob.provider == provider, UnlinkJob.subject == subject))
 
 
 def put_off(job: UnlinkJob, error: str) -> bool:
-    """Let it wait longer. Return True if that has been long enough now, and it is given up."""
+    """Postpone a job after a failure. Return True if it is given up now. :param error: a code."""
     wait = min(FIRST_WAIT * 2 ** min(job.tries - 1, 10), LONGEST_WAIT)
     job.next_try_at = now() + timedelta(seconds=wait)
     job.held_until = None
@@ -116,6 +118,6 @@ def put_off(job: UnlinkJob, error: str) -> bool:
 
 
 def remove_old() -> None:
-    """Those that were given up long ago."""
+    """Delete jobs that were given up more than KEPT_DAYS ago."""
     old = UnlinkJob.given_up_at < now() - timedelta(days=KEPT_DAYS)
     db.session.execute(delete(UnlinkJob).where(old))

@@ -1,4 +1,4 @@
-"""How an account can be entered: the only file that says which one has a way in, and which one waits for its owner."""
+"""Ways in to an account: an identity, a superuser's password, or the time in which its owner may claim it."""
 
 from datetime import datetime
 from typing import Any, cast
@@ -17,23 +17,23 @@ def has_password_login(user: User) -> bool:
 
 
 def has_other_way_in(user: User) -> bool:
-    """Whether it would have one without a password."""
+    """Whether there is a way in without a password."""
     return bool(user.identities) or can_be_claimed(user)
 
 
 def has_way_in() -> ColumnElement[bool]:
-    """A condition on `User`: an identity, a password that counts, or the time in which its owner may still claim it."""
+    """Return the SQL condition on `User` that there is a way in."""
     with_password = and_(User.is_superuser, User.password_hash.is_not(None), User.email_key.is_not(None))
     return or_(_has_identity(), with_password, and_(User.email_key.is_not(None), User.claimable_until > now()))
 
 
 def can_be_claimed(user: User) -> bool:
-    """Whether the first login with its trusted e-mail makes this account its own."""
+    """Whether the first login with its verified e-mail takes over this account."""
     return not user.identities and user.claimable_until is not None and user.claimable_until > now()
 
 
 def claim(user: User, provider: str) -> bool:
-    """Make the account this provider's. False if its time is over, or another login was faster."""
+    """Claim the account for a login of this provider. False if the time is over, or another login was faster."""
     waits = (User.id == user.id, User.claimable_until > now(), ~_has_identity())
     query = update(User).where(*waits).values(provider=provider, claimable_until=None)
     taken = cast("CursorResult[Any]", db.session.execute(query.execution_options(synchronize_session=False)))
@@ -42,9 +42,10 @@ def claim(user: User, provider: str) -> bool:
 
 
 def open_again(user: User) -> datetime | None:
-    """Let the owner of its e-mail address claim an account that no identity opens. Return until when.
+    """Let the owner of its e-mail claim an account without identities. Return until when. The caller has locked the
+    user.
 
-    None: it has an identity, or no address, and stays as it is. Inside a verb that has locked the user.
+    None: it has an identity, or no address, and stays as it is.
     """
     if user.identities or user.email_key is None:
         return None

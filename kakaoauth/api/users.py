@@ -7,7 +7,7 @@ from kakaoauth.accounts import devices, leaving, roles
 from kakaoauth.accounts import profile as profiles
 from kakaoauth.api.operation import answer, operation
 from kakaoauth.api.schemas import ProfileChange, UserChange, UserOut, UserQuery, UsersOut
-from kakaoauth.errors import FreshLoginRequired, InvalidFields, LastSuperuserStays, NotFound
+from kakaoauth.errors import FreshLoginRequired, InvalidFields, LastSuperuser, NotFound
 from kakaoauth.models import User, find_user
 from kakaoauth.sessions import logout
 from kakaoauth.staff import listing
@@ -42,7 +42,7 @@ def change_me(body: ProfileChange) -> ResponseReturnValue:
 @operation(
     "Delete one's own account",
     answers={204: None},
-    errors=(InvalidFields, FreshLoginRequired, LastSuperuserStays),
+    errors=(InvalidFields, FreshLoginRequired, LastSuperuser),
     who="oneself",
 )
 def delete_me() -> ResponseReturnValue:
@@ -96,15 +96,13 @@ def show(user_id: int) -> ResponseReturnValue:
     "Change a user's role or state",
     body=UserChange,
     answers={200: UserOut},
-    errors=(FreshLoginRequired, NotFound, LastSuperuserStays),
+    errors=(FreshLoginRequired, NotFound, LastSuperuser),
     who="superusers",
 )
 def change(user_id: int, body: UserChange) -> ResponseReturnValue:
     """Takes effect on that user's next request. Wants a login of the last 5 minutes."""
     try:
         user = roles.change_user(user_id, by=_bearer().id, **body.model_dump())
-    except roles.LastSuperuser:
-        raise LastSuperuserStays from None
     except ValueError as error:
         raise InvalidFields({"is_staff": str(error)}) from None
     if user is None:
@@ -117,7 +115,7 @@ def change(user_id: int, body: UserChange) -> ResponseReturnValue:
 @operation(
     "Delete a user",
     answers={204: None},
-    errors=(InvalidFields, FreshLoginRequired, NotFound, LastSuperuserStays),
+    errors=(InvalidFields, FreshLoginRequired, NotFound, LastSuperuser),
     who="superusers",
 )
 def delete(user_id: int) -> ResponseReturnValue:
@@ -127,11 +125,8 @@ def delete(user_id: int) -> ResponseReturnValue:
 
 
 def _delete(user_id: int, *, by: int | None) -> None:
-    try:
-        if not leaving.delete_user(user_id, by=by):
-            raise NotFound
-    except roles.LastSuperuser:
-        raise LastSuperuserStays from None
+    if not leaving.delete_user(user_id, by=by):
+        raise NotFound
 
 
 def _bearer() -> User:

@@ -54,7 +54,7 @@ def retry() -> None:
 @kakao.command("rotate-keys")
 def rotate_keys() -> None:
     """Encrypt all that is stored encrypted with the first key of TOKEN_KEYS; then the older keys may go."""
-    for table, done, lost in token_revocation.reseal_all():
+    for table, done, lost in token_revocation.reencrypt_all():
         what, cure = ENCRYPTED.get(table, (table, ""))
         if done or table == "provider_tokens":
             click.echo(f"{done} {what} are encrypted with the newest key.")

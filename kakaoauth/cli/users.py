@@ -11,6 +11,7 @@ from flask.cli import AppGroup
 from kakaoauth.accounts import lifting, password_login, roles, suspensions
 from kakaoauth.cli import seed as seeding
 from kakaoauth.cli.terminal import printable
+from kakaoauth.errors import LastSuperuser
 from kakaoauth.models import CLAIMABLE, User, find_user_by_email
 from kakaoauth.staff import listing
 from kakaoauth.staff.listing import filters
@@ -46,7 +47,7 @@ def set_password(email: str, password_stdin: bool, remove: bool) -> None:
     if remove:
         try:
             password_login.remove_password(user)
-        except roles.LastSuperuser:
+        except LastSuperuser:
             raise click.ClickException(
                 "this password is the only way in of the last active superuser: make another one first"
             ) from None
@@ -141,7 +142,7 @@ def demote(email: str) -> None:
     """Take every role away from the account with that e-mail."""
     try:
         roles.demote(_get_user(email))
-    except roles.LastSuperuser:
+    except LastSuperuser:
         raise click.ClickException("this is the last active superuser: make another one first") from None
     click.echo(f"{email} has no role now.")
 

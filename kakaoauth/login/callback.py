@@ -1,4 +1,4 @@
-"""The callback: from the provider's redirect to a session, tokens, a link, or a page that says why not."""
+"""The callback: the provider's redirect becomes a session, tokens, a link, or an error."""
 
 import re
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import PendingLogin
 from kakaoauth.sessions import finished_logins
 from kakaoauth.tokens import cookies
-from kakaoauth.web.error_pages import as_told
+from kakaoauth.web.error_pages import as_app_error
 from kakaoauth.web.redirects import redirect_without_fragment
 
 #: 32 bytes in base64url, as providers.login_state makes them.
@@ -40,21 +40,21 @@ class AuthorizationResponse:
 
 
 def finish_login(chosen: Provider) -> ResponseReturnValue:
-    """Answer the provider's redirect: 302 to where the person wanted to go, a front end's with tokens in cookies.
+    """Answer the provider's redirect: 302 to `next`; for a front end with tokens in cookies.
 
-    :raises AppError: every other end; its page offers what the person can do.
+    :raises AppError: the login failed; `actions` holds the buttons for the error page.
     """
     pending: PendingLogin | None = None
     try:
         answer = _read_response()
         pending = chosen.find_pending(answer.state)
-        result = _finish(chosen, pending, answer) if pending else _repeated(answer)
+        result = _finish(chosen, pending, answer) if pending else _answer_again(answer)
     except AppError as error:
         error.provider = chosen.name
         record_refusal(error, chosen.name, pending=pending, action=completion.action_of(pending))
         next_steps.offer(error, chosen, pending)
         raise
-    # A page of ours removes a fragment by itself (clean-address.js); a front end has to be spared it.
+    # Facebook appends a fragment. Our pages remove it (clean-address.js), a front end must not get it.
     spared = chosen.leaves_fragment and not result.next.startswith("/")
     response = redirect_without_fragment(result.next) if spared else redirect(result.next)
     if result.tokens:
@@ -63,7 +63,7 @@ def finish_login(chosen: Provider) -> ResponseReturnValue:
 
 
 def _read_response() -> AuthorizationResponse:
-    """:raises MalformedCallback: what no provider sends. :raises CookieLost: a login, but no session to find it in."""
+    """:raises MalformedCallback: no provider sends this. :raises CookieLost: the browser sent no session cookie."""
     found: dict[str, str] = {}
     for name in ("state", "code", "error", "error_code", "error_description"):
         values = request.args.getlist(name)
@@ -87,58 +87,58 @@ def _read_response() -> AuthorizationResponse:
 def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> LoginResult:
     """:raises AppError: nobody is logged in."""
     if pending.is_late():
-        _use_up(provider, pending, answer)
+        _consume(provider, pending, answer)
         raise LoginExpired("pending login is late")
     if answer.error:
-        _use_up(provider, pending, answer)
+        _consume(provider, pending, answer)
         raise provider.refusal(answer.error, answer.description).said_by_browser()
     if completion.is_foreign(pending):
-        _use_up(provider, pending, answer)
-        raise completion.ended(pending, "whoever began it is not in any more")
+        _consume(provider, pending, answer)
+        raise completion.ended(pending, "the person who began it is not logged in any more")
     lock = CallbackLock(answer.state, answer.code)
     sid = lock.acquire()
     if sid is None:
-        return _follow(lock)
+        return _replay(lock)
     with lock.kept_alive():
         try:
-            _use_up(provider, pending, answer)
+            _consume(provider, pending, answer)
             result = completion.complete_login(pending, provider.fetch_profile(pending, answer.code), sid)
         except Exception as error:
-            lock.publish(as_told(error, provider.name).to_dict())
+            lock.publish(as_app_error(error, provider.name).to_dict())
             raise
         lock.publish(result.to_dict())
     return result
 
 
-def _use_up(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> None:
-    """A login has come back: once, however often its callback is sent."""
+def _consume(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> None:
+    """Forget the login's state and count its return, once for several equal callbacks."""
     provider.forget_pending(answer.state)
     if pending.is_login:
         counters.count("login_returned", provider.name)
 
 
-def _repeated(answer: AuthorizationResponse) -> LoginResult:
-    """Back button, reload, double click: where that login went.
+def _answer_again(answer: AuthorizationResponse) -> LoginResult:
+    """Answer a callback that was answered before: back button, reload, double click.
 
     :raises UnknownState: it was not begun in this browser, or the person has logged out since.
     """
     target = finished_logins.find(answer.state)
     if target is not None:
         return LoginResult(target)
-    landed = finished_logins.find_with_tokens(answer.state)
-    if landed is not None:
-        # The browser may have thrown the answer away, and the tokens with it. Later it gets the address only.
+    target = finished_logins.find_with_tokens(answer.state)
+    if target is not None:
+        # The browser may have lost the first answer and its tokens. Later it gets the address only.
         outcome = _outcome(CallbackLock(answer.state, answer.code))
-        return completion.replay(outcome) if outcome and "next" in outcome else LoginResult(landed)
+        return completion.replay(outcome) if outcome and "next" in outcome else LoginResult(target)
     if not answer.code:
         raise UnknownState("state not in this browser's session")
-    return _follow(CallbackLock(answer.state, answer.code))
+    return _replay(CallbackLock(answer.state, answer.code))
 
 
-def _follow(lock: CallbackLock) -> LoginResult:
-    """End as the first of two equal requests did.
+def _replay(lock: CallbackLock) -> LoginResult:
+    """Wait for the first of two equal requests and give the same answer.
 
-    :raises AppError: as it did, or UnknownState if this is another browser.
+    :raises AppError: the first request's error; UnknownState for another browser.
     """
     outcome = _outcome(lock)
     if outcome is None:

@@ -1,4 +1,4 @@
-"""The only file that decides which request may exchange an authorization code, and what its twin is told."""
+"""The lock on a callback: one of several equal requests exchanges the code, the others get its result."""
 
 import hmac
 import json
@@ -17,21 +17,22 @@ from kakaoauth.sessions.store import current_session
 from kakaoauth.storage.heartbeat import LEASE, Heartbeat
 from kakaoauth.storage.redis import get_redis
 
-#: Seconds in which a repeated callback still finds out how the first one ended: as long as a login may be pending.
+#: Seconds in which a repeated callback still finds out how the first one ended: as long as a login may take.
 SECONDS = 600
 
 
 def init_app(app: Flask) -> None:
-    app.extensions["claims_heartbeat"] = Heartbeat(get_redis(app))
+    """Prepare the heartbeat of the requests that hold a lock."""
+    app.extensions["callback_heartbeat"] = Heartbeat(get_redis(app))
 
 
 class CallbackLock:
-    """Who may exchange an authorization code: the first request that brings it.
+    """The right to exchange an authorization code. The first request that brings it gets the right.
 
     A double click brings the callback twice at once, with the same cookie. The second must not spend the code again
     but must end logged in as well, for the browser may have thrown the first answer away. So the new session's id is
     computed from what only this browser and we know (its old session id, the code, our secret, a salt), and the
-    second request can compute it too. Whoever lacks one of them, a thief with the address alone for instance, can't.
+    second request can compute it too. A thief who has only the address cannot.
     """
 
     def __init__(self, state: str, code: str) -> None:
@@ -49,19 +50,22 @@ class CallbackLock:
         return urlsafe_b64encode(hmac.digest(secret, message, "sha256")).decode().rstrip("=")
 
     def acquire(self) -> str | None:
-        """Claim the code for `SECONDS`. Return the id of the session to begin, None if another request was first."""
+        """Take the code for `SECONDS`. Return the id of the session to begin; None if another request was first."""
         salt = secrets.token_urlsafe(16)
         record = json.dumps({"proof": self._proof(), "salt": salt})
         taken = get_redis(current_app).set(self._key, record, ex=SECONDS, nx=True)
         return self._sid(salt) if taken else None
 
     def kept_alive(self) -> AbstractContextManager[None]:
-        """Let the other request know, as long as this lasts, that this process still is at work."""
-        heartbeat: Heartbeat = current_app.extensions["claims_heartbeat"]
+        """Return a context in which the other request sees that this process still works on the login."""
+        heartbeat: Heartbeat = current_app.extensions["callback_heartbeat"]
         return heartbeat.of(self._alive)
 
     def publish(self, outcome: dict[str, Any]) -> None:
-        """Tell the other request how it ended: an Arrival's memo, or an error's."""
+        """Store the result for the other request.
+
+        :param outcome: `LoginResult.to_dict()` or `AppError.to_dict()`.
+        """
         redis = get_redis(current_app)
         raw = redis.get(self._key)
         if raw is not None:
@@ -69,11 +73,12 @@ class CallbackLock:
             redis.set(self._key, json.dumps(record), xx=True, keepttl=True)
 
     def wait(self, patience: float) -> dict[str, Any] | None:
-        """How the first request ended, waiting `patience` seconds for it; None for anybody but the same browser.
+        """Return the result of the first request; None for another browser.
 
         On success this browser now has the first request's session.
 
-        :raises LoginInterrupted: it will not end: its process is gone, or was stopped, for `LEASE` seconds.
+        :param patience: seconds to wait.
+        :raises LoginInterrupted: the first request's process has been gone, or stopped, for `LEASE` seconds.
         :raises ProviderBusy: too many wait.
         """
         give_up = time.monotonic() + patience
@@ -94,7 +99,7 @@ class CallbackLock:
         return None
 
     def _look(self) -> tuple[bytes | None, bool]:
-        """The record, and whether whoever made it is at work: it is young, or its heart has beaten lately."""
+        """Return the record, and whether its maker is at work: the record is young, or its heartbeat is."""
         commands = get_redis(current_app).pipeline(transaction=False)
         commands.get(self._key)
         commands.pttl(self._key)
@@ -103,7 +108,7 @@ class CallbackLock:
         return raw, bool(beats) or left > (SECONDS - LEASE) * 1000
 
     def _adopt(self, sid: str) -> bool:
-        """Become the session of the first request, if nobody has ended it since."""
+        """Make the first request's session this one. False if it was ended since."""
         current = current_session()
         current.data = {}
         current.sid = None

@@ -1,5 +1,5 @@
-"""How a login that the provider has confirmed ends: in a session, in tokens, as one more way in for who is in, or as
-the proof that it is still them."""
+"""Complete a login that the provider has confirmed: begin a session, issue tokens, link an identity, or confirm the
+person who is logged in."""
 
 import time
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL, PendingLogin, Profile
-from kakaoauth.sessions import finished_logins, other_devices
+from kakaoauth.sessions import finished_logins
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.flows import TokenPair
 from kakaoauth.web import form_drafts
@@ -29,35 +29,38 @@ class LoginResult:
     tokens: TokenPair | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """For the second of two equal callbacks: see claims. It holds no token."""
+        """Return JSON values for `CallbackLock.publish`: `next`, and `family` if there are tokens. No token is in
+        it."""
         return {"next": self.next} if self.tokens is None else {"next": self.next, "family": self.tokens.family_id}
 
 
 def is_foreign(pending: PendingLogin) -> bool:
-    """A link and a confirmation are finished by the person who began them, and who has not been logged out since; who
-    is in now may be another."""
+    """Whether this is a link or a confirmation that another person, or another login of this person, began."""
     is_theirs = current_user.is_authenticated and current_user.get_id() == pending.asked_as
     return not (pending.is_login or is_theirs)
 
 
 def ended(pending: PendingLogin, reason: str) -> AppError:
-    """What to tell the person to whom `is_foreign` happened."""
+    """Return the error for a link or confirmation that `is_foreign` refuses."""
     return ConfirmationEnded(reason) if pending.confirms else LinkEnded(reason)
 
 
 def action_of(pending: PendingLogin | None) -> str:
-    """What is written into the trail if it is refused."""
+    """Return the action under which the audit log records a refusal."""
     if pending is None or pending.is_login:
         return "login"
     return "confirmed" if pending.confirms else "linked"
 
 
 def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
-    """:param sid: the id for the session to begin. :raises AppError: nobody is let in, nothing is linked."""
+    """Log in, link or confirm, whatever `pending` was begun for.
+
+    :param sid: the id for the session to begin. :raises AppError: nothing was changed.
+    """
     if pending.link_to:
-        return _linked(pending, profile, sid)
+        return _link(pending, profile, sid)
     if pending.confirms:
-        return _confirmed(pending, profile, sid)
+        return _confirm(pending, profile, sid)
     user, token_id, is_new = sign_in.log_in(
         profile,
         email_required=current_app.config["EMAIL_REQUIRED"],
@@ -67,39 +70,33 @@ def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginRe
     )
     counters.count_entry(profile.provider, "front-end" if pending.mode == "jwt" else "page", is_new=is_new)
     if pending.mode == "jwt":
-        arrival = LoginResult(
-            pending.next,
-            token_flows.issue_tokens(user, visitors.visitor(), proven_at=sessions.proven_at(user, profile.auth_time)),
+        tokens = token_flows.issue_tokens(
+            user, visitors.visitor(), proven_at=sessions.proven_at(user, profile.auth_time)
         )
+        result = LoginResult(pending.next, tokens)
     else:
         sessions.begin(user, sid=sid, token_id=token_id, proven_at=profile.auth_time)
-        arrival = LoginResult(pending.next)
+        result = LoginResult(pending.next)
     finished_logins.remember(pending.state, pending.next, with_tokens=pending.mode == "jwt")
-    return arrival
+    return result
 
 
-def _linked(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
-    """The provider took its time to answer, and the session may have been ended meanwhile: then nothing is linked."""
+def _link(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+    """Link the identity, unless the session was ended while the provider was asked."""
     if not sessions.is_stored():
         raise LinkEnded("logged out while the provider was asked")
-    try:
-        linking.link(current_user.id, profile, asked_as=pending.link_to, begun_at=pending.begun_at)
-    except other_devices.SessionOver:
-        raise LinkEnded("the account's sessions ended while the provider was asked") from None
+    linking.link(current_user.id, profile, asked_as=pending.link_to, begun_at=pending.begun_at)
     if sessions.renew(pending.link_to, sid=sid):
         finished_logins.remember(pending.state, pending.next)
     return LoginResult(pending.next)
 
 
-def _confirmed(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
-    """The session goes on as it was unless all is right: a confirmation that fails logs nobody out."""
+def _confirm(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+    """Confirm the person. A confirmation that fails leaves the session as it was."""
     if not sessions.is_stored():
         raise ConfirmationEnded("logged out while the provider was asked")
     _require_new_login(pending, profile)
-    try:
-        linking.confirm(current_user.id, profile, asked_as=pending.confirms, token_id=sessions.token_id())
-    except other_devices.SessionOver:
-        raise ConfirmationEnded("the account's sessions ended while the provider was asked") from None
+    linking.confirm(current_user.id, profile, asked_as=pending.confirms, token_id=sessions.token_id())
     if sessions.confirm(pending.confirms, sid=sid):
         tell_confirmed(pending.next)
         finished_logins.remember(pending.state, pending.next)
@@ -107,10 +104,11 @@ def _confirmed(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult
 
 
 def _require_new_login(pending: PendingLogin, profile: Profile) -> None:
-    """Where the provider says when the person logged in there, it was for this: whoever sits in an open browser can
-    change the request on its way, and a browser inside another app may leave `prompt` out.
+    """Check that the person logged in at the provider for this confirmation, where the provider says when they did.
 
-    :raises LoginNotRepeated:
+    A stranger at an open browser can remove `prompt=login` from the request, and so may the browser inside an app.
+
+    :raises LoginNotRepeated: `auth_time` is older than the request.
     """
     if profile.auth_time is None:
         return
@@ -120,12 +118,15 @@ def _require_new_login(pending: PendingLogin, profile: Profile) -> None:
 
 
 def tell_confirmed(target: str) -> None:
-    """Where a button was pressed, it has to be pressed again: nothing is done by coming back."""
+    """Flash that the button must be pressed again, if a form of `target` waits: coming back sends no form."""
     if form_drafts.waits(target):
         flash(gettext("Thank you, it is you. Please press the button once more."))
 
 
 def replay(outcome: dict[str, Any]) -> LoginResult:
-    """End as the first of two equal callbacks did: with its session, or with its tokens, unless that login is over."""
+    """Make the result of the first of two equal callbacks again.
+
+    :param outcome: from `LoginResult.to_dict`. Its tokens are made anew; there are none if that login has ended.
+    """
     tokens = token_flows.current_pair(outcome["family"]) if "family" in outcome else None
     return LoginResult(outcome["next"], tokens)

@@ -1,6 +1,6 @@
-"""The door where people who are in prove once more who they are, before they do what cannot be undone.
+"""Re-authentication: people who are logged in prove again who they are, before they do what cannot be undone.
 
-`guards.fresh_login` sends them here from the form they have sent, and from here they come back to it (drafts).
+`guards.fresh_login` sends them here from a form; afterwards they return to it (`web.form_drafts`).
 """
 
 from flask import Blueprint, abort, make_response, redirect, render_template, request, url_for
@@ -10,11 +10,10 @@ from werkzeug.datastructures import MultiDict
 
 from kakaoauth import providers, sessions
 from kakaoauth.accounts import password_login
-from kakaoauth.errors import InvalidCredentials
+from kakaoauth.errors import InvalidCredentials, SessionOver
 from kakaoauth.login import completion
 from kakaoauth.models import User
 from kakaoauth.providers.base import Provider
-from kakaoauth.sessions import other_devices
 from kakaoauth.web import form_drafts, guards, rate_limits
 from kakaoauth.web.redirects import callback_address, safe_next
 
@@ -22,13 +21,13 @@ bp = Blueprint("confirm", __name__, url_prefix="/users/me/confirm")
 bp.before_request(guards.login)
 bp.before_request(guards.form)
 
-#: What makes a provider ask for a new login, whoever is logged in there (OpenID Connect Core, section 3.1.2.1).
+#: Makes a provider ask for a new login even if somebody is logged in there (OpenID Connect Core, section 3.1.2.1).
 PROMPT = "login"
 
 
 @bp.get("/")
 def show() -> ResponseReturnValue:
-    """Say why, and offer each of the person's ways in that can prove it."""
+    """Show the page: the providers and the password by which this person can confirm."""
     target = _target(request.args)
     return redirect(target) if sessions.is_fresh() else _page(target)
 
@@ -36,7 +35,7 @@ def show() -> ResponseReturnValue:
 @bp.post("/password/")
 @guards.guarded(rate_limits.per_address("password"))
 def with_password() -> ResponseReturnValue:
-    """:raises RateLimited: too many wrong ones."""
+    """Confirm by password. :raises RateLimited: too many wrong passwords."""
     target, user = _target(request.form), _user()
     password = request.form.get("password", "")
     asked_as, account = user.get_id(), user.email or f"user {user.id}"
@@ -44,8 +43,8 @@ def with_password() -> ResponseReturnValue:
         rate_limits.by_password(account, lambda: password_login.confirm_password(user.id, password, asked_as=asked_as))
     except InvalidCredentials as error:
         return make_response(_page(target, error=error), error.status)
-    except other_devices.SessionOver:
-        return redirect(target)  # Its guard decides about whoever is in by then.
+    except SessionOver:
+        return redirect(target)  # The page's guard decides what comes next.
     if sessions.confirm(asked_as):
         completion.tell_confirmed(target)
     return redirect(target)
@@ -54,9 +53,9 @@ def with_password() -> ResponseReturnValue:
 @bp.post("/<provider>/")
 @guards.guarded(rate_limits.per_address("login"), rate_limits.per_session("login_session"))
 def with_provider(provider: str) -> ResponseReturnValue:
-    """Begin a login that proves who it is, bound to this person: its callback never logs anybody in.
+    """Begin a login at the provider that only confirms this person; its callback logs nobody in.
 
-    :raise 404: none of this person's ways in, or one that cannot be made to ask for a new login.
+    :raise 404: the person has no identity there, or the provider does not know `prompt=login`.
     """
     chosen = next((one for one in _able(_user()) if one.name == provider), None)
     if chosen is None:

@@ -1,4 +1,4 @@
-"""What somebody can do whose login was refused: the only file that chooses the buttons on that page."""
+"""The buttons on the page of a refused login."""
 
 from typing import Any
 
@@ -13,10 +13,13 @@ from kakaoauth.providers.values import PendingLogin
 
 
 def offer(error: AppError, provider: Provider, pending: PendingLogin | None) -> None:
-    """Add the buttons: ask for what is missing, log in where the account is, or simply again."""
+    """Add buttons to `error.actions`: share what is missing, log in with the account's provider, or try again.
+
+    :param pending: the login that came back; None if the callback belongs to none.
+    """
     if pending is not None and pending.confirms and not isinstance(error, ConfirmationEnded):
         error.actions.append((gettext("Try again"), url_for("confirm.show", next=pending.next)))
-    # Whoever is in was linking, or reloads the page of a link: a login would bring them to another account.
+    # Somebody who is logged in was linking, or reloads a link's callback: a login would open another account.
     if current_user.is_authenticated if pending is None else not pending.is_login:
         error.actions.append((gettext("My page"), url_for("account.show")))
         return

@@ -1,6 +1,6 @@
-"""The side door: superusers with a password, for the day the provider is down. No page leads to it.
+"""Password login of superusers, for the day the provider is down. No page links to it.
 
-Showing the form stores a session, because the form's CSRF token must be kept somewhere: anonymous, for an hour.
+Showing the form stores an anonymous session for an hour: it holds the form's CSRF token.
 """
 
 import time
@@ -21,13 +21,14 @@ bp = Blueprint("local", __name__)
 bp.before_request(guards.anyone)
 bp.before_request(guards.form)
 
-#: An e-mail address has no more (RFC 5321, section 4.5.3.1).
+#: Longest e-mail address (RFC 5321, section 4.5.3.1).
 EMAIL_LENGTH = 254
 
 
 @bp.get("/login/")
 @guards.guarded(guards.visitor, rate_limits.per_address("login"))
 def show() -> ResponseReturnValue:
+    """Show the form; redirect a visitor who is logged in."""
     target = _target(request.args)
     if current_user.is_authenticated:
         return redirect(target)
@@ -37,9 +38,9 @@ def show() -> ResponseReturnValue:
 @bp.post("/login/")
 @guards.guarded(rate_limits.per_address("password"))
 def log_in() -> ResponseReturnValue:
-    """Log in and go to `next`; or show the form again, which does not say what was wrong.
+    """Log in and go to `next`; or show the form again, without saying whether address or password was wrong.
 
-    :raises RateLimited: too many attempts. :raises AccountDisabled: the right password of somebody suspended.
+    :raises RateLimited: too many attempts. :raises AccountDisabled: the right password of a suspended account.
     """
     target = _target(request.form)
     if current_user.is_authenticated:

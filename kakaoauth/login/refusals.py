@@ -1,11 +1,10 @@
 """Which refused logins get a row in the audit trail, and which are counted and logged only.
 
-Whoever sends requests decides how many there are, so an anonymous visitor must not decide how many rows are written. A
-row is written:
+A script can send any number of requests, and must not fill the table. A row is written:
 
-- for a login that was begun here and came back: one, however often its callback is sent;
-- for a person whom the provider, or their password, has named: see ABOUT_SOMEBODY;
-- and of both at most `refusals_stored` by address, or by account where one is known.
+- for a login that was begun here and came back: one row, however often its callback is sent;
+- for an error about a known person: see ABOUT_SOMEBODY;
+- at most `refusals_stored` rows by address, or by account where one is known.
 """
 
 from contextlib import suppress
@@ -39,9 +38,9 @@ ABOUT_SOMEBODY = (AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, U
 def record_refusal(
     error: AppError, provider: str, *, pending: PendingLogin | None = None, action: str = "login"
 ) -> None:
-    """Count and log that a login, or a link, was refused, and write a row if there is one to write.
+    """Count and log a refused login, link or confirmation, and write an audit row if the rules above allow one.
 
-    :param pending: the login that came back; None for a callback that belongs to none, and for the API.
+    :param pending: the login that came back; None for the API, and for a callback without one.
     """
     stored = _is_first(pending) if pending else isinstance(error, ABOUT_SOMEBODY)
     if pending and stored and isinstance(error, CodeRefused):
@@ -53,9 +52,9 @@ def record_refusal(
 
 
 def _is_first(pending: PendingLogin) -> bool:
-    """Whether this is the first refusal of that login: of several equal callbacks at one moment each finds it waiting.
+    """Whether this is the first refusal of that login: several equal callbacks can come at the same moment.
 
-    False while Redis cannot tell: the log has the refusal in any case.
+    False while Redis is away: the log has the refusal in any case.
     """
     key = f"login-refused:{sha256(pending.state.encode()).hexdigest()}"
     try:

@@ -1,4 +1,4 @@
-"""The door for people who are nobody yet: the first page, the login, its callback, the logout."""
+"""Pages of logging in and out: the first page, the login, its callback, the logout."""
 
 from urllib.parse import urljoin
 
@@ -27,6 +27,7 @@ CONSENTS = {"account_email": CONSENT_FOR_EMAIL}
 @bp.get("/")
 @guards.guarded(guards.visitor)
 def index() -> ResponseReturnValue:
+    """Show the first page; redirect a visitor who is logged in to `next`."""
     target = safe_next(_only("next"), default="") or None
     if current_user.is_authenticated and target:
         return redirect(target)
@@ -36,7 +37,8 @@ def index() -> ResponseReturnValue:
 @bp.get("/<provider>/login/")
 @guards.guarded(guards.visitor, rate_limits.per_address("login"), rate_limits.per_session("login_session"))
 def login(provider: str) -> ResponseReturnValue:
-    """Begin a login. By GET on purpose: logging a consenting person in to their own account harms nobody."""
+    """Begin a login: redirect to the provider. By GET, because logging a person in to their own account harms
+    nobody."""
     chosen = _provider(provider)
     prompt, consent = _only("prompt"), CONSENTS.get(_only("consent") or "", ())
     _require_askable(chosen, consent)
@@ -54,15 +56,15 @@ def login(provider: str) -> ResponseReturnValue:
 @bp.route("/<provider>/login/callback/", methods=["GET"], provide_automatic_options=False)
 @guards.guarded(rate_limits.per_address("callback"), rate_limits.room_at_address("callback_refused"))
 def callback(provider: str) -> ResponseReturnValue:
-    """Every way a login can end: a redirect to where the person wanted to go, or an AppError's page."""
+    """Finish a login: redirect to `next`, or show an AppError's page. See `login.callback`."""
     if request.method != "GET":
         abort(405)
     return finish_login(_provider(provider))
 
 
 @bp.after_request
-def keep_the_code_to_ourselves(response: Response) -> Response:
-    """The callback's address holds the code: no page may pass it on as its Referer."""
+def hide_code_from_referer(response: Response) -> Response:
+    """Keep the callback's address, which holds the code, out of the Referer header."""
     if request.endpoint == "auth.callback":
         response.headers["Referrer-Policy"] = "no-referrer"
     return response
@@ -71,29 +73,30 @@ def keep_the_code_to_ourselves(response: Response) -> Response:
 @bp.get("/<provider>/logout/")
 @guards.guarded(guards.login)
 def logout_page(provider: str) -> ResponseReturnValue:
+    """Ask whether to log out here only, or at the provider as well."""
     chosen = _provider(provider)
     may_leave_account = chosen.account_logout_url("", "") is not None
     return render_template("kakaoauth/auth/logout.html", provider=chosen, may_leave_account=may_leave_account)
 
 
 @bp.post("/<provider>/logout/")
-@guards.guarded(guards.leaver_by_cookie, guards.form)
+@guards.guarded(guards.login_or_outage, guards.form)
 def logout(provider: str) -> ResponseReturnValue:
-    """End the session here, first and whatever is away; with `account=1` go on to the provider's own logout.
+    """End this session, even while Redis or the database is away; with `account=1` go on to the provider's logout.
 
     :raises LogoutUnfinished: neither Redis nor the database could be told.
     """
     chosen = _provider(provider)
     sessions.log_out("logout", provider=chosen.name)
     response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else url_for("auth.index"))
-    # So that "back" finds no private page in the browser's cache.
+    # So that the back button finds no private page in the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
 
 @bp.get("/<provider>/logout/callback/")
 def logout_callback(provider: str) -> ResponseReturnValue:
-    """Back from the provider's logout. The local one was done before; a state we did not send is nobody's return."""
+    """Return from the provider's logout. :raises UnknownState: `state` is not the one we sent."""
     _provider(provider)
     expected = session.pop("_logout_state", None)
     if not expected or _only("state") != expected:
@@ -120,7 +123,7 @@ def _require_askable(provider: Provider, consent: tuple[str, ...]) -> None:
 
 
 def _only(name: str) -> str | None:
-    """A parameter that is given exactly once."""
+    """Return a query parameter that is given exactly once, else None."""
     values = request.args.getlist(name)
     return values[0] if len(values) == 1 else None
 
@@ -136,6 +139,6 @@ def _account_logout(provider: Provider) -> str:
     address = provider.account_logout_url(_logout_address(provider), state)
     if address is None:
         return url_for("auth.index")
-    # Without the note the way back ends on a page that does not know them; that they are out there as well counts more.
+    # If the state cannot be stored, the way back shows an error; being logged out at the provider counts more.
     sessions.store_for_anonymous("_logout_state", state)
     return address

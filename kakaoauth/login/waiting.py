@@ -1,5 +1,6 @@
-"""How many threads may wait for the first of two equal requests. Each serves no other page meanwhile, and whoever
-repeats a callback often enough would have all of them.
+"""A bound on the threads that wait for the first of several equal callbacks.
+
+A waiting thread serves no other page, so a client that repeats a callback could occupy them all.
 """
 
 import time
@@ -7,16 +8,16 @@ from threading import BoundedSemaphore
 
 from kakaoauth.errors import ProviderBusy
 
-#: In a process, at once. People double-click; they do not do it all at the same moment.
+#: Threads of one process. People double-click, but not all at the same moment.
 WAITING = 4
-_places = BoundedSemaphore(WAITING)
+_slots = BoundedSemaphore(WAITING)
 
 
 def wait_a_moment(seconds: float) -> None:
-    """Sleep. :raises ProviderBusy: too many do."""
-    if not _places.acquire(blocking=False):
+    """Sleep. :raises ProviderBusy: too many threads wait already."""
+    if not _slots.acquire(blocking=False):
         raise ProviderBusy("too many wait for an equal request to end")
     try:
         time.sleep(seconds)
     finally:
-        _places.release()
+        _slots.release()

@@ -1,4 +1,4 @@
-"""The privilege boundary: the only file that logs a person in or out."""
+"""Begin, renew and end the session of a login. All calls of Flask-Login's `login_user` and `logout_user` are here."""
 
 import hmac
 import logging
@@ -19,14 +19,14 @@ from kakaoauth.sessions import finished_logins, logout
 from kakaoauth.sessions.csrf_tokens import csrf
 from kakaoauth.sessions.data import ends_at_last, ends_unused
 from kakaoauth.sessions.index import owner_of
-from kakaoauth.sessions.logout import Leaving
+from kakaoauth.sessions.logout import EndingSession
 from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks, name_of
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import revocation as token_revocation
 
 
 class LoginManager(FlaskLoginManager):
-    """Flask-Login without the remember-me cookie, which would read the session on every answer, health checks too."""
+    """Flask-Login without the remember-me cookie, which would read the session for every response."""
 
     def _update_remember_cookie(self, response: Any) -> Any:
         return response
@@ -44,6 +44,7 @@ LEEWAY = 60
 
 
 def init_app(app: Flask) -> None:
+    """Install the session store and Flask-Login."""
     app.session_interface = RedisSessionInterface(app)
     # Its own context processor would load the user for every page, also for the one that says the database is away.
     login_manager.init_app(app, add_context_processor=False)
@@ -59,12 +60,15 @@ def has_cookie() -> bool:
 
 
 def new_secret() -> str:
+    """Return 32 random bytes in base64url."""
     return secrets.token_urlsafe(32)
 
 
 def load_user(session_user_id: str) -> User | None:
-    """The session's user, in one statement. A session that is over, or whose user is, ends here and now; so does one
-    that was ended before and is in Redis again."""
+    """Return the session's user, by one statement; None, and end the session, if it is over or was ended before.
+
+    :param session_user_id: `User.get_id`: id and session version.
+    """
     user = find_session_user(session_user_id, name())
     if user is None or is_over(user, session):
         current_session().end()
@@ -75,34 +79,33 @@ def load_user(session_user_id: str) -> User | None:
 
 
 def _mark_role(user: User) -> None:
-    """For the store, which has the session without its user and must know when it ends."""
+    """Note the role in the session: the store computes the session's end without loading the user."""
     session.pop("_staff", None)
     if user.is_staff:
         session["_staff"] = True
 
 
 def is_over(user: User, data: Mapping[str, Any]) -> bool:
-    """Whether a session of this user that holds `data` was unused, or there, for too long."""
+    """Whether a session of this user that holds `data` has passed its idle or absolute limit."""
     return time.time() >= ends_unused(data, current_app.config, is_staff=user.is_staff)
 
 
 def begin(user: User, *, sid: str | None = None, token_id: int | None = None, proven_at: float | None = None) -> None:
     """Log `user` in.
 
-    Crossing from anonymous to somebody is where a planted session id would pay off, so the order matters:
+    An attacker may have planted the session id before the login (session fixation), so the order matters:
 
-    - what the browser did before is dropped, except logins that wait in other tabs and
-      where finished ones went;
+    - the anonymous session's data is dropped, except logins that wait in other tabs and finished ones;
     - Flask-Login may refuse (an inactive user), and its refusal is final;
-    - only then a new id is made, because there is something to store under it, and the old id is dead;
-    - it is stored at once: nobody is told "you are in" before they are.
+    - only then the session gets a new id, and the old id is deleted;
+    - the session is stored at once, before the response says that the login succeeded.
 
-    :param token_id: where the vault keeps the provider's tokens of this login.
-    :param sid: the id for the new session, from `claims.Claim`; random if not given.
+    :param sid: the id for the new session, from `CallbackLock.acquire`; random if not given.
+    :param token_id: the row of `provider_tokens` with this login's tokens.
     :param proven_at: when the person proved who they are, in unix seconds; None: the provider does not say.
     :raises AccountDisabled: inactive user.
     """
-    before, store = leaving(), current_store()
+    before, store = ending(), current_store()
     sid = sid or store.new_id()
     moment = round(time.time(), 1)
     _enter(user, sid, begun=moment, confirmed=_confirmed_by(user, moment, proven_at), token_id=token_id)
@@ -116,11 +119,13 @@ def _confirmed_by(user: User, moment: float, told: float | None) -> float:
 
 
 def proven_at(user: User, told: float | None) -> float | None:
-    """Whoever sits in somebody's open browser can log in once more without a word, while the provider's own session is
-    open as well. So a login is as old as the proof behind it; where that is unknown, one in the same person's session
-    proves nothing new.
+    """Return when the person proved who they are, in unix seconds; None: at this login.
 
-    :param told: by the provider, in unix seconds. Return None: as old as the login.
+    While the provider's own session is open, a stranger at the browser can log in again without a password. So a
+    login is as old as the proof behind it. Where the provider does not say, a login in the same person's session is as
+    old as the one before.
+
+    :param told: by the provider, in unix seconds.
     """
     is_theirs = (holder() or "").partition(".")[0] == str(user.id)
     return confirmed_at() if told is None and is_theirs else told
@@ -129,8 +134,7 @@ def proven_at(user: User, told: float | None) -> float | None:
 def renew(session_user_id: str, *, sid: str | None = None) -> bool:
     """Give this session a new id and a new CSRF token, because what it may do has changed.
 
-    It stays the same login, and its age goes on counting. False: it was ended while its request was on the way, here
-    or everywhere, and stays so.
+    It stays the same login and gets no younger. False: it was ended during this request, and stays ended.
 
     :param session_user_id: what `User.get_id` must give. :param sid: as for `begin`.
     """
@@ -138,12 +142,12 @@ def renew(session_user_id: str, *, sid: str | None = None) -> bool:
 
 
 def confirm(session_user_id: str, *, sid: str | None = None) -> bool:
-    """As `renew`, for a person who has just proved again who they are. The session ends no later for it."""
+    """As `renew`, for a person who has just confirmed who they are. The session's absolute end stays."""
     return _renew(session_user_id, sid, round(time.time(), 1))
 
 
 def _renew(session_user_id: str, sid: str | None, confirmed: float) -> bool:
-    before, store = leaving(), current_store()
+    before, store = ending(), current_store()
     user = find_session_user(session_user_id, before.name)
     if user is not None:
         sid = sid or store.new_id()
@@ -159,17 +163,17 @@ def _renew(session_user_id: str, sid: str | None, confirmed: float) -> bool:
 
 
 def confirmed_at() -> float:
-    """When the person last proved who they are, in unix seconds. A session of an older version knows its login only."""
+    """Return when the person last proved who they are, in unix seconds; in sessions of an older version the login."""
     return float(session.get("_confirmed", session.get("_begun", 0)))
 
 
 def is_fresh() -> bool:
-    """Whether that was a moment ago. A time from the future, which a clock has written that was wrong, was not."""
+    """Whether `confirmed_at` is at most FRESH_SECONDS ago. A time in the future, from a wrong clock, is not."""
     return -LEEWAY <= time.time() - confirmed_at() <= FRESH_SECONDS
 
 
 def is_stored() -> bool:
-    """Whether the session that this request came with has not been ended since."""
+    """Whether the session that this request came with still exists."""
     sid = current_session().sid
     return sid is not None and current_store().get(sid) is not None and not ended_sessions.among([name_of(sid)])
 
@@ -189,29 +193,34 @@ def _enter(user: User, sid: str, *, begun: float, confirmed: float, token_id: in
 
 
 def _csrf_secret(sid: str) -> str:
-    """What the form's CSRF tokens of a session are made from, by Flask-WTF. Made from the session's id, so that a form
-    can be recognised as this session's own when Redis cannot be asked; whoever knows it does not know the id."""
+    """Return the secret from which Flask-WTF makes a session's CSRF tokens.
+
+    It is derived from the session's id, so that a form can be checked while Redis is away. It does not reveal the id.
+    """
     secret = str(current_app.config["SECRET_KEY"]).encode()
     return hmac.digest(secret, f"csrf|{sid}".encode(), "sha256").hex()
 
 
 def holder() -> str | None:
-    """What `User.get_id` gave to this session, as the session itself says; it may be over by now."""
+    """Return the `User.get_id` that this session holds. The session may be over by now."""
     found = session.get("_user_id")
     return str(found) if found else None
 
 
 def go_on_without_user() -> None:
-    """Let nobody ask the database for the user again during this request: it is away."""
+    """Treat the visitor as anonymous for the rest of this request, because the database is away."""
     g._login_user = AnonymousUserMixin()
 
 
-def stand_in() -> bool:
-    """While Redis is away: go on for whoever holds this cookie, as nobody, if the form that came was made for them."""
+def go_on_without_redis() -> bool:
+    """While Redis is away: go on without the stored session, if the form's CSRF token belongs to this cookie.
+
+    False: there is no cookie, or the token is not of its session.
+    """
     current = current_session()
     if current.cookie is None:
         return False
-    current.stand_in({"csrf_token": _csrf_secret(current.cookie)})
+    current.use_substitute({"csrf_token": _csrf_secret(current.cookie)})
     go_on_without_user()
     try:
         csrf.protect()
@@ -220,29 +229,29 @@ def stand_in() -> bool:
     return True
 
 
-def leaving(data: Mapping[str, Any] = session, *, known_as: str = "") -> Leaving:
-    """What must be known of a session to end it: of this one, or of the one called `known_as` that holds `data`."""
+def ending(data: Mapping[str, Any] = session, *, known_as: str = "") -> EndingSession:
+    """Return what is needed to end a session: this one, or the one named `known_as` that holds `data`."""
     until = ends_at_last(data if "_user_id" in data else {}, current_app.config)
-    return Leaving(known_as or name(), until, owner_of(data), token_id(data))
+    return EndingSession(known_as or name(), until, owner_of(data), token_id(data))
 
 
 def token_id(data: Mapping[str, Any] = session) -> int | None:
-    """Where the vault keeps the provider's tokens of this session's login, or of the one that holds `data`."""
+    """Return the id of the `provider_tokens` row of this session's login, or of the one that holds `data`."""
     found = data.get("_token")
     return found if type(found) is int else None
 
 
 def end() -> bool:
-    """Log out in this browser: the session is gone from Redis before the answer is sent, and the cookie with it.
+    """Log out in this browser: delete the session from Redis now, and the cookie with the response.
 
-    False: Redis could not do its part. Then the session is over only if the database knows of it.
+    False: Redis did not delete it. Then the session is over only if the database records its end.
     """
     logout_user()
     current = current_session()
     current.end()
     current.removed = True
-    if not current.sid or current.is_stand_in:
-        return not current.is_stand_in
+    if not current.sid or current.is_substitute:
+        return not current.is_substitute
     try:
         current_store().remove(current.sid, current.raw)
     except REDIS_ERRORS as error:
@@ -252,32 +261,32 @@ def end() -> bool:
 
 
 def log_out(action: str, **details: Any) -> None:
-    """End this session for good: in Redis, in the database's memory, and its tokens at the provider. One of the first
-    two is enough.
+    """End this session in Redis and in the database, and revoke its tokens at the provider.
 
-    :param action: what the audit trail calls it. :raises LogoutUnfinished: neither. The cookie goes all the same.
+    :param action: its name in the audit log. :raises LogoutUnfinished: neither Redis nor the database recorded the
+        end. The cookie is deleted all the same.
     """
-    session_left = leaving()
+    session_left = ending()
     is_removed = end()
-    held = logout.end_session(session_left, action=action, away="database_away" in g, **details)
-    if held is None and not is_removed:
+    tokens = logout.end_session(session_left, action=action, away="database_away" in g, **details)
+    if tokens is None and not is_removed:
         raise LogoutUnfinished("neither Redis nor the database took the end of a session")
-    token_revocation.revoke_at_provider(held or [])
+    token_revocation.revoke_at_provider(tokens or [])
 
 
 def name() -> str:
-    """What this session is called where its id must not stand; empty while it is not stored."""
+    """Return this session's name, a hash of its id for logs and tables; empty while it is not stored."""
     sid = current_session().sid
     return name_of(sid) if sid else ""
 
 
 def store_for_anonymous(key: str, value: str) -> bool:
-    """Keep a value for a visitor whose session has just ended, in a session of its own: the ended one stays dead.
+    """Store a value in a new anonymous session, after the login's session has ended.
 
-    False: Redis is away.
+    False: Redis is away, nothing was stored.
     """
     current, store = current_session(), current_store()
-    if current.is_stand_in:
+    if current.is_substitute:
         return False
     session[key] = value
     try:

@@ -1,4 +1,4 @@
-"""What a session's data tell by themselves: whether they can be ours, and when the session ends."""
+"""Checks on a session's data: its form, and when the session ends."""
 
 import math
 import time
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-#: What is read without asking of which kind it is.
+#: Keys whose values are used without a further check of their type.
 TEXTS = ("_user_id", "_agent", "_address")
 TIMES = ("_begun", "_seen", "_confirmed")
-#: Of this century and a little more: a time that no clock of ours has written is no time.
+#: The year 2128: a later time was not written by us.
 LAST_TIME = 5e9
 
 
 def is_ours(data: dict[str, Any]) -> bool:
-    """Whether a JSON object can be a session of ours."""
+    """Whether a JSON object has the types of a session that we wrote."""
     texts, times = [data.get(key, "") for key in TEXTS], [data.get(key, 0) for key in TIMES]
     are_times = all(isinstance(moment, int | float) and 0 <= moment < LAST_TIME for moment in times)
     return are_times and all(isinstance(text, str) for text in texts)
 
 
 def ends_unused(data: Mapping[str, Any], config: Mapping[str, Any], *, is_staff: bool) -> float:
-    """When a session that holds `data` is over if it is not used again, in unix seconds."""
+    """Return when a session that holds `data` ends if it is not used again, in unix seconds."""
     idle, longest = config["SESSION_IDLE_SECONDS"], config["SESSION_MAX_SECONDS"]
     if is_staff:
         idle = min(idle, config["STAFF_SESSION_IDLE_SECONDS"])
@@ -30,9 +30,9 @@ def ends_unused(data: Mapping[str, Any], config: Mapping[str, Any], *, is_staff:
 
 
 def ends_at_last(data: Mapping[str, Any], config: Mapping[str, Any]) -> datetime:
-    """When a session that is ended now would be over anyway, whatever role its user has by then.
+    """Return the latest time at which a session that is ended now would have ended anyway, for any role.
 
-    :param data: what it holds; empty if that is not known.
+    :param data: the session's data; empty if unknown.
     """
     last = time.time() + config["SESSION_IDLE_SECONDS"] if data else math.inf
     return datetime.fromtimestamp(min(last, data.get("_begun", time.time()) + config["SESSION_MAX_SECONDS"]), UTC)

@@ -1,11 +1,11 @@
-"""Sessions that were ended one by one, by name: what was ended stays ended when Redis comes back with older data.
+"""Names of ended sessions in the database: they stay ended when Redis comes back with older data.
 
 A logout deletes its session in Redis. After a restart from a snapshot, a failover to a replica that lagged behind, or a
 restored backup, Redis has it again. So the database remembers it until it would have ended anyway, and the statement
 that loads a session's user (`models.find_session_user`) looks here. What ends all sessions of a user needs no row: it
 raises their session version.
 
-While the database takes no writes, what is to be remembered waits in Redis: `keep`.
+While the database takes no writes, ended sessions wait in a Redis list (`keep`).
 """
 
 import json
@@ -24,17 +24,20 @@ from kakaoauth.storage.redis import get_redis
 
 #: Rows removed in one transaction.
 BATCH = 5000
-#: How much longer than needed a row stays, for machines whose clocks differ.
+#: A row stays this much longer than needed, because clocks of machines differ.
 MARGIN = timedelta(hours=1)
 KEY = "ends:waiting"
-#: Those of a long outage. Beyond it an end is refused, so that whoever asked for it knows.
+#: Entries in the list, enough for a long outage. Beyond it a logout fails with an error.
 MOST = 10_000
-#: Seconds they wait at most: by then every session of that time is over.
+#: Seconds that the list lives: by then every session of that time is over.
 LONGEST = 90 * 86400
 
 
 def remember(names: Iterable[str], until: datetime) -> None:
-    """In the caller's transaction. One that is remembered already stays as it is."""
+    """Add names within the caller's transaction; a known name stays as it is.
+
+    :param until: when the session would have ended anyway; the row is not needed after that.
+    """
     rows = [{"name": name, "until": until} for name in sorted(set(names))]
     if rows:
         insert = postgresql.insert if db.engine.dialect.name == "postgresql" else sqlite.insert
@@ -42,14 +45,14 @@ def remember(names: Iterable[str], until: datetime) -> None:
 
 
 def among(names: Sequence[str]) -> set[str]:
-    """Those of the names that are remembered."""
+    """Return those of `names` that were ended."""
     if not names:
         return set()
     return set(db.session.scalars(select(EndedSession.name).where(EndedSession.name.in_(names))))
 
 
 def forget_old() -> int:
-    """Remove a batch of those that would be over by now. Return how many: less than BATCH means all."""
+    """Delete a batch of rows that are not needed any more. Return how many; less than BATCH: there are no more."""
     over = EndedSession.until < now() - MARGIN
     names = db.session.scalars(select(EndedSession.name).where(over).order_by(EndedSession.until).limit(BATCH)).all()
     db.session.execute(delete(EndedSession).where(EndedSession.name.in_(names)))
@@ -60,7 +63,10 @@ def forget_old() -> int:
 
 
 def keep(end: Mapping[str, Any]) -> None:
-    """:param end: JSON values. :raises RedisError: Redis takes no writes either. :raises OverflowError: too many."""
+    """Append an end to the list. :param end: JSON values.
+
+    :raises RedisError: Redis takes no writes either. :raises OverflowError: the list is full.
+    """
     redis = get_redis(current_app)
     if redis.llen(KEY) >= MOST:
         raise OverflowError
@@ -69,12 +75,12 @@ def keep(end: Mapping[str, Any]) -> None:
 
 
 def first() -> bytes | None:
-    """The oldest, left where it is: it goes only when it has been done."""
+    """Return the oldest entry and leave it in the list; `drop` removes it after it is done."""
     return cast("bytes | None", get_redis(current_app).lindex(KEY, 0))
 
 
 def read(raw: bytes) -> dict[str, Any]:
-    """:raises ValueError: not what `keep` has written."""
+    """Decode an entry. :raises ValueError: `keep` has not written it."""
     end = json.loads(raw)
     if not isinstance(end, dict):
         raise ValueError("not an object")
@@ -82,5 +88,5 @@ def read(raw: bytes) -> dict[str, Any]:
 
 
 def drop(raw: bytes) -> None:
-    """By its content: another worker may have dropped it already, and the oldest is another one by now."""
+    """Remove an entry by its content: another worker may have removed it already."""
     get_redis(current_app).lrem(KEY, 1, cast(str, raw))

@@ -1,4 +1,4 @@
-"""Where the last logins of a browser went: the back button and a reload lead to the callback again."""
+"""Where the last logins of a browser went. The back button and a reload send an old callback again."""
 
 from flask import session
 

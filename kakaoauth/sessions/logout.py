@@ -1,7 +1,7 @@
-"""Logging out: what the database does about a login that ends. What stands in Redis is its caller's to remove.
+"""Logout in the database. The caller removes the session from Redis.
 
-Leaving must work when the database is away or takes no writes (a full disk, a standby): Redis ends the session then,
-the log has what the audit trail cannot take, and the rest is kept in Redis until the database is back.
+A logout must work while the database is away or takes no writes (a full disk, a standby). Then Redis ends the session,
+the log has what the audit log misses, and the rest waits in Redis until the database is back.
 """
 
 import logging
@@ -37,59 +37,61 @@ log = logging.getLogger("kakaoauth.audit")
 
 
 @dataclass(frozen=True)
-class Leaving:
+class EndingSession:
     """A session that ends."""
 
-    #: What Redis keeps it under; empty if it is stored nowhere.
+    #: The session's name in Redis; empty if it is not stored.
     name: str
     #: When it would have ended anyway.
     until: datetime
-    #: Whose it was; None if that cannot be read.
+    #: None if it cannot be read.
     user_id: int | None
-    #: Where the vault keeps the provider's tokens of its login.
+    #: The row of `provider_tokens` of its login.
     token_id: int | None
 
 
-def end_session(leaving: Leaving, *, action: str, away: bool = False, **details: Any) -> list[RevocableTokens] | None:
-    """Remember that this session was ended, and return its provider's tokens, taken out of the vault.
+def end_session(
+    session: EndingSession, *, action: str, away: bool = False, **details: Any
+) -> list[RevocableTokens] | None:
+    """Record the end of a session. Delete its provider's tokens and return them, so that the caller revokes them.
 
-    None: the database could not be written. Then it is over only if Redis has removed it.
+    None: the database took no write. Then the session is over only if Redis has removed it.
 
-    :param action: what the audit trail calls it. :param away: the database has been asked in this request already.
+    :param action: its name in the audit log. :param away: this request found the database away already.
     """
-    later = {"names": [leaving.name], "until": leaving.until.timestamp(), "token": leaving.token_id}
-    act = partial(_end_session, leaving, action, details)
-    held, _ = _now_or_later(action, act, later, away=away, user=leaving.user_id)
-    return held
+    later = {"names": [session.name], "until": session.until.timestamp(), "token": session.token_id}
+    act = partial(_end_session, session, action, details)
+    tokens, _ = _now_or_later(action, act, later, away=away, user=session.user_id)
+    return tokens
 
 
 @transaction
-def _end_session(leaving: Leaving, action: str, details: Mapping[str, Any]) -> list[RevocableTokens]:
-    if leaving.name:
-        ended_sessions.remember([leaving.name], leaving.until)
-    audit.record(action, target=leaving.user_id, actor=leaving.user_id, **details)
-    if leaving.user_id is not None:
-        after_commit(user_logged_out, user_id=leaving.user_id)
-    return popped_tokens(token_id=leaving.token_id)
+def _end_session(session: EndingSession, action: str, details: Mapping[str, Any]) -> list[RevocableTokens]:
+    if session.name:
+        ended_sessions.remember([session.name], session.until)
+    audit.record(action, target=session.user_id, actor=session.user_id, **details)
+    if session.user_id is not None:
+        after_commit(user_logged_out, user_id=session.user_id)
+    return popped_tokens(token_id=session.token_id)
 
 
-def remember_ended(leaving: Leaving) -> None:
-    """For a session whose login goes on under another id, or whose browser has another one now."""
-    if leaving.name and leaving.user_id is not None:
-        details = {"names": [leaving.name], "until": leaving.until.timestamp()}
-        _now_or_later("session replaced", partial(_remember, leaving), details, user=leaving.user_id)
+def remember_ended(session: EndingSession) -> None:
+    """Record the end of a session that another one has replaced in this browser."""
+    if session.name and session.user_id is not None:
+        details = {"names": [session.name], "until": session.until.timestamp()}
+        _now_or_later("session replaced", partial(_remember, session), details, user=session.user_id)
 
 
 @transaction
-def _remember(leaving: Leaving) -> None:
-    ended_sessions.remember([leaving.name], leaving.until)
+def _remember(session: EndingSession) -> None:
+    ended_sessions.remember([session.name], session.until)
 
 
 def end_everywhere(session_user_id: str, *, away: bool = False) -> list[RevocableTokens]:
-    """Log a user out everywhere, by their own wish. Return the provider's tokens of all their logins.
+    """Log a user out everywhere, at their own request. Delete the provider's tokens of all their logins, return them.
 
-    :param session_user_id: what `User.get_id` gave to the session that asks. :param away: as for `end_session`.
-    :raises DatabaseUnavailable: this can neither be done now nor be kept for later.
+    :param session_user_id: `User.get_id` of the session that asks. :param away: as for `end_session`.
+    :raises DatabaseUnavailable: it can be neither done now nor kept for later.
     """
     user_id = int(session_user_id.partition(".")[0])
 
@@ -97,10 +99,10 @@ def end_everywhere(session_user_id: str, *, away: bool = False) -> list[Revocabl
         _end_all(user_id)
         return pop_tokens(user_id=user_id)
 
-    held, is_sure = _now_or_later("sessions ended", end, {"everywhere": session_user_id}, away=away, user=user_id)
+    tokens, is_sure = _now_or_later("sessions ended", end, {"everywhere": session_user_id}, away=away, user=user_id)
     if not is_sure:
         raise DatabaseUnavailable("logout everywhere")
-    return held or []
+    return tokens or []
 
 
 @transaction
@@ -110,7 +112,7 @@ def _end_all(user_id: int) -> None:
 
 
 def end_others(user: User) -> str | None:
-    """As `end_other_sessions`; None: the database could not be written."""
+    """As `end_other_sessions`; None: the database took no write."""
     try:
         return other_devices.end_other_sessions(user)
     except SQLAlchemyError as error:
@@ -142,9 +144,10 @@ def end_family(token: str) -> None:
 
 
 def end_others_later(user_id: int, names: list[str], until: datetime) -> None:
-    """Keep for later that a user's other sessions, which Redis has lost by now, and their apps' logins have ended.
+    """Keep the end of a user's other sessions and token families for later; Redis has deleted the sessions.
 
-    :raises DatabaseUnavailable: not even that.
+    :param names: of those sessions. :param until: when they would have ended anyway.
+    :raises DatabaseUnavailable: Redis cannot keep it.
     """
     if not _kept({"others_of": user_id, "names": names, "until": until.timestamp()}):
         raise DatabaseUnavailable("end of all other logins")
@@ -158,7 +161,7 @@ def _now_or_later(
     away: bool = False,
     user: int | None = None,
 ) -> tuple[T | None, bool]:
-    """What `act` returned, and that it is done. Else None and whether `later` is kept for when the database is back."""
+    """Return the result of `act` and True; else None, and whether `later` is kept until the database is back."""
     try:
         if not away:
             return act(), True
@@ -181,9 +184,9 @@ def _kept(later: Mapping[str, Any]) -> bool:
 
 
 def catch_up() -> int:
-    """Do what could not be written at its time. Return how many ends that were.
+    """Write the ends that waited in Redis. Return how many there were.
 
-    :raises SQLAlchemyError: the database still is away.
+    :raises SQLAlchemyError: the database is still away.
     """
     done = 0
     while (raw := ended_sessions.first()) is not None:
@@ -191,7 +194,7 @@ def catch_up() -> int:
             _catch_up(ended_sessions.read(raw))
             done += 1
         except (ValueError, KeyError, TypeError, AttributeError, IntegrityError, DataError) as error:
-            # One that will never do must not hold up the others.
+            # An entry that can never be written must not block the others.
             forget_transaction()
             log.critical("waiting end of a login dropped, it cannot be done: %s", type(error).__name__)
         ended_sessions.drop(raw)
@@ -213,7 +216,7 @@ def _catch_up(end: Mapping[str, Any]) -> None:
 
 @transaction
 def _end_as_known(session_user_id: str) -> list[RevocableTokens]:
-    """Unless all sessions of that time have been ended since."""
+    """End all sessions of that session version, unless they were ended since."""
     user_id, version = (int(number) for number in session_user_id.split("."))
     as_known = (User.id == user_id, User.session_version == version)
     raised = update(User).where(*as_known).values(session_version=User.session_version + 1)
@@ -237,5 +240,5 @@ def _end_families_before(user_id: int, moment: datetime) -> None:
 
 @transaction
 def prune_ended_sessions() -> int:
-    """Remove a batch of the ended sessions that would be over by now. Return how many, as `forget_old_notes`."""
+    """Delete a batch of ended sessions that are not needed any more. Return how many."""
     return ended_sessions.forget_old()

@@ -1,4 +1,4 @@
-"""Ending the logins of one person one by one, or all but one. What is listed as a device: devices."""
+"""End one login of a person, or all but the current one. The list of devices: `accounts.devices`."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -7,6 +7,7 @@ from flask import current_app
 from sqlalchemy.engine import CursorResult
 
 from kakaoauth import audit
+from kakaoauth.errors import SessionOver
 from kakaoauth.models import User
 from kakaoauth.sessions.revocation import uncount_sessions
 from kakaoauth.storage.database import db
@@ -17,14 +18,14 @@ from kakaoauth.tokens.refresh_tokens import TokenFamily
 
 
 def open_families(user: User, number: int) -> Sequence[TokenFamily]:
-    """The newest logins of apps and front ends that are good now."""
+    """Return the valid token families of a user, the last refreshed first, at most `number`."""
     lingering = current_app.config["ACCESS_TOKEN_SECONDS"]
     return refresh_tokens.active_for(user, lingering=lingering, longest=longest_login(user), number=number)
 
 
 @transaction
 def end_own_family(user_id: int, family_id: int) -> bool:
-    """End the login of an app or front end. False if this person has none of that number."""
+    """End the login of an app or front end. False if this person has no such family."""
     family = refresh_tokens.find(family_id)
     if family is None or family.user_id != user_id or not refresh_tokens.end(family_id):
         return False
@@ -34,11 +35,11 @@ def end_own_family(user_id: int, family_id: int) -> bool:
 
 @transaction
 def end_other_sessions(user: User) -> str:
-    """Log a user out everywhere but in the session that asks. Return what `User.get_id` gives to that one from now on.
+    """Log a user out everywhere but in the session that asks. Return the new `User.get_id` for that session.
 
-    One UPDATE does it, for the API's tokens as well, and whatever Redis remembers later.
+    One UPDATE ends sessions and tokens, whatever Redis holds later.
 
-    :param user: as that session knows them. :raises SessionOver: it was ended itself meanwhile.
+    :param user: with the session version of that session. :raises SessionOver: it was ended itself meanwhile.
     """
     as_known = (User.id == user.id, User.session_version == user.session_version, User.is_active)
     raised = db.update(User).where(*as_known).values(session_version=User.session_version + 1)
@@ -47,7 +48,3 @@ def end_other_sessions(user: User) -> str:
     uncount_sessions(user.id)
     audit.record("device ended", target=user.id, kind="all others")
     return user.get_id()
-
-
-class SessionOver(Exception):
-    """The session that asked has ended meanwhile, and with it the right to ask."""

@@ -1,4 +1,4 @@
-"""A session as a request sees it: the only file that knows when it is read, and what has changed in it since."""
+"""The session object of a request: it is read on first use and knows what has changed since."""
 
 import logging
 from collections.abc import Iterator
@@ -11,22 +11,25 @@ from kakaoauth.storage.redis import REDIS_ERRORS, is_full
 
 log = logging.getLogger("kakaoauth.presence")
 
-#: Keys of a session whose change a later request depends on: session_store.
+#: Keys that a later request needs: their change must not be lost.
 NEEDED = ("_user_id", "_begun", "_state_", "_logout_state", "csrf_token")
 
 
 class Store(Protocol):
-    """What a session asks of session_store."""
+    """What a session needs of `sessions.store`."""
 
-    def get(self, sid: str) -> bytes | None: ...
+    def get(self, sid: str) -> bytes | None:
+        """Return the stored bytes of a session."""
 
-    def encode(self, data: dict[str, Any]) -> bytes: ...
+    def encode(self, data: dict[str, Any]) -> bytes:
+        """Return `data` as JSON."""
 
-    def decode(self, raw: bytes) -> dict[str, Any] | None: ...
+    def decode(self, raw: bytes) -> dict[str, Any] | None:
+        """Return the data; None if we did not write it."""
 
 
 class RedisSession(SessionMixin):
-    """A session that is read when first looked at: pages that never look cost no Redis command."""
+    """A session that is read from Redis on first use; a page that does not use it costs no Redis command."""
 
     def __init__(self, store: Store, cookie: str | None) -> None:
         self._store = store
@@ -39,22 +42,23 @@ class RedisSession(SessionMixin):
         self.accessed = False
         self.set_cookie = False
         self.ended = False
-        #: What is to be done in Redis about an ended one has been done, or cannot be.
+        #: The ended session was removed from Redis already, or cannot be.
         self.removed = False
-        #: Redis is away, and this is all that is known.
-        self.is_stand_in = False
+        #: Redis is away: the data is a substitute, the stored session is unknown.
+        self.is_substitute = False
 
-    def stand_in(self, data: dict[str, Any]) -> None:
-        """Go on with `data` in place of what the cookie stands for, which cannot be read now."""
+    def use_substitute(self, data: dict[str, Any]) -> None:
+        """Use `data` as a substitute for the stored session, which cannot be read now."""
         self.accessed, self.data, self.sid, self.raw = True, data, self.cookie, self._store.encode(data)
-        self.removed = self.is_stand_in = True
+        self.removed = self.is_substitute = True
 
     def end(self) -> None:
-        """Have the stored session and the cookie removed."""
+        """Mark the session as ended: `save_session` removes it from Redis and deletes the cookie."""
         self.load().clear()
         self.ended = True
 
     def load(self) -> dict[str, Any]:
+        """Return the data, read from Redis at the first call."""
         self.accessed = True
         if self.data is None:
             self.data = {}
@@ -63,7 +67,7 @@ class RedisSession(SessionMixin):
         return self.data
 
     def read(self, sid: str) -> bool:
-        """Become the stored session `sid`; False if there is none."""
+        """Load the stored session `sid` into this object; False if there is none."""
         raw = self._store.get(sid)
         stored = self._store.decode(raw) if raw is not None else None
         if raw is None or stored is None:
@@ -88,15 +92,17 @@ class RedisSession(SessionMixin):
 
     @property
     def modified(self) -> bool:  # type: ignore[override]
+        """Whether the data differs from what was read."""
         return self.data is not None and self._store.encode(self.data) != (self.raw or b"{}")
 
     @property
     def new(self) -> bool:  # type: ignore[override]
+        """Whether nothing is stored yet."""
         return self.sid is None
 
     def may_lose_changes(self) -> bool:
-        """Whether somebody who is in can go on if what has changed is not stored: when they were last seen, a message
-        that was shown. Not so a login or logout that waits for its return, and a form's token."""
+        """Whether the changes of a logged-in session can be dropped: last use, a message that was shown. A state that
+        waits for its callback and a CSRF token cannot."""
         stored = self._store.decode(self.raw) or {} if self.raw else {}
         changed = [key for key, value in (self.data or {}).items() if stored.get(key) != value]
         return "_user_id" in stored and not any(key.startswith(NEEDED) for key in changed)
@@ -104,7 +110,7 @@ class RedisSession(SessionMixin):
 
 @contextmanager
 def unless_full(session: RedisSession) -> Iterator[None]:
-    """While Redis is at its `maxmemory`, people who are in go on without what they can do without."""
+    """While Redis is at its `maxmemory`, drop changes that `may_lose_changes` allows to drop."""
     try:
         yield
     except REDIS_ERRORS as error:
@@ -115,8 +121,8 @@ def unless_full(session: RedisSession) -> Iterator[None]:
 
 @contextmanager
 def given_up_on_failure(session: RedisSession) -> Iterator[None]:
-    """What Redis could not take is dropped: the page that says so shall neither try again, which takes as long once
-    more, nor send a cookie for it, which would replace the one of a session that is still good."""
+    """Drop the session's changes if Redis fails. The error page must not try again, which takes as long once more, nor
+    send a cookie, which would replace the one of a valid session."""
     try:
         yield
     except REDIS_ERRORS:

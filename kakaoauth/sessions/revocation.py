@@ -1,4 +1,4 @@
-"""Sessions that the database ends, and the number of those that are open, which does not decide whether one is."""
+"""End all sessions and tokens of a user in the database, by raising their session version."""
 
 import logging
 from typing import Any, cast
@@ -16,19 +16,18 @@ log = logging.getLogger("kakaoauth.presence")
 
 
 def revoke_sessions(user: User) -> None:
-    """End every session and token of this user. Inside another verb's transaction.
+    """End every session and token of this user, within the caller's transaction.
 
-    The database counts up: of two that end them at the same moment, each with the number that it has read, the second
-    would otherwise write what the first has written, and bring a session back that goes on with that number.
+    The database increments the version. With a number computed here, the second of two calls at the same moment would
+    write the same version as the first, and sessions begun between them would stay open.
     """
     user.session_version = User.session_version + 1
-    db.session.flush()  # What is read from now on is what stands in the database.
+    db.session.flush()  # From now on the attribute is read from the database.
     uncount_sessions(user.id)
 
 
 def revoke_all(user_id: int) -> bool:
-    """End every session and token of the user with that number, by one statement. Inside a transaction. False: there is
-    no such user."""
+    """End every session and token of a user by one statement, within the caller's transaction. False: no such user."""
     raised = update(User).where(User.id == user_id).values(session_version=User.session_version + 1)
     if not cast("CursorResult[Any]", db.session.execute(raised)).rowcount:
         return False
@@ -37,10 +36,10 @@ def revoke_all(user_id: int) -> bool:
 
 
 def uncount_sessions(user_id: int) -> None:
-    """For a verb that ends them by a statement of its own: they count no more.
+    """Take a user's sessions out of the number of open sessions.
 
-    Should its transaction fail, each counts again within a minute of use; while Redis is away they go on counting until
-    they would have ended unused.
+    If the transaction fails, a session counts again within a minute of use. While Redis is away, the sessions go on
+    counting until they would have ended unused.
     """
     try:
         session_index.strike_all(get_redis(current_app), user_id)

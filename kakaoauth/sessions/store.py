@@ -1,21 +1,21 @@
-"""The Redis session store: the only file that knows how a session is kept.
+"""The session store in Redis.
 
 A session is one Redis string, `session:<SHA-256 of its id>`, holding a JSON object. The id itself is only in the
-cookie, so a copy of Redis opens no session, and nothing in it is ever executed. What the object may hold:
+cookie, so a copy of Redis opens no session. The object's keys:
 
     _user_id        who (User.get_id: id and session version)          Flask-Login
     _fresh, _id     Flask-Login's own marks
     _begun, _seen   unix seconds of the login and of the last request, the latter exact to a minute
-    _confirmed      unix seconds of the last proof of who it is: the login, or a confirmation since   sessions
-    _draft          forms that wait for one: page -> what was typed         drafts
+    _confirmed      unix seconds of the last login or confirmation
+    _draft          forms that wait for a confirmation: page -> fields      web.form_drafts
     _staff          true while staff's shorter limits hold
-    _agent          what browser that request came from, and
-    _address        from which network: both shortened                visitors
-    _token          where the vault keeps the provider's tokens of this login
-    finished_logins the last logins that were finished here: state -> next
-    finished_with_tokens  the same for logins that ended in tokens in cookies
-    _state_*        logins that were begun here and wait for the callback   providers.pending
-    _logout_state   a logout at the provider that we expect to hear of
+    _agent          browser of the last request, shortened                  audit.visitors
+    _address        network of the last request, shortened                  audit.visitors
+    _token          id of the provider_tokens row of this login
+    finished_logins the last finished logins: state -> next                 sessions.finished_logins
+    finished_with_tokens  the same for logins that ended in tokens
+    _state_*        logins that wait for their callback                     providers.login_state
+    _logout_state   state of a logout at the provider
     csrf_token      Flask-WTF
 """
 
@@ -47,10 +47,10 @@ log = logging.getLogger("kakaoauth.audit")
 SID = re.compile(r"[A-Za-z0-9_-]{43}")
 #: The lifetime is extended, and `_seen` written, at most this often (seconds).
 TOUCH = 60
-#: A session without a user holds pending logins of 10 minutes; late ones are recognised within the hour.
+#: An anonymous session holds logins that may take 10 minutes; late ones are recognised within the hour.
 ANONYMOUS_SECONDS = 3600
-#: Replace the value only if it is still what we read, and never bring back what was deleted: a request in flight
-#: during a logout loses. Answers 1, 0 for "gone", or the value that another request wrote.
+#: Replace the value only if it is still what we read. A deleted session stays deleted: a request in flight during a
+#: logout loses. Returns 1, 0 for "deleted", or the value that another request wrote.
 REPLACE = """
 local now = redis.call('GET', KEYS[1])
 if not now then return 0 end
@@ -61,51 +61,59 @@ return 1
 
 
 def name_of(sid: str) -> str:
-    """What a session is called wherever its id must not stand."""
+    """Return a session's name: the hash of its id, which may stand in logs and tables."""
     return sha256(sid.encode()).hexdigest()
 
 
 def marks() -> dict[str, Any]:
-    """When this request came, and where from."""
+    """Return `_seen`, `_agent` and `_address` of this request."""
     visitor = visitors.visitor()
     return {"_seen": round(time.time(), 1), "_agent": visitor.agent, "_address": visitor.address}
 
 
 class RedisSessionInterface(ServerSideSessionInterface):
-    """Flask-Session's interface with a store of our own: the module's head says what it keeps, REPLACE how."""
+    """Flask-Session's interface with our own way to store: atomic updates (REPLACE), JSON, hashed ids."""
 
     def __init__(self, app: Flask) -> None:
         super().__init__(app, key_prefix="session:", sid_length=32)
         self.redis = get_redis(app)
         self.replace_script = self.redis.register_script(REPLACE)
 
-    # The cookie: decided by the request, because one process may serve https through a proxy and http on this machine.
+    # The cookie depends on the request: one process may serve https through a proxy and http on this machine.
 
     def get_cookie_secure(self, app: Flask) -> bool:
+        """Whether the cookie is for https only: always, except http on this machine."""
         return request.scheme == "https" or not is_loopback(request.host.rsplit(":", 1)[0])
 
     def get_cookie_name(self, app: Flask) -> str:
+        """`__Host-` makes browsers enforce Secure, path `/` and no domain."""
         return "__Host-session" if self.get_cookie_secure(app) else "session"
 
     def get_cookie_httponly(self, app: Flask) -> bool:
+        """Keep the cookie from scripts."""
         return True
 
     def get_cookie_samesite(self, app: Flask) -> str:
+        """Lax: the provider's redirect, a navigation by GET, brings the cookie."""
         return "Lax"
 
     def get_cookie_path(self, app: Flask) -> str:
+        """`__Host-` requires this path."""
         return "/"
 
     def get_cookie_domain(self, app: Flask) -> str | None:
+        """`__Host-` allows no domain."""
         return None
 
     # Flask's two calls.
 
     def open_session(self, app: Flask, request: Request) -> RedisSession:
+        """Return a session that is not read yet (called by Flask before each request)."""
         cookie = request.cookies.get(self.get_cookie_name(app), "")
         return RedisSession(self, cookie if SID.fullmatch(cookie) else None)
 
     def save_session(self, app: Flask, session: RedisSession, response: Response) -> None:
+        """Store the session and send its cookie (called by Flask after each request)."""
         if session.accessed:
             response.vary.add("Cookie")
         if session.data is None:
@@ -124,7 +132,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
             self._send_cookie(app, response, session.sid, lifetime)
 
     def _remove_if_possible(self, session: RedisSession) -> None:
-        """Where it stays, it is over all the same: the database has said so."""
+        """Delete an ended session. If Redis fails, the session is over all the same: the database says so."""
         if session.sid and not session.removed:
             with suppress(*REDIS_ERRORS):
                 self.remove(session.sid, session.raw)
@@ -148,7 +156,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
         if session.sid is None:
             self.create(session, self.new_id())
             return
-        # A page that has not asked for the user does not know whether the session is over, and extends nothing.
+        # A page that did not load the user does not know whether the session is over, so it extends nothing.
         is_due = "_seen" in data and "_login_user" in g and time.time() - data["_seen"] >= self.touch_seconds()
         if is_due:
             data.update(marks())
@@ -160,7 +168,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
                 self._execute(self.redis.pipeline(transaction=False), session.sid, data)
 
     def create(self, session: RedisSession, sid: str) -> bool:
-        """Store the session under a new id; the id it had is dead from then on. False if it was so already."""
+        """Store the session under a new id and delete the old one. False if the old one was deleted already."""
         data = session.load()
         raw = self.encode(data)
         commands = self.redis.pipeline(transaction=False)
@@ -172,7 +180,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
         return old is None or self.remove(old, old_raw)
 
     def _execute(self, commands: Pipeline, sid: str, data: dict[str, Any]) -> None:
-        """Run `commands` and, in the same round trip, note that the person is here and has this session open."""
+        """Run `commands` and, in the same round trip, count the user as active and index the session."""
         user_id = session_index.owner_of(data)
         if user_id is None:
             commands.execute()
@@ -189,12 +197,12 @@ class RedisSessionInterface(ServerSideSessionInterface):
         self.drop(user_id, beyond)
 
     def touch_seconds(self) -> float:
-        """A minute, or less where sessions end so soon that a minute's silence would look like idleness."""
+        """Return how often last use is written: each minute, or more often where the idle limit is short."""
         config = self.app.config
         return float(min(TOUCH, min(config["SESSION_IDLE_SECONDS"], config["STAFF_SESSION_IDLE_SECONDS"]) / 4))
 
     def lifetime(self, data: dict[str, Any]) -> int:
-        """Seconds that Redis keeps it. The limits by role are checked when the user is loaded."""
+        """Return the seconds that Redis keeps it. Limits by role are checked when the user is loaded."""
         if "_user_id" not in data:
             return ANONYMOUS_SECONDS
         config = self.app.config
@@ -202,14 +210,15 @@ class RedisSessionInterface(ServerSideSessionInterface):
         return int(max(1, min(config["SESSION_IDLE_SECONDS"], left)))
 
     def new_id(self) -> str:
+        """Return a new session id: 32 random bytes in base64url."""
         return cast(str, self._generate_sid(32))
 
     def remove(self, sid: str, raw: bytes) -> bool:
-        """False if there is none. :param raw: what it held, which says on whose list it stands."""
+        """Delete a session. False if there is none. :param raw: its data, which names the owner."""
         return self.drop(session_index.owner_of(self.decode(raw) or {}), [name_of(sid)]) == 1
 
     def drop(self, user_id: int | None, names: Sequence[str]) -> int:
-        """Delete sessions by name, and strike them off their owner's list. Return how many there were."""
+        """Delete sessions by name, also from their owner's list. Return how many there were."""
         commands = self.redis.pipeline(transaction=False)
         for name in names:
             commands.delete(self.key_prefix + name)
@@ -218,20 +227,22 @@ class RedisSessionInterface(ServerSideSessionInterface):
         return sum(commands.execute()[: len(names)])
 
     def get(self, sid: str) -> bytes | None:
+        """Return the stored bytes of a session; None if there is none."""
         return cast("bytes | None", self.redis.get(self._get_store_id(sid)))
 
     def read_named(self, names: Sequence[str]) -> list[dict[str, Any] | None]:
-        """What these sessions hold, in one round trip; None for one that is gone."""
+        """Return the data of sessions by name, in one round trip; None for one that is gone."""
         commands = self.redis.pipeline(transaction=False)
         for name in names:
             commands.get(self.key_prefix + name)
         return [self.decode(raw) if raw is not None else None for raw in commands.execute()]
 
     def encode(self, data: dict[str, Any]) -> bytes:
+        """Return `data` as compact JSON."""
         return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
 
     def decode(self, raw: bytes) -> dict[str, Any] | None:
-        """JSON and nothing else; what we did not write makes the visitor anonymous."""
+        """Return the data of a session; None, which makes the visitor anonymous, if we did not write it."""
         try:
             data = json.loads(raw)
         except (ValueError, RecursionError):
@@ -254,7 +265,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
         self.redis.delete(store_id)
 
     def _upsert_session(self, session_lifetime: timedelta, session: RedisSession, store_id: str) -> None:
-        """Write our changes onto whatever stands there now. Two tabs that change different keys both succeed."""
+        """Merge our changes into the stored session. Two tabs that change different keys both succeed."""
         mine = session.load()
         base = self.decode(session.raw) or {}
         changed = {key: value for key, value in mine.items() if key not in base or base[key] != value}
@@ -275,12 +286,15 @@ class RedisSessionInterface(ServerSideSessionInterface):
         log.warning("a session changed too often to be written")
 
     def regenerate(self, session: RedisSession) -> None:
+        """Give the session a new id (Flask-Session's interface)."""
         self.create(session, self.new_id())
 
 
 def current_store() -> RedisSessionInterface:
+    """Return the app's session store."""
     return cast(RedisSessionInterface, current_app.session_interface)
 
 
 def current_session() -> RedisSession:
+    """Return this request's session object."""
     return cast(RedisSession, session._get_current_object())  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from flask_login import current_user
 
 from kakaoauth import sessions
 from kakaoauth.accounts import devices, leaving, linking, roles
-from kakaoauth.errors import AppError, LastSuperuserStays, NotFound, TheirLastWayIn
+from kakaoauth.errors import AppError, LastSuperuser, NotFound, TheirLastWayIn
 from kakaoauth.models import Identity, User, find_user
 from kakaoauth.staff.action_texts import ACTIONS, UNLINK, AdminAction
 from kakaoauth.text import clean_text
@@ -49,7 +49,7 @@ def ask(user_id: int, decision: str) -> ResponseReturnValue:
 
 @bp.post(f"/<any({NAMES}):decision>/")
 def act(user_id: int, decision: str) -> ResponseReturnValue:
-    """:raise 404: no such user. :raises LastSuperuserStays: :raises Forbidden: demoted by another meanwhile."""
+    """:raise 404: no such user. :raises LastSuperuser: :raises Forbidden: demoted by another meanwhile."""
     case, chosen = _case(user_id), ACTIONS[decision]
     if not chosen.is_open(case.user):
         return _is_so_already(case)
@@ -63,8 +63,8 @@ def act(user_id: int, decision: str) -> ResponseReturnValue:
             leaving.delete_user(user_id, by=current_user.id, reason=reason)
         else:
             roles.end_all_sessions(user_id, by=current_user.id, reason=reason)
-    except roles.LastSuperuser:
-        _refuse(LastSuperuserStays(f"user {user_id}"), case)
+    except LastSuperuser:
+        _refuse(LastSuperuser(f"user {user_id}"), case)
     if decision in ("suspend", "end-sessions", "delete"):
         return _logged_out(case, chosen, erased=decision == "delete")
     return _told(case, chosen)

@@ -1,7 +1,7 @@
-"""Our own access token: the only file that knows what stands in it and when it is genuine (RFC 7519, 8725, 9068).
+"""Our access tokens: JWTs (RFC 7519, 8725, 9068).
 
-A JWT, because other services may verify it by themselves. Here it opens nothing alone: who the person is and what they
-may do is read from the database at each request (`token_families.find_bearer`), so that a suspension bites at once.
+Other services may verify them by themselves. Here user and rights are read from the database at each request
+(`refresh_tokens.find_bearer`), so that a suspension works at once.
 """
 
 import re
@@ -21,7 +21,7 @@ from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.tokens import signing_keys
 from kakaoauth.tokens.signing_keys import Key, SigningKey
 
-#: Says in the header what this is, so that no other JWT, ours or a provider's, passes for it (RFC 9068, section 2.1).
+#: `typ` in the header, so that no other JWT, ours or a provider's, is accepted (RFC 9068, section 2.1).
 TYPE = "at+jwt"
 #: The same in the claims.
 USE = "access"
@@ -36,20 +36,21 @@ _HOSTILE = (JoseError, ValueError, TypeError, KeyError, AttributeError, Recursio
 
 @dataclass(frozen=True)
 class Claims:
-    """A genuine access token: whose it is, and of which family."""
+    """The claims of a genuine access token: `user_id` from `sub`, `family_id` from `sid`."""
 
     user_id: int
     family_id: int
-    #: As they stand in the token.
+    #: All claims, unchanged.
     all: Mapping[str, Any]
 
 
 def audience(issuer: str) -> str:
+    """Return the `aud` claim."""
     return f"{issuer}/api/"
 
 
 def issue(key: SigningKey, *, issuer: str, user_id: int, family_id: int, seconds: int) -> str:
-    """Make an access token that lives `seconds`."""
+    """Return a new access token that lives `seconds`."""
     secret = signing_keys.key_of(key)
     if secret is None:
         raise ValueError("the signing key cannot be read")
@@ -69,10 +70,10 @@ def issue(key: SigningKey, *, issuer: str, user_id: int, family_id: int, seconds
 
 
 def verify(text: str, *, issuer: str, also_expired: bool = False) -> Claims:
-    """Return what a genuine access token says.
+    """Return the claims of a genuine access token.
 
-    :param also_expired: enough to end what it belongs to. :raises ExpiredToken: it was one.
-    :raises InvalidAccessToken: anything else.
+    :param also_expired: accept one that has expired, which is enough to end its login.
+    :raises ExpiredToken: it has expired. :raises InvalidAccessToken: anything else.
     """
     if not FORM.fullmatch(text):
         raise InvalidAccessToken("not a JWT")
@@ -88,11 +89,12 @@ def verify(text: str, *, issuer: str, also_expired: bool = False) -> Claims:
 
 def _decode(text: str) -> dict[str, Any]:
     def key_of(token: GuestProtocol) -> Key:
+        """Return the key of the header's `kid`. :raises ValueError: none of ours."""
         headers = token.headers()
         kid = headers.get("kid")
         row = signing_keys.find(kid) if isinstance(kid, str) and _KID.fullmatch(kid) else None
         key = signing_keys.key_of(row) if row else None
-        # The algorithm is the key's: what the header says is an attacker's to choose.
+        # The algorithm must be the key's: an attacker chooses the header (RFC 8725, section 3.1).
         if row is None or key is None or headers.get("typ") != TYPE or headers.get("alg") != row.algorithm:
             raise ValueError("no key of ours, or not of this use")
         return key

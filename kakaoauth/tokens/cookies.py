@@ -1,7 +1,7 @@
-"""Our tokens in a browser's cookies: the only file that sets, reads and clears them, and says when they count.
+"""Our tokens in cookies, for front ends.
 
-No script can read them. A browser sends them by itself, so an unsafe request counts only if a script of a front end of
-ours has made it: only such a script can set the header (another origin's is stopped by the browser's preflight).
+No script can read them. A browser sends them with every request, so an unsafe request must carry CSRF_HEADER: only a
+script of this site or of FRONTEND_ORIGINS can set it (the preflight stops others).
 """
 
 from flask import current_app, request
@@ -15,49 +15,50 @@ ACCESS = "access_token"
 REFRESH = "refresh_token"
 #: The one address that gets the refresh token.
 REFRESH_PATH = "/api/token/refresh/"
-#: What a script has to send with every unsafe request that its cookies authenticate; any value but none.
+#: Required in every unsafe request that the cookies authenticate, with any value.
 CSRF_HEADER = "X-CSRF-Token"
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 def put(response: Response, pair: TokenPair) -> None:
-    # It outlives the token in it: an access token that is over still says whose login a logout ends, and a call with
-    # it is told EXPIRED_TOKEN.
+    """Set both cookies."""
+    # The cookie outlives its token: an expired access token still tells which login a logout ends, and a call with it
+    # is answered EXPIRED_TOKEN.
     _set(response, ACCESS, pair.access_token, "/", max(pair.expires_in, pair.refresh_expires_in))
     _set(response, REFRESH, pair.refresh_token, REFRESH_PATH, pair.refresh_expires_in)
 
 
 def clear(response: Response) -> None:
-    """Only for a script of ours: a form on another site, which brings no header, must not log anybody out."""
+    """Delete the cookies, if CSRF_HEADER is there: a form on another site must not log anybody out."""
     if request.headers.get(CSRF_HEADER):
         _set(response, ACCESS, "", "/", 0)
         _set(response, REFRESH, "", REFRESH_PATH, 0)
 
 
 def find_access_token() -> str | None:
-    """:raises InvalidFields: it came with an unsafe request that nobody can answer for."""
+    """Return the access token cookie. :raises InvalidFields: an unsafe request that no script of ours made."""
     return _find(_name(ACCESS))
 
 
 def find_refresh_token() -> str | None:
-    """:raises InvalidFields: as find_access_token."""
+    """Return the refresh token cookie. :raises InvalidFields: as `find_access_token`."""
     return _find(_name(REFRESH))
 
 
 def _find(name: str) -> str | None:
     tokens = request.cookies.getlist(name)
     if len(tokens) != 1 or not tokens[0]:
-        return None  # of two, a sister sub-domain may have planted one
+        return None  # of two cookies, a sibling sub-domain may have planted one
     if request.method not in SAFE_METHODS:
         _require_own_script()
     return tokens[0]
 
 
 def _require_own_script() -> None:
-    """The header is the wall; Origin and Sec-Fetch-Site are a second one.
+    """The header is the protection, Origin and Sec-Fetch-Site are a second one.
 
-    :raises InvalidFields:
+    :raises InvalidFields: no script of ours has made this request.
     """
     if not request.headers.get(CSRF_HEADER):
         raise InvalidFields({CSRF_HEADER: "this header is needed beside the cookie, with any value"})
@@ -69,6 +70,7 @@ def _require_own_script() -> None:
 
 
 def is_own_origin(origin: str) -> bool:
+    """Whether an origin is this site or one of FRONTEND_ORIGINS."""
     return origin == request.host_url.rstrip("/") or origin in current_app.config["FRONTEND_ORIGINS"]
 
 
@@ -83,7 +85,7 @@ def _is_secure() -> bool:
 
 
 def _name(name: str) -> str:
-    """Browsers hold a name to its promise: `__Host-` is for the path `/` only, which the refresh token's is not."""
+    """Return the cookie's name. `__Host-` requires the path `/`, which the refresh token has not."""
     if not _is_secure():
         return name
     return f"__Host-{name}" if name == ACCESS else f"__Secure-{name}"

@@ -1,4 +1,4 @@
-"""Our own tokens: given out at a login, turned over by a refresh, ended. What they are: tokens, token_families."""
+"""Issue, refresh, verify and end our tokens. Their formats: `access_tokens`, `refresh_tokens`."""
 
 import logging
 import time
@@ -23,13 +23,13 @@ from kakaoauth.tokens.refresh_tokens import Presented, TokenFamily
 
 log = logging.getLogger("kakaoauth.audit")
 
-#: Seconds in which a refresh token that has just been used gives the same answer again: a client whose answer was lost,
-#: or a second tab. A thief would have to be as quick, and would get what the client has, noticed at the next refresh.
+#: Seconds in which a used refresh token gives the same tokens again: for a client that has lost the answer, or a second
+#: tab. A thief in that time gets the client's own tokens, which is noticed at the next refresh.
 GRACE = 10
 
 
 class TokenPair(NamedTuple):
-    """`expires_in` and `refresh_expires_in` in seconds; the login's family, and whose it is, are no secrets."""
+    """Tokens of a login. `expires_in` and `refresh_expires_in` in seconds; `family_id` and `user_id` are no secrets."""
 
     access_token: str
     refresh_token: str
@@ -40,16 +40,16 @@ class TokenPair(NamedTuple):
 
 
 class Bearer(NamedTuple):
-    """Whoever an access token stands for, and when the login was that it follows from."""
+    """The user of an access token, and when its login was."""
 
     user: User
     since: datetime
 
 
 def issue_tokens(user: User, visitor: Visitor = NOBODY, *, proven_at: float | None = None) -> TokenPair:
-    """Give out the first tokens of a login.
+    """Issue the first tokens of a login, and begin its family.
 
-    :param visitor: where it comes from. :param proven_at: when the person proved to the
+    :param visitor: browser and network. :param proven_at: when the person proved to the
         provider who they are, in unix seconds; None: as old as the login.
     :raises InvalidAccessToken: the account was erased since.
     """
@@ -88,7 +88,7 @@ def _ends_unused(family: TokenFamily) -> datetime:
 
 @transaction
 def current_pair(family_id: int) -> TokenPair | None:
-    """A login's tokens once more, for the browser it was made in, which may have lost them. None if it is over."""
+    """Return a login's current tokens again, for a browser that has lost them. None if the login is over."""
     found = refresh_tokens.find_now(family_id)
     if found is None or not refresh_tokens.is_valid(*found) or _ends_unused(found[0]) <= found[1]:
         return None
@@ -96,10 +96,10 @@ def current_pair(family_id: int) -> TokenPair | None:
 
 
 def refresh(text: str, visitor: Visitor = NOBODY) -> TokenPair:
-    """Give out the next pair; the refresh token `text` has done its work. :param visitor: where it comes from.
+    """Issue the next pair for the refresh token `text`. :param visitor: browser and network.
 
-    :raises ExpiredToken: its time is over, or its family was ended. :raises InvalidAccessToken: not one of ours, or one
-        that was used before: then the whole family is ended, because two hold it and one of them is a thief.
+    :raises ExpiredToken: it has expired, or its family was ended. :raises InvalidAccessToken: not one of ours, or used
+        before: then the family is ended, because two hold the token, and one of them is a thief (RFC 9700).
     """
     presented = refresh_tokens.read(text)
     if presented is None:
@@ -113,7 +113,7 @@ def refresh(text: str, visitor: Visitor = NOBODY) -> TokenPair:
 
 @transaction
 def _rotate(presented: Presented, visitor: Visitor) -> TokenPair | InvalidAccessToken:
-    """A refusal is returned, not raised: what it ends must be committed."""
+    """Return the next pair or the error. An error is not raised here: the end of a family must be committed."""
     found = refresh_tokens.find_now(presented.family_id)
     if found is None:
         return ExpiredToken("refresh token: no such family")
@@ -157,23 +157,23 @@ def _signing_key() -> signing_keys.SigningKey:
 
 
 def issuer() -> str:
-    """Who signs: the site's public address, or this machine's while it has none."""
+    """Return the `iss` claim: PUBLIC_URL, or an address on localhost."""
     config = current_app.config
     return str(config["PUBLIC_URL"] or f"http://localhost:{config['PORT']}")
 
 
 def authenticate_bearer(access_token: str) -> Bearer:
-    """The person an access token stands for, with the rights they have now, and when they logged in.
+    """Return the user of an access token, with their current rights, and when they logged in.
 
-    :raises ExpiredToken: :raises InvalidAccessToken: not genuine, or ended since.
+    :raises ExpiredToken: it has expired. :raises InvalidAccessToken: not genuine, or ended since.
     """
     return _authenticate_bearer(access_tokens.verify(access_token, issuer=issuer()))
 
 
 def verify(access_token: str) -> Mapping[str, Any]:
-    """The claims of an access token that is good now.
+    """Return the claims of an access token whose login is valid now.
 
-    :raises ExpiredToken: :raises InvalidAccessToken: as find_bearer.
+    :raises ExpiredToken: :raises InvalidAccessToken: as `authenticate_bearer`.
     """
     claims = access_tokens.verify(access_token, issuer=issuer())
     _authenticate_bearer(claims)
@@ -188,7 +188,7 @@ def _authenticate_bearer(claims: Claims) -> Bearer:
 
 
 def end_family(text: str) -> None:
-    """End the login that a token belongs to, be it an access token (also one that is over) or a refresh token."""
+    """End the login of an access token, also an expired one, or of a refresh token (RFC 7009). Ignore other texts."""
     presented = refresh_tokens.read(text)
     if presented is not None:
         _end_presented(presented)
@@ -216,8 +216,10 @@ def _end(family_id: int) -> None:
 
 @transaction
 def rotate_signing_key(*, at_once: bool = False) -> str:
-    """Make a new signing key and return its id. The old ones verify what they have signed until that is over, or, if
-    one of them is known to somebody, nothing any more."""
+    """Make a new signing key and return its `kid`. Old keys verify until their last token has expired.
+
+    :param at_once: old keys verify nothing any more, because one of them leaked.
+    """
     config = current_app.config
     row = signing_keys.make(config["ACCESS_TOKEN_ALGORITHM"])
     signing_keys.retire_all_but(row.kid, 0 if at_once else config["ACCESS_TOKEN_SECONDS"])

@@ -1,8 +1,7 @@
-"""The token vault: the only file that reads or writes a provider's tokens, encrypted at rest.
+"""The providers' tokens, encrypted at rest (`storage.encryption`).
 
-One row a login, so that a logout ends the tokens of that login and of no other. A copy of the database alone opens
-nothing: the keys come from TOKEN_KEYS, or from SECRET_KEY where that is not set. Several keys may stand at once;
-the first one encrypts, all of them decrypt. A row that no key opens is as good as no row: nobody is locked out.
+There is one row for each login, so that a logout ends the tokens of that login only. A row that no key decrypts counts
+as no row: nobody is locked out.
 """
 
 from datetime import datetime, timedelta
@@ -36,7 +35,7 @@ class ProviderToken(Base):
 
 
 def put(identity: Identity, tokens: TokenSet) -> ProviderToken:
-    """Keep the tokens of a login, and forget those of this identity that nobody can use any more."""
+    """Store the tokens of a login, and delete expired ones of this identity."""
     db.session.execute(
         delete(ProviderToken).where(
             ProviderToken.identity_id == identity.id,
@@ -52,7 +51,7 @@ def put(identity: Identity, tokens: TokenSet) -> ProviderToken:
 
 
 def write(row: ProviderToken, tokens: TokenSet) -> None:
-    """Store a refreshed set. An answer without a refresh token leaves the old one in force (Kakao, refresh grant)."""
+    """Store refreshed tokens. Without a new refresh token the old one stays valid (RFC 6749, section 6)."""
     row.access_token = encrypt(tokens.access_token)
     row.expires_at = tokens.expires_at
     if tokens.refresh_token is not None:
@@ -61,6 +60,7 @@ def write(row: ProviderToken, tokens: TokenSet) -> None:
 
 
 def read(row: ProviderToken) -> TokenSet | None:
+    """Return the decrypted tokens; None if no key decrypts them."""
     access_token = decrypt(row.access_token)
     if access_token is None:
         return None
@@ -69,25 +69,28 @@ def read(row: ProviderToken) -> TokenSet | None:
 
 
 def find(token_id: int) -> ProviderToken | None:
+    """Return a row with its identity."""
     query = select(ProviderToken).where(ProviderToken.id == token_id).options(joinedload(ProviderToken.identity))
     return db.session.scalar(query)
 
 
 def of_identity(identity: Identity) -> list[ProviderToken]:
-    """Newest first."""
+    """Return the rows of an identity, the newest first."""
     query = select(ProviderToken).where(ProviderToken.identity_id == identity.id).order_by(ProviderToken.id.desc())
     return list(db.session.scalars(query))
 
 
 def of_user(user_id: int) -> list[ProviderToken]:
+    """Return the rows of all identities of a user, the newest first."""
     query = select(ProviderToken).join(Identity).where(Identity.user_id == user_id).order_by(ProviderToken.id.desc())
     return list(db.session.scalars(query.options(joinedload(ProviderToken.identity))))
 
 
 def forget(token_ids: list[int]) -> None:
-    """By statement: a row that another request has just removed is no error."""
+    """Delete rows by statement: another request may have deleted one already."""
     db.session.execute(delete(ProviderToken).where(ProviderToken.id.in_(token_ids)))
 
 
 def forget_all(identity_ids: list[int]) -> None:
+    """Delete all rows of these identities."""
     db.session.execute(delete(ProviderToken).where(ProviderToken.identity_id.in_(identity_ids)))

@@ -1,12 +1,12 @@
-"""Refresh tokens: the only file that knows what one looks like and which one is in force.
+"""Our refresh tokens: their format, and the table of token families.
 
-All refresh tokens that follow from one login are a *family*. A family is one row, however often it is refreshed, and
+All refresh tokens of one login are a *family*. A family is one row, however often it is refreshed, and
 the row holds hashes. A token is `base64url(family id, generation, MAC)`, and its MAC is made from SECRET_KEY and the
 family's salt, which gives three things without keeping old tokens:
 
-- the next token can be made again for a client that has lost the answer;
-- an old token is recognised as one of ours however old it is, so its reuse is noticed;
-- nobody can end another person's family by making a token up.
+- the current token can be made again for a client that has lost the answer;
+- an old token is recognised as ours however old it is, so its reuse is detected;
+- nobody can end another person's family with an invented token.
 
 A copy of the database opens nothing: it lacks SECRET_KEY.
 """
@@ -31,8 +31,8 @@ from kakaoauth.models import User
 from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, database_now, now
 from kakaoauth.storage.database import Base, db
 
-#: Logins of one person that hold tokens, as many as sessions (session_index.MOST). One more ends the one that was not
-#: refreshed for longest.
+#: Logins of one person that hold tokens, as many as sessions (`sessions.index.MOST`). One more ends the one that was
+#: refreshed least recently.
 MOST = 100
 #: Rows removed by one login: of a time before MOST there may be many.
 BATCH = 500
@@ -42,6 +42,8 @@ LENGTH = 59
 
 
 class TokenFamily(Base):
+    """One login of an app or front end."""
+
     __tablename__ = "token_families"
     # SQLite would give the number of a family that is gone, and with it its access tokens, to the next one.
     __table_args__ = ({"sqlite_autoincrement": True},)
@@ -73,7 +75,7 @@ class TokenFamily(Base):
 
 @dataclass(frozen=True)
 class Presented:
-    """A refresh token as somebody brings it, taken apart; nothing is proven by that."""
+    """The parts of a presented refresh token, not verified."""
 
     family_id: int
     generation: int
@@ -82,7 +84,7 @@ class Presented:
 
 
 def read(text: str) -> Presented | None:
-    """None for what no refresh token looks like."""
+    """Take a refresh token apart. None if it has not the form of one; its MAC is not checked (`is_ours`)."""
     if len(text) != LENGTH or not text.isascii():
         return None
     try:
@@ -96,11 +98,12 @@ def read(text: str) -> Presented | None:
 
 
 def hash_of(text: str) -> str:
+    """Return the hash under which the table keeps a token."""
     return sha256(text.encode()).hexdigest()
 
 
 def token_of(family: TokenFamily, generation: int) -> str:
-    """The refresh token of that generation: `family.generation` is in force."""
+    """Return the refresh token of a generation; `family.generation` is the valid one."""
     raw = _HEAD.pack(family.id, generation) + _mac(family, generation)
     return urlsafe_b64encode(raw).decode().rstrip("=")
 
@@ -119,7 +122,8 @@ def _mac(family: TokenFamily, generation: int) -> bytes:
 def begin(
     user: User, *, seconds: int, longest: int, visitor: Visitor = NOBODY, proven_at: datetime | None = None
 ) -> TokenFamily:
-    """Add a family for a login that has just been made. :param seconds: unused; `longest`: whatever happens."""
+    """Add the family of a new login. It ends after `seconds` without a refresh, and after `longest` seconds in any
+    case."""
     _forget_dead_of(user)
     family = TokenFamily(
         user_id=user.id,
@@ -140,14 +144,17 @@ def begin(
 
 
 def find(family_id: int) -> TokenFamily | None:
-    """The family and its user as they stand now, whether or not they are still good."""
+    """Return a family with its user, freshly read, valid or not."""
     query = select(TokenFamily).where(TokenFamily.id == family_id).join(TokenFamily.user)
     return db.session.scalar(query.options(contains_eager(TokenFamily.user)).execution_options(populate_existing=True))
 
 
 def find_now(family_id: int) -> tuple[TokenFamily, datetime] | None:
-    """As `find`, with the moment by the database's clock, which the same statement tells: of two machines whose clocks
-    differ, one would take an honest repetition for a theft, or let a login go on that the other has ended."""
+    """As `find`, with the time by the database's clock, from the same statement.
+
+    With the machines' own clocks, which differ, one would take an honest repetition for a theft, or accept a login that
+    is over on the other.
+    """
     query = select(TokenFamily, database_now()).where(TokenFamily.id == family_id).join(TokenFamily.user)
     query = query.options(contains_eager(TokenFamily.user)).execution_options(populate_existing=True)
     found = db.session.execute(query).one_or_none()
@@ -157,7 +164,7 @@ def find_now(family_id: int) -> tuple[TokenFamily, datetime] | None:
 def rotate(
     family: TokenFamily, presented: Presented, moment: datetime, *, seconds: int, visitor: Visitor = NOBODY
 ) -> bool:
-    """Put the next token in force, if `presented` is the one that is. Of many who bring it at once one is told True.
+    """Rotate to the next token if `presented` is the valid one. Of several equal requests at once one gets True.
 
     :param moment: by the database's clock.
     """
@@ -179,14 +186,13 @@ def rotate(
 
 
 def is_valid(family: TokenFamily, moment: datetime) -> bool:
-    """Whether nothing has ended it by that moment: neither time nor a change of the account."""
+    """Whether the family is not over at `moment`, neither by time nor by a change of the account."""
     user = family.user
     return user.is_active and user.session_version == family.session_version and family.ends_at > moment
 
 
 def find_bearer(user_id: int, family_id: int) -> tuple[User, datetime] | None:
-    """The user of an access token and how old the proof behind its login is, if family and account are good: one
-    statement for each request."""
+    """Return the user and when they logged in, if family and account are valid. One statement for each request."""
     query = select(User, func.coalesce(TokenFamily.proven_at, TokenFamily.created_at)).join(
         TokenFamily,
         and_(TokenFamily.user_id == User.id, TokenFamily.session_version == User.session_version),
@@ -200,7 +206,7 @@ def find_bearer(user_id: int, family_id: int) -> tuple[User, datetime] | None:
 
 
 def active_for(user: User, *, lingering: int, longest: int, number: int) -> Sequence[TokenFamily]:
-    """The logins of that user whose tokens are good, the last refreshed first.
+    """Return the valid families of a user, the last refreshed first, at most `number`.
 
     :param lingering: seconds that the last access token outlives its refresh token. :param longest: as for `begin`.
     """
@@ -216,23 +222,23 @@ def active_for(user: User, *, lingering: int, longest: int, number: int) -> Sequ
 
 
 def end(family_id: int) -> bool:
-    """False if it was gone already."""
+    """Delete a family. False if it was gone already."""
     result = db.session.execute(delete(TokenFamily).where(TokenFamily.id == family_id))
     return cast("CursorResult[Any]", result).rowcount == 1
 
 
 def end_begun_before(user_id: int, moment: datetime) -> None:
-    """Those of a user that were begun by then."""
+    """Delete the families of a user that were begun until `moment`."""
     db.session.execute(delete(TokenFamily).where(TokenFamily.user_id == user_id, TokenFamily.created_at <= moment))
 
 
 def stop_refreshing(user_id: int) -> None:
-    """The person logs in anew when today's access tokens are over, which read their rights from the database."""
+    """Expire the refresh tokens of a user: they log in again when their access tokens have expired."""
     db.session.execute(update(TokenFamily).where(TokenFamily.user_id == user_id).values(expires_at=database_now()))
 
 
 def end_beyond(user_id: int) -> int:
-    """End the logins of a person beyond MOST. Return how many that were."""
+    """Delete the families of a user beyond MOST. Return how many there were."""
     newest = select(TokenFamily.id).where(TokenFamily.user_id == user_id)
     newest = newest.order_by(TokenFamily.rotated_at.desc(), TokenFamily.id.desc())
     beyond = db.session.scalars(newest.offset(MOST).limit(BATCH)).all()
@@ -242,6 +248,6 @@ def end_beyond(user_id: int) -> int:
 
 
 def _forget_dead_of(user: User) -> None:
-    """Every login tidies up after its own user, so that nothing has to go through the table."""
+    """Delete the dead families of a user at each login, so that no job has to scan the table."""
     over = or_(TokenFamily.expires_at <= now() - timedelta(days=1), TokenFamily.session_version != user.session_version)
     db.session.execute(delete(TokenFamily).where(TokenFamily.user_id == user.id, over))

@@ -1,4 +1,4 @@
-"""The provider's tokens: renewed, ended, encrypted anew. What they look like: vault."""
+"""Store, delete, revoke and re-encrypt the providers' tokens. Their table: `provider_tokens`."""
 
 import logging
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from kakaoauth.tokens import provider_tokens
 
 log = logging.getLogger("kakaoauth.audit")
 
-#: Rows that are encrypted anew in one transaction.
+#: Rows that are re-encrypted in one transaction.
 BATCH = 500
-#: Seconds that telling the providers of all logins that have ended may hold the person up.
-FAREWELL_SECONDS = 2.0
+#: Seconds that revocation at the providers may delay a logout.
+REVOCATION_SECONDS = 2.0
 
 
 class RevocableTokens(NamedTuple):
-    """Tokens taken out of the vault, to be ended at the provider."""
+    """Tokens that are deleted here and still have to be revoked at the provider."""
 
     provider: str
     tokens: TokenSet
@@ -32,7 +32,7 @@ class RevocableTokens(NamedTuple):
 
 @transaction
 def renew(token_id: int, tokens: TokenSet) -> None:
-    """Keep what a refresh brought; of a login that has ended since, nothing."""
+    """Store the tokens of a refresh, unless the login has ended since."""
     row = provider_tokens.find(token_id)
     if row is not None:
         provider_tokens.write(row, tokens)
@@ -40,7 +40,7 @@ def renew(token_id: int, tokens: TokenSet) -> None:
 
 @transaction
 def drop(token_id: int) -> None:
-    """The provider does not know these tokens any more. The person stays logged in here."""
+    """Delete tokens that the provider does not accept any more. The login here goes on."""
     provider_tokens.forget([token_id])
 
 
@@ -48,32 +48,32 @@ def drop(token_id: int) -> None:
 def pop_tokens(
     *, token_id: int | None = None, user_id: int | None = None, but: int | None = None
 ) -> list[RevocableTokens]:
-    """Remove the tokens of one login, or of all logins of a user `but` one, and return what still works."""
+    """Delete the tokens of one login, or of all logins of a user but the row `but`, and return them decrypted."""
     return popped_tokens(token_id=token_id, user_id=user_id, but=but)
 
 
 def popped_tokens(
     *, token_id: int | None = None, user_id: int | None = None, but: int | None = None
 ) -> list[RevocableTokens]:
-    """The same, inside another verb's transaction."""
+    """As `pop_tokens`, within the caller's transaction."""
     if user_id is not None:
         rows = [row for row in provider_tokens.of_user(user_id) if row.id != but]
     else:
         row = provider_tokens.find(token_id) if token_id is not None else None
         rows = [row] if row else []
-    held = []
+    revocable = []
     for row in rows:
         tokens = provider_tokens.read(row)
         if tokens is not None:
-            held.append(RevocableTokens(row.identity.provider, tokens))
+            revocable.append(RevocableTokens(row.identity.provider, tokens))
     provider_tokens.forget([row.id for row in rows])
-    return held
+    return revocable
 
 
-def revoke_at_provider(held: list[RevocableTokens]) -> None:
-    """Best effort: what is logged out here stays logged out, whatever the provider says."""
-    with deadline(FAREWELL_SECONDS):
-        for provider_name, tokens in held:
+def revoke_at_provider(revocable: list[RevocableTokens]) -> None:
+    """Revoke tokens at their providers, in REVOCATION_SECONDS together. A failure is only logged."""
+    with deadline(REVOCATION_SECONDS):
+        for provider_name, tokens in revocable:
             provider = find_provider(provider_name)
             if provider is None:
                 continue
@@ -82,39 +82,39 @@ def revoke_at_provider(held: list[RevocableTokens]) -> None:
             except AppError as error:
                 log.info("token not ended at %s: %s %s", provider_name, error.code, error.provider_code or "-")
                 if isinstance(error, Unavailable) and not error.provider_code:
-                    return  # no answer: the next one would only wait as well. A code of its own is about this call.
+                    return  # no answer, so the next call would wait as well; a code is about this token only
 
 
-class Resealed(NamedTuple):
-    """Rows of one table: how many are encrypted with the newest key, and how many hold what no key opens."""
+class Reencrypted(NamedTuple):
+    """Rows of one table: `done` were re-encrypted with the newest key, `lost` are decrypted by none."""
 
     table: str
     done: int
     lost: int
 
 
-def reseal_all() -> list[Resealed]:
-    """Encrypt every encrypted column of every table with the newest key."""
-    resealed = [_reseal(table, columns) for table, columns in encryption.encrypted_columns().items()]
-    _note_resealed(resealed)
-    return resealed
+def reencrypt_all() -> list[Reencrypted]:
+    """Re-encrypt every encrypted column of every table with the newest key."""
+    reencrypted = [_reencrypt(table, columns) for table, columns in encryption.encrypted_columns().items()]
+    _record_reencrypted(reencrypted)
+    return reencrypted
 
 
-def _reseal(table: Table, columns: Sequence[Column[Any]]) -> Resealed:
-    total, last = Resealed(table.name, 0, 0), None
+def _reencrypt(table: Table, columns: Sequence[Column[Any]]) -> Reencrypted:
+    total, last = Reencrypted(table.name, 0, 0), None
     while True:
-        done, lost, last = _reseal_after(table, columns, last)
+        done, lost, last = _reencrypt_after(table, columns, last)
         if last is None:
             return total
         total = total._replace(done=total.done + done, lost=total.lost + lost)
 
 
 @transaction
-def _reseal_after(table: Table, columns: Sequence[Column[Any]], last: Any) -> tuple[int, int, Any]:
+def _reencrypt_after(table: Table, columns: Sequence[Column[Any]], last: Any) -> tuple[int, int, Any]:
     return encryption.reseal_batch(table, columns, last, BATCH)
 
 
 @transaction
-def _note_resealed(resealed: list[Resealed]) -> None:
-    done = " ".join(f"{each.table}:{each.done}" for each in resealed)
-    audit.record("token keys rotated", done=done, lost=sum(each.lost for each in resealed))
+def _record_reencrypted(reencrypted: list[Reencrypted]) -> None:
+    done = " ".join(f"{each.table}:{each.done}" for each in reencrypted)
+    audit.record("token keys rotated", done=done, lost=sum(each.lost for each in reencrypted))

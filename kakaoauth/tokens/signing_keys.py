@@ -1,8 +1,7 @@
-"""The keys that sign our access tokens: the only file that makes, keeps and finds them.
+"""The keys that sign our access tokens, generated here and stored encrypted in the database.
 
-They are made here, not set by anybody, kept in the database so that every worker has them, and encrypted by the vault.
-The newest one of the configured algorithm signs; an older one goes on verifying until the last token that it signed is
-over. Rotating is `flask tokens rotate-keys`.
+The newest key of the configured algorithm signs. An older one verifies until its last token has expired. `flask tokens
+rotate-keys` rotates.
 """
 
 import json
@@ -26,11 +25,13 @@ LEEWAY = 60
 
 
 class SigningKey(Base):
+    """One key, under its `kid`."""
+
     __tablename__ = "signing_keys"
 
     kid: Mapped[str] = mapped_column(String(43), primary_key=True)
     algorithm: Mapped[str] = mapped_column(String(10))
-    #: The key as a JWK (RFC 7517), sealed.
+    #: The private key as a JWK (RFC 7517), encrypted.
     sealed: Mapped[str] = mapped_column(encryption.Encrypted)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     #: None while it may sign.
@@ -47,14 +48,15 @@ def make(algorithm: str) -> SigningKey:
 
 
 def newest(algorithm: str) -> SigningKey | None:
-    """The one that signs. One that cannot be read, after a change of SECRET_KEY or TOKEN_KEYS, is passed over."""
+    """Return the key that signs. One that cannot be decrypted, after a change of SECRET_KEY or TOKEN_KEYS, is
+    skipped."""
     query = select(SigningKey).where(SigningKey.algorithm == algorithm, SigningKey.retires_at.is_(None))
     rows = db.session.scalars(query.order_by(SigningKey.created_at.desc(), SigningKey.kid))
     return next((row for row in rows if key_of(row) is not None), None)
 
 
 def find(kid: str) -> SigningKey | None:
-    """A key that verifies today."""
+    """Return a key that still verifies."""
     query = select(SigningKey).where(
         SigningKey.kid == kid, or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > now())
     )
@@ -62,13 +64,13 @@ def find(kid: str) -> SigningKey | None:
 
 
 def key_of(row: SigningKey) -> Key | None:
-    """None if none of today's vault keys opens it."""
+    """Return the decrypted key; None if no encryption key decrypts it."""
     opened = encryption.decrypt(row.sealed)
     return _import(row.algorithm, opened) if opened is not None else None
 
 
 def retire_all_but(kid: str, seconds: int) -> None:
-    """The others verify what they have signed for another `seconds`; those that are through with that are removed."""
+    """Let the other keys verify for another `seconds`, and delete those whose time is over."""
     others = SigningKey.kid != kid
     until = now() + timedelta(seconds=seconds + LEEWAY if seconds else 0)
     db.session.execute(delete(SigningKey).where(others, SigningKey.retires_at <= now()))
@@ -77,7 +79,7 @@ def retire_all_but(kid: str, seconds: int) -> None:
 
 
 def published() -> list[dict[str, Any]]:
-    """The public halves of the keys that verify today, as JWKs; a shared secret has none."""
+    """Return the public keys that verify now, as JWKs; HS256 has no public key."""
     query = select(SigningKey).where(
         SigningKey.algorithm != "HS256", or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > now())
     )

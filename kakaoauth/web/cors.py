@@ -1,6 +1,6 @@
-"""Which other origins' scripts may read the API: exactly FRONTEND_ORIGINS, with their cookies (the Fetch standard).
+"""CORS: scripts of exactly FRONTEND_ORIGINS may call the API, with cookies (the Fetch standard).
 
-By hand: the whole rule is one comparison of texts, and the library for it reads origins as patterns.
+Written by hand, because Flask-CORS reads origins as patterns.
 """
 
 from flask import Flask, Response, current_app, request
@@ -17,18 +17,20 @@ REMEMBERED = 600
 
 
 def init_app(app: Flask) -> None:
+    """Add CORS to the API's addresses."""
     app.before_request(answer_preflight)
     app.after_request(add_headers)
 
 
 def answer_preflight() -> Response | None:
-    """The question before an unsafe request carries neither token nor cookie, so no guard may ask for one."""
+    """Answer a preflight before any guard: it carries neither token nor cookie."""
     if request.method != "OPTIONS" or not _concerns_us() or "Access-Control-Request-Method" not in request.headers:
         return None
     return Response(status=204)
 
 
 def add_headers(response: Response) -> Response:
+    """Add the CORS headers to a response of the API."""
     if not request.path.startswith(PREFIX):
         return response
     response.vary.add("Origin")

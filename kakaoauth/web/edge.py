@@ -1,4 +1,4 @@
-"""The only file that knows what stands between us and the browser: proxies, host names, response headers, language."""
+"""What holds for every request of the site: proxies, host names, response headers, the language choice."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger("kakaoauth.edge")
-#: What proxies and tunnels add to a request, besides X-Forwarded-... and Cloudflare's CF-...
+#: Headers that proxies and tunnels add, besides X-Forwarded-... and Cloudflare's CF-...
 PROXY_HEADERS = frozenset(
     f"HTTP_{name}"
     for name in (
@@ -27,12 +27,12 @@ PROXY_HEADERS = frozenset(
         *("TRUE_CLIENT_IP", "FASTLY_CLIENT_IP", "FLY_CLIENT_IP", "CDN_LOOP", "X_AZURE_CLIENTIP", "X_APPENGINE_USER_IP"),
     )
 )
-#: The same for everybody.
+#: Endpoints whose response is the same for everybody.
 CACHEABLE = ("static", "api.tokens.jwks", "api.docs.asset")
 
 
 class PublicUrl:
-    """With PUBLIC_URL the Host header decides nothing: every request is one to that address."""
+    """WSGI middleware: with PUBLIC_URL every request counts as one to that address, whatever its Host says."""
 
     def __init__(self, app: "WSGIApplication", url: str) -> None:
         self.app = app
@@ -46,8 +46,11 @@ class PublicUrl:
 
 
 class PlainAddress:
-    """Some proxies write a port beside an address (Azure's does), and some pass on whatever a visitor has written: each
-    would be a visitor of its own for the limits, and no address for everything else."""
+    """WSGI middleware: make REMOTE_ADDR a plain IP address.
+
+    Some proxies add a port (Azure's), some pass on what a visitor has written. Rate limits would count each such text
+    as a visitor of its own.
+    """
 
     def __init__(self, app: "WSGIApplication") -> None:
         self.app = app
@@ -59,6 +62,7 @@ class PlainAddress:
 
 
 def init_app(app: Flask) -> None:
+    """Add the middleware and the hooks to the app."""
     if app.config["PUBLIC_URL"]:
         app.wsgi_app = PublicUrl(app.wsgi_app, app.config["PUBLIC_URL"])  # type: ignore[assignment, method-assign]
     if proxies := app.config["TRUSTED_PROXIES"]:
@@ -70,39 +74,40 @@ def init_app(app: Flask) -> None:
             x_port=0,
             x_prefix=0,
         )
-    app.before_request(name_the_source)
-    app.before_request(refuse_strangers)
+    app.before_request(set_audit_source)
+    app.before_request(refuse_foreign_hosts)
     app.before_request(remember_language_choice)
     app.after_request(add_headers)
 
 
-def name_the_source() -> None:
-    """For the audit trail: whom a guard has let in, without asking for anybody it has not looked for."""
+def set_audit_source() -> None:
+    """Tell the audit log who makes this request: the user that a guard has loaded, if any."""
     audit.acts_from(_source)
 
 
 def _source() -> audit.Source:
-    if not has_request_context():  # a request that this thread has answered before
+    if not has_request_context():  # called after the request
         return audit.Source()
     person = g.get("bearer") or g.get("_login_user")
-    # Not by their attributes, which may be gone or not true any more: people suspend and delete themselves.
+    # By identity, not by attribute: a user who has deleted their account has no attributes any more.
     identity = inspect(person).identity if isinstance(person, User) else None
     return audit.Source(identity[0] if identity else None, request.remote_addr or "", visitor().agent)
 
 
 def hostname() -> str:
+    """Return the request's host without port. :raises ValueError: it is no host name."""
     return urlsplit(f"//{request.host}").hostname or ""
 
 
 def is_of_a_proxy(name: str) -> bool:
-    """Whether a request header, by its name in a WSGI environ, is one that a proxy or a tunnel adds."""
+    """Whether a proxy or a tunnel adds this request header. :param name: as in a WSGI environ."""
     return name in PROXY_HEADERS or name.startswith(("HTTP_X_FORWARDED", "HTTP_X_ORIGINAL_", "HTTP_CF_"))
 
 
-def refuse_strangers() -> None:
-    """A foreign Host is not ours to build addresses on, and the embedded parts are for this machine alone.
+def refuse_foreign_hosts() -> None:
+    """Refuse a foreign Host (400), and with embedded parts every client that is not on this machine (403).
 
-    :raises Tunnelled: through a tunnel everybody would be on this machine, with a Host of their choice.
+    :raises Tunnelled: embedded parts, and a proxy or tunnel has forwarded the request.
     """
     config = current_app.config
     if config["EMBEDDED"] and any(is_of_a_proxy(name) for name in request.environ):
@@ -127,6 +132,7 @@ def refuse_strangers() -> None:
 
 
 def add_headers(response: Response) -> Response:
+    """Add the security headers, `Cache-Control` and the language cookie."""
     headers = response.headers
     headers.setdefault("Content-Security-Policy", content_security_policy())
     headers.setdefault("Referrer-Policy", "same-origin")
@@ -147,8 +153,8 @@ def add_headers(response: Response) -> Response:
 
 
 def content_security_policy(*, images: str = "https:") -> str:
-    """:param images: from where pictures may come, besides this site."""
-    # form-action: browsers hold each redirect after a form to it as well, and linking and one logout end elsewhere.
+    """Return the Content-Security-Policy. :param images: sources of pictures besides this site."""
+    # Browsers apply form-action to redirects after a form as well; linking and logout redirect to the provider.
     theirs = dict.fromkeys(origin for provider in providers.all_providers() for origin in provider.page_origins)
     return (
         "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "

@@ -1,4 +1,4 @@
-"""How an error is shown: the only file that turns one into a page, a problem document, and a log line."""
+"""Error handlers: an exception becomes a page or a problem document (RFC 9457), and a log line."""
 
 import logging
 import secrets
@@ -28,13 +28,14 @@ log = logging.getLogger("kakaoauth.errors")
 
 
 def init_app(app: Flask) -> None:
+    """Handle every exception of the app."""
     app.register_error_handler(Exception, render)
     # Flask's own line would carry the exception's text, and with it what a database or a provider was told.
     app.log_exception = lambda exc_info: None  # type: ignore[method-assign]
 
 
 def translate(error: Exception) -> AppError | HTTPException:
-    """Say in our words what a library threw. An unforeseen exception becomes a plain AppError."""
+    """Return the AppError for a library's exception; a plain AppError for an unforeseen one."""
     if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
         error = error.original_exception
     if isinstance(error, AppError):
@@ -43,17 +44,17 @@ def translate(error: Exception) -> AppError | HTTPException:
         return ForgedForm("csrf")
     if isinstance(error, REDIS_ERRORS):
         return SessionsUnavailable(type(error).__name__)
-    # A value that does not fit is our mistake, and stays one however often it is tried.
-    ours_to_mend = isinstance(error, IntegrityError | DataError)
-    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and not ours_to_mend):
+    # A value that does not fit is our bug; trying again does not help.
+    is_our_bug = isinstance(error, IntegrityError | DataError)
+    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and not is_our_bug):
         return DatabaseUnavailable(type(error).__name__)
     if isinstance(error, HTTPException):
         return NotFound() if error.code == 404 else error
     return AppError(type(error).__name__)
 
 
-def as_told(error: Exception, provider: str) -> AppError:
-    """What a person is told of it, for whoever will be told the same."""
+def as_app_error(error: Exception, provider: str) -> AppError:
+    """Return `error` as an AppError about `provider`, for the second of two equal callbacks."""
     told = translate(error)
     if not isinstance(told, AppError):
         return AppError(type(error).__name__)
@@ -87,7 +88,7 @@ def render(error: Exception) -> Response:
 
 
 def _without_message(error: Exception) -> tuple[type, Exception, Any]:
-    """Where it happened, without the exception's own text: database and HTTP errors quote what they were given."""
+    """Return exc_info without the exception's text: database and HTTP errors quote their input."""
     if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
         error = error.original_exception
     return (type(error), RuntimeError(f"{type(error).__name__} (message withheld)"), error.__traceback__)
@@ -110,7 +111,7 @@ def _render_http(error: HTTPException) -> Response:
 
 
 def _as_problem(error: AppError, reference: str) -> Response:
-    """RFC 9457."""
+    """Return a problem document (RFC 9457), with WWW-Authenticate for a refused token (RFC 6750)."""
     body = {"type": "about:blank", "title": error.heading(), "status": error.status, "code": error.code}
     body |= {"detail": error.describe(), **error.details()}
     if reference:
@@ -127,10 +128,10 @@ def _as_problem(error: AppError, reference: str) -> Response:
 
 
 def _as_page(error: AppError, reference: str) -> Response:
-    # The page is drawn without the visitor's name: whatever failed may be what would have told us.
+    # Without the visitor's name: loading the user may be what failed.
     g.bare_page = True
     if request_ctx.url_adapter is None:
-        # A Host that is no name: no address can be built on it, not even the style sheet's.
+        # The Host is not valid, so no URL can be built, not even the style sheet's.
         text = f"{error.heading()}\n{error.describe()}\n"
         return make_response(text, error.status, {"Content-Type": "text/plain; charset=utf-8"})
     page = render_template("kakaoauth/errors/problem.html", error=error, reference=reference)

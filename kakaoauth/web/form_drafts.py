@@ -1,7 +1,6 @@
-"""What people had typed into a form when they were asked to confirm who they are: the only file that keeps it.
+"""Drafts: what people had typed into a form when they were asked to confirm who they are.
 
-In their session, for a quarter of an hour, and for few forms: a session is read with each request. A form that is shown
-again is only filled in: its button has to be pressed again.
+A draft is in the session for 15 minutes. The form is shown again filled in; the person presses its button again.
 """
 
 import time
@@ -14,18 +13,18 @@ from flask import request, session, url_for
 from kakaoauth.web.redirects import safe_next
 
 KEY = "_draft"
-#: Pages whose forms wait, one form each; the oldest go.
+#: Drafts of one session, one for each page. A session is read with each request, so they are few.
 MOST = 3
-#: Seconds: longer than a confirmation may take.
+#: Seconds that a draft lives: longer than a confirmation may take.
 SECONDS = 900
-#: Characters of one form, names included.
+#: Characters of one draft, names included.
 LONGEST = 2000
-#: Not what was typed, or nothing to keep.
+#: Fields that are never kept.
 LEFT_OUT = ("csrf_token", "password")
 
 
 def keep() -> str:
-    """Keep the form of this request, and return the page that it is on. One that is too long is not kept."""
+    """Keep the form of this request, and return the path of its page. A form that is too long is kept empty."""
     target = _page()
     form = {name: value for name, value in request.form.items() if name not in LEFT_OUT}
     if sum(len(name) + len(value) for name, value in form.items()) > LONGEST:
@@ -37,7 +36,7 @@ def keep() -> str:
 
 
 def drop() -> None:
-    """The form of this request is sent: it waits no longer, nor do those whose time is over."""
+    """Forget the draft of this request's page, and drafts whose time is over."""
     target = _page()
     left = {page: draft for page, draft in _drafts().items() if page != target}
     if left:
@@ -47,7 +46,7 @@ def drop() -> None:
 
 
 def waits(target: str) -> bool:
-    """Whether a form of that page waits."""
+    """Whether there is a draft for the page `target`."""
     return target in _drafts()
 
 
@@ -57,13 +56,13 @@ def holds_text(target: str) -> bool:
 
 
 def typed() -> Mapping[str, str]:
-    """What was typed into the form of the page that this request asks for; empty if nothing waits."""
+    """Return the draft of the requested page, field by field; empty if there is none."""
     draft: dict[str, str] = _drafts().get(request.path, {}).get("form", {})
     return draft
 
 
 def _page() -> str:
-    """The address itself if it is a page as well; otherwise where the form stood."""
+    """Return the page of this request's form: the requested path if it is a page, else the referring page."""
     referrer = urlsplit(request.referrer or "")
     stood = referrer.path if f"{referrer.scheme}://{referrer.netloc}/" == request.host_url else ""
     own_page = url_for("account.show")

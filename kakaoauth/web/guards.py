@@ -1,4 +1,5 @@
-"""Who may come in. A guard takes nothing, returns None to let pass, and returns a response or raises to refuse.
+"""Guards decide who may make a request. A guard takes nothing, returns None to let pass, returns a response or raises
+to refuse.
 
 It serves as `bp.before_request(guard)` at module scope, and through `guarded` on a single view.
 """
@@ -31,17 +32,17 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 def anyone() -> None:
-    """Openness is a decision, and this is how it is written down."""
+    """Let everybody pass. A blueprint without a guard would look forgotten."""
 
 
 def visitor() -> None:
-    """Anyone, on a page that offers to log in: which is pointless while what a login needs is away."""
+    """Let everybody pass to a page that offers a login, but answer 503 while Redis or the database is away."""
     if not current_user.is_authenticated:
         health.require()
 
 
 def login() -> ResponseReturnValue | None:
-    """Logged in; others go to the first page and come back here afterwards."""
+    """Require a login. Others are redirected to the first page, and return here after their login."""
     if current_user.is_authenticated:
         return None
     health.require()
@@ -49,9 +50,10 @@ def login() -> ResponseReturnValue | None:
     return redirect(url_for("auth.index", next=target))
 
 
-def leaver() -> ResponseReturnValue | None:
-    """As `login`, for the forms that end logins: they work while the database is away. The session itself says then
-    whose it is (`sessions.holder`), and `g.database_away` is set.
+def login_or_database_away() -> ResponseReturnValue | None:
+    """As `login`, for forms that end logins, which work while the database is away.
+
+    Then `g.database_away` is set, and the session tells whose it is (`sessions.holder`).
     """
     try:
         return login()
@@ -64,21 +66,23 @@ def leaver() -> ResponseReturnValue | None:
         return None
 
 
-def leaver_by_cookie() -> ResponseReturnValue | None:
-    """As `leaver`, for the logout of this browser, which works while Redis is away as well: the form's own token says
-    that it belongs to this cookie, whoever that is.
+def login_or_outage() -> ResponseReturnValue | None:
+    """As `login_or_database_away`, for the logout of this browser, which works while Redis is away as well: then the
+    form's CSRF token must belong to the session cookie.
     """
     try:
-        return leaver()
+        return login_or_database_away()
     except REDIS_ERRORS:
-        if not sessions.stand_in():
+        if not sessions.go_on_without_redis():
             raise
         return None
 
 
 def fresh_login() -> ResponseReturnValue | None:
-    """Whoever changes something has proved within 5 minutes who they are; others are asked to, and come back to the
-    page they were on with what they had typed. Goes behind `form`: it keeps what was typed."""
+    """For unsafe requests, require a login or confirmation in the last FRESH_SECONDS (`sessions.is_fresh`).
+
+    Others are redirected to confirm, and return to their form with what they had typed. Use after `form`.
+    """
     refusal = login()
     if refusal is not None or request.method in SAFE_METHODS:
         return refusal
@@ -89,6 +93,7 @@ def fresh_login() -> ResponseReturnValue | None:
 
 
 def staff() -> ResponseReturnValue | None:
+    """Require a login of staff. :raises Forbidden: not staff."""
     refusal = login()
     if refusal is None and not current_user.is_staff:
         raise Forbidden("not staff")
@@ -96,6 +101,7 @@ def staff() -> ResponseReturnValue | None:
 
 
 def superuser() -> ResponseReturnValue | None:
+    """Require a login of a superuser. :raises Forbidden: not a superuser."""
     refusal = login()
     if refusal is None and not current_user.is_superuser:
         raise Forbidden("not a superuser")
@@ -103,13 +109,13 @@ def superuser() -> ResponseReturnValue | None:
 
 
 def bearer() -> None:
-    """The API: an access token, in the Authorization header or in its cookie. Sets `g.bearer`, the
-    person, and `g.bearer_since`, when they logged in.
+    """Require an access token of ours in the Authorization header or the cookie.
 
-    A token in the address is not looked at: addresses end in histories and logs (RFC 6750, section 2.3).
+    Sets `g.bearer`, the user, and `g.bearer_since`, when they logged in. A token in the URL is ignored: URLs end in
+    histories and logs (RFC 6750, section 2.3).
 
-    :raises MissingToken: none. :raises InvalidAccessToken: none that is good now.
-    :raises InvalidFields: a cookie nobody can answer for.
+    :raises MissingToken: there is none. :raises InvalidAccessToken: it is not valid now.
+    :raises InvalidFields: an unsafe request with the cookie, but not from a script of ours.
     """
     header = request.headers.get("Authorization")
     if header is not None:
@@ -124,9 +130,9 @@ def bearer() -> None:
 
 
 def bearer_fresh() -> None:
-    """As `fresh_login`. The age counts from the login that the token belongs to, however often it was refreshed.
+    """As `fresh_login`, after `bearer`. The age counts from the login, not from a refresh.
 
-    :raises FreshLoginRequired:
+    :raises FreshLoginRequired: the login is too old.
     """
     age = (now() - g.bearer_since).total_seconds()
     if not -sessions.LEEWAY <= age <= sessions.FRESH_SECONDS:
@@ -134,23 +140,21 @@ def bearer_fresh() -> None:
 
 
 def bearer_staff() -> None:
-    """:raises Forbidden:"""
+    """Require staff, after `bearer`. :raises Forbidden: not staff."""
     if not g.bearer.is_staff:
         raise Forbidden("not staff")
 
 
 def bearer_superuser() -> None:
-    """:raises Forbidden:"""
+    """Require a superuser, after `bearer`. :raises Forbidden: not a superuser."""
     if not g.bearer.is_superuser:
         raise Forbidden("not a superuser")
 
 
 def operator() -> None:
-    """This machine itself, or whoever has METRICS_TOKEN; for others the address does not exist.
+    """Require METRICS_TOKEN as bearer token, or a request from this machine that no proxy has forwarded.
 
-    A request that a proxy has forwarded is not this machine's own, also where nobody counts that proxy.
-
-    :raises NotFound:
+    :raises NotFound: neither.
     """
     token: str = current_app.config["METRICS_TOKEN"]
     sent = request.headers.get("Authorization", "")
@@ -162,12 +166,12 @@ def operator() -> None:
 
 
 def form() -> None:
-    """Every unsafe request carries the session's CSRF token and comes from a page of ours.
+    """For unsafe requests, require the session's CSRF token and a page of ours as origin.
 
-    The token is the wall; Origin and Sec-Fetch-Site are a second one, for a browser that sends the cookie along from
-    a sister sub-domain.
+    The token is the protection. Origin and Sec-Fetch-Site are a second one: a page on a sibling sub-domain can send the
+    cookie along.
 
-    :raises ForgedForm:
+    :raises ForgedForm: no token of this session, or another origin.
     """
     if request.method in SAFE_METHODS:
         return
@@ -183,7 +187,7 @@ def form() -> None:
 
 
 def guarded(*guards: Guard) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
-    """Put guards on one view, first to last. Goes under the route decorator."""
+    """Return a decorator that runs guards before one view, first to last. Goes below the route decorator."""
 
     def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
         @wraps(view)

@@ -1,4 +1,4 @@
-"""In which language a page speaks: the reader's choice, then the browser's."""
+"""The language of a page: the reader's choice, then the browser's."""
 
 from flask import g, request
 from flask_babel import Babel
@@ -7,7 +7,7 @@ LANGUAGES = ("ko", "en")
 
 
 def language() -> str:
-    """Korean comes first: English only for those who ask for it, or chose it."""
+    """Return `ko` or `en`: the query, the cookie, then Accept-Language; Korean if none of them decides."""
     for choice in (request.args.get("lang"), request.cookies.get("lang")):
         if choice in LANGUAGES:
             return choice
@@ -15,6 +15,7 @@ def language() -> str:
 
 
 def remember_language_choice() -> None:
+    """Note a choice in the query, so that `web.edge` sends it as a cookie."""
     choice = request.args.get("lang")
     g.language_choice = choice if choice in LANGUAGES else None
 

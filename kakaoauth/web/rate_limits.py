@@ -1,15 +1,13 @@
-"""How often one may: the only file that counts requests.
+"""Rate limits.
 
-Each limit counts in a window that opens with the first request and has a fixed length: one number in Redis, one round
-trip, however high the limit. The price is that around the end of a window twice the number can pass; none of the
-numbers below is so tight that this matters.
+A limit counts in a window that opens with the first request and has a fixed length: one number in Redis, one round
+trip. Around the end of a window twice the number can pass; no number below is so tight that this matters.
 
-An address alone is a poor name: a school, an office or a phone network is one address. So what many people do at once
-has a high limit by address and another by browser session, and guessing at one account is counted by account, from
-wherever it comes.
+A school, an office or a phone network can share one address. So logins have a high limit by address and another by
+browser session, and password guesses are counted by account, from all addresses together.
 
-While Redis is away nothing can be counted. What hands out or tests credentials is closed then (503 with Retry-After):
-otherwise an outage would be the hour to guess in. What must not be lost stays open, see `Limit.closed`.
+While Redis is away nothing is counted. Requests that hand out or test credentials are refused then (503 with
+Retry-After), or an outage would allow unlimited guesses. Others pass, see `Limit.closed`.
 """
 
 import hmac
@@ -44,21 +42,23 @@ log = logging.getLogger("kakaoauth.audit")
 
 @dataclass(frozen=True)
 class Limit:
+    """One rate limit. `rate`: in the notation of the library `limits`."""
+
     rate: str
     #: Refuse while Redis is away; open ones are then not counted.
     closed: bool = True
     #: The setting that says the number; `rate` then only the time.
     setting: str = ""
-    #: Told once in each window, and not for each request above it.
+    #: Log only the first refusal of each window.
     told_once: bool = False
     #: Let pass while Redis is at its `maxmemory` and takes no writes, for people who are in already.
     open_while_full: bool = False
-    #: Do not count requests from this machine itself. They are load tests, or else all visitors together, behind a
-    #: proxy that TRUSTED_PROXIES does not count: one angry visitor would shut out everybody.
+    #: Do not count requests from this machine. They are load tests, or all visitors together behind a proxy that
+    #: TRUSTED_PROXIES does not count, where one visitor could lock out everybody.
     spares_this_machine: bool = False
 
 
-#: Ending a token or a session is not limited anywhere: getting out must always work.
+#: Logout and revocation have no limit: they must always work.
 LIMITS = {
     # A large school that logs in when the lesson begins is let in. A script can leave 600 small sessions a minute,
     # for an hour each: about 30 MB, not the memory.
@@ -83,8 +83,8 @@ LIMITS = {
     "callback_refused": Limit("60 per minute", spares_this_machine=True),
     # Few people have a password at all, and each attempt costs a hash (passwords.AT_ONCE).
     "password": Limit("60 per minute"),
-    # Failures only. 960 guesses a day at most, against 12 characters; and after a quarter of an hour whoever was
-    # locked out by somebody else's guesses has another ten of their own.
+    # Failures only. 960 guesses a day at most, against 12 characters; and an owner who was
+    # locked out by somebody else's guesses has ten attempts after a quarter of an hour.
     "password_account": Limit("10 per 15 minutes"),
     # A front end with many tabs refreshes every five minutes; one address may be a whole office of them.
     "refresh": Limit("300 per minute", open_while_full=True),
@@ -118,19 +118,21 @@ class AppRedis(RedisStorage):
 
     @property
     def base_exceptions(self) -> tuple[type[Exception], ...]:
+        """Return the exceptions that mean Redis is away."""
         return REDIS_ERRORS
 
 
 def init_app(app: Flask) -> None:
+    """Prepare the limiter; RATE_LIMITS = False turns it off."""
     limiter = FixedWindowRateLimiter(AppRedis(get_redis(app))) if app.config["RATE_LIMITS"] else None
     app.extensions["rate_limits"] = limiter
 
 
 def hit(name: str, key: str, *, times: int = 1, cost: int = 1) -> None:
-    """Count one request of `key`, which must be no e-mail and no secret: it stands in Redis and in the log.
+    """Count one request of `key`, which goes to Redis and the log, so it must be neither an e-mail nor a secret.
 
-    :param times: so many times the limit's number are allowed. :param cost: what this request counts for.
-    :raises RateLimited: too many. :raises SessionsUnavailable: Redis is away, and the limit is a closed one.
+    :param times: factor on the limit's number. :param cost: what this request counts for.
+    :raises RateLimited: too many. :raises SessionsUnavailable: Redis is away, and the limit is `closed`.
     """
     limiter: FixedWindowRateLimiter | None = current_app.extensions["rate_limits"]
     if limiter is None:
@@ -154,7 +156,7 @@ def _refusal(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str, ke
 
 
 def require_room(name: str) -> None:
-    """Refuse a request from where already too many have come, without counting it.
+    """Refuse a request whose address has reached the limit, without counting it.
 
     :raises RateLimited, SessionsUnavailable: as `hit`.
     """
@@ -171,7 +173,7 @@ def require_room(name: str) -> None:
 
 
 def hit_address(name: str) -> None:
-    """Count one request of where it comes from. :raises RateLimited, SessionsUnavailable: as `hit`."""
+    """Count one request of the client's address. :raises RateLimited, SessionsUnavailable: as `hit`."""
     for network, times in networks():
         hit(name, network, times=times)
 
@@ -197,10 +199,9 @@ def give_back(name: str, key: str) -> None:
 
 
 def address() -> str:
-    """Where the request comes from: the peer, or what as many proxies as TRUSTED_PROXIES say (edge); nothing else of
-    X-Forwarded-For counts.
+    """Return the client's address: the peer, or the entry of X-Forwarded-For that TRUSTED_PROXIES selects (`web.edge`).
 
-    IPv6 by /64, the least that a customer gets (RFC 6177): with single addresses a laptop would have 2^64 names.
+    IPv6 as a /64, the least that a customer gets (RFC 6177): a laptop can use 2^64 single addresses.
     """
     text = plain_address(request.remote_addr or "")
     try:
@@ -215,8 +216,8 @@ def address() -> str:
 
 
 def networks() -> list[tuple[str, int]]:
-    """What a request's address is counted by: the address, or the networks of an IPv6 one, each with how many times a
-    limit's number it may have (NETWORKS)."""
+    """Return the keys of the client's address, each with its factor on the limit's number: an IPv4 address, or the
+    networks of an IPv6 address (NETWORKS)."""
     name = address()
     try:
         smallest = IPv6Network(name)
@@ -226,12 +227,12 @@ def networks() -> list[tuple[str, int]]:
 
 
 def account_key(email: str) -> str:
-    """An e-mail address as a key: the same for all ways to write it, and nothing to read in Redis."""
+    """Return a key for an e-mail address: one for all its spellings, and not readable in Redis."""
     return disguised(normal_form(email) or email)
 
 
 def disguised(text: str) -> str:
-    """A key that tells nobody what it stands for."""
+    """Return a keyed hash of `text`, which does not reveal it."""
     secret = str(current_app.config["SECRET_KEY"]).encode()
     return hmac.digest(secret, f"rate limit|{text}".encode("utf-8", "replace"), "sha256").hex()[:32]
 
@@ -240,7 +241,7 @@ def disguised(text: str) -> str:
 
 
 def per_address(name: str) -> Guard:
-    """A guard that counts by address."""
+    """Return a guard that counts by address."""
     limit = LIMITS[name]
 
     def guard() -> None:
@@ -251,7 +252,7 @@ def per_address(name: str) -> Guard:
 
 
 def room_at_address(name: str) -> Guard:
-    """A guard that refuses where too many have come from already, and counts nothing."""
+    """Return a guard that refuses an address that has reached the limit, and counts nothing."""
     limit = LIMITS[name]
 
     def guard() -> None:
@@ -262,12 +263,12 @@ def room_at_address(name: str) -> Guard:
 
 
 def _is_this_machine() -> bool:
-    """A unix socket has no address: the other end of it is on this machine."""
+    """Whether the client is on this machine; a client of a unix socket, which has no address, is."""
     return not request.remote_addr or is_loopback(request.remote_addr)
 
 
 def per_session(name: str) -> Guard:
-    """A guard that counts by browser session. A browser without a cookie is counted by its address alone."""
+    """Return a guard that counts by browser session. It ignores a browser without a cookie."""
 
     def guard() -> None:
         cookie = current_session().cookie
@@ -278,11 +279,11 @@ def per_session(name: str) -> Guard:
 
 
 def by_password(email: str, attempt: Callable[[], T]) -> T:
-    """Let `attempt` try a password for the account, unless too many were wrong. Only wrong ones count.
+    """Return `attempt()`, which tries a password, unless too many were wrong. Only wrong ones count.
 
-    Counted before, and taken back if it was right: of a hundred attempts at the same moment all would otherwise pass.
+    Counted before and given back afterwards: otherwise a hundred attempts at the same moment would all pass.
 
-    :raises RateLimited: also for the right password, or it would be told by that.
+    :raises RateLimited: also for the right password, so that the error reveals nothing.
     """
     key = account_key(email)
     hit("password_account", key)

@@ -1,4 +1,4 @@
-"""The only file that decides where we may send a browser."""
+"""Where we may redirect a browser: the check of `next`, and the callback's address."""
 
 import posixpath
 import unicodedata
@@ -17,20 +17,21 @@ from kakaoauth.providers import all_providers
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-#: Doors that have no page to return to: their addresses begin or end something, or are not for people.
+#: Blueprints without a page to return to: their URLs begin or end something, or are not for people.
 NOT_PAGES = ("auth", "local", "confirm", "api", "webhooks", "ops", "static")
 
 #: More than any page of ours needs, less than a header may hold.
 MAX_LENGTH = 2000
-#: The same for somebody who is not logged in. Ten logins may wait in each of the sessions that a script leaves behind,
-#: and each keeps its `next`: with 300 characters a session has 12 kB at most, with 2000 it had 63 kB.
+#: The same for anonymous visitors. A script can leave many sessions, each with ten waiting logins and their `next`:
+#: with 300 characters a session has 12 kB at most, with 2000 it had 63 kB.
 ANONYMOUS_LENGTH = 300
 
 
 class _WithoutFragment(Response):
-    """Werkzeug takes an empty fragment away, so it is put back last."""
+    """A redirect whose Location ends in `#`. Werkzeug removes an empty fragment, so it is added last."""
 
     def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        """Add an empty fragment to Location."""
         headers = super().get_wsgi_headers(environ)
         if "#" not in headers["Location"]:
             headers["Location"] += "#"
@@ -38,17 +39,17 @@ class _WithoutFragment(Response):
 
 
 def redirect_without_fragment(target: str) -> Response:
-    """A redirect over which the browser carries no fragment of the address it comes from: an empty one of its own sees
-    to that (RFC 9110, section 10.2.2)."""
+    """Return a redirect with an empty fragment, so that the browser does not inherit the current one (RFC 9110, section
+    10.2.2)."""
     return cast(Response, redirect(target, Response=_WithoutFragment))
 
 
 def safe_next(target: str | None, default: str | None = None) -> str:
-    """Return `target` if it is a page of this site or an address on one of FRONTEND_ORIGINS, else the first page. One
-    that is too long is ignored as well.
+    """Return `target` if it is a page of this site or a URL on one of FRONTEND_ORIGINS, else `default` or the first
+    page.
 
-    A path must match one of our routes for GET: a list of pages cannot be tricked the way a list of bad
-    spellings can (`//evil`, `/\\evil`, `/%09/evil` ... are all decided by what they are not).
+    A path must match one of our routes for GET. A list of allowed pages is safer than a list of bad spellings
+    (`//evil`, `/\\evil`, `/%09/evil` ...).
     """
     fallback = default if default is not None else url_for("auth.index")
     if not target or len(target) > _longest() or not _is_plain(target):
@@ -63,41 +64,41 @@ def _longest() -> int:
 
 
 def callback_address(provider: str) -> str:
-    """The redirect URI of a provider's authorization requests: the setting byte for byte, or the callback's address."""
+    """Return the redirect URI for a provider: the setting byte for byte, else the callback's URL on this host."""
     configured: str = current_app.config.get(f"{provider.upper()}_REDIRECT_URI") or ""
     return configured or url_for("auth.callback", provider=provider, _external=True)
 
 
 def is_own_callback(address: str) -> bool:
-    """Whether a provider that is given `address` as redirect_uri sends the browser to a callback of this site.
+    """Whether `address`, as a redirect_uri, leads to a callback of this site.
 
-    By host and path only, in any spelling; what cannot be taken apart counts as one. While nothing fixes the host,
-    each login's callback is on whatever host the browser used, so then the path alone tells.
+    Compares host and path, in any spelling; an address that cannot be parsed counts as ours. Without PUBLIC_URL the
+    callback is on whatever host the browser used, so then only the path is compared.
     """
     names = [provider.name for provider in all_providers()]
     configured = [current_app.config.get(f"{name.upper()}_REDIRECT_URI") for name in names]
     own = [callback_address(name) for name in names]
     own += [url_for("auth.callback", provider=name, _external=True) for name in names]
     try:
-        host, path = _place(address)
-        places = [_place(one) for one in own]
+        host, path = _host_and_path(address)
+        callbacks = [_host_and_path(one) for one in own]
     except ValueError:
         return True
-    if address in configured or (host, path) in places:
+    if address in configured or (host, path) in callbacks:
         return True
     is_web = address.partition(":")[0].lower() in ("http", "https")
-    return is_web and not current_app.config["PUBLIC_URL"] and path in {path for _, path in places}
+    return is_web and not current_app.config["PUBLIC_URL"] and path in {path for _, path in callbacks}
 
 
-def _place(address: str) -> tuple[str, str]:
-    """Host and path as one spelling of all that lead there. :raises ValueError: no address."""
+def _host_and_path(address: str) -> tuple[str, str]:
+    """Return host and path in one normal spelling. :raises ValueError: not a URL."""
     parts = urlsplit(address)
     path = unquote(unquote(parts.path)).lower()
     return (parts.hostname or "").rstrip("."), posixpath.normpath(path)
 
 
 def _is_plain(target: str) -> bool:
-    """No character that browsers drop, fold into another or draw as another, neither as it stands nor encoded."""
+    """Whether `target` is free of characters that browsers drop or change, plain and percent-encoded."""
     for text in (target, unquote(target), unquote(unquote(target))):
         if "\\" in text or any(unicodedata.category(char)[0] in "CZ" and char != " " for char in text):
             return False

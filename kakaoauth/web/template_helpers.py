@@ -1,4 +1,4 @@
-"""What every template may use: language, labels, dates in the reader's words."""
+"""Filters and globals of the templates: language, labels, dates."""
 
 from datetime import UTC, datetime
 from urllib.parse import quote, urlencode
@@ -12,11 +12,12 @@ from kakaoauth.models import User
 from kakaoauth.web import language as web_language
 from kakaoauth.web.language import babel
 
-#: Addresses that begin or end something, or hold what works once.
+#: Endpoints whose URLs begin or end something, or hold a value that works once.
 NOT_AGAIN = ("auth.login", "auth.callback", "auth.logout_callback")
 
 
 def init_app(app: Flask) -> None:
+    """Add the filters and globals, and Babel."""
     babel.init_app(app, locale_selector=web_language.language, timezone_selector=lambda: "Asia/Seoul")
     app.add_template_filter(moment)
     app.add_template_filter(second)
@@ -29,15 +30,16 @@ def init_app(app: Flask) -> None:
 
 
 def language() -> str:
+    """Return the page's language, `ko` or `en`."""
     locale = get_locale()
     return locale.language if locale else "ko"
 
 
 def in_language(name: str) -> str:
-    """The address of the page that is shown, with its filter, in another language.
+    """Return the URL of the current page, query included, in another language.
 
-    Built as a path of this site, whatever was asked for: a page that is not found may have been asked for as
-    `//evil.example`. A form that was refused is shown anew; what begins or ends something is not done again.
+    It is always a path of this site: a page that is not found may have been requested as `//evil.example`. A URL that
+    begins or ends something (NOT_AGAIN) is replaced by the first page.
     """
     adapter = request_ctx.url_adapter
     is_read = request.method in ("GET", "HEAD") or (adapter is not None and adapter.test(request.path, method="GET"))
@@ -49,19 +51,22 @@ def in_language(name: str) -> str:
 
 
 def moment(value: datetime | None) -> str:
+    """Format a time to the minute, in Korea's time zone; empty for None."""
     return format_datetime(value, "yyyy-MM-dd HH:mm") if value else ""
 
 
 def second(value: datetime) -> str:
+    """Format a time to the second, in Korea's time zone."""
     return str(format_datetime(value, "yyyy-MM-dd HH:mm:ss"))
 
 
 def utc(value: datetime) -> str:
-    """For machines: the `datetime` of a <time>."""
+    """Format a time for the `datetime` attribute of <time>."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def provider_label(name: str | None) -> str:
+    """Return a provider's name for people."""
     return errors.provider_label(name or "")
 
 
@@ -71,4 +76,5 @@ def way_out(user: User) -> str:
 
 
 def account_label(name: str | None) -> str:
+    """Return the name of an account at a provider, for people."""
     return errors.account_label(name or "")

@@ -22,6 +22,7 @@ from kakaoauth import sessions
 from kakaoauth.accounts import password_login, roles
 from kakaoauth.accounts.devices import LISTED
 from kakaoauth.audit import AuditEvent, visitors
+from kakaoauth.errors import SessionOver
 from kakaoauth.models import User
 from kakaoauth.sessions import index as session_index
 from kakaoauth.sessions import other_devices
@@ -438,7 +439,7 @@ def test_of_two_devices_that_end_each_other_one_stays(app: Flask, enter: Enter, 
         known_to_the_phone = db.session.get(User, people["minji"])
         db.session.expunge(known_to_the_phone)
         end_others(laptop)
-        with pytest.raises(other_devices.SessionOver):
+        with pytest.raises(SessionOver):
             other_devices.end_other_sessions(known_to_the_phone)
     assert is_in(laptop)
 

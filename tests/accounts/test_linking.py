@@ -32,10 +32,9 @@ from support.concurrency import at_once
 
 from kakaoauth.accounts import leaving, roles, sign_in, unlink_jobs
 from kakaoauth.accounts import linking as accounts_linking
-from kakaoauth.errors import AccountUnusable, EmailInUse, IdentityInUse
+from kakaoauth.errors import AccountUnusable, EmailInUse, IdentityInUse, SessionOver
 from kakaoauth.models import Identity, User, find_user
 from kakaoauth.providers.values import AccountEvent, Profile
-from kakaoauth.sessions.other_devices import SessionOver
 from kakaoauth.storage.database import db
 from kakaoauth.tokens.provider_tokens import ProviderToken
 from kakaoauth.webhooks import effects

@@ -22,8 +22,7 @@ from support.concurrency import at_once
 
 from kakaoauth import create_app
 from kakaoauth.accounts import roles, sign_in
-from kakaoauth.accounts.roles import LastSuperuser
-from kakaoauth.errors import AccountDisabled, EmailInUse, EmailRequired
+from kakaoauth.errors import AccountDisabled, EmailInUse, EmailRequired, LastSuperuser
 from kakaoauth.models import Identity, User, find_session_user, find_user_by_email
 from kakaoauth.providers.values import EmailState
 from kakaoauth.staff.listing.indexes import is_in_models

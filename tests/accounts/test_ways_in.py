@@ -18,8 +18,7 @@ from support.webhooks import ADMIN_KEY, APP_ID, a_moment_later, tell, unlink
 from kakaoauth.accounts import leaving, linking, password_login, sign_in
 from kakaoauth.accounts import profile as profiles
 from kakaoauth.accounts import roles as accounts_roles
-from kakaoauth.accounts.roles import LastSuperuser
-from kakaoauth.errors import LastWayIn
+from kakaoauth.errors import LastSuperuser, LastWayIn
 from kakaoauth.models import Identity, User, find_user, find_user_by_email
 from kakaoauth.providers.values import AccountEvent
 from kakaoauth.storage.database import db

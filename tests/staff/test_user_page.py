@@ -11,10 +11,9 @@ from flask.testing import FlaskClient
 from support import FakeKakao, api_client, csrf_token, problem, tokens_of
 
 from kakaoauth.accounts import leaving, roles
-from kakaoauth.accounts.roles import LastSuperuser
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.audit import AuditEvent
-from kakaoauth.errors import Forbidden
+from kakaoauth.errors import Forbidden, LastSuperuser
 from kakaoauth.models import Identity, User
 from kakaoauth.staff.action_texts import ACTIONS
 from kakaoauth.storage.database import db

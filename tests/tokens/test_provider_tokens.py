@@ -764,7 +764,7 @@ def test_rotation_during_a_renewal_brings_no_old_token_back(site: Flask, kakao: 
 
     with app.app_context():
         event.listen(db.engine, "after_cursor_execute", between)
-        token_revocation.reseal_all()
+        token_revocation.reencrypt_all()
     threads[0].join(10)
     assert opened(app) == [("fresh-access", "fresh-refresh")]
 
