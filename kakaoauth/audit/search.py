@@ -1,4 +1,4 @@
-"""The trail as it is read: the only file that searches it, page after page, in bounded time whatever is asked.
+"""Search the audit trail, page after page, in bounded time for every filter.
 
 Each single filter, and each choice of action, provider and "refused", has an index in the page's own order. What no
 index goes by (a person's rows of one kind, what was done) is tested on the rows of the best index, BUDGET of them for
@@ -84,7 +84,7 @@ class Way(NamedTuple):
 
 
 def page(chosen: Filter, *, cursor: str | None = None, limit: int = 50) -> Page:
-    """The newest first. Neither skips nor repeats anything, whatever is written down between two pages.
+    """Return one page, the newest event first. Events written between two pages shift nothing.
 
     :raises ValueError: no cursor of the trail.
     """
@@ -179,7 +179,7 @@ def _go(way: Way, span: tuple[Bound, Bound], limit: int, upwards: bool) -> Found
 
 
 def _in_order(events: Sequence[AuditEvent], upwards: bool) -> list[AuditEvent]:
-    """Each once: whoever acts upon themselves is found by both looks."""
+    """Sort the events, each once: both looks find an event in which a user acts upon themselves."""
     return sorted(dict.fromkeys(events), key=_position, reverse=not upwards)
 
 
@@ -193,13 +193,13 @@ def _newest_of(
 
 
 def _walk(look: Look, rest: Sequence[Test], span: tuple[Bound, Bound], limit: int, upwards: bool = False) -> Found:
-    """Who passes the tests among the first rows of the look."""
+    """The events that pass the tests among the first rows of the look."""
     rows = _rows(look, span, upwards)
     if not rest:
         return Found(db.session.scalars(rows.limit(limit)).all())
-    # The limit fences the planner in: it must walk, and test what it meets.
-    passers_by = rows.limit(BUDGET).subquery("passers_by")
-    query = select(passers_by).where(*(test(passers_by.c) for test in rest)).limit(limit)
+    # The limit makes the planner read the index and test each row.
+    rows_read = rows.limit(BUDGET).subquery("rows_read")
+    query = select(rows_read).where(*(test(rows_read.c) for test in rest)).limit(limit)
     found = db.session.scalars(select(AuditEvent).from_statement(query)).all()
     if len(found) == limit:
         return Found(found)

@@ -1,4 +1,4 @@
-"""What superusers decide about a user: the only file that says what each decision is called, does, and needs."""
+"""The actions a superuser can take on a user: their texts, when they are available, and what they change."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class AdminAction:
     done: Any
     #: Whether it would change anything.
     is_open: Callable[[User], bool]
-    #: For `flows.change_user`; empty where it is more than that.
+    #: Arguments of `roles.change_user`; empty where the action does something else.
     changes: Mapping[str, bool] = field(default_factory=dict)
     #: It shuts somebody out.
     is_grave: bool = False
@@ -103,7 +103,7 @@ ACTIONS: Mapping[str, AdminAction] = {
         asks_number=True,
     ),
 }
-#: Needs to know which: the identity's number stands in the address.
+#: Apart from ACTIONS, because its address also names the identity.
 UNLINK = AdminAction(
     title=_("Unlink"),
     effects=(

@@ -1,4 +1,4 @@
-"""The staff's door to one user: who it is, where they are logged in, what has happened. Nothing is changed here."""
+"""One user's page for staff: profile, devices, recent events. It changes nothing."""
 
 from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
@@ -13,7 +13,7 @@ from kakaoauth.web import guards
 bp = Blueprint("desk", __name__, url_prefix="/users")
 bp.before_request(guards.staff)
 
-#: Events on the page; a superuser turns over the others in the trail.
+#: Events on the page; a superuser finds the others in the audit log.
 EVENTS = 20
 
 

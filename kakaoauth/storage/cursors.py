@@ -1,6 +1,6 @@
-"""The only file that knows what a cursor looks like: where in an order a page begins, as text for a URL.
+"""Cursors: where in an order a page begins, as text for a URL.
 
-It is not signed: whoever changes one gets another page of a list they may see anyway. What it holds is checked instead.
+A cursor is not signed: a changed one shows another page of a list that the user may see anyway. Its values are checked.
 """
 
 import json
@@ -36,6 +36,7 @@ class Cursor(NamedTuple):
 
 
 def write(sort: str, cursor: Cursor) -> str:
+    """Return the cursor as base64url text; `read` reads it for the same `sort` only."""
     value, user_id = cursor.position
     if isinstance(value, datetime):
         value = (value - EPOCH) // MICROSECOND

@@ -1,4 +1,4 @@
-"""Days as Korea counts them."""
+"""Days in Korea."""
 
 from datetime import date, datetime, time, timedelta, timezone
 
@@ -9,6 +9,7 @@ KOREA = timedelta(hours=9)
 
 
 def today() -> date:
+    """Return the current day in Korea."""
     return (now() + KOREA).date()
 
 

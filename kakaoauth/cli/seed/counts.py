@@ -1,4 +1,4 @@
-"""What a house full of made-up people has counted: the only file that makes numbers up.
+"""Make up the daily counters for made-up users.
 
 Sign-ups are those of the people who were made. Everything else is made to fit: nobody's last login is missing, more
 came back than got in, and who did not get in was refused.
@@ -59,7 +59,7 @@ def tallied(people: Iterable[tuple[Any, ...]], tally: Tally, until: datetime) ->
 
 
 def make_counts(tally: Tally, first: int, number: int, *, random_seed: int) -> None:
-    """Add the counts of the last days, up to this minute. Inside another verb's transaction; the people of each day go
+    """Add the counts of the last days, up to this minute. Inside the running transaction; the people of each day go
     into Redis.
 
     :param first: the first number of a user who was made.

@@ -1,4 +1,4 @@
-"""How Facebook's `signed_request` is read: what it sends to the deauthorize and the data deletion callback.
+"""Read Facebook's `signed_request`, which it sends to the deauthorize and the data deletion callback.
 
 Two parts in base64url, joined by a dot: an HMAC-SHA256 of the second with the app secret, and JSON
 (https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow#deauth-callback,
@@ -20,9 +20,9 @@ from kakaoauth.providers.base import SetRefused
 from kakaoauth.providers.facebook.profile import SUBJECT
 from kakaoauth.providers.values import AccountEvent
 
-#: Seconds: older messages are refused. The signature never ends by itself, so whoever once saw a message could send it
+#: Seconds: older messages are refused. The signature never expires, so anybody who once saw a message could send it
 #: for ever; a day leaves Facebook room to come again after an outage of ours, and is shorter than messages are
-#: remembered (events.REMEMBERED_DAYS), so none is acted upon twice.
+#: remembered (provider_events.REMEMBERED_DAYS), so none is acted upon twice.
 MAX_AGE = 86400
 #: Seconds Facebook's clock may be ahead of ours.
 LEEWAY = 60
@@ -49,8 +49,8 @@ def read_signed_request(raw: str, secret: str) -> AccountEvent:
     # It is in the signed part, so it cannot have been changed; but a receiver that takes any name asks for trouble.
     if content.get("algorithm") != "HMAC-SHA256":
         raise SetRefused("invalid_request", "algorithm is not HMAC-SHA256")
-    # Facebook's scripts give a page one for each login, signed with the same secret: whoever runs a script in the page,
-    # or reads its cookies, has it. It carries what the page may spend; a message carries nothing of the kind.
+    # Facebook's scripts give a page one for each login, signed with the same secret: any script in the page,
+    # and any reader of its cookies, has it. It carries what the page may spend; a message carries nothing of the kind.
     if not SPENT_BY_PAGES.isdisjoint(content):
         raise SetRefused("invalid_request", "it is made for a page, not a message")
     subject = content.get("user_id")

@@ -1,4 +1,4 @@
-"""The only file that knows how Kakao Login goes (https://developers.kakao.com/docs/ko/kakaologin/rest-api)."""
+"""Kakao Login (https://developers.kakao.com/docs/ko/kakaologin/rest-api)."""
 
 import hmac
 import logging
@@ -101,6 +101,7 @@ class Kakao(OAuthProvider):
 
     @property
     def page_origins(self) -> tuple[str, ...]:
+        """The OAuth host's origin and that of Kakao's own login pages."""
         return (self._kauth, ACCOUNTS)
 
     def request_parameters(self, prompt: str | None, consent: tuple[str, ...], nonce: str) -> dict[str, str | None]:
@@ -109,9 +110,11 @@ class Kakao(OAuthProvider):
         return {"scope": ",".join(self._items(consent)) or None, "prompt": prompt, "nonce": nonce}
 
     def read_answer(self, response: Response) -> dict[str, Any]:
+        """As OAuthProvider, with Kakao's error codes."""
         return read_answer(response)
 
     def refusal(self, error: str, description: str) -> AppError:
+        """As Provider; the description tells only whether the person is under 14."""
         return kakao_errors.refusal(error, description)
 
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:

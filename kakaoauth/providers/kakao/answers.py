@@ -1,4 +1,4 @@
-"""How Kakao's answers are read: the only file that decides what of them may be believed."""
+"""Read Kakao's answers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +51,10 @@ def read_token_info(response: Response, app_id: int) -> str:
 
 @contextmanager
 def refused_as_token() -> Iterator[None]:
-    """In the words of whoever brought a token of Kakao's."""
+    """Turn refusals inside into those of a caller who brought one of Kakao's tokens.
+
+    :raises InvalidAccessToken, ExpiredToken, ForeignAccessToken:
+    """
     with answers.refused_as_token():
         try:
             yield
@@ -67,7 +70,7 @@ def refused_as_token() -> Iterator[None]:
 
 
 def require_done(answer: Response) -> None:
-    """-101: the person is not linked, so there is nothing left to do."""
+    """:raises AppError: it was refused; not for -101, where the person is not linked any more."""
     try:
         read_answer(answer)
     except AccountUnusable as error:

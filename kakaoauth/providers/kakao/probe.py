@@ -1,4 +1,4 @@
-"""The only file that asks Kakao whether an app is set up right, without a person: one harmless call per question.
+"""Ask Kakao whether an app is set up right, without a person: one harmless call per question.
 
 No redirect is followed, no key is logged, and no answer is kept.
 """
@@ -45,6 +45,7 @@ class Probe:
         self.offsets: list[float] = []
 
     def close(self) -> None:
+        """Close all connections."""
         self._line.adapter.shut()
 
     def discovery(self) -> Reply:
@@ -56,6 +57,7 @@ class Probe:
         return self._ask(read, "GET", f"{self._kauth}/.well-known/openid-configuration")
 
     def keys(self) -> Reply:
+        """Does Kakao publish signing keys that we can use?"""
         return self._ask(read_keys, "GET", f"{self._kauth}/.well-known/jwks.json")
 
     def client(self, redirect_uri: str) -> Reply:
@@ -71,6 +73,7 @@ class Probe:
         return self._ask(read_token, "POST", f"{self._kauth}/oauth/token", data=form)
 
     def authorize(self, redirect_uri: str, items: tuple[str, ...] = ()) -> Reply:
+        """Is the redirect address registered, and are these consent items configured?"""
         query = {
             "client_id": self._client_id,
             "redirect_uri": redirect_uri,
@@ -87,6 +90,7 @@ class Probe:
         return self._ask(read, "GET", f"{self._kauth}/oauth/authorize", params=query)
 
     def logout(self, return_to: str) -> Reply:
+        """Is the logout redirect address registered?"""
         query = {"client_id": self._client_id, "logout_redirect_uri": return_to, "state": STATE}
 
         def read(response: Response) -> Reply:
