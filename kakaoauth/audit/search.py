@@ -7,7 +7,7 @@ one page: if that is not enough, the page says how far back it has come, and the
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, literal, literal_column, or_, select, tuple_, union_all
@@ -18,7 +18,7 @@ from kakaoauth.storage import cursors
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.storage.cursors import MICROSECOND, Cursor, Position
 from kakaoauth.storage.database import db
-from kakaoauth.storage.days import FIRST_DAY, LAST_DAY, SEOUL
+from kakaoauth.storage.days import start_of
 
 RESULTS = ("done", "refused")
 #: Its name in a cursor.
@@ -237,9 +237,9 @@ def _span(chosen: Filter | None = None, begin: Cursor | None = None) -> tuple[Bo
     low: tuple[Any, ...] = ()
     high: tuple[Any, ...] = ()
     if chosen is not None and chosen.since:
-        low = (_start_of(chosen.since),)
+        low = (start_of(chosen.since),)
     if chosen is not None and chosen.until:
-        high = (_start_of(chosen.until) + timedelta(days=1) - MICROSECOND,)
+        high = (start_of(chosen.until) + timedelta(days=1) - MICROSECOND,)
     older, newer = Bound(">=", low), Bound("<=", high)
     if begin is not None:
         at, event_id = begin.position
@@ -249,7 +249,3 @@ def _span(chosen: Filter | None = None, begin: Cursor | None = None) -> tuple[Bo
         if not begin.backwards and (not high or moment <= high[0]):
             newer = Bound("<=", (moment, max(event_id - 1, -MAX_ID)))
     return older, newer
-
-
-def _start_of(day: date) -> datetime:
-    return datetime.combine(max(FIRST_DAY, min(day, LAST_DAY)), time(), SEOUL)

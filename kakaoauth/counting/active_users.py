@@ -51,7 +51,7 @@ def active_in_last(days: int) -> int:
     return _count([today() - timedelta(days=back) for back in range(days)])
 
 
-def note_many(day: date, user_ids: Sequence[int]) -> None:
+def mark_many_active(day: date, user_ids: Sequence[int]) -> None:
     """Mark many users at once; for `users seed`."""
     redis = get_redis(current_app)
     redis.pfadd(_key(day), *user_ids)

@@ -70,20 +70,20 @@ class Transport:
 class Session(OAuth2Session):
     """Authlib's client on a shared `Transport`. A returned answer is whole, and at most `MAX_BYTES` long."""
 
-    def __init__(self, *args: Any, line: Transport, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, transport: Transport, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.line = line
+        self.transport = transport
         # Otherwise HTTPS_PROXY, REQUESTS_CA_BUNDLE and ~/.netrc would decide whom we talk to, and as whom.
-        self.trust_env = line.proxy_from_env
+        self.trust_env = transport.proxy_from_env
         self.auth = _no_password
-        self.mount("https://", line.adapter)
-        self.mount("http://", line.adapter)
+        self.mount("https://", transport.adapter)
+        self.mount("http://", transport.adapter)
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """:raises ProviderUnavailable: no answer, or none that can be used. :raises ProviderBusy:"""
-        with self.line.conversation(), _failures():
+        with self.transport.conversation(), _failures():
             kwargs["stream"] = True
-            kwargs["timeout"] = (time_left(self.line.connect_seconds), time_left(self.line.read_seconds))
+            kwargs["timeout"] = (time_left(self.transport.connect_seconds), time_left(self.transport.read_seconds))
             response: Response = super().send(request, **kwargs)
             _read_whole(response)
             return response

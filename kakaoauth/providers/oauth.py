@@ -50,7 +50,7 @@ class OAuthProvider:
     def __init__(self, oauth: OAuth, config: Config, keeper: TokenKeeper) -> None:
         # The site decides how long a person waits and how many threads may wait: one set of limits for all
         # providers. Each has a transport of its own, so one that is slow does not hold up the others.
-        self.line: Transport = transport_for(config, "KAKAO")
+        self.transport: Transport = transport_for(config, "KAKAO")
         # In the form, where no proxy writes it into a log; and no parameter at all where there is no secret.
         method = "client_secret_post" if config.get(f"{self.name.upper()}_CLIENT_SECRET") else "none"
         self._app: OAuthApp = oauth.register(
@@ -59,7 +59,11 @@ class OAuthProvider:
             authorize_url=self.authorize_url,
             access_token_url=self.token_url,
             api_base_url=self.api_url,
-            client_kwargs={"line": self.line, "code_challenge_method": "S256", "token_endpoint_auth_method": method},
+            client_kwargs={
+                "transport": self.transport,
+                "code_challenge_method": "S256",
+                "token_endpoint_auth_method": method,
+            },
         )
         self._app.client_cls = self.session_class
         self._app.read_token = self.read_token
@@ -154,7 +158,7 @@ class OAuthProvider:
 
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
         """Two calls under one deadline."""
-        with self.line.conversation():
+        with self.transport.conversation():
             token = self._app.exchange(pending, code)
             profile = self.read_profile(self.ask_profile(token))
         return replace(profile, tokens=TokenSet.from_authlib(token))

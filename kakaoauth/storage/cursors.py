@@ -5,9 +5,11 @@ A cursor is not signed: a changed one shows another page of a list that the user
 
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+
+from itsdangerous import BadData
+from itsdangerous.encoding import base64_decode, base64_encode
 
 from kakaoauth.storage.columns import MAX_ID
 
@@ -41,7 +43,7 @@ def write(sort: str, cursor: Cursor) -> str:
     if isinstance(value, datetime):
         value = (value - EPOCH) // MICROSECOND
     text = json.dumps([sort, int(cursor.backwards), value, user_id], ensure_ascii=False, separators=(",", ":"))
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return base64_encode(text).decode()
 
 
 def read(text: str, sort: str, kind: type, *, nullable: bool) -> Cursor:
@@ -52,13 +54,13 @@ def read(text: str, sort: str, kind: type, *, nullable: bool) -> Cursor:
     try:
         if not SHAPE.fullmatch(text):
             raise ValueError("no cursor")
-        written_for, backwards, value, user_id = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        written_for, backwards, value, user_id = json.loads(base64_decode(text))
         if written_for != sort or backwards not in (0, 1) or type(user_id) is not int or abs(user_id) > MAX_ID:
             raise ValueError("no cursor of this sort")
         if value is not None or not nullable:
             value = _checked(value, kind)
         return Cursor(Position(value, user_id), backwards == 1)
-    except (ValueError, TypeError, OverflowError, RecursionError):
+    except (BadData, ValueError, TypeError, OverflowError, RecursionError):
         raise ValueError("no cursor of this sort") from None
 
 

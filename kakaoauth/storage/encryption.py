@@ -83,7 +83,7 @@ def encrypted_columns() -> dict[Table, list[Column[Any]]]:
     return {table: columns for table, columns in found.items() if columns}
 
 
-def reseal_batch(table: Table, columns: Sequence[Column[Any]], last: Any, size: int) -> tuple[int, int, Any]:
+def reencrypt_batch(table: Table, columns: Sequence[Column[Any]], last: Any, size: int) -> tuple[int, int, Any]:
     """Encrypt the next rows anew with the first key. Return how many were, how many hold what no key opens, and the
     last one's primary key; None: there are no more.
 

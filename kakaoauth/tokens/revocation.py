@@ -111,7 +111,7 @@ def _reseal(table: Table, columns: Sequence[Column[Any]]) -> Resealed:
 
 @transaction
 def _reseal_after(table: Table, columns: Sequence[Column[Any]], last: Any) -> tuple[int, int, Any]:
-    return encryption.reseal_batch(table, columns, last, BATCH)
+    return encryption.reencrypt_batch(table, columns, last, BATCH)
 
 
 @transaction

@@ -101,6 +101,6 @@ def _logins(provider: str, tally: Tally, day: date, usual: float, random: Random
 def _let_come(day: date, user_ids: list[int]) -> None:
     try:
         for start in range(0, len(user_ids), BATCH):
-            active_users.note_many(day, user_ids[start : start + BATCH])
+            active_users.mark_many_active(day, user_ids[start : start + BATCH])
     except REDIS_ERRORS as error:
         log.warning("nobody was here on %s, for Redis: %s", day, type(error).__name__)

@@ -114,7 +114,7 @@ class Facebook(OAuthProvider):
 
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
         """As Provider; tells a wrong code verifier from a wrong client secret."""
-        with self.line.conversation():
+        with self.transport.conversation():
             try:
                 return super().fetch_profile(pending, code)
             except Misconfigured as error:
@@ -128,7 +128,7 @@ class Facebook(OAuthProvider):
         """https://developers.facebook.com/docs/facebook-login/security: whose token, and for which app."""
         if not BEARER.fullmatch(access_token):
             raise InvalidAccessToken("odd characters or length")
-        with self.line.conversation():
+        with self.transport.conversation():
             owner = read_token_info(self._debug(access_token), self._app.client_id)
             try:
                 with refused_as_token():
@@ -143,7 +143,7 @@ class Facebook(OAuthProvider):
 
     def unlink(self, subject: str, tokens: TokenSet | None) -> None:
         """https://developers.facebook.com/docs/graph-api/reference/user/permissions: all of them at once."""
-        with self.line.conversation():
+        with self.transport.conversation():
             if tokens is None or not self._unlinked_as(tokens.access_token, subject):
                 self._revoke(subject, APP, withhold_token=True, headers=self._as_app())
 

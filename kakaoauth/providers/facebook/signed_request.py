@@ -5,16 +5,17 @@ Two parts in base64url, joined by a dot: an HMAC-SHA256 of the second with the a
 https://developers.facebook.com/docs/development/create-an-app/app-dashboard/data-deletion-callback).
 """
 
-import binascii
 import hmac
 import json
 import re
 import time
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
+
+from itsdangerous import BadData
+from itsdangerous.encoding import base64_decode, base64_encode
 
 from kakaoauth.providers.base import SetRefused
 from kakaoauth.providers.facebook.profile import SUBJECT
@@ -41,9 +42,9 @@ def read_signed_request(raw: str, secret: str) -> AccountEvent:
     signature, dot, payload = raw.partition(".")
     if not dot or not _PART.fullmatch(signature) or not _PART.fullmatch(payload):
         raise SetRefused("invalid_request", "not two parts in base64url")
-    expected = urlsafe_b64encode(hmac.digest(secret.encode(), payload.encode(), "sha256"))
+    expected = base64_encode(hmac.digest(secret.encode(), payload.encode(), "sha256"))
     # As text: decoding drops some bits of the last character, so one signature could be written in four ways.
-    if not hmac.compare_digest(signature.encode().rstrip(b"="), expected.rstrip(b"=")):
+    if not hmac.compare_digest(signature.encode().rstrip(b"="), expected):
         raise SetRefused("authentication_failed", "the signature is wrong")
     content = _content(_decoded(payload))
     # It is in the signed part, so it cannot have been changed; but a receiver that takes any name asks for trouble.
@@ -67,8 +68,8 @@ def read_signed_request(raw: str, secret: str) -> AccountEvent:
 
 def _decoded(part: str) -> bytes:
     try:
-        return urlsafe_b64decode(part.rstrip("=") + "=" * (-len(part.rstrip("=")) % 4))
-    except (binascii.Error, ValueError):
+        return base64_decode(part.rstrip("="))
+    except BadData:
         raise SetRefused("invalid_request", "not base64url") from None
 
 

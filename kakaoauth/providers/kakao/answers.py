@@ -18,7 +18,7 @@ from kakaoauth.errors import (
 from kakaoauth.providers import answers, oidc
 from kakaoauth.providers.kakao import errors as kakao_errors
 
-#: Korea has had no summer time since 1988, and the zone database may be missing on a bare machine.
+#: As in storage.days, which this room must not import.
 KOREA = timedelta(hours=9)
 
 
@@ -79,4 +79,5 @@ def require_done(answer: Response) -> None:
 
 
 def today_in_korea() -> date:
+    """Return the day by which Kakao's birth years are counted."""
     return (datetime.now(UTC) + KOREA).date()

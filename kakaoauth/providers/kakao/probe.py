@@ -35,7 +35,7 @@ class Probe:
     """Asks with the app's own keys, each call under a deadline of its own."""
 
     def __init__(self, config: Config) -> None:
-        self._line = transport_for(config, "KAKAO")
+        self._transport = transport_for(config, "KAKAO")
         self._kauth: str = config["KAKAO_KAUTH_URL"]
         self._kapi: str = config["KAKAO_KAPI_URL"]
         self._client_id: str = config["KAKAO_CLIENT_ID"]
@@ -46,7 +46,7 @@ class Probe:
 
     def close(self) -> None:
         """Close all connections."""
-        self._line.adapter.shut()
+        self._transport.adapter.shut()
 
     def discovery(self) -> Reply:
         """Is Kakao there, and is the issuer the one that id_tokens are compared with?"""
@@ -127,7 +127,7 @@ class Probe:
     def _call(self, method: str, url: str, **kwargs: Any) -> Response:
         """:raises ProviderUnavailable:"""
         begun = time.time()
-        with Session(line=self._line) as session:
+        with Session(transport=self._transport) as session:
             try:
                 response: Response = session.request(method, url, withhold_token=True, allow_redirects=False, **kwargs)
             except (RequestException, ValueError) as error:
