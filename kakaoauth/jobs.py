@@ -1,6 +1,4 @@
-"""What the running site does by itself: unlinks that wait for a provider, messages that wait for the database, and what
-has grown too old.
-"""
+"""Jobs of the running site: retry unlinks and messages that wait, store counters, remove old rows."""
 
 import logging
 import threading
@@ -87,6 +85,7 @@ class _Round:
         self.silent: set[str] = set()
 
     def act_on(self, raw: bytes) -> None:
+        """Act on one message of the queue, and drop it, keep it, or set it aside."""
         try:
             provider, event = deferred.read(raw)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -124,7 +123,7 @@ class _Round:
 
 
 def _set_aside(raw: bytes, error: Exception) -> None:
-    """Or to the end of the queue, if that is all that is possible."""
+    """Set a message aside; if that fails, move it to the end of the queue."""
     provider, event = deferred.read(raw)
     try:
         receiving.set_aside(provider, event, error)

@@ -1,4 +1,4 @@
-"""The nouns: who the people are and how they log in, with the queries over them. Nothing here commits: see flows."""
+"""User, Identity and EndedSession, with the queries over them. Nothing here commits."""
 
 import re
 import unicodedata
@@ -42,7 +42,7 @@ def comparable(text: str) -> str:
 
 
 def list_keys(email_key: str | None, nickname: str | None, name: str | None) -> dict[str, str | None]:
-    """The columns of a user that the list sorts and searches by; whoever updates rows by statement sets them too."""
+    """The columns that the user list sorts and searches by. Code that updates rows by a statement must set them too."""
     texts = [comparable(text or "") for text in (email_key, nickname, name)]
     return {"nickname_key": texts[1][:100] or None, "search_text": "\n".join(dict.fromkeys(filter(None, texts)))}
 
@@ -103,7 +103,7 @@ class User(UserMixin, Base):
     provider: Mapped[str | None] = mapped_column(String(20))
     #: As the person writes it.
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
-    #: As it is compared: `emails.normal_form`.
+    #: As it is compared: `text.normal_form`.
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
     is_active: Mapped[bool] = mapped_column(default=True)
     is_staff: Mapped[bool] = mapped_column(default=False)
@@ -124,22 +124,26 @@ class User(UserMixin, Base):
     #: What the list of users sorts and searches by: `list_keys`.
     nickname_key: Mapped[str | None] = mapped_column(String(100), default=_list_key("nickname_key"))
     search_text: Mapped[str] = mapped_column(Text, default=_list_key("search_text"), server_default="")
-    #: Somebody wrote the row who does not know of these: see listing.keepers.
+    #: A version of the site that does not know these columns wrote the row: see staff.listing.triggers.
     keys_are_stale: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     identities: Mapped[list["Identity"]] = relationship(back_populates="user", order_by="Identity.id")
 
     def get_id(self) -> str:
+        """Return `<id>.<session version>`, which Flask-Login keeps in the session."""
         return f"{self.id}.{self.session_version}"
 
     def find_identity(self, provider: str, subject: str) -> "Identity | None":
+        """Return this user's identity at a provider; None if it is not theirs."""
         return next((one for one in self.identities if (one.provider, one.subject) == (provider, subject)), None)
 
     @property
     def display_name(self) -> str:
+        """Nickname, name, or the local part of the e-mail address; may be empty."""
         return self.nickname or self.name or (self.email or "").split("@")[0]
 
     def set_email(self, email: str | None) -> None:
+        """Set or remove the address. :raises ValueError: not an e-mail address."""
         key = normal_form(email) if email else None
         if email and key is None:
             raise ValueError("not an e-mail address")
@@ -178,7 +182,7 @@ class Identity(Base):
 
 
 class EndedSession(Base):
-    """A session that was ended by itself, and not with all others of its user: see ended_sessions."""
+    """A session that was ended by itself, and not with all others of its user: see sessions.ended."""
 
     __tablename__ = "ended_sessions"
 
@@ -237,10 +241,12 @@ def lock_user(user_id: int) -> None:
 
 
 def find_user_by_email(email: str) -> User | None:
+    """Return the user with that address, however it is written; None if there is none."""
     key = normal_form(email)
     return db.session.scalar(select(User).where(User.email_key == key)) if key else None
 
 
 def find_identity(provider: str, subject: str) -> Identity | None:
+    """Return the identity together with its user; None if nobody has linked it."""
     query = select(Identity).where(Identity.provider == provider, Identity.subject == subject)
     return db.session.scalar(query.options(joinedload(Identity.user)))

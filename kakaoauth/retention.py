@@ -1,4 +1,4 @@
-"""How the rows of each table end. Every table has a line in RULES, and docs/operations.md has the same lines.
+"""When the rows of each table are removed. Every table has a line in RULES, and docs/operations.md has the same lines.
 
 What ends by its age is removed here, a batch of each table at a time, found by an index. A host or a later version that
 adds a table adds its rule: tests/test_retention.py fails for a table without one.

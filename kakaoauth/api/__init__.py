@@ -1,4 +1,4 @@
-"""The API's door, for apps and single-page front ends: JSON in and out, and a bearer token instead of a session."""
+"""The API for apps and single-page front ends: JSON, with a bearer token instead of a session."""
 
 from flask import Blueprint
 

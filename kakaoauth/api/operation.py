@@ -1,6 +1,6 @@
-"""What one address of the API takes and gives: the only file that reads a request's JSON.
+"""What one address of the API takes and returns; how a request's JSON is read and an answer is written.
 
-What `operation` says here is what `openapi` publishes, so the document cannot promise anything else.
+`openapi` publishes what `operation` enforces, so the document cannot promise anything else.
 """
 
 import json
@@ -60,7 +60,7 @@ class Operation:
     who: str | None
 
 
-#: Endpoint's function name in this package -> what it takes and gives.
+#: View -> what it takes and returns.
 OPERATIONS: dict[View, Operation] = {}
 
 

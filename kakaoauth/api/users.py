@@ -55,9 +55,9 @@ def delete_me() -> ResponseReturnValue:
 @operation("End every session and token of one's own", answers={204: None}, errors=(InvalidFields,), who="oneself")
 def logout_everywhere() -> ResponseReturnValue:
     asked_as = _bearer().get_id()
-    held = logout.end_everywhere(asked_as)
+    revocable = logout.end_everywhere(asked_as)
     devices.sweep(asked_as)
-    token_revocation.revoke_at_provider(held)
+    token_revocation.revoke_at_provider(revocable)
     return "", 204
 
 

@@ -1,7 +1,7 @@
-"""The audit trail: the only file that writes down who did what to whom, when, from where, and how it ended.
+"""The audit trail: who did what to whom, when, from where, and with which result.
 
-A row is part of the transaction of what it tells of: no change without its row, no row without its change. Rows are
-never changed, and removed only by age. They hold numbers instead of names, so an erased person is erased here as well.
+A row is written in the transaction of its change: neither exists without the other. Rows are never changed, and only
+their age removes them. They hold numbers instead of names, so an erased person is erased here as well.
 """
 
 import json
@@ -70,6 +70,7 @@ class AuditEvent(Base):
 
     @property
     def told(self) -> dict[str, Any]:
+        """The details as a dict; empty where there are none."""
         found: dict[str, Any] = json.loads(self.details)
         return found
 
@@ -108,7 +109,7 @@ def record(
 ) -> None:
     """Write down, in this transaction and in the log, that `action` was done to user `target`.
 
-    :param actor: where it is not whoever makes the request. :param refused: the error's code, if it was not done.
+    :param actor: where it is not the user of the request. :param refused: the error's code, if it was not done.
     :param reason: what a person gave as the reason. :param details: short values; never a token, code or password.
     """
     source = _source.get()()

@@ -1,6 +1,6 @@
-"""What the people who run the site must hear: one CRITICAL line an hour for each thing, however often it is met.
+"""Alarms for the operator: one CRITICAL log line an hour for each fault, however often it occurs.
 
-What a visitor can repeat as they like would otherwise fill the log and hide the rest.
+Otherwise a visitor could fill the log by repeating a request, and hide the rest.
 """
 
 import logging
@@ -24,6 +24,7 @@ def ring(about: str, cure: str) -> None:
 
 
 def email_is_not_configured(provider: str) -> None:
+    """Tell the operator that the provider's console lacks the e-mail as a consent item."""
     ring(
         f"email {provider}",
         f"{provider}: nobody can share an e-mail address, for its console does not ask for one. Kakao: switch "

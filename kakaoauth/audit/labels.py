@@ -1,4 +1,4 @@
-"""The trail in words: the only file that says what an event is called, to the staff and to whom it happened."""
+"""Audit events in words: for staff, and for the person they are about."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from kakaoauth.audit import AuditEvent, visitors
 
 _ = lazy_gettext
 
-#: As the trail's page calls them, and in the order of its filter. What is not here is shown as it is.
+#: Action -> its name on the audit log's page, in the order of its filter. Others are shown as they are.
 ACTIONS: Mapping[str, Any] = {
     "login": _("Login"),
     "logout": _("Logout"),
@@ -92,6 +92,7 @@ class Line:
 
 
 def action_label(action: str) -> str:
+    """Return an action's name in the request's language; an unknown action as it is."""
     return str(ACTIONS.get(action, action))
 
 

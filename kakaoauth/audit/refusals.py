@@ -1,4 +1,4 @@
-"""What is worth a line in the audit trail although no row changes: who was refused, and why; and how old rows go."""
+"""Record refused logins and actions in the audit trail, and remove its old rows."""
 
 import logging
 
@@ -15,7 +15,7 @@ log = logging.getLogger("kakaoauth.audit")
 def record_refusal(
     error: AppError, provider: str = "", *, action: str = "login", target: int | None = None, stored: bool = True
 ) -> None:
-    """What was refused: a login, if nothing else is said. While the database is away the log alone has it.
+    """Record that something was refused, by default a login. While the database is away, only the log has it.
 
     :param target: whom it was about, where the error does not know. :param stored: False: counted and logged, without
         a row, because anybody may cause it as often as they like.

@@ -1,4 +1,4 @@
-"""The trail as it is read: the only file that searches it, page after page, in bounded time whatever is asked.
+"""Search the audit trail, page after page, in bounded time for every filter.
 
 Each single filter, and each choice of action, provider and "refused", has an index in the page's own order. What no
 index goes by (a person's rows of one kind, what was done) is tested on the rows of the best index, BUDGET of them for
@@ -7,7 +7,7 @@ one page: if that is not enough, the page says how far back it has come, and the
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, literal, literal_column, or_, select, tuple_, union_all
@@ -18,7 +18,7 @@ from kakaoauth.storage import cursors
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.storage.cursors import MICROSECOND, Cursor, Position
 from kakaoauth.storage.database import db
-from kakaoauth.storage.days import FIRST_DAY, LAST_DAY, SEOUL
+from kakaoauth.storage.days import start_of
 
 RESULTS = ("done", "refused")
 #: Its name in a cursor.
@@ -84,7 +84,7 @@ class Way(NamedTuple):
 
 
 def page(chosen: Filter, *, cursor: str | None = None, limit: int = 50) -> Page:
-    """The newest first. Neither skips nor repeats anything, whatever is written down between two pages.
+    """Return one page, the newest event first. Events written between two pages shift nothing.
 
     :raises ValueError: no cursor of the trail.
     """
@@ -179,7 +179,7 @@ def _go(way: Way, span: tuple[Bound, Bound], limit: int, upwards: bool) -> Found
 
 
 def _in_order(events: Sequence[AuditEvent], upwards: bool) -> list[AuditEvent]:
-    """Each once: whoever acts upon themselves is found by both looks."""
+    """Sort the events, each once: both looks find an event in which a user acts upon themselves."""
     return sorted(dict.fromkeys(events), key=_position, reverse=not upwards)
 
 
@@ -193,13 +193,13 @@ def _newest_of(
 
 
 def _walk(look: Look, rest: Sequence[Test], span: tuple[Bound, Bound], limit: int, upwards: bool = False) -> Found:
-    """Who passes the tests among the first rows of the look."""
+    """The events that pass the tests among the first rows of the look."""
     rows = _rows(look, span, upwards)
     if not rest:
         return Found(db.session.scalars(rows.limit(limit)).all())
-    # The limit fences the planner in: it must walk, and test what it meets.
-    passers_by = rows.limit(BUDGET).subquery("passers_by")
-    query = select(passers_by).where(*(test(passers_by.c) for test in rest)).limit(limit)
+    # The limit makes the planner read the index and test each row.
+    rows_read = rows.limit(BUDGET).subquery("rows_read")
+    query = select(rows_read).where(*(test(rows_read.c) for test in rest)).limit(limit)
     found = db.session.scalars(select(AuditEvent).from_statement(query)).all()
     if len(found) == limit:
         return Found(found)
@@ -237,9 +237,9 @@ def _span(chosen: Filter | None = None, begin: Cursor | None = None) -> tuple[Bo
     low: tuple[Any, ...] = ()
     high: tuple[Any, ...] = ()
     if chosen is not None and chosen.since:
-        low = (_start_of(chosen.since),)
+        low = (start_of(chosen.since),)
     if chosen is not None and chosen.until:
-        high = (_start_of(chosen.until) + timedelta(days=1) - MICROSECOND,)
+        high = (start_of(chosen.until) + timedelta(days=1) - MICROSECOND,)
     older, newer = Bound(">=", low), Bound("<=", high)
     if begin is not None:
         at, event_id = begin.position
@@ -249,7 +249,3 @@ def _span(chosen: Filter | None = None, begin: Cursor | None = None) -> tuple[Bo
         if not begin.backwards and (not high or moment <= high[0]):
             newer = Bound("<=", (moment, max(event_id - 1, -MAX_ID)))
     return older, newer
-
-
-def _start_of(day: date) -> datetime:
-    return datetime.combine(max(FIRST_DAY, min(day, LAST_DAY)), time(), SEOUL)

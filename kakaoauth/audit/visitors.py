@@ -1,5 +1,5 @@
-"""Where somebody comes from: the only file that cuts a browser's name and an address for keeping, and puts the former
-into words. Both are what the visitor says or shows, and nothing is decided by them."""
+"""Browser and address of a visitor: shortened for keeping, and in words. Nothing is decided by either of them: the
+visitor can choose both."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
@@ -26,7 +26,7 @@ IN_APP = {
     "NAVER(inapp": _("NAVER in-app"),
     "DaumApps": _("Daum in-app"),
 }
-#: The library's names that people do not use. A phone's browser goes by the same name as on a desk.
+#: The library's names that people do not use. A browser has the same name on a phone and on a computer.
 BROWSERS: dict[str, Any] = {
     "Chrome Mobile": "Chrome",
     "Chrome Mobile iOS": "Chrome",
@@ -68,7 +68,7 @@ def visitor_of(agent: str, address: str) -> Visitor:
 def plain_address(text: str) -> str:
     """What a proxy says of where a request comes from, as an address: without port, zone, brackets and quotes.
 
-    "unknown" for anything else: whoever writes nonsense there shares one name with all others who do.
+    "unknown" for anything else: all senders of nonsense share that one name, and with it one rate limit.
     """
     text = text.strip(" \t\"'")
     if text.startswith("["):
@@ -88,7 +88,7 @@ def plain_address(text: str) -> str:
 
 
 def shortened(address: str) -> str:
-    """The network alone, an IPv4 /24 or an IPv6 /48: it tells home from abroad, and not who in a street it was.
+    """The network alone, an IPv4 /24 or an IPv6 /48: it tells the country, not the household.
 
     Empty for what is no address, such as the peer of a unix socket.
     """
@@ -118,4 +118,5 @@ def _names(agent: str) -> tuple[str, str]:
 
 
 def visitor() -> Visitor:
+    """Return the visitor of the current request."""
     return visitor_of(request.user_agent.string, request.remote_addr or "")

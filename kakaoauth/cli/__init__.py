@@ -1,4 +1,4 @@
-"""What the operator types: `flask --app wsgi users ...`, `... kakao ...`, `... tokens ...`, `... audit ...`."""
+"""The operator's commands: `flask --app wsgi users ...`, `... kakao ...`, `... tokens ...`, `... audit ...`."""
 
 from flask import Flask
 
@@ -10,6 +10,7 @@ from kakaoauth.cli.users import users
 
 
 def init_app(app: Flask) -> None:
+    """Register every command group with the `flask` command."""
     users.add_command(export_users)
     users.add_command(import_users)
     app.cli.add_command(users)

@@ -1,4 +1,4 @@
-"""What a terminal is shown: the only file that makes text harmless for it, and says how far a long work has come."""
+"""Text that is harmless for a terminal, and a progress line for long work."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ BAR = 24
 
 
 def printable(text: str | None) -> str:
-    """A nickname shall not steer the terminal."""
+    """Replace what a terminal would obey, such as escape sequences in a nickname."""
     return "".join(char if char.isprintable() else "?" for char in text or "-")
 
 
@@ -36,6 +36,7 @@ class Progress:
             self._show(self._line(share), end=not self._is_terminal)
 
     def finish(self) -> None:
+        """Print the last line: how much was done, and in how much time."""
         seconds = self._clock() - self._begun
         self._show(f"{self._label}: {self._counted(seconds)}, {_span(seconds)} in all", end=True)
 

@@ -104,6 +104,7 @@ class Tally:
     waiting: int = 0
 
     def add(self, batch: Batch, outcome: csv_import_users.Outcome) -> None:
+        """Add what became of one batch."""
         self.lines += len(batch.good) + len(batch.refused)
         self.new += outcome.new
         self.known += outcome.known
@@ -141,6 +142,7 @@ class Run:
             self.tell([*batch.refused, *outcome.refused], progress)
 
     def tell(self, refused: Iterable[Refused], progress: Progress | None = None) -> None:
+        """Print each refused line and its reasons, and write them to the report."""
         for line, reasons in sorted(refused):
             for column, why in reasons:
                 if progress:

@@ -1,4 +1,4 @@
-"""The only file that knows where settings come from, what they default to, and which combinations are refused.
+"""Settings: where they come from, their defaults, and what an incomplete configuration embeds.
 
 Precedence, highest first: the process environment, `.env` in the project's root, `instance/config.py`, the defaults
 below. What is not given is *embedded*: a private Redis under `instance/` and the Kakao sandbox, both for this machine

@@ -1,4 +1,4 @@
-"""The only file that knows under which names the libraries look for their settings, and what they are to find there."""
+"""Settings of Flask, its extensions and SQLAlchemy, derived from ours."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -7,7 +7,7 @@ from kakaoauth.config.checks import check_database
 
 
 def derive(values: dict[str, Any]) -> None:
-    """Put our settings into the form they are used in, and the libraries' beside them."""
+    """Normalise our settings in place, and add the libraries'. :raises ConfigError: an unusable DATABASE_URL."""
     for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL", "FACEBOOK_DIALOG_URL", "FACEBOOK_GRAPH_URL", "PUBLIC_URL"):
         values[name] = values[name].rstrip("/")
     values["FRONTEND_ORIGINS"] = tuple(_origin(address) for address in values["FRONTEND_ORIGINS"])
@@ -27,7 +27,7 @@ def derive(values: dict[str, Any]) -> None:
     values["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
     values["WTF_CSRF_TIME_LIMIT"] = None  # The token lives as long as the session that holds it.
     values["WTF_CSRF_SSL_STRICT"] = False  # guards.form checks Origin instead; we send no Referer.
-    values["WTF_CSRF_CHECK_DEFAULT"] = False  # Each page door asks for it; the API has walls of its own.
+    values["WTF_CSRF_CHECK_DEFAULT"] = False  # guards.form checks it on pages; the API takes no session cookie.
     values["BABEL_DEFAULT_LOCALE"] = "ko"
     values["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
     values["PREFERRED_URL_SCHEME"] = urlsplit(values["PUBLIC_URL"]).scheme or "http"

@@ -1,7 +1,7 @@
-"""Who was here, as a number: the only file that counts people.
+"""How many different people were active on a day, or in the last days.
 
-A day's people are one HyperLogLog in Redis, at most 12 kB for however many there are. It knows how many different
-numbers it was given, to about one percent (exactly while they are few), and lists none of them. People are noted
+A day is one HyperLogLog in Redis, at most 12 kB. It knows how many different user ids it was given, to about one
+percent (exactly while they are few), and lists none of them. A person is marked
 when a session is begun, and at most once a minute while it is used; an app's when it logs in or refreshes its tokens.
 Each day's number goes into the table with the other counts; what only Redis can say is how many different people
 several days had together.
@@ -25,14 +25,14 @@ NAME = "people"
 
 
 def mark_active(commands: Pipeline, user_id: int) -> None:
-    """This person is here today."""
+    """Mark a user as active today, within a pipeline."""
     day = today()
     commands.pfadd(_key(day), user_id)
     commands.expire(_key(day), counters.KEPT)
 
 
 def mark_active_app(user_id: int) -> None:
-    """The same for somebody who has no session. While Redis is away nobody is."""
+    """Mark a user who has no session. Does nothing while Redis is away."""
     try:
         commands = get_redis(current_app).pipeline(transaction=False)
         mark_active(commands, user_id)
@@ -42,6 +42,7 @@ def mark_active_app(user_id: int) -> None:
 
 
 def number_on(day: date) -> int:
+    """Return how many different people were active on one day. :raises RedisError:"""
     return _count([day])
 
 
@@ -50,8 +51,8 @@ def active_in_last(days: int) -> int:
     return _count([today() - timedelta(days=back) for back in range(days)])
 
 
-def note_many(day: date, user_ids: Sequence[int]) -> None:
-    """For a house that is filled to try it out."""
+def mark_many_active(day: date, user_ids: Sequence[int]) -> None:
+    """Mark many users at once; for `users seed`."""
     redis = get_redis(current_app)
     redis.pfadd(_key(day), *user_ids)
     redis.expire(_key(day), counters.KEPT)

@@ -1,8 +1,8 @@
-"""What happened how often on which day: the only file that counts.
+"""Counters: how often something happened on a day.
 
 One thing counted is one round trip to Redis, which never fails a login: a day's numbers in one hash. From there the
-running site moves them into the database every half minute (`flows.store_counts`), where a year of them is a few
-thousand rows, however many people there are. What is still in Redis is added by whoever reads.
+running site moves them into the database every half minute (`daily_counts.store_counts`), where a year of them is a few
+thousand rows, however many people there are. Readers add what is still in Redis.
 """
 
 import logging
@@ -28,11 +28,11 @@ log = logging.getLogger("kakaoauth.counters")
 KEPT = 40 * 86400
 #: Seconds a worker may need to move a day.
 LOCK_SECONDS = 30
-#: How somebody came in, and the one way that is no provider's.
+#: The channels of a login, and the one login that is no provider's.
 WORDS = frozenset(("page", "front-end", "api", "password"))
 #: What stands for every word that is not one of ours.
 OTHER = "other"
-#: The day that stands for all that is too old to be kept day by day: flows.retention.
+#: The day that stands for all that is too old to be kept day by day: kakaoauth.retention.
 EARLIER = date(1970, 1, 1)
 #: Days with numbers that were not moved yet.
 DAYS = "counters:days"
@@ -47,7 +47,7 @@ class DailyCount(Base):
     #: In Korea.
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     name: Mapped[str] = mapped_column(String(30), primary_key=True)
-    #: What the number is about: a provider, a door, an error code; empty where there is nothing to tell apart.
+    #: What the number is about: a provider, a channel, an error code; empty where there is nothing to tell apart.
     label: Mapped[str] = mapped_column(String(100), primary_key=True)
     number: Mapped[int] = mapped_column(BigInteger)
 
@@ -70,9 +70,9 @@ def count(name: str, label: str = "") -> None:
         log.debug("not counted: %s", type(error).__name__)
 
 
-def count_entry(provider: str, door: str, *, is_new: bool = False) -> None:
-    """Somebody came in. `door`: page, front end, api."""
-    count("login_in", f"{provider} {door}")
+def count_entry(provider: str, channel: str, *, is_new: bool = False) -> None:
+    """Count a login that succeeded. :param channel: page, front-end or api."""
+    count("login_in", f"{provider} {channel}")
     if is_new:
         count("sign_up", provider)
 

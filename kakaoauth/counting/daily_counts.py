@@ -63,7 +63,7 @@ def add_counts(day: date, numbers: Mapping[Key, int]) -> None:
 
 
 def put_counts(day: date, numbers: Mapping[Key, int]) -> None:
-    """The same, inside another verb's transaction."""
+    """Add to that day's numbers, inside the running transaction."""
     # In a fixed order: two that add the same rows in different orders would wait for each other.
     rows = [
         {"day": day, "name": name, "label": label, "number": number}

@@ -3,9 +3,9 @@ and a watch over all of them.
 
     supervisor   what is started, in which order, and what is said about it
     checks       what would make a start fail, found before anything is started
-    redis        the only file that knows redis-server
-    front_end    the only file that serves the example front end, which is the folder of that name
-    processes    the only file that starts and ends processes
+    redis        the redis-server: where it is found, how it is started
+    front_end    the server of the example front end, which is the folder of that name
+    processes    starting and ending processes
 
 `python -m kakaoauth.devserver` is `make run`; the tests take their Redis from here.
 """

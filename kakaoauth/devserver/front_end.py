@@ -1,4 +1,4 @@
-"""The only file that serves the example front end: three files on an origin of its own, as any static host would.
+"""The server of the example front end: three files on an origin of its own, as any static host would.
 
 It is no part of the site and has none of its secrets: what it may do, every front end on FRONTEND_ORIGINS may.
 """
@@ -20,6 +20,7 @@ class File(NamedTuple):
 
 
 def origin(settings: Mapping[str, Any]) -> str:
+    """Return the example front end's origin."""
     return f"http://localhost:{settings['FRONTEND_PORT']}"
 
 
@@ -29,6 +30,7 @@ def is_wanted(settings: Mapping[str, Any]) -> bool:
 
 
 def serve(settings: Mapping[str, Any]) -> None:
+    """Serve on FRONTEND_PORT until the process ends."""
     site = settings["PUBLIC_URL"] or f"http://localhost:{settings['PORT']}"
     Server(settings["FRONTEND_PORT"], origin(settings), site).serve_forever()
 
@@ -55,6 +57,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), Handler)
 
     def server_bind(self) -> None:
+        """Bind without looking up this machine's name."""
         # HTTPServer's own looks this machine's name up as well, which can take seconds, and needs it for nothing here.
         TCPServer.server_bind(self)
 
@@ -67,6 +70,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_GET(self) -> None:
+        """Answer with a file, 404, or a redirect to the one right origin."""
         if f"http://{self.headers.get('Host')}" != self.server.origin:
             # 127.0.0.1 is another site than localhost, and would not get its cookies.
             self._answer(302, b"", Location=f"{self.server.origin}/")
@@ -88,6 +92,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def end_headers(self) -> None:
+        """Add the security headers to every answer."""
         for name, value in self.server.headers.items():
             self.send_header(name, value)
         super().end_headers()

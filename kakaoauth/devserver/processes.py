@@ -1,4 +1,4 @@
-"""The only file that starts and ends processes. Each part has its own process group, so that a terminal's Ctrl-C
+"""Start and end processes. Each part has its own process group, so that a terminal's Ctrl-C
 reaches the supervisor alone, and is gone when the supervisor is gone, however that came about."""
 
 import ctypes

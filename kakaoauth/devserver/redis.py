@@ -1,4 +1,4 @@
-"""The only file that knows redis-server: where it is found, how it is started so that nobody else reaches it."""
+"""The redis-server: where it is found, and how it is started so that nobody else reaches it."""
 
 import importlib.util
 import os

@@ -221,16 +221,19 @@ def prepare() -> None:
 
 
 def first_line(error: BaseException) -> str:
+    """Return an error's first line, or its class's name."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".:") if lines else type(error).__name__
 
 
 def serve_sandbox() -> None:
+    """Run `flask kakao sandbox` in this process."""
     sys.argv = ["flask", "--app", "wsgi", "kakao", "sandbox"]
     flask_main()
 
 
 def serve_site() -> None:
+    """Run gunicorn with one worker in this process."""
     # These two are for production; here they could move the site to another address.
     os.environ.pop("GUNICORN_CMD_ARGS", None)
     os.environ.pop("WEB_CONCURRENCY", None)
@@ -239,6 +242,7 @@ def serve_site() -> None:
 
 
 def listens(port: int) -> bool:
+    """Whether something accepts connections on that port of 127.0.0.1."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
     except OSError:
@@ -247,6 +251,7 @@ def listens(port: int) -> bool:
 
 
 def responds(port: int, path: str) -> bool:
+    """Whether a GET is answered with 200."""
     connection = HTTPConnection("127.0.0.1", port, timeout=2)
     try:
         connection.request("GET", path)

@@ -1,1 +1,1 @@
-"""What the site tells about itself: probes, metrics, numbers for the staff, logs."""
+"""Health probes, Prometheus metrics, the overview's numbers, the log format."""

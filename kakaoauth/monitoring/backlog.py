@@ -28,6 +28,7 @@ class ForStaff(NamedTuple):
 
 
 def read() -> Backlog:
+    """Count what waits and what failed, by three statements."""
     return Backlog(unlink_jobs.number_waiting(), unlink_jobs.number_given_up(), failed_events.number())
 
 

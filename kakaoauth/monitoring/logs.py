@@ -1,4 +1,4 @@
-"""The only file that decides what a log line looks like, and what may not stand in one."""
+"""The format of a log line; no query of an address is written into one."""
 
 import logging
 import time
@@ -14,6 +14,7 @@ class WithoutQuery(logging.Filter):
     """Werkzeug's own server logs whole request lines, and a callback's query holds the authorization code."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        """Cut the query off every argument of a record; keep the record."""
         if isinstance(record.args, tuple):
             record.args = tuple(
                 arg.split("?", 1)[0] + " ..." if isinstance(arg, str) and "?" in arg else arg for arg in record.args
@@ -22,6 +23,7 @@ class WithoutQuery(logging.Filter):
 
 
 def init_app(app: Flask) -> None:
+    """Log in UTC to standard error, unless the host has set up a handler of its own."""
     root = logging.getLogger("kakaoauth")
     root.setLevel(app.config["LOG_LEVEL"].upper())
     if not root.handlers:

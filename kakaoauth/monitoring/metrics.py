@@ -1,6 +1,6 @@
-"""The site's numbers in Prometheus' text format: the only file that knows it.
+"""The site's numbers in Prometheus' text format.
 
-Read when asked, from what all workers share: a registry in each worker would tell a different story at each scrape.
+Read when asked, from Redis and the database: registries of single workers would give other numbers at each scrape.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from kakaoauth.webhooks import deferred
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-#: What is counted -> what it is in words, and what its label's words are.
+#: Counter -> its help text, and the names of its labels. A label name is part of what scrapers read: `door` stays.
 COUNTED = {
     "login_begun": ("Logins that were begun", ("provider",)),
     "login_returned": ("Logins that came back from the provider", ("provider",)),
@@ -36,6 +36,7 @@ COUNTED = {
 
 class Numbers(Collector):
     def collect(self) -> Iterator[Metric]:
+        """Yield every metric; of a store that is away, only that it is."""
         redis_up, database_up = health.redis_answers(), health.database_answers()
         yield GaugeMetricFamily("kakaoauth_redis_up", "Whether Redis answers", value=int(redis_up))
         yield GaugeMetricFamily("kakaoauth_database_up", "Whether the database answers", value=int(database_up))
@@ -79,6 +80,7 @@ def _counted() -> Iterator[Metric]:
 
 
 def text() -> bytes:
+    """Return all metrics in Prometheus' text format."""
     registry = CollectorRegistry()
     registry.register(Numbers())
     return generate_latest(registry)

@@ -1,7 +1,7 @@
-"""The site's numbers for the staff's overview: the only file that adds them up.
+"""The numbers of the overview page, added up from the daily counters.
 
-They come from the daily counters, by one statement over a few thousand small rows at most, and from a handful of Redis
-commands. The people are never counted for it.
+They cost one statement over a few thousand small rows at most, and a handful of Redis commands. It never counts the
+`users` table.
 """
 
 import logging
@@ -20,8 +20,8 @@ log = logging.getLogger("kakaoauth.overview")
 
 #: Refusals that are told apart, the most frequent first; the rest is one number.
 MOST_REASONS = 10
-#: How a login ends that began with the button. Apps and passwords begin elsewhere.
-DOORS = ("page", "front-end")
+#: What a login began with the button is counted under. Apps and passwords begin elsewhere.
+BY_BUTTON = ("page", "front-end")
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,22 @@ class Overview:
 
     @property
     def other_reasons(self) -> int:
+        """Refusals whose reason is not in `reasons`."""
         return self.refused - sum(reason.number for reason in self.reasons)
 
     @property
     def logins(self) -> int:
+        """Logins that succeeded, of all days together."""
         return sum(day.logins for day in self.days)
 
     @property
     def sign_ups(self) -> int:
+        """Accounts made by a first login, of all days together."""
         return sum(day.sign_ups for day in self.days)
 
     @property
     def people(self) -> int:
-        """Not different ones: whoever was here on two days counts twice."""
+        """The sum of the days' active users: a person who was active on two days counts twice."""
         return sum(day.people for day in self.days)
 
 
@@ -143,5 +146,5 @@ def _totals(numbers: Counter[counters.Key]) -> Counter[str]:
 
 
 def _by_button(label: str) -> bool:
-    provider, _, door = label.partition(" ")
-    return door in DOORS and provider != "password"
+    provider, _, channel = label.partition(" ")
+    return channel in BY_BUTTON and provider != "password"

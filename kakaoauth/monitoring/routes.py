@@ -1,4 +1,4 @@
-"""The operator's door: is the process alive, can it serve, and what has it done?"""
+"""For operators and load balancers: `/healthz`, `/readyz` and `/metrics`."""
 
 from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
@@ -13,6 +13,7 @@ bp.before_request(guards.anyone)
 
 @bp.get("/healthz")
 def healthz() -> ResponseReturnValue:
+    """200 as long as the process answers; asks neither Redis nor the database."""
     return jsonify(status="ok")
 
 
@@ -34,4 +35,5 @@ def readyz() -> ResponseReturnValue:
 @bp.get("/metrics")
 @guards.guarded(guards.operator)
 def show_metrics() -> ResponseReturnValue:
+    """Prometheus' text format; for a loopback peer, or with METRICS_TOKEN."""
     return Response(metrics.text(), content_type=metrics.CONTENT_TYPE)

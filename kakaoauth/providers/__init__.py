@@ -1,4 +1,4 @@
-"""The only files that know login providers: their addresses, their answers, their errors.
+"""Login providers: their addresses, their answers, their errors.
 
 Each app has its own: Authlib keeps the clients it has made, so one `OAuth` for all apps would give every app the
 first one's keys (authlib issue 583).
@@ -37,6 +37,7 @@ class Registry(NamedTuple):
 
 
 def init_app(app: Flask, keeper: TokenKeeper) -> None:
+    """Register every known provider whose client id is set. :param keeper: stores users' tokens."""
     quiet_loggers()
     oauth = Clients(app, fetch_token=keeper.fetch_token, update_token=keeper.update_token)
     app.extensions[EXTENSION] = Registry(oauth, keeper, {})
@@ -52,11 +53,12 @@ def add(app: Flask, kind: type[OAuthProvider]) -> None:
 
 
 def find_provider(name: str) -> Provider | None:
+    """Return a configured provider by its name; None if it is not configured."""
     return _registry_of(current_app).configured.get(name)
 
 
 def is_name(word: str) -> bool:
-    """Whether a provider is called so, be it configured or not."""
+    """Whether a provider has that name, configured or not."""
     return any(word == one.name for one in _known_here())
 
 

@@ -1,4 +1,4 @@
-"""How a provider's JSON answers are read, as far as RFC 6749 decides it: what of them may be believed."""
+"""Read a provider's JSON answers as RFC 6749 says, and turn its error codes into our exceptions."""
 
 import re
 import time
@@ -88,7 +88,7 @@ def bearer(access_token: str) -> dict[str, Any]:
 
 @contextmanager
 def refused_as_token() -> Iterator[None]:
-    """In the words of whoever brought an access token."""
+    """Turn refusals inside into those of a caller who brought an access token. :raises InvalidAccessToken:"""
     try:
         yield
     except ContradictoryAnswers:
@@ -99,7 +99,7 @@ def refused_as_token() -> Iterator[None]:
 
 @contextmanager
 def refused_as_code(of_the_address: Collection[str]) -> Iterator[None]:
-    """In the words of whoever brought a code, with the redirect_uri and nonce it belongs to.
+    """Turn refusals inside into those of a caller who brought a code with its redirect_uri and nonce.
 
     :param of_the_address: the provider's codes for a redirect_uri that does not fit.
     """
@@ -130,16 +130,17 @@ class Fault(NamedTuple):
 
 
 def operator(hint: str) -> Fault:
-    """The site's own settings, or the app's at the provider."""
+    """A fault of the site's settings, or of the app's at the provider; `hint` says which."""
     return Fault(Misconfigured, hint)
 
 
 def temporary(hint: str, retry_after: int | None = None) -> Fault:
+    """A fault at the provider that ends by itself. :param retry_after: seconds."""
     return Fault(ProviderUnavailable, hint, retry_after)
 
 
 def person(error: type[AppError], hint: str) -> Fault:
-    """Something this person can mend, or has to live with."""
+    """A refusal that concerns this person alone."""
     return Fault(error, hint)
 
 

@@ -1,4 +1,4 @@
-"""What a login provider offers, in words that fit every provider. Knows no provider, no request and no database."""
+"""The interfaces `Provider` and `TokenKeeper`. They know no single provider, no request and no database."""
 
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
@@ -21,13 +21,17 @@ class SetRefused(Exception):
 class TokenKeeper(Protocol):
     """Where the current user's tokens come from and go to; each call names the provider."""
 
-    def fetch_token(self, provider: str) -> dict[str, Any] | None: ...
+    def fetch_token(self, provider: str) -> dict[str, Any] | None:
+        """Return the token in Authlib's form; None if none is stored."""
 
-    def update_token(self, provider: str, token: dict[str, Any], **old: Any) -> None: ...
+    def update_token(self, provider: str, token: dict[str, Any], **old: Any) -> None:
+        """Store a renewed token. :param old: Authlib's old access or refresh token."""
 
-    def forget_token(self, provider: str) -> None: ...
+    def forget_token(self, provider: str) -> None:
+        """Delete a token that the provider does not know any more."""
 
-    def renewing(self, provider: str) -> AbstractContextManager[dict[str, Any] | None]: ...
+    def renewing(self, provider: str) -> AbstractContextManager[dict[str, Any] | None]:
+        """Keep other workers from renewing meanwhile; gives the token as it stands then, None if it is gone."""
 
 
 class Provider(Protocol):
@@ -121,7 +125,7 @@ class Provider(Protocol):
         """
 
     def get(self, path: str, **arguments: Any) -> Response:
-        """Call the provider's API as the current user, whose tokens come from the vault and are renewed as needed.
+        """Call the provider's API as the current user, whose stored tokens are renewed as needed.
 
         :raises AppError: no token, or the provider's refusal.
         """

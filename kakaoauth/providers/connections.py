@@ -1,4 +1,4 @@
-"""The only file that opens sockets to a provider: a pool that outlives Authlib's sessions, bounded at every step.
+"""Connections to a provider: a pool that outlives Authlib's sessions, bounded at every step.
 
 Authlib builds a `requests.Session` for each call and closes it afterwards; `requests` bounds each wait but not their
 sum. Here every step takes its time from the deadline: looking the name up, connecting to each address, TLS, and each
@@ -42,15 +42,18 @@ class Adapter(HTTPAdapter):
         super().__init__(pool_connections=4, pool_maxsize=size)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        """Use pools whose connections keep to the deadline."""
         super().init_poolmanager(connections, maxsize, block, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """The same pools behind a proxy."""
         manager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
     def build_connection_pool_key_attributes(self, request: PreparedRequest, verify: Any, cert: Any = None) -> Any:
+        """Use one TLS context for all connections."""
         attributes: Any = super().build_connection_pool_key_attributes(request, verify, cert)
         host, options = attributes
         if verify is True and host["scheme"] == "https":
@@ -58,11 +61,13 @@ class Adapter(HTTPAdapter):
         return host, options
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Do nothing where the shared TLS context verifies."""
         # requests would have the certificate bundle parsed again for each connection; the context holds it already.
         if verify is not True or cert:
             super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """Send; repeat a GET once if the connection was closed meanwhile."""
         try:
             return super().send(request, *args, **kwargs)
         except RequestsConnectionError as error:
@@ -195,19 +200,19 @@ def resolve(host: str, port: int, seconds: float) -> Addresses:
         return cast("Addresses", socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST))
     except socket.gaierror:
         pass
-    places, ends = LOOKUPS, time.monotonic() + seconds
-    if not places.acquire(timeout=seconds):
+    limit, ends = LOOKUPS, time.monotonic() + seconds
+    if not limit.acquire(timeout=seconds):
         raise TimeoutError("too many look-ups")
     answer: Future[Addresses] = Future()
     # A thread of its own, not a pool's: the interpreter would wait for a pool's threads when it ends.
-    Thread(target=_look_up, args=(answer, host, port, places), daemon=True).start()
+    Thread(target=_look_up, args=(answer, host, port, limit), daemon=True).start()
     return answer.result(max(ends - time.monotonic(), 0))
 
 
-def _look_up(answer: "Future[Addresses]", host: str, port: int, places: BoundedSemaphore) -> None:
+def _look_up(answer: "Future[Addresses]", host: str, port: int, limit: BoundedSemaphore) -> None:
     try:
         answer.set_result(cast("Addresses", socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)))
     except Exception as error:
         answer.set_exception(error)
     finally:
-        places.release()
+        limit.release()

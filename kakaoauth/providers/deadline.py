@@ -1,4 +1,4 @@
-"""The only file that knows how much time is left: one deadline for everything a login asks of a provider."""
+"""One deadline for all calls to a provider that one login makes."""
 
 import time
 from collections.abc import Iterator

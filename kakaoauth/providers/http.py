@@ -1,4 +1,4 @@
-"""The only file that talks HTTP to a provider: who may call, how long, and what counts as an answer.
+"""HTTP calls to a provider: how many at once, how long, and what counts as an answer.
 
 Nothing a provider sends, and nothing secret that we send, ends in an exception's text or in a log.
 """
@@ -22,14 +22,14 @@ from kakaoauth.errors import ProviderBusy, ProviderUnavailable
 from kakaoauth.providers.connections import Adapter
 from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
 
-#: Largest answer that is read, decompressed. A profile has about 2 kB; whoever sends more wants our memory.
+#: Largest answer that is read, decompressed. A profile has about 2 kB; the limit protects our memory.
 MAX_BYTES = 1024 * 1024
 
-_calling: ContextVar["Transport | None"] = ContextVar("kakaoauth_line", default=None)
+_calling: ContextVar["Transport | None"] = ContextVar("kakaoauth_transport", default=None)
 
 
 class Transport:
-    """An app's line to a provider: its connections, its limits, and the calls in flight."""
+    """What an app's calls to one provider share: connections, time limits, and the limit of calls in flight."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Transport:
         self.read_seconds = read_seconds
         self.proxy_from_env = proxy_from_env
         self.adapter = Adapter(max_calls)
-        self._places = ConcurrencyLimit(max_calls, waiting(max_calls))
+        self._limit = ConcurrencyLimit(max_calls, waiting(max_calls))
 
     @contextmanager
     def conversation(self) -> Iterator[None]:
@@ -56,7 +56,7 @@ class Transport:
         if _calling.get() is self:
             yield
             return
-        with self._places.taken():
+        with self._limit.taken():
             mark = _calling.set(self)
             try:
                 with deadline(self.seconds):
@@ -68,22 +68,22 @@ class Transport:
 
 
 class Session(OAuth2Session):
-    """Authlib's client on a shared `Line`. Each answer is whole, and at most `MAX_BYTES` long, when it is returned."""
+    """Authlib's client on a shared `Transport`. A returned answer is whole, and at most `MAX_BYTES` long."""
 
-    def __init__(self, *args: Any, line: Transport, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, transport: Transport, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.line = line
+        self.transport = transport
         # Otherwise HTTPS_PROXY, REQUESTS_CA_BUNDLE and ~/.netrc would decide whom we talk to, and as whom.
-        self.trust_env = line.proxy_from_env
+        self.trust_env = transport.proxy_from_env
         self.auth = _no_password
-        self.mount("https://", line.adapter)
-        self.mount("http://", line.adapter)
+        self.mount("https://", transport.adapter)
+        self.mount("http://", transport.adapter)
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """:raises ProviderUnavailable: no answer, or none that can be used. :raises ProviderBusy:"""
-        with self.line.conversation(), _failures():
+        with self.transport.conversation(), _failures():
             kwargs["stream"] = True
-            kwargs["timeout"] = (time_left(self.line.connect_seconds), time_left(self.line.read_seconds))
+            kwargs["timeout"] = (time_left(self.transport.connect_seconds), time_left(self.transport.read_seconds))
             response: Response = super().send(request, **kwargs)
             _read_whole(response)
             return response
@@ -93,7 +93,7 @@ class Session(OAuth2Session):
 
 
 def transport_for(config: Config, prefix: str) -> Transport:
-    """Build the line that settings like `<prefix>_DEADLINE_SECONDS` describe."""
+    """Build the transport that settings like `<prefix>_DEADLINE_SECONDS` describe."""
     return Transport(
         seconds=config[f"{prefix}_DEADLINE_SECONDS"],
         connect_seconds=config[f"{prefix}_CONNECT_SECONDS"],

@@ -1,4 +1,4 @@
-"""The only file that knows how a login waits in the session for its callback (RFC 6749, section 4.1.1).
+"""How a login waits in the session for its callback (RFC 6749, section 4.1.1).
 
 `_state_<provider>_<state>` -> `{"data": {FIELDS and OPTIONAL}, "exp": unix seconds}`.
 The state names its provider: one made for another provider is not found (RFC 9700, section 4.4, mix-up).
@@ -33,6 +33,7 @@ class StateData(FlaskIntegration):
     expires_in = LIFETIME
 
     def set_state_data(self, session: Session, state: str, data: dict[str, Any]) -> None:
+        """Keep a pending login, and drop late ones and the oldest of more than `MOST`."""
         # Authlib adds the whole authorization address, which holds nothing that the fields do not.
         kept = {field: data[field] for field in FIELDS} | {field: data[field] for field in OPTIONAL if data.get(field)}
         own = self._key(state)
@@ -52,10 +53,12 @@ class StateData(FlaskIntegration):
         return data
 
     def clear_state_data(self, session: Session, state: str) -> None:
+        """Drop a pending login, and late ones with it."""
         session.pop(self._key(state), None)
         self._clear_session_state(session)
 
     def find_pending(self, state: str) -> PendingLogin | None:
+        """As Provider.find_pending."""
         value = authlib_session.get(self._key(state))
         if not _is_whole(value) or _is_forgotten(value):
             return None
@@ -63,6 +66,7 @@ class StateData(FlaskIntegration):
         return PendingLogin(self.name, state, expires_at=_expiry(value), **fields)
 
     def forget_pending(self, state: str) -> None:
+        """As Provider.forget_pending."""
         self.clear_state_data(authlib_session, state)
 
     def _key(self, state: str) -> str:

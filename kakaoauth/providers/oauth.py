@@ -1,4 +1,4 @@
-"""The only file that knows how a login by authorization code goes, whoever the provider is.
+"""A login by authorization code, the same for every provider.
 
 RFC 6749, section 4.1, with PKCE (RFC 7636) and one callback address for each provider (RFC 9700, section 4.4). A new
 provider is a subclass that says what is its own: docs/adding-a-provider.md.
@@ -48,9 +48,9 @@ class OAuthProvider:
     session_class: type[OAuthSession] = OAuthSession
 
     def __init__(self, oauth: OAuth, config: Config, keeper: TokenKeeper) -> None:
-        # How long a person waits and how many threads may is the site's to say, not the provider's: one set of limits
-        # for all of them. Each has a line of its own, so one that is slow does not hold up the others.
-        self.line: Transport = transport_for(config, "KAKAO")
+        # The site decides how long a person waits and how many threads may wait: one set of limits for all
+        # providers. Each has a transport of its own, so one that is slow does not hold up the others.
+        self.transport: Transport = transport_for(config, "KAKAO")
         # In the form, where no proxy writes it into a log; and no parameter at all where there is no secret.
         method = "client_secret_post" if config.get(f"{self.name.upper()}_CLIENT_SECRET") else "none"
         self._app: OAuthApp = oauth.register(
@@ -59,7 +59,11 @@ class OAuthProvider:
             authorize_url=self.authorize_url,
             access_token_url=self.token_url,
             api_base_url=self.api_url,
-            client_kwargs={"line": self.line, "code_challenge_method": "S256", "token_endpoint_auth_method": method},
+            client_kwargs={
+                "transport": self.transport,
+                "code_challenge_method": "S256",
+                "token_endpoint_auth_method": method,
+            },
         )
         self._app.client_cls = self.session_class
         self._app.read_token = self.read_token
@@ -70,10 +74,12 @@ class OAuthProvider:
 
     @property
     def label(self) -> str:
+        """As Provider: the name on the button."""
         return provider_label(self.name)
 
     @property
     def page_origins(self) -> tuple[str, ...]:
+        """The origin of `authorize_url`."""
         parts = urlsplit(self.authorize_url)
         return (f"{parts.scheme}://{parts.netloc}",)
 
@@ -88,9 +94,11 @@ class OAuthProvider:
         return answers.read_answer(response, _is_error, self._error_of)
 
     def read_token(self, response: Response) -> dict[str, Any]:
+        """Read the token endpoint's answer. :raises AppError:"""
         return answers.read_token(self.read_answer(response), self.unsaid_seconds)
 
     def ask_profile(self, token: Json) -> dict[str, Any]:
+        """GET `profile_url` with a token in Authlib's form. :raises AppError:"""
         return self.read_answer(self._app.get(self.profile_url, token=bearer(token["access_token"])))
 
     def read_profile(self, body: Json) -> Profile:
@@ -110,6 +118,7 @@ class OAuthProvider:
         link_to: str = "",
         confirms: str = "",
     ) -> str:
+        """As Provider.begin, with fresh state, nonce and PKCE verifier (RFC 7636)."""
         state, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
         request = self._app.create_authorization_url(
             redirect_uri,
@@ -132,30 +141,36 @@ class OAuthProvider:
         return str(request["url"])
 
     def can_ask_for(self, consent: tuple[str, ...]) -> bool:
+        """Plain OAuth 2.0 does not tell: True."""
         return True
 
     def find_pending(self, state: str) -> PendingLogin | None:
+        """As Provider.find_pending."""
         return self._app.framework.find_pending(state)
 
     def forget_pending(self, state: str) -> None:
+        """As Provider.forget_pending."""
         self._app.framework.forget_pending(state)
 
     def refusal(self, error: str, description: str) -> AppError:
+        """By the error names of RFC 6749, section 4.1.2.1."""
         return answers.refusal(error)
 
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
         """Two calls under one deadline."""
-        with self.line.conversation():
+        with self.transport.conversation():
             token = self._app.exchange(pending, code)
             profile = self.read_profile(self.ask_profile(token))
         return replace(profile, tokens=TokenSet.from_authlib(token))
 
     def profile_of_access_token(self, access_token: str) -> Profile:
+        """:raises Forbidden: always; a subclass that can tell whose app a token is for overrides it."""
         raise Forbidden(f"{self.name} does not say for which app an access token was made")
 
     def profile_of_code(
         self, code: str, redirect_uri: str, *, code_verifier: str | None = None, nonce: str | None = None
     ) -> Profile:
+        """As Provider.profile_of_code."""
         login = PendingLogin(
             provider=self.name,
             state="",
@@ -171,11 +186,13 @@ class OAuthProvider:
             return self.fetch_profile(login, code)
 
     def profile_of_id_token(self, id_token: str, *, nonce: str | None = None) -> Profile:
+        """:raises InvalidAccessToken: always; plain OAuth 2.0 has no id_tokens."""
         raise InvalidAccessToken(f"{self.name}: no id_tokens")
 
     # Afterwards
 
     def get(self, path: str, **arguments: Any) -> Response:
+        """As Provider.get; a refused token is renewed once."""
         try:
             answer: Response = self._app.get(path.lstrip("/"), **arguments)
         except MissingTokenError:
@@ -229,9 +246,11 @@ class OAuthProvider:
         return None
 
     def read_event(self, raw: str) -> AccountEvent:
+        """:raises SetRefused: always; plain OAuth 2.0 has no messages."""
         raise SetRefused("invalid_request", f"{self.name} sends no messages")
 
     def account_logout_url(self, return_to: str, state: str) -> str | None:
+        """Plain OAuth 2.0 has no such page."""
         return None
 
     def _error_of(self, status: int, body: Json, retry_after: str) -> AppError:

@@ -24,6 +24,7 @@ class OAuthSession(Session):
     renewing: Renewing
 
     def parse_response_token(self, resp: Response) -> dict[str, Any]:
+        """Called by Authlib with the token endpoint's answer. :raises AppError:"""
         self.token = self.read_token(resp)
         return dict(self.token)
 

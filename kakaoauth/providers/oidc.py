@@ -1,4 +1,4 @@
-"""The only file that decides whether an id_token is genuine (OpenID Connect Core, section 3.1.3.7; RFC 8725)."""
+"""Validate id_tokens (OpenID Connect Core, section 3.1.3.7; RFC 8725)."""
 
 import hmac
 import logging
@@ -169,7 +169,7 @@ def validate(
     """Return the claims of a genuine id_token that was made for this login.
 
     :param audiences: the client ids it may have been made for. :param nonce: of the authorization request; None if
-        whoever brings the token names none. :param max_age: seconds since it was issued; None leaves that to `exp`.
+        the caller names none. :param max_age: seconds since it was issued; None leaves that to `exp`.
     :raises UntrustedIdentity: any doubt (OtherAudience, TooOld: no other). :raises ProviderUnavailable: the signing
         keys cannot be had.
     """

@@ -86,7 +86,7 @@ class Profile:
     confirmed_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
     #: When the person last proved to the provider who they are, in unix seconds; None where it does not say.
     auth_time: int | None = None
-    #: The tokens of this login, for the vault.
+    #: The tokens of this login, to be stored encrypted.
     tokens: TokenSet | None = field(default=None, repr=False, compare=False)
 
 
@@ -116,6 +116,7 @@ class PendingLogin:
 
     @property
     def is_login(self) -> bool:
+        """False for a linking and a confirmation."""
         return not (self.link_to or self.confirms)
 
     @property
@@ -125,9 +126,11 @@ class PendingLogin:
 
     @property
     def begun_at(self) -> datetime:
+        """When the person pressed the button."""
         return datetime.fromtimestamp(self.expires_at - PENDING_SECONDS, UTC)
 
     def is_late(self) -> bool:
+        """Whether the login has taken longer than PENDING_SECONDS."""
         return time.time() > self.expires_at
 
     def __repr__(self) -> str:
@@ -153,4 +156,5 @@ class AccountEvent:
 
     @property
     def is_timed(self) -> bool:
+        """Whether `happened_at` is the provider's word, not the moment of arrival."""
         return not self.jti.startswith(UNTIMED)

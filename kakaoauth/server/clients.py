@@ -60,6 +60,7 @@ class Clients:
         self._requests = self._answers = 0
 
     def add(self, conn: Connection) -> None:
+        """Begin to read from a new connection."""
         self.count += 1
         self._enter(conn, self.head, HEAD_SECONDS)
         self._receive(conn)
@@ -94,6 +95,7 @@ class Clients:
                 phase[conn] = min(phase[conn], soon)
 
     def close_late(self) -> None:
+        """Close every connection whose time is over."""
         now = time.monotonic()
         for phase in self._phases:
             while phase:
@@ -108,7 +110,7 @@ class Clients:
             for conn in list(phase):
                 self._drop(conn)
 
-    # What the poller calls
+    # Called by the poller
 
     def _act(self, conn: Connection, _sock: Any) -> None:
         if conn.phase is self.sending:

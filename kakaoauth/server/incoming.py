@@ -57,6 +57,7 @@ class Incoming:
 
     @property
     def has_head(self) -> bool:
+        """Whether the request's head has come completely."""
         return self._body_at > 0
 
     def look(self) -> Arrived:

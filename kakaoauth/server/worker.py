@@ -41,6 +41,7 @@ class BufferingWorker(ThreadWorker):
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
+        """Exit where a setting asks for TLS, HTTP/2 or the PROXY protocol."""
         super().check_config(cfg, log)
         if cfg.is_ssl or cfg.proxy_protocol != "off" or cfg.protocol != "http" or "h2" in cfg.http_protocols:
             sys.exit(
@@ -49,6 +50,7 @@ class BufferingWorker(ThreadWorker):
             )
 
     def init_process(self) -> None:
+        """Raise the limit of open files as far as allowed, then start as gunicorn does."""
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = self.worker_connections + OTHER_FILES
         if 0 <= soft < wanted:
@@ -61,6 +63,7 @@ class BufferingWorker(ThreadWorker):
     # The main thread
 
     def run(self) -> None:
+        """Serve until gunicorn's master asks the worker to stop."""
         self.max_body = getattr(self.wsgi, "config", {}).get("MAX_CONTENT_LENGTH") or MAX_BODY
         self.clients = Clients(self.poller, self.enqueue_req, self.cfg.keepalive)
         self.poller.register(self.method_queue.fileno(), READ, self.method_queue.run_callbacks)
@@ -91,6 +94,7 @@ class BufferingWorker(ThreadWorker):
             listener.close()
 
     def accept(self, listener: Any) -> None:
+        """Take one new connection; if there is no room, close the oldest one first."""
         if self.clients.count >= self.worker_connections and not self.clients.make_room():
             self._next_accept = time.monotonic() + PAUSE_SECONDS  # every request that came is waiting for a thread
             return
@@ -106,6 +110,7 @@ class BufferingWorker(ThreadWorker):
         self.clients.add(Connection(self.cfg, accepted, client, listener.getsockname(), self.max_body))
 
     def finish_request(self, conn: Connection, done: "Future[bool]") -> None:
+        """Called in the main thread when a thread has answered."""
         self.clients.answered(conn, keeps=not done.cancelled() and done.exception() is None and done.result())
 
     def _tell(self) -> None:

@@ -1,1 +1,1 @@
-"""The pages for staff: users, what superusers decide about them, the audit trail, the overview."""
+"""The pages for staff: the user list, one user, a superuser's actions, the audit log, the overview."""

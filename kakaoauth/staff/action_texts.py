@@ -1,4 +1,4 @@
-"""What superusers decide about a user: the only file that says what each decision is called, does, and needs."""
+"""The actions a superuser can take on a user: their texts, when they are available, and what they change."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,15 +18,15 @@ class AdminAction:
     #: What will happen, sentence by sentence.
     effects: tuple[Any, ...]
     #: Told afterwards; may say `%(name)s`.
-    done: Any
+    success: Any
     #: Whether it would change anything.
-    is_open: Callable[[User], bool]
-    #: For `flows.change_user`; empty where it is more than that.
+    available: Callable[[User], bool]
+    #: Arguments of `roles.change_user`; empty where the action does something else.
     changes: Mapping[str, bool] = field(default_factory=dict)
     #: It shuts somebody out.
-    is_grave: bool = False
+    destructive: bool = False
     #: Asks to type the user's number.
-    asks_number: bool = False
+    confirm_by_id: bool = False
 
 
 ACTIONS: Mapping[str, AdminAction] = {
@@ -37,8 +37,8 @@ ACTIONS: Mapping[str, AdminAction] = {
             _("They change nothing about others. A superuser becomes one no longer."),
             _("Their sessions end sooner than other people's."),
         ),
-        done=_("%(name)s is staff now."),
-        is_open=lambda user: not user.is_staff or user.is_superuser,
+        success=_("%(name)s is staff now."),
+        available=lambda user: not user.is_staff or user.is_superuser,
         changes={"is_staff": True, "is_superuser": False},
     ),
     "make-superuser": AdminAction(
@@ -47,8 +47,8 @@ ACTIONS: Mapping[str, AdminAction] = {
             _("They may do all that you may: give and take roles, suspend, delete, read the audit trail."),
             _("They may take your role away as well."),
         ),
-        done=_("%(name)s is a superuser now."),
-        is_open=lambda user: not user.is_superuser,
+        success=_("%(name)s is a superuser now."),
+        available=lambda user: not user.is_superuser,
         changes={"is_superuser": True},
     ),
     "demote": AdminAction(
@@ -57,8 +57,8 @@ ACTIONS: Mapping[str, AdminAction] = {
             _("They are a user like any other, from their next click. They stay logged in."),
             _("Apps they are logged in with ask them to log in again within minutes."),
         ),
-        done=_("%(name)s has no role now."),
-        is_open=lambda user: user.is_staff,
+        success=_("%(name)s has no role now."),
+        available=lambda user: user.is_staff,
         changes={"is_staff": False},
     ),
     "suspend": AdminAction(
@@ -67,16 +67,16 @@ ACTIONS: Mapping[str, AdminAction] = {
             _("They are logged out everywhere, from their next click, and cannot log in any more."),
             _("Nothing is deleted. You can let them in again."),
         ),
-        done=_("%(name)s is suspended and logged out everywhere."),
-        is_open=lambda user: user.is_active,
+        success=_("%(name)s is suspended and logged out everywhere."),
+        available=lambda user: user.is_active,
         changes={"is_active": False},
-        is_grave=True,
+        destructive=True,
     ),
     "reactivate": AdminAction(
         title=_("Let in again"),
         effects=(_("They can log in again. Sessions from before the suspension do not come back."),),
-        done=_("%(name)s can log in again."),
-        is_open=lambda user: not user.is_active,
+        success=_("%(name)s can log in again."),
+        available=lambda user: not user.is_active,
         changes={"is_active": True},
     ),
     "end-sessions": AdminAction(
@@ -85,8 +85,8 @@ ACTIONS: Mapping[str, AdminAction] = {
             _("They are logged out on every device and in every app, from the next click."),
             _("They can log in again at once."),
         ),
-        done=_("%(name)s is logged out everywhere."),
-        is_open=lambda user: True,
+        success=_("%(name)s is logged out everywhere."),
+        available=lambda user: True,
     ),
     "delete": AdminAction(
         title=_("Delete the account"),
@@ -97,13 +97,13 @@ ACTIONS: Mapping[str, AdminAction] = {
             _("If they log in again later, they begin with a new, empty account."),
             _("Whoever is suspended stays out: unreadable codes are kept of their logins and their e-mail address."),
         ),
-        done=_("The account of %(name)s is deleted."),
-        is_open=lambda user: True,
-        is_grave=True,
-        asks_number=True,
+        success=_("The account of %(name)s is deleted."),
+        available=lambda user: True,
+        destructive=True,
+        confirm_by_id=True,
     ),
 }
-#: Needs to know which: the identity's number stands in the address.
+#: Apart from ACTIONS, because its address also names the identity.
 UNLINK = AdminAction(
     title=_("Unlink"),
     effects=(
@@ -111,7 +111,7 @@ UNLINK = AdminAction(
         _("They are logged out on every device and in every app, from the next click."),
         _("The provider is told to unlink this site, now or as soon as it answers."),
     ),
-    done=_("The login of %(name)s is unlinked."),
-    is_open=lambda user: True,
-    is_grave=True,
+    success=_("The login of %(name)s is unlinked."),
+    available=lambda user: True,
+    destructive=True,
 )

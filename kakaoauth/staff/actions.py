@@ -1,7 +1,7 @@
-"""The superusers' door to one user: what they decide about an account, asked first and with a reason.
+"""A superuser's actions on one user: a page that asks first, and a form with a reason.
 
-The question is a page that says what will happen to whom, with a form on it. The form is pressed later, maybe by two at
-once: whether whoever presses it is a superuser still, and whether another one is left, is decided in the transaction.
+The form may be sent long after the page was shown, or by two superusers at once. So the transaction checks again that
+its sender is still a superuser, and that another superuser is left.
 """
 
 from typing import NamedTuple, NoReturn
@@ -25,13 +25,13 @@ bp.before_request(guards.superuser)
 bp.before_request(guards.form)
 bp.before_request(guards.fresh_login)
 
-#: Characters of a reason: less says nothing, more the trail does not keep.
+#: Characters of a reason. The audit trail's column holds no more than LONGEST.
 SHORTEST, LONGEST = 2, 200
 NAMES = ", ".join(f'"{name}"' for name in ACTIONS)
 
 
 class Case(NamedTuple):
-    """Whom it is about, by what they were before: afterwards they may be gone."""
+    """The user an action is about, as they were before it: afterwards the row may be gone."""
 
     user: User
     user_id: int
@@ -41,17 +41,17 @@ class Case(NamedTuple):
     is_oneself: bool
 
 
-@bp.get(f"/<any({NAMES}):decision>/")
-def ask(user_id: int, decision: str) -> ResponseReturnValue:
+@bp.get(f"/<any({NAMES}):action>/")
+def ask(user_id: int, action: str) -> ResponseReturnValue:
     """:raise 404: no such user."""
-    return _ask(_case(user_id), ACTIONS[decision])
+    return _ask(_case(user_id), ACTIONS[action])
 
 
-@bp.post(f"/<any({NAMES}):decision>/")
-def act(user_id: int, decision: str) -> ResponseReturnValue:
+@bp.post(f"/<any({NAMES}):action>/")
+def act(user_id: int, action: str) -> ResponseReturnValue:
     """:raise 404: no such user. :raises LastSuperuser: :raises Forbidden: demoted by another meanwhile."""
-    case, chosen = _case(user_id), ACTIONS[decision]
-    if not chosen.is_open(case.user):
+    case, chosen = _case(user_id), ACTIONS[action]
+    if not chosen.available(case.user):
         return _is_so_already(case)
     reason, wrong = _read_form(case, chosen)
     if wrong:
@@ -59,14 +59,14 @@ def act(user_id: int, decision: str) -> ResponseReturnValue:
     try:
         if chosen.changes:
             roles.change_user(user_id, by=current_user.id, reason=reason, **chosen.changes)
-        elif decision == "delete":
+        elif action == "delete":
             leaving.delete_user(user_id, by=current_user.id, reason=reason)
         else:
             roles.end_all_sessions(user_id, by=current_user.id, reason=reason)
     except LastSuperuser:
         _refuse(LastSuperuser(f"user {user_id}"), case)
-    if decision in ("suspend", "end-sessions", "delete"):
-        return _logged_out(case, chosen, erased=decision == "delete")
+    if action in ("suspend", "end-sessions", "delete"):
+        return _logged_out(case, chosen, erased=action == "delete")
     return _told(case, chosen)
 
 
@@ -120,13 +120,13 @@ def _read_form(case: Case, chosen: AdminAction) -> tuple[str, str]:
         return reason, gettext(
             "Please give a reason of %(least)s to %(most)s characters.", least=SHORTEST, most=LONGEST
         )
-    if chosen.asks_number and request.form.get("number", "").strip() != str(case.user_id):
+    if chosen.confirm_by_id and request.form.get("number", "").strip() != str(case.user_id):
         return reason, gettext("The number does not fit. Nothing was deleted.")
     return reason, ""
 
 
 def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, wrong: str = "") -> ResponseReturnValue:
-    if not chosen.is_open(case.user):
+    if not chosen.available(case.user):
         return _is_so_already(case)
     typed = request.form if request.method == "POST" else form_drafts.typed()
     page = render_template(
@@ -143,7 +143,7 @@ def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, w
 
 
 def _is_so_already(case: Case) -> ResponseReturnValue:
-    """Another one was faster, or the button was pressed twice."""
+    """Another superuser was faster, or the form was sent twice."""
     flash(gettext("Nothing was changed: it is so already."))
     return redirect(url_for("desk.show", user_id=case.user_id))
 
@@ -154,12 +154,12 @@ def _refuse(error: AppError, case: Case) -> NoReturn:
 
 
 def _logged_out(case: Case, chosen: AdminAction, *, erased: bool) -> ResponseReturnValue:
-    """The database has ended their sessions; what is left of them in Redis and at the provider goes as well."""
-    held = [] if erased else token_revocation.pop_tokens(user_id=case.user_id)
+    """Remove the ended sessions from Redis too, and revoke the tokens at the provider."""
+    revocable = [] if erased else token_revocation.pop_tokens(user_id=case.user_id)
     if case.is_oneself:
         sessions.end()
     devices.sweep(case.session_user_id)
-    token_revocation.revoke_at_provider(held)
+    token_revocation.revoke_at_provider(revocable)
     if case.is_oneself:
         return redirect(url_for("auth.index"))
     return _told(case, chosen, erased=erased)
@@ -167,6 +167,6 @@ def _logged_out(case: Case, chosen: AdminAction, *, erased: bool) -> ResponseRet
 
 def _told(case: Case, chosen: AdminAction, *, erased: bool = False) -> ResponseReturnValue:
     if case.is_oneself:
-        return redirect(url_for("account.show"))  # Whoever gave their role away may not see the other page.
-    flash(str(chosen.done).replace("%(name)s", case.name))
+        return redirect(url_for("account.show"))  # They may have given up the role that the user's page needs.
+    flash(str(chosen.success).replace("%(name)s", case.name))
     return redirect(url_for("users.index") if erased else url_for("desk.show", user_id=case.user_id))

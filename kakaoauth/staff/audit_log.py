@@ -1,4 +1,4 @@
-"""The door to the audit trail, for superusers: everything that was written down, to be filtered and turned over."""
+"""The audit log's page, for superusers: filters and pages."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -19,13 +19,13 @@ bp = Blueprint("trail", __name__, url_prefix="/users/audit")
 bp.before_request(guards.superuser)
 
 PAGE = 50
-#: As long as the columns: what is longer is nobody's.
+#: As long as the columns.
 ACTION_LENGTH, PROVIDER_LENGTH = 30, 20
 
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    """What cannot be understood in the address asks nothing, and the page says so."""
+    """A filter that cannot be read is left out, and the page says so."""
     asked = {name: text for name in READERS if (text := request.args.get(name, "").strip())}
     read = {name: READERS[name](text) for name, text in asked.items()}
     good = {name: value for name, value in read.items() if value is not None}

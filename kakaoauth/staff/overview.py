@@ -1,4 +1,4 @@
-"""The staff's door to the site's numbers: how many came, how far they got, why some were refused, who is here now."""
+"""The overview page: logins and sign-ups by day, the login funnel, refusals by reason, active users."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ CHART_LIBRARY = "vendor/chart.js-4.6.1/chart.umd.min.js"
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture for those who see it, and the same as a sentence and a table for everybody."""
+    """A chart, and the same numbers as a sentence and a table, for people who do not see it."""
 
     title: str
     sentence: str

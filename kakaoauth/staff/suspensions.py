@@ -1,4 +1,4 @@
-"""The superusers' door to people who were erased while suspended: who is kept out, and letting them come back."""
+"""The page of people who were erased while suspended, where a superuser lifts their suspension."""
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue

@@ -1,4 +1,4 @@
-"""The staff's door: the list of users, to be searched, filtered, sorted and turned over."""
+"""The user list's page: search, filters, sorting, pages, and the CSV export."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -26,7 +26,7 @@ bp.before_request(guards.staff)
 bp.before_request(guards.form)
 
 PAGE = 50
-#: Longer than any e-mail address or name, shorter than any trouble.
+#: Longer than any e-mail address or name.
 SEARCH_LENGTH = 254
 DEFAULT_SORT = "-date_joined"
 #: Column -> the sort its heading asks for first.
@@ -57,7 +57,7 @@ class Heading(NamedTuple):
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    """All there is to say about a page stands in its address. What is not understood there counts as not said."""
+    """The address holds the whole state of the page. A parameter that cannot be read is left out."""
     asked = _understood(request.args)
     sort = asked.get("sort", DEFAULT_SORT)
     chosen = _filter(asked)

@@ -1,4 +1,4 @@
-"""The staff's door to one user: who it is, where they are logged in, what has happened. Nothing is changed here."""
+"""One user's page for staff: profile, devices, recent events. It changes nothing."""
 
 from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
@@ -13,7 +13,7 @@ from kakaoauth.web import guards
 bp = Blueprint("desk", __name__, url_prefix="/users")
 bp.before_request(guards.staff)
 
-#: Events on the page; a superuser turns over the others in the trail.
+#: Events on the page; a superuser finds the others in the audit log.
 EVENTS = 20
 
 
@@ -24,15 +24,15 @@ def show(user_id: int) -> ResponseReturnValue:
     if user is None:
         erased = find_erased(user_id)
         return render_template("kakaoauth/users/erased.html", user=erased) if erased else abort(404)
-    may_decide = bool(current_user.is_superuser)
-    open_ones = [(name, one.title, one.is_grave) for name, one in ACTIONS.items() if one.is_open(user)]
+    may_act = bool(current_user.is_superuser)
+    available = [(name, one.title, one.destructive) for name, one in ACTIONS.items() if one.available(user)]
     lines = labels.lines(search.recent(user_id, EVENTS), shortened=True)
     return render_template(
         "kakaoauth/users/show.html",
         user=user,
         devices=devices.of_user(user),
-        may_decide=may_decide,
-        decisions=open_ones if may_decide else [],
+        may_act=may_act,
+        actions=available if may_act else [],
         unlinks=unlink_jobs.waiting_of(user_id),
         waits_until=user.claimable_until if ways_in.can_be_claimed(user) else None,
         lines=lines,

@@ -1,13 +1,15 @@
-"""The only file that knows what a cursor looks like: where in an order a page begins, as text for a URL.
+"""Cursors: where in an order a page begins, as text for a URL.
 
-It is not signed: whoever changes one gets another page of a list they may see anyway. What it holds is checked instead.
+A cursor is not signed: a changed one shows another page of a list that the user may see anyway. Its values are checked.
 """
 
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+
+from itsdangerous import BadData
+from itsdangerous.encoding import base64_decode, base64_encode
 
 from kakaoauth.storage.columns import MAX_ID
 
@@ -36,11 +38,12 @@ class Cursor(NamedTuple):
 
 
 def write(sort: str, cursor: Cursor) -> str:
+    """Return the cursor as base64url text; `read` reads it for the same `sort` only."""
     value, user_id = cursor.position
     if isinstance(value, datetime):
         value = (value - EPOCH) // MICROSECOND
     text = json.dumps([sort, int(cursor.backwards), value, user_id], ensure_ascii=False, separators=(",", ":"))
-    return urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return base64_encode(text).decode()
 
 
 def read(text: str, sort: str, kind: type, *, nullable: bool) -> Cursor:
@@ -51,13 +54,13 @@ def read(text: str, sort: str, kind: type, *, nullable: bool) -> Cursor:
     try:
         if not SHAPE.fullmatch(text):
             raise ValueError("no cursor")
-        written_for, backwards, value, user_id = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        written_for, backwards, value, user_id = json.loads(base64_decode(text))
         if written_for != sort or backwards not in (0, 1) or type(user_id) is not int or abs(user_id) > MAX_ID:
             raise ValueError("no cursor of this sort")
         if value is not None or not nullable:
             value = _checked(value, kind)
         return Cursor(Position(value, user_id), backwards == 1)
-    except (ValueError, TypeError, OverflowError, RecursionError):
+    except (BadData, ValueError, TypeError, OverflowError, RecursionError):
         raise ValueError("no cursor of this sort") from None
 
 

@@ -45,6 +45,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     bounded = True
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """:raises DatabaseSilent: no answer in time; the connection is closed."""
         if timeout is None and self.bounded:
             timeout = PING_SECONDS if self.autocommit else ANSWER_SECONDS
         try:
@@ -148,6 +149,7 @@ migrate = Migrate()
 
 
 def init_app(app: Flask) -> None:
+    """Bind SQLAlchemy and Alembic to the app; no connection is opened yet."""
     db.init_app(app)
     with app.app_context():
         prepare(db.engine, Path(app.config["INSTANCE_PATH"]))

@@ -1,24 +1,22 @@
-"""Days as Korea counts them."""
+"""Days in Korea, whose people read the pages and the numbers."""
 
 from datetime import date, datetime, time, timedelta, timezone
 
 from kakaoauth.storage.columns import now
 
-#: Korea's days, which the people who read the numbers live in.
+#: A fixed offset: Korea has had no summer time since 1988, and some machines have no time zone database.
 KOREA = timedelta(hours=9)
-
-
-def today() -> date:
-    return (now() + KOREA).date()
-
-
-#: As on the pages; a fixed offset, because Korea has no summer time and some machines have no time zone database.
-SEOUL = timezone(timedelta(hours=9))
-#: The calendar's ends have no name in UTC, and PostgreSQL's are nearer than Python's.
+SEOUL = timezone(KOREA)
+#: Days outside are taken for these: a moment at the calendar's ends may not exist in UTC, and PostgreSQL's calendar
+#: is shorter than Python's.
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9000, 1, 1)
 
 
-def _start_of(day: date | None, *, days: int = 0) -> datetime | None:
-    if day is None:
-        return None
-    return datetime.combine(max(FIRST_DAY, min(day, LAST_DAY)), time(), SEOUL) + timedelta(days=days)
+def today() -> date:
+    """Return the current day in Korea."""
+    return (now() + KOREA).date()
+
+
+def start_of(day: date) -> datetime:
+    """Return the moment when a day begins in Korea."""
+    return datetime.combine(max(FIRST_DAY, min(day, LAST_DAY)), time(), SEOUL)

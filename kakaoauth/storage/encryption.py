@@ -22,7 +22,7 @@ MARK = "gAAAA"
 
 
 class Encrypted(TypeDecorator[str]):
-    """What `seal` has made, and nothing else: a text in the clear is refused.
+    """A column for what `encrypt` returns, and nothing else: plain text is refused.
 
     The type also says which columns are encrypted anew when the keys change (`encrypted_columns`).
     """
@@ -46,7 +46,7 @@ def init_app(app: Flask) -> None:
             "TOKEN_KEYS must be Fernet keys, comma separated, the newest first: make one with"
             " `python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'`"
         ) from None
-    app.extensions["vault"] = MultiFernet(keys)
+    app.extensions["kakaoauth.encryption"] = MultiFernet(keys)
 
 
 def _read_key(key: str) -> Fernet:
@@ -62,19 +62,20 @@ def _derived(secret: str) -> bytes:
 
 
 def encrypt(text: str) -> str:
+    """Encrypt with the newest key."""
     return _cipher().encrypt(text.encode()).decode()
 
 
-def decrypt(sealed: str) -> str | None:
-    """None if none of today's keys made it."""
+def decrypt(encrypted: str) -> str | None:
+    """Return the text; None if none of the configured keys made it."""
     try:
-        return _cipher().decrypt(sealed.encode()).decode()
+        return _cipher().decrypt(encrypted.encode()).decode()
     except InvalidToken:
         return None
 
 
 def encrypted_columns() -> dict[Table, list[Column[Any]]]:
-    """Of every table of the models that has any."""
+    """Return the `Encrypted` columns of every table that has any."""
     found = {
         table: [column for column in table.columns if isinstance(column.type, Encrypted)]
         for _, table in sorted(Base.metadata.tables.items())
@@ -82,7 +83,7 @@ def encrypted_columns() -> dict[Table, list[Column[Any]]]:
     return {table: columns for table, columns in found.items() if columns}
 
 
-def reseal_batch(table: Table, columns: Sequence[Column[Any]], last: Any, size: int) -> tuple[int, int, Any]:
+def reencrypt_batch(table: Table, columns: Sequence[Column[Any]], last: Any, size: int) -> tuple[int, int, Any]:
     """Encrypt the next rows anew with the first key. Return how many were, how many hold what no key opens, and the
     last one's primary key; None: there are no more.
 
@@ -92,8 +93,8 @@ def reseal_batch(table: Table, columns: Sequence[Column[Any]], last: Any, size: 
     query = select(key, *columns).order_by(key).limit(size)
     rows = db.session.execute(query if last is None else query.where(key > last)).all()
     done = lost = 0
-    for number, *sealed in rows:
-        held = {column: value for column, value in zip(columns, sealed, strict=True) if value is not None}
+    for number, *encrypted in rows:
+        held = {column: value for column, value in zip(columns, encrypted, strict=True) if value is not None}
         opened = {column: decrypt(value) for column, value in held.items()}
         anew = {column.name: encrypt(value) for column, value in opened.items() if value is not None}
         lost += len(anew) < len(held)
@@ -106,4 +107,4 @@ def reseal_batch(table: Table, columns: Sequence[Column[Any]], last: Any, size: 
 
 
 def _cipher() -> MultiFernet:
-    return cast(MultiFernet, current_app.extensions["vault"])
+    return cast(MultiFernet, current_app.extensions["kakaoauth.encryption"])

@@ -1,4 +1,4 @@
-"""The only file that asks whether Redis and the database answer, and take writes."""
+"""Whether Redis and the database answer, and take writes."""
 
 import time
 from functools import cache
@@ -24,15 +24,18 @@ MEMORY = 1.0
 
 
 def init_app(app: Flask) -> None:
+    """Begin with no remembered answers."""
     app.extensions["health"] = {"until": 0.0, "error": None, "writable_until": {}}
 
 
 @cache
 def wanted_schema() -> str:
+    """Return the newest revision of the migrations in this package."""
     return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
 
 
 def redis_answers() -> bool:
+    """Whether Redis answers a PING now."""
     try:
         return bool(get_redis(current_app).ping())
     except REDIS_ERRORS:
@@ -51,6 +54,7 @@ def schema() -> str | None:
 
 
 def database_answers() -> bool:
+    """Whether the database answers a SELECT now."""
     try:
         with db.engine.connect() as connection:
             connection.execute(text("SELECT 1"))

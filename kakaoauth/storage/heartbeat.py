@@ -1,4 +1,4 @@
-"""Signs of life in Redis: who waits for another process's work learns within `LEASE` seconds that it is gone."""
+"""Signs of life in Redis: a process that waits for another one learns within `LEASE` seconds that it is gone."""
 
 import logging
 import threading
@@ -12,7 +12,7 @@ from kakaoauth.storage.redis import REDIS_ERRORS
 log = logging.getLogger("kakaoauth.heartbeat")
 
 #: Seconds after its last sign of life that a process counts as gone. A busy machine may be late by a second, and
-#: whoever waits shall know within two.
+#: the process that waits shall know within two.
 LEASE = 1.5
 #: Seconds between two signs.
 BEAT = 0.4

@@ -1,4 +1,4 @@
-"""How somebody is known again whose data is erased: the only file that makes hashes of identities and addresses.
+"""Keyed hashes of identities and addresses, by which a person is known again whose data is erased.
 
 The provider's numbers can be counted through, and addresses guessed, so a plain hash would give them away. These need a
 key, made from SECRET_KEY: a copy of the database alone tells nobody's name. After a change of SECRET_KEY the old one
@@ -28,7 +28,7 @@ def of_identity(provider: str, subject: str) -> list[Keyed]:
 
 
 def of_email(email_key: str) -> list[Keyed]:
-    """:param email_key: as `emails.normal_form` gives it."""
+    """:param email_key: as `text.normal_form` gives it."""
     return _hashes("e-mail", email_key)
 
 

@@ -1,4 +1,4 @@
-"""The only file that knows the forms of REDIS_URL: one server, Sentinel, Cluster."""
+"""The Redis client, for each form of REDIS_URL: one server, Sentinel, Cluster."""
 
 import re
 from typing import Any, cast
@@ -38,6 +38,7 @@ SECONDS = 0.8
 
 
 def init_app(app: Flask) -> None:
+    """Make the app's client; it connects when first used. :raises ConfigError:"""
     app.extensions["redis"] = connect(app.config["REDIS_URL"])
 
 
@@ -119,9 +120,11 @@ class LazyCluster:
         self._cluster: Any = None
 
     def register_script(self, script: str) -> Script:
+        """Return a script object that runs on whichever node holds the key."""
         return Script(cast(Redis, self), script.encode())
 
     def close(self) -> None:
+        """Close the cluster's connections, if any were opened."""
         if self._cluster is not None:
             self._cluster.close()
 

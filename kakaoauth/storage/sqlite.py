@@ -73,6 +73,7 @@ class _Traces:
     def note(
         self, connection: Connection, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool
     ) -> None:
+        """Remember that this connection's transaction erases something."""
         if _ERASES.search(statement):
             connection.info["erased"] = True
             if _UNINDEXES.match(statement):

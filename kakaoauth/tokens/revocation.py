@@ -111,7 +111,7 @@ def _reencrypt(table: Table, columns: Sequence[Column[Any]]) -> Reencrypted:
 
 @transaction
 def _reencrypt_after(table: Table, columns: Sequence[Column[Any]], last: Any) -> tuple[int, int, Any]:
-    return encryption.reseal_batch(table, columns, last, BATCH)
+    return encryption.reencrypt_batch(table, columns, last, BATCH)
 
 
 @transaction

@@ -1,1 +1,1 @@
-"""What the providers tell us about people."""
+"""Messages of the providers about accounts: unlinks, account changes, requests to erase data."""

@@ -28,6 +28,7 @@ def first(after: int = 0) -> bytes | None:
 
 
 def number_waiting() -> int:
+    """Return the length of the queue. :raises RedisError:"""
     return get_redis(current_app).llen(KEY)
 
 
@@ -53,7 +54,7 @@ def _as_json(event: AccountEvent) -> dict[str, Any]:
 
 
 def read(raw: bytes) -> tuple[str, AccountEvent]:
-    """:raises ValueError, KeyError, TypeError, AttributeError: written by another version, or by nobody of ours."""
+    """:raises ValueError, KeyError, TypeError, AttributeError: written by another version, or not by this site."""
     data = json.loads(raw)
     provider = data.pop("provider")
     data["happened_at"] = datetime.fromtimestamp(data["happened_at"], UTC)

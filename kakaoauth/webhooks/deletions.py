@@ -1,4 +1,4 @@
-"""Requests to erase what a provider has told us of somebody: the only file that knows their confirmation codes.
+"""Requests to erase what a provider has told us of a person, and their confirmation codes.
 
 A code has to be the same whenever a person asks, and must not be the provider's number for them, which is among the
 things that are erased. So it is made from that number with a key of ours, and nothing but the code is stored.
@@ -22,7 +22,7 @@ LENGTH = 40
 
 
 class DataDeletion(Base):
-    """One person's request. Whoever comes back and asks again keeps the code and gets a new date."""
+    """One person's request. A second request of the same person keeps the code and gets a new date."""
 
     __tablename__ = "data_deletions"
 
@@ -51,4 +51,5 @@ def record(provider: str, subject: str) -> None:
 
 
 def find(provider: str, code: str) -> DataDeletion | None:
+    """Return the request with that confirmation code; None if the provider has none."""
     return db.session.scalar(select(DataDeletion).where(DataDeletion.code == code, DataDeletion.provider == provider))

@@ -1,4 +1,4 @@
-"""What a provider's messages about an account do here. Each kind has a written effect; unknown ones have none."""
+"""The effect of each kind of a provider's message about an account. Unknown kinds have none."""
 
 from datetime import timedelta
 
@@ -166,7 +166,7 @@ def _erase_profile(user: User) -> None:
 
 
 def _end_email(user: User) -> str:
-    """The address is somebody else's by now: it opens nothing any more, and whoever is in by it is out."""
+    """The address has another owner by now: erase it, and end every session of this account."""
     is_erased = _forget_email(user)
     revoke_sessions(user)
     return "e-mail erased" if is_erased else "e-mail kept: login name of a password"

@@ -41,6 +41,7 @@ class FailedEvent(Base):
     tries: Mapped[int] = mapped_column(default=1)
 
     def as_event(self) -> AccountEvent:
+        """Return the message as it was read from the provider."""
         return AccountEvent(self.jti, self.kind, self.subject, self.happened_at, tuple(json.loads(self.scopes)))
 
 
@@ -67,16 +68,19 @@ def put(provider: str, event: AccountEvent, error: str) -> None:
 
 
 def number() -> int:
+    """Return how many messages are kept."""
     return db.session.scalar(select(func.count()).select_from(FailedEvent)) or 0
 
 
 def after(last: int, limit: int) -> Sequence[FailedEvent]:
+    """Return the next messages with an id larger than `last`, the oldest first."""
     return db.session.scalars(
         select(FailedEvent).where(FailedEvent.id > last).order_by(FailedEvent.id).limit(limit)
     ).all()
 
 
 def remove(event_id: int) -> None:
+    """Delete one message's row inside the running transaction."""
     db.session.execute(delete(FailedEvent).where(FailedEvent.id == event_id))
 
 

@@ -1,4 +1,4 @@
-"""The providers' door: messages about people, proven by a key or a signature, never by a cookie."""
+"""The webhooks' addresses. A provider proves a message by a key or a signature, never by a cookie."""
 
 import hmac
 import logging
@@ -20,7 +20,7 @@ from kakaoauth.webhooks import deletions, receiving
 bp = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 bp.before_request(guards.anyone)  # each view proves its caller by itself: one by a key, one by a signature
 
-#: What a provider shows its people.
+#: Pages that a provider shows to people.
 pages = Blueprint("webhook_pages", __name__)
 pages.before_request(guards.anyone)
 

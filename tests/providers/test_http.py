@@ -47,13 +47,13 @@ def line(make_line: Callable[..., Transport]) -> Transport:
 
 
 def get(line: Transport, url: str, **kwargs: Any) -> requests.Response:
-    with Session(line=line) as session:
+    with Session(transport=line) as session:
         response: requests.Response = session.get(url, withhold_token=True, **kwargs)
         return response
 
 
 def post(line: Transport, url: str) -> requests.Response:
-    with Session(line=line) as session:
+    with Session(transport=line) as session:
         response: requests.Response = session.post(url, data={"code": "canary"}, withhold_token=True)
         return response
 

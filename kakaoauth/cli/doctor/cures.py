@@ -1,4 +1,4 @@
-"""The only file that tells the operator, in their language, what to do about an error code of Kakao's."""
+"""What the operator can do about each of Kakao's error codes, in their language."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _SANCTION = _("Kakao has sanctioned the app or its developer: read the mail that
 _IPS = _("Add the address of this server to the app's allowed IPs in the console, or empty that list.")
 _RIGHTS = _("Allow this admin key to use the user APIs in the console, [App] > [Admin key].")
 
-#: By KOE code, Kakao's number, OAuth error name, or one of kakao_verdicts' own words.
+#: By KOE code, Kakao's number, OAuth error name, or one of verdicts' own words.
 CURES: dict[str, Any] = {
     "KOE002": _("Check KAKAO_KAUTH_URL; normally leave it out."),
     "KOE004": _("Switch Kakao Login on in the console, under [Kakao Login]."),
@@ -80,6 +80,7 @@ def cure_of(reply: Reply) -> str:
 
 
 def detail_of(reply: Reply, seen: str = "") -> str:
+    """Return what was seen, in one line; `seen` comes first."""
     parts = [seen, ", ".join(reply.items)]
     if reply.verdict is Verdict.DOWN:
         parts.append(str(gettext("Kakao does not answer as it should")))

@@ -72,12 +72,15 @@ class Report:
         self._found: dict[str, Finding] = {}
 
     def ok(self, check: str, detail: str = "") -> None:
+        """Note that a check passed."""
         self._add(check, Status.OK, "", detail)
 
     def warn(self, check: str, cure: str, detail: str = "") -> None:
+        """Note something that works but should be changed; it does not fail the command."""
         self._add(check, Status.WARNING, cure, detail)
 
     def fail(self, check: str, cure: str, detail: str = "") -> None:
+        """Note a fault: the command exits with 1."""
         self._add(check, Status.FAILED, cure, detail)
 
     def skip(self, checks: tuple[str, ...], cause: str) -> None:
@@ -86,6 +89,7 @@ class Report:
             self.skip_for(check, gettext('not checked; see "%(cause)s"', cause=str(TITLES[cause])))
 
     def skip_for(self, check: str, reason: str) -> None:
+        """Note that a check was not made, and why."""
         self._add(check, Status.SKIPPED, "", reason)
 
     def skip_rest(self, checks: tuple[str, ...], cause: str) -> None:
@@ -93,6 +97,7 @@ class Report:
         self.skip(tuple(check for check in checks if check not in self._found), cause)
 
     def has_failed(self, check: str) -> bool:
+        """Whether `fail` was noted for this check."""
         return check in self._found and self._found[check].status is Status.FAILED
 
     def findings(self) -> list[Finding]:
@@ -106,4 +111,5 @@ class Report:
 
 
 def is_healthy(findings: list[Finding]) -> bool:
+    """Whether no check failed; warnings do not count."""
     return all(finding.status is not Status.FAILED for finding in findings)

@@ -37,6 +37,7 @@ class Host:
         self.stopped_by = ""
 
     def ask(self, check: str, question: Callable[[], Reply]) -> Reply | None:
+        """Return Kakao's reply; None if the host does not answer, which is noted."""
         if self.stopped_by:
             self._report.skip((check,), self.stopped_by)
             return None
@@ -49,6 +50,7 @@ class Host:
 
 
 def check(app: Flask, report: Report) -> None:
+    """Ask Kakao about the settings and note one finding per check."""
     probe = Probe(app.config)
     try:
         kauth = Host(report)

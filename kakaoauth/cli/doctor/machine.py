@@ -29,6 +29,7 @@ KINDS = {"redis+sentinel": "Sentinel", "redis+cluster": "Cluster"}
 
 
 def check(app: Flask, report: Report) -> None:
+    """Check Redis and the database."""
     _check_redis(app, report)
     _check_database(app, report)
 

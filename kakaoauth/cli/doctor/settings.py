@@ -32,6 +32,7 @@ def shown(key: str) -> str:
 
 
 def check(app: Flask, report: Report) -> None:
+    """Check the form of the settings, without a call to anybody."""
     report.ok("settings.start")
     config = app.config
     _check_client_id(config["KAKAO_CLIENT_ID"], config["KAKAO_CLIENT_SECRET"], config["KAKAO_ADMIN_KEY"], report)

@@ -31,6 +31,7 @@ def as_json(findings: list[Finding]) -> str:
 
 
 def as_text(findings: list[Finding]) -> str:
+    """In the current language, one section after the other, with a summary."""
     lines: list[str] = []
     for section, title in SECTIONS.items():
         lines += ["", str(title)] if lines else [str(title)]

@@ -7,14 +7,17 @@ from flask import Flask
 
 
 def split_items(scope: str) -> list[str]:
+    """Return the items of KAKAO_SCOPE, which blanks or commas separate."""
     return [item for item in re.split(r"[,\s]+", scope) if item]
 
 
 def path_of(app: Flask, endpoint: str, **values: str) -> str:
+    """Build an endpoint's path without a request."""
     return app.url_map.bind("localhost").build(endpoint, values)
 
 
 def callback_path(app: Flask) -> str:
+    """Return the path of the Kakao login's callback."""
     return path_of(app, "auth.callback", provider="kakao")
 
 
@@ -30,5 +33,6 @@ def redirect_uri(app: Flask) -> str | None:
 
 
 def logout_uri(app: Flask) -> str | None:
+    """Return where Kakao's logout page returns to; None as in `redirect_uri`."""
     address = redirect_uri(app)
     return address and urljoin(address, path_of(app, "auth.logout_callback", provider="kakao"))

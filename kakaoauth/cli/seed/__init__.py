@@ -1,4 +1,4 @@
-"""A full house for trying things out: many made-up users at once, by the fastest way each database has."""
+"""Add many made-up users at once, by the fastest way each database has."""
 
 import logging
 from collections import Counter

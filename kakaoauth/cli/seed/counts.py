@@ -1,4 +1,4 @@
-"""What a house full of made-up people has counted: the only file that makes numbers up.
+"""Make up the daily counters for made-up users.
 
 Sign-ups are those of the people who were made. Everything else is made to fit: nobody's last login is missing, more
 came back than got in, and who did not get in was refused.
@@ -59,7 +59,7 @@ def tallied(people: Iterable[tuple[Any, ...]], tally: Tally, until: datetime) ->
 
 
 def make_counts(tally: Tally, first: int, number: int, *, random_seed: int) -> None:
-    """Add the counts of the last days, up to this minute. Inside another verb's transaction; the people of each day go
+    """Add the counts of the last days, up to this minute. Inside the running transaction; the people of each day go
     into Redis.
 
     :param first: the first number of a user who was made.
@@ -101,6 +101,6 @@ def _logins(provider: str, tally: Tally, day: date, usual: float, random: Random
 def _let_come(day: date, user_ids: list[int]) -> None:
     try:
         for start in range(0, len(user_ids), BATCH):
-            active_users.note_many(day, user_ids[start : start + BATCH])
+            active_users.mark_many_active(day, user_ids[start : start + BATCH])
     except REDIS_ERRORS as error:
         log.warning("nobody was here on %s, for Redis: %s", day, type(error).__name__)

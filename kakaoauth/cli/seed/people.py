@@ -1,4 +1,4 @@
-"""People who do not exist, for trying out a full house: the only file that makes somebody up."""
+"""Make up people who do not exist."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta

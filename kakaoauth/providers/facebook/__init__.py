@@ -1,4 +1,4 @@
-"""The only file that knows how Facebook Login goes
+"""Facebook Login
 (https://developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow)."""
 
 import hmac
@@ -38,10 +38,11 @@ VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
 
 
 class FacebookSession(OAuthSession):
-    """Proves with each call made as a person that it comes from who has the app secret: a stolen token is not enough
+    """Proves with each call made as a person that it comes from the app secret's owner: a stolen token is not enough
     (https://developers.facebook.com/docs/graph-api/guides/secure-requests)."""
 
     def request(self, method: str, url: str, withhold_token: bool = False, auth: Any = None, **kwargs: Any) -> Response:
+        """Add `appsecret_proof` to a call made with a person's token."""
         if not withhold_token and auth is None and self.token:
             proof = hmac.new(self.client_secret.encode(), self.token["access_token"].encode(), sha256).hexdigest()
             kwargs["params"] = {**(kwargs.get("params") or {}), "appsecret_proof": proof}
@@ -76,6 +77,7 @@ class Facebook(OAuthProvider):
 
     @property
     def page_origins(self) -> tuple[str, ...]:
+        """The login dialog's origin and the mobile site's, which phones are sent to."""
         return (*super().page_origins, MOBILE)
 
     def request_parameters(self, prompt: str | None, consent: tuple[str, ...], nonce: str) -> dict[str, str | None]:
@@ -85,6 +87,7 @@ class Facebook(OAuthProvider):
         return {"scope": self.scope, "auth_type": "reauthenticate" if prompt == "login" else None}
 
     def read_answer(self, response: Response, table: Table = GRAPH) -> dict[str, Any]:
+        """:param table: what the error codes of this call mean. :raises AppError:"""
         self._note_version(response.headers.get("facebook-api-version", ""))
 
         def error_of(status: int, body: Json, retry_after: str) -> AppError:
@@ -93,20 +96,25 @@ class Facebook(OAuthProvider):
         return answers.read_answer(response, facebook_errors.is_error, error_of)
 
     def read_token(self, response: Response) -> dict[str, Any]:
+        """Read the token endpoint's answer. :raises AppError:"""
         return answers.read_token(self.read_answer(response, TOKEN), self.unsaid_seconds)
 
     def ask_profile(self, token: Json) -> dict[str, Any]:
+        """GET /me with the fields of `profile.FIELDS`. :raises AppError:"""
         me = self._app.get(self.profile_url, token=bearer(token["access_token"]), params={"fields": FIELDS})
         return self.read_answer(me)
 
     def read_profile(self, body: Json) -> Profile:
+        """:raises ProviderUnavailable: no usable id."""
         return read_profile(body)
 
     def refusal(self, error: str, description: str) -> AppError:
+        """:param error: the dialog's `error`, or its `error_code`."""
         return facebook_errors.refusal(error)
 
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
-        with self.line.conversation():
+        """As Provider; tells a wrong code verifier from a wrong client secret."""
+        with self.transport.conversation():
             try:
                 return super().fetch_profile(pending, code)
             except Misconfigured as error:
@@ -120,7 +128,7 @@ class Facebook(OAuthProvider):
         """https://developers.facebook.com/docs/facebook-login/security: whose token, and for which app."""
         if not BEARER.fullmatch(access_token):
             raise InvalidAccessToken("odd characters or length")
-        with self.line.conversation():
+        with self.transport.conversation():
             owner = read_token_info(self._debug(access_token), self._app.client_id)
             try:
                 with refused_as_token():
@@ -135,7 +143,7 @@ class Facebook(OAuthProvider):
 
     def unlink(self, subject: str, tokens: TokenSet | None) -> None:
         """https://developers.facebook.com/docs/graph-api/reference/user/permissions: all of them at once."""
-        with self.line.conversation():
+        with self.transport.conversation():
             if tokens is None or not self._unlinked_as(tokens.access_token, subject):
                 self._revoke(subject, APP, withhold_token=True, headers=self._as_app())
 

@@ -1,4 +1,4 @@
-"""The only file that knows what Facebook's error codes mean: whose fault each one is, and what the operator can do.
+"""Facebook's error codes: whose fault each one is, and what the operator can do.
 
 `{"error": {"message", "type", "code", "error_subcode", "is_transient", "fbtrace_id"}}`, also with a good status. Codes
 decide, never texts (https://developers.facebook.com/docs/graph-api/guides/error-handling). What that page leaves out
@@ -95,6 +95,7 @@ _LARGEST = 10**7
 
 
 def is_error(body: Mapping[str, Any]) -> bool:
+    """Whether an answer holds an error, whatever its status."""
     return "error" in body
 
 

@@ -1,4 +1,4 @@
-"""The only file that reads what Facebook says of a person (`/me`) and of a token (`/debug_token`).
+"""Read what Facebook says of a person (`/me`) and of a token (`/debug_token`).
 
 Fields we do not know are passed over, and a wrong type counts as missing: Graph versions come and go.
 """

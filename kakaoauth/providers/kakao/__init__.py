@@ -1,4 +1,4 @@
-"""The only file that knows how Kakao Login goes (https://developers.kakao.com/docs/ko/kakaologin/rest-api)."""
+"""Kakao Login (https://developers.kakao.com/docs/ko/kakaologin/rest-api)."""
 
 import hmac
 import logging
@@ -101,6 +101,7 @@ class Kakao(OAuthProvider):
 
     @property
     def page_origins(self) -> tuple[str, ...]:
+        """The OAuth host's origin and that of Kakao's own login pages."""
         return (self._kauth, ACCOUNTS)
 
     def request_parameters(self, prompt: str | None, consent: tuple[str, ...], nonce: str) -> dict[str, str | None]:
@@ -109,14 +110,16 @@ class Kakao(OAuthProvider):
         return {"scope": ",".join(self._items(consent)) or None, "prompt": prompt, "nonce": nonce}
 
     def read_answer(self, response: Response) -> dict[str, Any]:
+        """As OAuthProvider, with Kakao's error codes."""
         return read_answer(response)
 
     def refusal(self, error: str, description: str) -> AppError:
+        """As Provider; the description tells only whether the person is under 14."""
         return kakao_errors.refusal(error, description)
 
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
         """One call where the id_token says all that is needed, two otherwise; one deadline for both."""
-        with self.line.conversation():
+        with self.transport.conversation():
             token = self._app.exchange(pending, code)
             claims = self._claims(token, pending)
             tokens = TokenSet.from_authlib(token)
@@ -138,7 +141,7 @@ class Kakao(OAuthProvider):
         if not BEARER.fullmatch(access_token):
             raise InvalidAccessToken("odd characters or length")
         token = bearer(access_token)
-        with self.line.conversation(), refused_as_token():
+        with self.transport.conversation(), refused_as_token():
             owner = read_token_info(self._app.get("v1/user/access_token_info", token=token), self._app_id)
             profile = self._read_profile(self._user_me(token))
         if profile.subject != owner:
@@ -166,7 +169,7 @@ class Kakao(OAuthProvider):
 
     def unlink(self, subject: str, tokens: TokenSet | None) -> None:
         """https://developers.kakao.com/docs/ko/kakaologin/rest-api#unlink"""
-        with self.line.conversation():
+        with self.transport.conversation():
             if tokens is not None and self._unlinked_as(tokens):
                 return
             if not self._admin_key:
@@ -186,7 +189,7 @@ class Kakao(OAuthProvider):
         target = {"target_id_type": "user_id", "target_id": subject}
         headers = {"Authorization": f"KakaoAK {self._admin_key}"}
         try:
-            with deadline(IS_LINKED_SECONDS), self.line.conversation():
+            with deadline(IS_LINKED_SECONDS), self.transport.conversation():
                 body = read_answer(self._app.get("v2/user/me", withhold_token=True, headers=headers, params=target))
         except AccountUnusable as error:
             if error.provider_code in NOT_LINKED:
@@ -239,7 +242,7 @@ class Kakao(OAuthProvider):
         if "account_email" not in consent:
             return True
         if self._email_item is None or time.monotonic() - self._email_item[1] > ITEM_SECONDS:
-            with suppress(AppError), self.line.conversation():
+            with suppress(AppError), self.transport.conversation():
                 self._read_profile(read_answer(self.get("v2/user/me")))
         return self._email_item is None or self._email_item[0]
 

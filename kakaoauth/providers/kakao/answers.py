@@ -1,4 +1,4 @@
-"""How Kakao's answers are read: the only file that decides what of them may be believed."""
+"""Read Kakao's answers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from kakaoauth.errors import (
 from kakaoauth.providers import answers, oidc
 from kakaoauth.providers.kakao import errors as kakao_errors
 
-#: Korea has had no summer time since 1988, and the zone database may be missing on a bare machine.
+#: As in storage.days, which this room must not import.
 KOREA = timedelta(hours=9)
 
 
@@ -51,7 +51,10 @@ def read_token_info(response: Response, app_id: int) -> str:
 
 @contextmanager
 def refused_as_token() -> Iterator[None]:
-    """In the words of whoever brought a token of Kakao's."""
+    """Turn refusals inside into those of a caller who brought one of Kakao's tokens.
+
+    :raises InvalidAccessToken, ExpiredToken, ForeignAccessToken:
+    """
     with answers.refused_as_token():
         try:
             yield
@@ -67,7 +70,7 @@ def refused_as_token() -> Iterator[None]:
 
 
 def require_done(answer: Response) -> None:
-    """-101: the person is not linked, so there is nothing left to do."""
+    """:raises AppError: it was refused; not for -101, where the person is not linked any more."""
     try:
         read_answer(answer)
     except AccountUnusable as error:
@@ -76,4 +79,5 @@ def require_done(answer: Response) -> None:
 
 
 def today_in_korea() -> date:
+    """Return the day by which Kakao's birth years are counted."""
     return (datetime.now(UTC) + KOREA).date()

@@ -1,4 +1,4 @@
-"""The only file that knows what Kakao's error codes mean: whose fault each one is, and what the operator can do.
+"""Kakao's error codes: whose fault each one is, and what the operator can do.
 
 Codes decide, never texts: Kakao says that texts may change, and `error_description` can quote the code
 (https://developers.kakao.com/docs/ko/kakaologin/trouble-shooting, https://developers.kakao.com/docs/ko/rest-api/error-code).

@@ -1,4 +1,4 @@
-"""How Kakao's account-status webhook is read: a Security Event Token (RFC 8417), pushed as in RFC 8935.
+"""Read Kakao's account-status webhook: a Security Event Token (RFC 8417), pushed as in RFC 8935.
 
 Which claims Kakao sends is known in part from receivers only, so what is optional here is what they disagree about:
 `aud` may be the REST API key or the app id, both are ours alone; `app_id` counts where it

@@ -1,4 +1,4 @@
-"""The only file that asks Kakao whether an app is set up right, without a person: one harmless call per question.
+"""Ask Kakao whether an app is set up right, without a person: one harmless call per question.
 
 No redirect is followed, no key is logged, and no answer is kept.
 """
@@ -35,7 +35,7 @@ class Probe:
     """Asks with the app's own keys, each call under a deadline of its own."""
 
     def __init__(self, config: Config) -> None:
-        self._line = transport_for(config, "KAKAO")
+        self._transport = transport_for(config, "KAKAO")
         self._kauth: str = config["KAKAO_KAUTH_URL"]
         self._kapi: str = config["KAKAO_KAPI_URL"]
         self._client_id: str = config["KAKAO_CLIENT_ID"]
@@ -45,7 +45,8 @@ class Probe:
         self.offsets: list[float] = []
 
     def close(self) -> None:
-        self._line.adapter.shut()
+        """Close all connections."""
+        self._transport.adapter.shut()
 
     def discovery(self) -> Reply:
         """Is Kakao there, and is the issuer the one that id_tokens are compared with?"""
@@ -56,6 +57,7 @@ class Probe:
         return self._ask(read, "GET", f"{self._kauth}/.well-known/openid-configuration")
 
     def keys(self) -> Reply:
+        """Does Kakao publish signing keys that we can use?"""
         return self._ask(read_keys, "GET", f"{self._kauth}/.well-known/jwks.json")
 
     def client(self, redirect_uri: str) -> Reply:
@@ -71,6 +73,7 @@ class Probe:
         return self._ask(read_token, "POST", f"{self._kauth}/oauth/token", data=form)
 
     def authorize(self, redirect_uri: str, items: tuple[str, ...] = ()) -> Reply:
+        """Is the redirect address registered, and are these consent items configured?"""
         query = {
             "client_id": self._client_id,
             "redirect_uri": redirect_uri,
@@ -87,6 +90,7 @@ class Probe:
         return self._ask(read, "GET", f"{self._kauth}/oauth/authorize", params=query)
 
     def logout(self, return_to: str) -> Reply:
+        """Is the logout redirect address registered?"""
         query = {"client_id": self._client_id, "logout_redirect_uri": return_to, "state": STATE}
 
         def read(response: Response) -> Reply:
@@ -123,7 +127,7 @@ class Probe:
     def _call(self, method: str, url: str, **kwargs: Any) -> Response:
         """:raises ProviderUnavailable:"""
         begun = time.time()
-        with Session(line=self._line) as session:
+        with Session(transport=self._transport) as session:
             try:
                 response: Response = session.request(method, url, withhold_token=True, allow_redirects=False, **kwargs)
             except (RequestException, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The only file that reads what Kakao says of a person: `/v2/user/me`'s answer and the id_token's claims.
+"""Read what Kakao says of a person: `/v2/user/me`'s answer and the id_token's claims.
 
 Every field of `kakao_account` may be missing, also after consent
 (https://developers.kakao.com/docs/ko/kakaologin/rest-api#req-user-info). A wrong type counts as missing.

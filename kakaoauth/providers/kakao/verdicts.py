@@ -1,4 +1,4 @@
-"""The only file that reads what Kakao answers to a question about the settings, see kakao_probe.
+"""Read what Kakao answers to the questions of `probe`.
 
 What Kakao answers to `prompt=none` in a browser without a Kakao session is documented in part only, so an answer is
 read conservatively:
@@ -54,10 +54,12 @@ class Reply:
 
 
 def is_trouble(status: int) -> bool:
+    """Whether a status tells of the provider's own trouble: 429 or 5xx."""
     return status == 429 or status >= 500
 
 
 def read_discovery(response: Response, issuer: str) -> Reply:
+    """Read the discovery document. :raises ProviderUnavailable: not JSON."""
     if response.status_code >= 400:
         return Reply(Verdict.UNCLEAR, reason=f"status {response.status_code}")
     theirs = read_json(response).get("issuer")
@@ -75,6 +77,7 @@ def read_keys(response: Response) -> Reply:
 
 
 def read_token(response: Response) -> Reply:
+    """Read the token endpoint's answer to a code that does not exist: KOE320 is fine."""
     body = read_json(response)
     reply = _judge(response.status_code, body)
     if reply.code == "KOE320" or (not body.get("error_code") and body.get("error") == "invalid_grant"):
@@ -83,6 +86,7 @@ def read_token(response: Response) -> Reply:
 
 
 def read_ids(response: Response) -> Reply:
+    """Read the answer to the admin key's call."""
     body = read_json(response)
     if response.status_code == 200 and isinstance(body.get("elements"), list):
         return Reply(Verdict.FINE)
@@ -114,6 +118,7 @@ def _is_temporary(code: str) -> bool:
 
 
 def read_page(response: Response, back: str, items: tuple[str, ...]) -> Reply:
+    """Read an answer made for browsers. :param back: the address it should return to."""
     status, location = response.status_code, response.headers.get("Location", "")
     if 300 <= status < 400 and location:
         return _read_redirect(response.url, location, back, items)

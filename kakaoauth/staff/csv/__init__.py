@@ -1,8 +1,8 @@
-"""Users as a CSV file: the only files that know its columns and their form.
+"""Users as a CSV file: its columns, import and export.
 
 What is written is UTF-8 with a byte order mark, by which Excel knows Hangul, every cell in quotes, and lines that end
-in CR LF (RFC 4180). What is read may also be as Korean offices make it: encodings, columns. Both directions go through
-it piece by piece, so neither needs more memory for a million users than for a thousand.
+in CR LF (RFC 4180). What is read may also be as Korean offices make it: encodings, columns. Both directions work
+piece by piece, so a million users need no more memory than a thousand.
 """
 
 from kakaoauth.staff.csv.cells import row

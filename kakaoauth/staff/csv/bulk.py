@@ -28,6 +28,7 @@ def insert_users(rows: Sequence[Row]) -> list[int]:
 
 
 def insert_identities(rows: Sequence[Row]) -> None:
+    """Insert rows of `identities` inside the running transaction."""
     connection = db.session.connection()
     if connection.dialect.name == "postgresql":
         _copy(connection, IDENTITIES, rows)

@@ -1,4 +1,4 @@
-"""One cell: the only file that keeps a spreadsheet from taking somebody's nickname for a formula.
+"""One cell of a CSV file, written so that a spreadsheet never takes it for a formula.
 
 A spreadsheet calculates what begins with =, +, - or @, and on a Korean keyboard with their full-width forms, whether or
 not blanks, or characters that are drawn as nothing, stand before (OWASP, "CSV Injection"; `=HYPERLINK(...)` sends what

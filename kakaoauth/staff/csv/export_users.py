@@ -25,16 +25,16 @@ Report = Callable[[int], object]
 
 
 class ExportCut(Exception):
-    """The database has failed in the middle. What was handed out so far must not pass for the whole."""
+    """The database failed in the middle: the pieces so far must not pass for a whole file."""
 
 
 def export_users(
     chosen: Filter, *, sort: str = "id", actor: int | None = None, report: Report | None = None
 ) -> Generator[bytes, None, None]:
-    """Hand out who is chosen as the pieces of a file, whoever joins or leaves meanwhile.
+    """Return the chosen users as the pieces of a CSV file. Users may join or leave meanwhile.
 
-    That it has begun is in the trail before this returns; how many users it was, as soon as the iterator ends or is
-    closed. With a failure in between the iterator raises ExportCut.
+    The audit trail has the beginning before this returns, and the number of users when the iterator ends or is closed.
+    If the database fails in between, the iterator raises ExportCut.
 
     :param report: is told of users as they are handed out. :raises SQLAlchemyError: it could not be begun.
     """
@@ -68,7 +68,7 @@ def _batches(chosen: Filter, sort: str) -> Iterator[tuple[str, int]]:
         page = listing.page(chosen, sort=sort, cursor=cursor, limit=BATCH)
         text = writing.lines(page.users, identities_of(user.id for user in page.users))
         number, cursor = len(page.users), page.next
-        forget_transaction()  # whoever reads this may read slowly
+        forget_transaction()  # the reader may be slow, and must not hold a connection
         if number:
             yield text, number
         if cursor is None:
@@ -76,7 +76,7 @@ def _batches(chosen: Filter, sort: str) -> Iterator[tuple[str, int]]:
 
 
 def _asked(chosen: Filter) -> dict[str, Any]:
-    """Whom the trail says it was about. Not what was searched for: that may be somebody's name."""
+    """The filter as the audit trail keeps it, without the search text, which may be a name."""
     said = {field.name: getattr(chosen, field.name) for field in fields(chosen) if getattr(chosen, field.name)}
     searched = said.pop("search", "") != ""
     return {**said, "searched": True} if searched else said

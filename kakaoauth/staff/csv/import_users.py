@@ -1,5 +1,5 @@
-"""Users taken in from a file. Nobody who is there already is changed by it: whoever could write a file could otherwise
-give somebody else's account a new e-mail address or a way in.
+"""Import users from a file. An import never changes an existing account: otherwise the author of a file could give
+somebody else's account a new e-mail address or another login.
 """
 
 import logging
@@ -35,7 +35,7 @@ class Outcome(NamedTuple):
 
 
 class SomethingRefused(Exception):
-    """Of all or nothing it was nothing: a line is not good any more that was a moment ago."""
+    """Nobody was imported, because a line that was good a moment ago is refused now."""
 
     def __init__(self, refused: Sequence[Refused]) -> None:
         super().__init__()
@@ -52,8 +52,8 @@ def look_at_users(people: Sequence[Newcomer], *, skip_known: bool) -> Outcome:
 def import_users(people: Sequence[Newcomer], *, skip_known: bool) -> Outcome:
     """Make users of all who are not users yet.
 
-    They come in by logging in with an identity of theirs. Who has none is taken over by the first login with their
-    trusted e-mail address within `CLAIMABLE`, like whoever was made on the command line.
+    They log in with one of their identities. An account without an identity belongs to the first login with its trusted
+    e-mail address within `CLAIMABLE`, like an account made on the command line.
 
     :param skip_known: pass over who has an account already, instead of refusing the line.
     """

@@ -41,6 +41,7 @@ class Seen:
 
 @contextmanager
 def nothing_seen() -> Iterator[Seen]:
+    """Open a new, empty `Seen`; its file goes with the block."""
     # An empty name is a file in the temporary folder that nobody else can open, and that goes with the connection.
     connection = sqlite3.connect("", isolation_level=None)
     try:

@@ -49,6 +49,7 @@ COLUMNS = (*WRITERS, "identities")
 
 
 def beginning() -> str:
+    """Return the byte order mark and the header line."""
     return BOM + row(COLUMNS)
 
 

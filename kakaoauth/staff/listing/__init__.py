@@ -34,7 +34,7 @@ def page(
     limit: int = 50,
     budget: Budget = DEFAULT_BUDGET,
 ) -> Page:
-    """Neither skips nor repeats anybody, whoever joins or leaves between two pages.
+    """Return one page. No user is skipped or repeated when others join or leave between two pages.
 
     :raises ValueError: no such sort, or no cursor of this sort.
     """
@@ -61,12 +61,12 @@ def page(
 
 
 def counted(chosen: Filter, budget: Budget = DEFAULT_BUDGET) -> tuple[int, bool]:
-    """How many there are, and whether these are all; if not, there are more, unless it is 0."""
+    """Return a number of users and whether it is exact; if not, there are more, and 0 means unknown."""
     return count_up_to(list(conditions(chosen)), budget)
 
 
 def estimate(chosen: Filter) -> tuple[int, bool]:
-    """How many there are, about, for what takes long; and whether that is exact."""
+    """Return about how many users there are, for a progress bar, and whether that is exact."""
     return total(list(conditions(chosen)))
 
 

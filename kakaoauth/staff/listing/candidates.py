@@ -1,4 +1,4 @@
-"""Which users an index finds: the only file that asks the search index."""
+"""Which users an index finds, the search index among them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -35,13 +35,13 @@ Ids = Select[Any] | CompoundSelect[Any]
 
 
 class Candidates(NamedTuple):
-    """Users whom an index finds: their ids, and the same as a test of a row, by which the planner sees the index."""
+    """Users whom an index finds: their ids, and the same as a test of a row, from which the planner knows the index."""
 
     ids: Ids
     test: Test
 
     def rows(self) -> FromClause:
-        """Fenced in by the offset: else a planner may see another condition's index, and meet these few on the way."""
+        """Return their rows. The offset keeps the planner from using another condition's index instead."""
         return select(User).where(self.test(User), User.erased_at.is_(None)).offset(0).subquery("few")
 
 

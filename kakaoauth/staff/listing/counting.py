@@ -36,8 +36,8 @@ def count_up_to(conditions: Sequence[Condition], budget: Budget) -> tuple[int, b
     if ids is not None:
         counted = count(ids, EXACT)
         return (EXACT, False) if counted is None else (counted, True)
-    passers_by = select(User).order_by(User.id.desc()).limit(budget.long).subquery("passers_by")
-    met = _count_among(passers_by, conditions)
+    rows_read = select(User).order_by(User.id.desc()).limit(budget.long).subquery("rows_read")
+    met = _count_among(rows_read, conditions)
     if met > COUNTED or count(select(User.id), budget.long) is not None:
         return min(met, COUNTED), met <= COUNTED
     for condition in conditions:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, or_, select, union_all
@@ -12,7 +12,7 @@ from kakaoauth.staff.listing.candidates import Candidates, matching, matching_se
 from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.storage.database import db
-from kakaoauth.storage.days import _start_of
+from kakaoauth.storage.days import start_of
 
 #: Longer than any e-mail address or name.
 SEARCH_LENGTH = 254
@@ -72,7 +72,10 @@ def conditions(chosen: Filter) -> Iterator[Condition]:
     if chosen.provider:
         yield _told_by(lambda u: u.provider == chosen.provider, indexed=True)
     if chosen.joined_from or chosen.joined_until:
-        span = Span(_start_of(chosen.joined_from), _start_of(chosen.joined_until, days=1))
+        span = Span(
+            start_of(chosen.joined_from) if chosen.joined_from else None,
+            start_of(chosen.joined_until) + timedelta(days=1) if chosen.joined_until else None,
+        )
         tests = within(SORTS["date_joined"], span)
         yield replace(_told_by(lambda u: and_(*(test(u) for test in tests)), indexed=True), span=span)
     search = comparable(chosen.search)[:SEARCH_LENGTH].strip()

@@ -1,4 +1,4 @@
-"""The only file that makes the list's indexes: one for each order, one for each rare filter, one for the search.
+"""The user list's indexes: one for each order, one for each rare filter, one for the search.
 
 The search index holds each text's trigrams: of "민지" they are "민지\\n" and "지\\n\\n". Two line ends at the end make
 every character begin one, so a search of one or two characters is a search for trigrams that begin so. Nothing has to
@@ -112,9 +112,9 @@ def _create_on_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def filled_at_once_on_postgresql(connection: Connection) -> Iterator[None]:
-    """Have the search index sort in whoever is inserted inside all at the end, which costs it a third.
+    """Add the rows inserted inside to the search index all at once at the end, in a third of the time.
 
-    The setting is back before the transaction ends, so nobody else meets it. Only the index's owner may do that.
+    The setting is back before the transaction ends, so nobody else sees it. Only the index's owner may do that.
     """
     owned = connection.exec_driver_sql(
         "SELECT pg_has_role(relowner, 'MEMBER') FROM pg_class WHERE oid = to_regclass('ix_users_search')"
@@ -129,7 +129,7 @@ def filled_at_once_on_postgresql(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def filled_by_hand_on_sqlite(connection: Connection) -> Iterator[None]:
-    """Leave whoever is inserted inside to `fill_on_sqlite`. In a transaction, so nobody else finds the trigger gone."""
+    """Switch off the insert trigger: the caller calls `fill_on_sqlite`. The transaction hides that from others."""
     watched = connection.dialect.has_table(connection, "user_search")
     if watched:
         connection.exec_driver_sql("DROP TRIGGER user_search_insert")
@@ -139,7 +139,7 @@ def filled_by_hand_on_sqlite(connection: Connection) -> Iterator[None]:
 
 
 def fill_on_sqlite(connection: Connection, texts: Iterable[tuple[int, str]]) -> None:
-    """What the trigger does for one user, for many: ids with their `search_text`."""
+    """Do for many users what the trigger does for one. :param texts: ids with their `search_text`."""
     if connection.dialect.has_table(connection, "user_search"):
         rows = [(user_id, "\x1f".join(_trigrams(f"{text}\n\n"))) for user_id, text in texts]
         connection.exec_driver_sql("INSERT INTO user_search (rowid, grams) VALUES (?, ?)", rows)

@@ -17,7 +17,7 @@ Test = Callable[[Any], ColumnExpressionArgument[bool]]
 
 @dataclass(frozen=True)
 class Order:
-    """By `key`, and by id among equals. Whoever has no value comes last, in both directions."""
+    """By `key`, and by id among equals. Users without a value come last, in both directions."""
 
     key: InstrumentedAttribute[Any]
     kind: type
@@ -29,6 +29,7 @@ class Order:
         return getattr(u, self.key.key)
 
     def position(self, user: User) -> Position:
+        """Return where a user stands in this order."""
         return Position(self.of(user), user.id)
 
 
@@ -80,7 +81,7 @@ class IndexRange:
         return [first, *others]
 
     def is_up_to(self, position: Position, u: Any) -> ColumnElement[bool]:
-        """Whether a row of this stretch stands there or before."""
+        """Whether a row of this range stands there or before."""
         if position.value is None or self.order.key is User.id:
             return u.id >= position.id if self.down else u.id <= position.id  # type: ignore[no-any-return]
         here = tuple_(self.order.of(u), u.id)
@@ -117,6 +118,7 @@ def index_ranges(
 
 
 def within(order: Order, span: Span) -> list[Test]:
+    """Return the tests that a row's key lies in `span`."""
     low, high = span
     tests: list[Test] = [] if low is None else [lambda u: order.of(u) >= low]
     return tests if high is None else [*tests, lambda u: order.of(u) < high]

@@ -1,9 +1,9 @@
-"""How users are found who meet some conditions, in order, without ever looking at more rows than a page is worth.
+"""Find the users who meet some conditions, in order, and never look at more rows than one page is worth.
 
 Where an index has just these users in just this order, it is read. Else there are two ways, and each is fast where the
-other is slow: to walk along the order's index and test whom one meets, which is good where many meet the conditions; or
-to sort all that the index of one condition has, which is good where few do. A short walk tells which. If there are too
-few for the one and too many for the other, what a long walk has found is a page, and the next one goes on there.
+other is slow: to read the order's index and test each row, which is good where many users meet the conditions; or to
+sort all users of one condition's index, which is good where few do. A short read tells which. If there are too few for
+the one and too many for the other, what a long read has found is the page, and the next page goes on there.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from kakaoauth.staff.listing.ordering import IndexRange, Order, Span, Test, inde
 from kakaoauth.storage.cursors import Cursor, Position
 from kakaoauth.storage.database import db
 
-#: So many may join between two statements without hiding anybody.
+#: So many users may join between two statements without hiding anybody.
 SLACK = 100
 
 
@@ -58,8 +58,8 @@ def _by_index(order: Order, wanted: Sequence[Condition]) -> tuple[tuple[Test, ..
 
 def _plain(parts: Sequence[IndexRange], limit: int) -> list[User]:
     users: list[User] = []
-    for stretch in parts:
-        users += db.session.scalars(stretch.rows().limit(limit - len(users)))
+    for index_range in parts:
+        users += db.session.scalars(index_range.rows().limit(limit - len(users)))
         if len(users) == limit:
             break
     return users
@@ -67,58 +67,58 @@ def _plain(parts: Sequence[IndexRange], limit: int) -> list[User]:
 
 def _search(parts: Sequence[IndexRange], conditions: Sequence[Condition], limit: int, budget: Budget) -> Found:
     users: list[User] = []
-    for place, stretch in enumerate(parts):
+    for place, index_range in enumerate(parts):
         left = limit - len(users)
-        met = _walk(stretch, conditions, budget.short, left)
-        if len(met) < left and count(stretch.rows().with_only_columns(User.id), budget.short) is not None:
-            users += met  # that was the whole stretch
+        met = _walk(index_range, conditions, budget.short, left)
+        if len(met) < left and count(index_range.rows().with_only_columns(User.id), budget.short) is not None:
+            users += met  # that was the whole range
             continue
         if len(met) < left and len(met) * budget.long >= left * budget.short:
-            met = _walk(stretch, conditions, budget.long, left)
+            met = _walk(index_range, conditions, budget.long, left)
         if len(met) == left:
             return Found([*users, *met])
-        few, number = _few(stretch, conditions, budget)
+        few, number = _few(index_range, conditions, budget)
         if few is not None:
             return Found([*users, *(_sorted(few, parts[place:], conditions, left) if number else ())])
-        edge = _edge(stretch, budget.long)
-        users += _walk(stretch, conditions, budget.long, left, edge)
+        edge = _edge(index_range, budget.long)
+        users += _walk(index_range, conditions, budget.long, left, edge)
         if edge is not None or len(users) == limit:
             return Found(users, edge if len(users) < limit else None)
     return Found(users)
 
 
 def _walk(
-    stretch: IndexRange, conditions: Sequence[Condition], rows: int, limit: int, edge: Position | None = None
+    index_range: IndexRange, conditions: Sequence[Condition], rows: int, limit: int, edge: Position | None = None
 ) -> Sequence[User]:
     """Who meets the conditions among so many rows, or up to the edge."""
-    passers_by = _passers_by(stretch, rows)
-    query = select(passers_by).where(*(condition.holds(passers_by.c) for condition in conditions))
+    rows_read = _rows_read(index_range, rows)
+    query = select(rows_read).where(*(condition.holds(rows_read.c) for condition in conditions))
     if edge is not None:
-        query = query.where(stretch.is_up_to(edge, passers_by.c))
+        query = query.where(index_range.is_up_to(edge, rows_read.c))
     return db.session.scalars(select(User).from_statement(query.limit(limit))).all()
 
 
-def _passers_by(stretch: IndexRange, rows: int) -> FromClause:
-    # The limit fences the planner in: it must walk, and test whom it meets. How far a page has come is for the edge to
-    # say, so that somebody who joins at this moment pushes nobody out.
-    return stretch.rows().limit(rows + SLACK).subquery("passers_by")
+def _rows_read(index_range: IndexRange, rows: int) -> FromClause:
+    # The limit makes the planner read the index and test each row. The edge alone says how far a page has come, so that
+    # a user who joins at this moment hides nobody.
+    return index_range.rows().limit(rows + SLACK).subquery("rows_read")
 
 
-def _edge(stretch: IndexRange, rows: int) -> Position | None:
+def _edge(index_range: IndexRange, rows: int) -> Position | None:
     """The position of the row with that number; None: there are fewer."""
-    query = stretch.rows().with_only_columns(stretch.order.key, User.id).offset(rows - 1).limit(1)
+    query = index_range.rows().with_only_columns(index_range.order.key, User.id).offset(rows - 1).limit(1)
     row = db.session.execute(query).first()
     return Position(*row) if row else None
 
 
-def _few(stretch: IndexRange, conditions: Sequence[Condition], budget: Budget) -> tuple[Candidates | None, int]:
+def _few(index_range: IndexRange, conditions: Sequence[Condition], budget: Budget) -> tuple[Candidates | None, int]:
     """Whom the index of one condition has, and how many: if they are few enough to be sorted."""
     choices = [condition for condition in conditions if condition.candidates is not None]
     if len(choices) > 1:
         # Only the rarest is worth counting; it is the rarest among the first thousand, too.
-        passers_by = _passers_by(stretch, budget.short)
-        tallies = [func.count().filter(condition.holds(passers_by.c)) for condition in choices]
-        shares = db.session.execute(select(*tallies).select_from(passers_by)).one()
+        rows_read = _rows_read(index_range, budget.short)
+        tallies = [func.count().filter(condition.holds(rows_read.c)) for condition in choices]
+        shares = db.session.execute(select(*tallies).select_from(rows_read)).one()
         choices = [choices[min(range(len(choices)), key=shares.__getitem__)]]
     candidates = choices[0].candidates if choices else None
     number = count(candidates.ids, budget.most) if candidates is not None else None
@@ -128,9 +128,9 @@ def _few(stretch: IndexRange, conditions: Sequence[Condition], budget: Budget) -
 def _sorted(
     few: Candidates, parts: Sequence[IndexRange], conditions: Sequence[Condition], limit: int
 ) -> Sequence[User]:
-    """All stretches at once: their rows are the same few."""
+    """All ranges at once: their rows are the same few."""
     rows = few.rows()
-    in_parts = or_(*(and_(True, *(test(rows.c) for test in stretch.tests)) for stretch in parts))
+    in_parts = or_(*(and_(True, *(test(rows.c) for test in index_range.tests)) for index_range in parts))
     query = select(rows).where(in_parts, *(condition.holds(rows.c) for condition in conditions))
     query = query.order_by(*parts[0].order_by(rows.c, whole=True)).limit(limit)
     return db.session.scalars(select(User).from_statement(query)).all()

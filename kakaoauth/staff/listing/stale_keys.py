@@ -1,4 +1,4 @@
-"""What the list of users goes by, of rows that somebody wrote who does not know of it: see listing.keepers."""
+"""Compute the list's keys of rows that an older version of the site has written: see listing.triggers."""
 
 from sqlalchemy import select, update
 
@@ -12,7 +12,7 @@ BATCH = 500
 
 
 def mend_list_keys() -> int:
-    """Compute the keys of marked rows. Return how many there were."""
+    """Compute the keys of marked rows. Return how many rows were marked."""
     mended = 0
     while batch := _mend_batch():
         mended += batch

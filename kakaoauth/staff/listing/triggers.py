@@ -1,12 +1,11 @@
-"""Triggers that keep what the list goes by (`models.list_keys`) for writers who do not know of it.
+"""Triggers that fill the list's keys (`models.list_keys`) where an older version of the site writes a row.
 
-During and after an upgrade, processes of the version before still write rows: without these columns, or without
-changing them beside a name. No database can compute the keys as Python does. So a trigger writes what it can, with
-which nearly everybody is found at once, and marks the row; the running site computes the rest
-(`flows.mend_list_keys`).
+During an upgrade, processes of the version before write rows without these columns, or change a name without changing
+them. No database can compute the keys as Python does. So a trigger writes an approximation, which finds nearly
+everybody, and marks the row; the running site computes the exact keys (`stale_keys.mend_list_keys`).
 
-A row of today's version has its keys set already, or changed beside what they are made from. If that did not change
-them (Minji became MINJI), the row is marked without need. Migration 0008 makes the same.
+This version always writes the keys itself. If a changed name has the same keys (Minji became MINJI), the row is marked
+without need. Migration 0008 makes the same.
 """
 
 POSTGRESQL_FUNCTION = r"""

@@ -422,7 +422,7 @@ class TestAround:
         first, second = make(KAKAO_CLIENT_ID="a" * 32), make(KAKAO_CLIENT_ID="b" * 32)
         assert authorization(first)["client_id"] == "a" * 32
         assert authorization(second)["client_id"] == "b" * 32
-        assert kakao_of(first).line is not kakao_of(second).line
+        assert kakao_of(first).transport is not kakao_of(second).transport
 
     def test_unknown_and_unconfigured_providers_are_none(self, app: Flask) -> None:
         with app.app_context():
@@ -438,7 +438,7 @@ class TestAround:
             assert providers.find_provider("kakao") is None
 
     def test_limits_come_from_the_settings(self, make: Callable[..., Flask]) -> None:
-        line = kakao_of(make(KAKAO_DEADLINE_SECONDS=1.5, KAKAO_READ_SECONDS=0.5, KAKAO_PROXY_FROM_ENV=True)).line
+        line = kakao_of(make(KAKAO_DEADLINE_SECONDS=1.5, KAKAO_READ_SECONDS=0.5, KAKAO_PROXY_FROM_ENV=True)).transport
         assert (line.seconds, line.read_seconds, line.proxy_from_env) == (1.5, 0.5, True)
 
     def test_year_turns_with_korea(self) -> None:
