@@ -55,7 +55,7 @@ def without_a_rule(tables: set[str], rules: set[str]) -> set[str]:
 
 def test_every_table_has_a_rule() -> None:
     missing = without_a_rule(set(db.metadata.tables), set(RULES))
-    assert not missing, f"{missing}: say in flows/retention.py and docs/operations.md how their rows end"
+    assert not missing, f"{missing}: say in kakaoauth/retention.py and docs/operations.md how their rows end"
 
 
 def test_table_without_a_rule_is_noticed() -> None:

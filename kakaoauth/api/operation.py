@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from flask import Response, jsonify, request
@@ -22,9 +22,11 @@ from kakaoauth.errors import (
     DatabaseUnavailable,
     ExpiredToken,
     Forbidden,
+    FreshLoginRequired,
     InvalidAccessToken,
     InvalidFields,
 )
+from kakaoauth.web import guards
 
 #: A body has a token or two.
 MAX_BYTES = 64 * 1024
@@ -33,16 +35,29 @@ FORM = "application/x-www-form-urlencoded"
 WHOLE = "body"
 
 View = Callable[..., ResponseReturnValue]
+#: Refuses by raising.
+Guard = Callable[[], None]
 Errors = tuple[type[AppError], ...]
 
-#: What refuses a request before its view sees it, by who may come in.
-GUARDED: dict[str | None, Errors] = {
-    None: (),
-    "oneself": (InvalidAccessToken, ExpiredToken),
-    "oneself and staff": (InvalidAccessToken, ExpiredToken),
-    "staff": (InvalidAccessToken, ExpiredToken, Forbidden),
-    "superusers": (InvalidAccessToken, ExpiredToken, Forbidden),
-}
+
+class Access(NamedTuple):
+    """Who may call an operation: guards that run before its body is read, besides the blueprint's, and their errors."""
+
+    #: As the document says it; None: anyone.
+    who: str | None = None
+    guards: tuple[Guard, ...] = ()
+    errors: Errors = ()
+
+    def fresh(self) -> "Access":
+        """Return the same, with a login of the last minutes."""
+        return Access(self.who, (*self.guards, guards.bearer_fresh), (*self.errors, FreshLoginRequired))
+
+
+ANYONE = Access()
+ONESELF = Access("oneself", (), (InvalidAccessToken, ExpiredToken))
+ONESELF_AND_STAFF = ONESELF._replace(who="oneself and staff")
+STAFF = Access("staff", (guards.bearer_staff,), (*ONESELF.errors, Forbidden))
+SUPERUSERS = Access("superusers", (guards.bearer_superuser,), STAFF.errors)
 
 
 @dataclass(frozen=True)
@@ -56,7 +71,7 @@ class Operation:
     query: type[BaseModel] | None
     answers: Mapping[int, Any]
     errors: Errors
-    #: A key of GUARDED; None: anyone. The guard itself is the blueprint's or the view's.
+    #: As in `Access`.
     who: str | None
 
 
@@ -73,21 +88,23 @@ def operation(
     query: type[BaseModel] | None = None,
     answers: Mapping[int, Any],
     errors: Errors = (),
-    who: str | None = None,
+    access: Access = ANYONE,
 ) -> Callable[[View], View]:
     """Give a view its checked `body` and `query`. Goes under the route decorator.
 
     :param body_optional: no body at all is an empty object. :param body_lenient: `body` is a model, as JSON or as a
         form; what cannot be read of it counts as left out. :param errors: besides those that a body, a query, a guard
-        and the database bring with them. :param who: a key of GUARDED.
+        and the database bring with them. :param access: who may call it; applied, and published.
     """
     form = TypeAdapter(body) if body is not None else None
     refused = (InvalidFields, BodyTooLarge) if form and not body_lenient else (InvalidFields,) if form or query else ()
-    before = (*GUARDED[who], *refused)
+    before = (*access.errors, *refused)
 
     def decorate(view: View) -> View:
         @wraps(view)
         def run(**arguments: Any) -> ResponseReturnValue:
+            for guard in access.guards:
+                guard()
             if body_lenient:
                 arguments["body"] = _read_leniently(body)
             elif form is not None:
@@ -98,7 +115,7 @@ def operation(
 
         every = (*before, *errors, DatabaseUnavailable)
         optional = body_optional or body_lenient
-        OPERATIONS[run] = Operation(summary, body, optional, body_lenient, query, answers, every, who)
+        OPERATIONS[run] = Operation(summary, body, optional, body_lenient, query, answers, every, access.who)
         return run
 
     return decorate

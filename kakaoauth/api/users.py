@@ -5,9 +5,9 @@ from flask.typing import ResponseReturnValue
 
 from kakaoauth.accounts import devices, leaving, roles
 from kakaoauth.accounts import profile as profiles
-from kakaoauth.api.operation import answer, operation
+from kakaoauth.api.operation import ONESELF, ONESELF_AND_STAFF, STAFF, SUPERUSERS, answer, operation
 from kakaoauth.api.schemas import ProfileChange, UserChange, UserOut, UserQuery, UsersOut
-from kakaoauth.errors import FreshLoginRequired, InvalidFields, LastSuperuser, NotFound
+from kakaoauth.errors import InvalidFields, LastSuperuser, NotFound
 from kakaoauth.models import User, find_user
 from kakaoauth.sessions import logout
 from kakaoauth.staff import listing
@@ -20,7 +20,7 @@ bp.before_request(guards.bearer)
 
 
 @bp.get("/me/")
-@operation("One's own account", answers={200: UserOut}, who="oneself")
+@operation("One's own account", answers={200: UserOut}, access=ONESELF)
 def show_me() -> ResponseReturnValue:
     return answer(UserOut, _bearer())
 
@@ -30,7 +30,7 @@ def show_me() -> ResponseReturnValue:
     "Change one's own profile",
     body=ProfileChange,
     answers={200: UserOut},
-    who="oneself",
+    access=ONESELF,
 )
 def change_me(body: ProfileChange) -> ResponseReturnValue:
     """Fields that are left out stay as they are."""
@@ -38,12 +38,11 @@ def change_me(body: ProfileChange) -> ResponseReturnValue:
 
 
 @bp.delete("/me/")
-@guards.guarded(guards.bearer_fresh)
 @operation(
     "Delete one's own account",
     answers={204: None},
-    errors=(InvalidFields, FreshLoginRequired, LastSuperuser),
-    who="oneself",
+    errors=(InvalidFields, LastSuperuser),
+    access=ONESELF.fresh(),
 )
 def delete_me() -> ResponseReturnValue:
     """Here at once, and unlinked at the provider. App stores ask for this. Wants a login of the last 5 minutes."""
@@ -52,7 +51,7 @@ def delete_me() -> ResponseReturnValue:
 
 
 @bp.post("/me/logout-everywhere/")
-@operation("End every session and token of one's own", answers={204: None}, errors=(InvalidFields,), who="oneself")
+@operation("End every session and token of one's own", answers={204: None}, errors=(InvalidFields,), access=ONESELF)
 def logout_everywhere() -> ResponseReturnValue:
     asked_as = _bearer().get_id()
     revocable = logout.end_everywhere(asked_as)
@@ -62,12 +61,11 @@ def logout_everywhere() -> ResponseReturnValue:
 
 
 @bp.get("/")
-@guards.guarded(guards.bearer_staff)
 @operation(
     "Search the users",
     query=UserQuery,
     answers={200: UsersOut},
-    who="staff",
+    access=STAFF,
 )
 def index(query: UserQuery) -> ResponseReturnValue:
     """`q` is literal. `next` stays good while users come and go: nobody is skipped or shown twice."""
@@ -80,7 +78,7 @@ def index(query: UserQuery) -> ResponseReturnValue:
 
 
 @bp.get("/<int:user_id>/")
-@operation("One user", answers={200: UserOut}, errors=(NotFound,), who="oneself and staff")
+@operation("One user", answers={200: UserOut}, errors=(NotFound,), access=ONESELF_AND_STAFF)
 def show(user_id: int) -> ResponseReturnValue:
     """Other people's accounts do not exist for those who may not see them."""
     bearer = _bearer()
@@ -91,13 +89,12 @@ def show(user_id: int) -> ResponseReturnValue:
 
 
 @bp.patch("/<int:user_id>/")
-@guards.guarded(guards.bearer_superuser, guards.bearer_fresh)
 @operation(
     "Change a user's role or state",
     body=UserChange,
     answers={200: UserOut},
-    errors=(FreshLoginRequired, NotFound, LastSuperuser),
-    who="superusers",
+    errors=(NotFound, LastSuperuser),
+    access=SUPERUSERS.fresh(),
 )
 def change(user_id: int, body: UserChange) -> ResponseReturnValue:
     """Takes effect on that user's next request. Wants a login of the last 5 minutes."""
@@ -111,12 +108,11 @@ def change(user_id: int, body: UserChange) -> ResponseReturnValue:
 
 
 @bp.delete("/<int:user_id>/")
-@guards.guarded(guards.bearer_superuser, guards.bearer_fresh)
 @operation(
     "Delete a user",
     answers={204: None},
-    errors=(InvalidFields, FreshLoginRequired, NotFound, LastSuperuser),
-    who="superusers",
+    errors=(InvalidFields, NotFound, LastSuperuser),
+    access=SUPERUSERS.fresh(),
 )
 def delete(user_id: int) -> ResponseReturnValue:
     """Wants a login of the last 5 minutes."""
