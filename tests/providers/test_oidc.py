@@ -432,3 +432,20 @@ def test_key_of_fewer_than_2048_bits_is_not_used(key: RSAKey, bits: int, taken: 
             return
         with pytest.raises(UntrustedIdentity):
             check(token, keys)
+
+
+def test_provider_that_is_away_is_asked_once_a_minute_while_old_keys_serve(
+    key: RSAKey, keys: KeyStore, publisher: Publisher, clock: time_machine.Traveller
+) -> None:
+    def log_in() -> int:
+        assert check(sign(key, claims(NONCE)), keys)["sub"]
+        return publisher.calls
+
+    assert log_in() == 1
+    publisher.answer = ProviderUnavailable("away")
+    clock.shift(FRESH)
+    assert log_in() == 2
+    clock.shift(PAUSE)
+    assert log_in() == 2, "not each second"
+    clock.shift(BRAKE)
+    assert log_in() == 3
