@@ -154,6 +154,20 @@ def test_authorize_errors_have_their_words(
     assert "<script" not in response.text
 
 
+# What is asked of Kakao
+
+
+@pytest.mark.parametrize("prompt", ["login", "select_account", "create"])
+def test_prompt_that_kakao_knows_is_passed_on(client: FlaskClient, prompt: str) -> None:
+    assert begin_login(client, prompt=prompt)["prompt"] == prompt
+
+
+@pytest.mark.parametrize("prompt", ["none", "login none", "LOGIN", "x", ""])
+def test_other_prompt_is_not_passed_on(client: FlaskClient, prompt: str) -> None:
+    """`none` would log somebody in without a page that asks."""
+    assert "prompt" not in begin_login(client, prompt=prompt)
+
+
 # Forged, late, doubled, oversized
 
 

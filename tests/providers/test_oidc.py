@@ -5,6 +5,7 @@ import hmac
 import json
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -417,3 +418,34 @@ class TestKeys:
             store.find("key-one")
         assert not store._lock.locked()
         assert issubclass(ProviderUnavailable, AppError)
+
+
+@pytest.mark.parametrize(("bits", "taken"), [(1024, False), (2040, False), (2048, True)])
+def test_key_of_fewer_than_2048_bits_is_not_used(key: RSAKey, bits: int, taken: bool) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        other = RSAKey.generate_key(bits, {"kid": "other"})
+        token = sign(other, claims(NONCE))
+        keys = KeyStore(Publisher(key, other))
+        if taken:
+            assert check(token, keys)["sub"]
+            return
+        with pytest.raises(UntrustedIdentity):
+            check(token, keys)
+
+
+def test_provider_that_is_away_is_asked_once_a_minute_while_old_keys_serve(
+    key: RSAKey, keys: KeyStore, publisher: Publisher, clock: time_machine.Traveller
+) -> None:
+    def log_in() -> int:
+        assert check(sign(key, claims(NONCE)), keys)["sub"]
+        return publisher.calls
+
+    assert log_in() == 1
+    publisher.answer = ProviderUnavailable("away")
+    clock.shift(FRESH)
+    assert log_in() == 2
+    clock.shift(PAUSE)
+    assert log_in() == 2, "not each second"
+    clock.shift(BRAKE)
+    assert log_in() == 3

@@ -81,6 +81,14 @@ def test_https_is_promised_on_https_only(make_app: MakeApp) -> None:
     assert "Strict-Transport-Security" not in client.get("/").headers
 
 
+def test_redirect_uri_names_the_only_host_behind_a_proxy(make_app: MakeApp) -> None:
+    uri = "https://login.example.kr/kakao/login/callback/"
+    client = make_app(TRUSTED_PROXIES=1, PUBLIC_URL="", KAKAO_REDIRECT_URI=uri).test_client()
+    for host, status in (("login.example.kr", 200), ("evil.example", 400), ("login.example.kr.evil.example", 400)):
+        headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": host}
+        assert client.get("/", headers=headers).status_code == status, host
+
+
 def test_public_https_address_promises_https(make_app: MakeApp) -> None:
     answer = make_app(PUBLIC_URL="https://login.example.kr").test_client().get("/")
     assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"

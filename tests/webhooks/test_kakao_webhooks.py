@@ -56,6 +56,11 @@ from kakaoauth.storage.database import db
 from kakaoauth.tokens.provider_tokens import ProviderToken
 from kakaoauth.webhooks import deferred, effects
 
+#: Written out, so that a kind that is missing in the code is noticed.
+KINDS_THAT_END_A_LOGIN = (
+    *("user-unlinked", "account-purged", "account-disabled"),
+    *("sessions-revoked", "tokens-revoked", "credential-compromise"),
+)
 ROOT = Path(__file__).resolve().parents[2]
 #: Kakao waits no longer for an answer (seconds).
 PATIENCE = 3.0
@@ -581,7 +586,7 @@ def test_late_linked_after_unlinked_changes_nothing(app: Flask, people: People, 
     assert user_of(app, MINJI) is None
 
 
-@pytest.mark.parametrize("how", ["user-unlinked", "account-disabled", "sessions-revoked", "unlink webhook"])
+@pytest.mark.parametrize("how", [*KINDS_THAT_END_A_LOGIN, "unlink webhook"])
 def test_message_that_comes_before_the_first_login_is_stored_refuses_that_login_alone(
     app: Flask, kakao: FakeKakao, how: str
 ) -> None:
@@ -601,6 +606,17 @@ def test_message_that_comes_before_the_first_login_is_stored_refuses_that_login_
         clock.shift(3)
         assert log_in(browser, kakao).status_code == 302
     assert user_of(app, "9") is not None
+
+
+def test_message_of_the_very_moment_in_which_the_first_login_began_refuses_it(app: Flask, kakao: FakeKakao) -> None:
+    browser = app.test_client()
+    kakao.me = person(9, email="new@example.kr")
+    with time_machine.travel(datetime.now(UTC).replace(microsecond=0), tick=False) as clock:
+        state = begin_login(browser)["state"]
+        assert tell(app, kakao, "user-unlinked", "9").status_code == 202
+        clock.shift(3)
+        assert come_back(browser, state).status_code == 403
+        assert user_of(app, "9") is None
 
 
 def test_password_changed_on_the_way_in_does_not_refuse_the_login(app: Flask, kakao: FakeKakao) -> None:
