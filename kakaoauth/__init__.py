@@ -8,19 +8,24 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from kakaoauth import signals
+    from kakaoauth.core import KakaoAuth
+    from kakaoauth.models import User
     from kakaoauth.site import create_app
 
-__all__ = ["create_app"]
+__all__ = ["KakaoAuth", "User", "create_app", "signals"]
 
 #: Name -> the module that defines it.
-_MODULES = {"create_app": "kakaoauth.site"}
+_MODULES = {"KakaoAuth": "kakaoauth.core", "User": "kakaoauth.models", "create_app": "kakaoauth.site"}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "signals":
+        return importlib.import_module("kakaoauth.signals")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_MODULES[name]), name)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+    return sorted({*globals(), *__all__})

@@ -111,7 +111,7 @@ class AppError(Exception):
     def __init__(self, reason: str = "", *, provider_code: str = "", user_id: int | None = None) -> None:
         super().__init__(reason or self.code)
         self.user_id = user_id
-        #: The provider this is about, set by the view that knows it; empty if there is none.
+        #: The provider this is about, set by the view that knows it; Kakao until then.
         self.provider = "kakao"
         self.reason = reason
         self.provider_code = provider_code

@@ -17,7 +17,6 @@ the provider is asked again. So unlinking, leaving, a suspension, logging out ev
 list of tokens to forget, and count at once also if Redis has lost a command.
 """
 
-import hmac
 import json
 import logging
 from collections.abc import Iterator
@@ -44,7 +43,7 @@ from kakaoauth.errors import (
 from kakaoauth.models import User, find_identity
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import EmailState, Profile
-from kakaoauth.storage import encryption, transaction
+from kakaoauth.storage import encryption, keys, transaction
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
 from kakaoauth.web import rate_limits
 
@@ -175,9 +174,7 @@ def _confirmed(provider: str, verdict: Verdict) -> Profile | None:
 
 
 def _key(provider: str, access_token: str) -> str:
-    secret = str(current_app.config["SECRET_KEY"]).encode()
-    message = f"token verdict|{provider}|{access_token}".encode("utf-8", "replace")
-    return f"token-verdict:{hmac.digest(secret, message, 'sha256').hex()}"
+    return f"token-verdict:{keys.mac('token verdict', f'{provider}|{access_token}').hex()}"
 
 
 def _recall(key: str) -> Verdict:

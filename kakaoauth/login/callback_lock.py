@@ -4,16 +4,17 @@ import hmac
 import json
 import secrets
 import time
-from base64 import urlsafe_b64encode
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from typing import Any
 
 from flask import Flask, current_app
+from itsdangerous import base64_encode
 
 from kakaoauth.errors import LoginInterrupted
 from kakaoauth.login import waiting
 from kakaoauth.sessions.store import current_session
+from kakaoauth.storage import keys
 from kakaoauth.storage.heartbeat import LEASE, Heartbeat
 from kakaoauth.storage.redis import get_redis
 
@@ -45,9 +46,7 @@ class CallbackLock:
         return sha256(f"{self._cookie} {self._code}".encode()).hexdigest()
 
     def _sid(self, salt: str) -> str:
-        secret = str(current_app.config["SECRET_KEY"]).encode()
-        message = f"session after login|{salt}|{self._cookie}|{self._code}".encode()
-        return urlsafe_b64encode(hmac.digest(secret, message, "sha256")).decode().rstrip("=")
+        return base64_encode(keys.mac("session after login", f"{salt}|{self._cookie}|{self._code}")).decode()
 
     def acquire(self) -> str | None:
         """Take the code for `SECONDS`. Return the id of the session to begin; None if another request was first."""

@@ -1,6 +1,5 @@
 """Begin, renew and end the session of a login. All calls of Flask-Login's `login_user` and `logout_user` are here."""
 
-import hmac
 import logging
 import secrets
 import time
@@ -21,6 +20,7 @@ from kakaoauth.sessions.data import ends_at_last, ends_unused
 from kakaoauth.sessions.index import owner_of
 from kakaoauth.sessions.logout import EndingSession
 from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks, name_of
+from kakaoauth.storage import keys
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import revocation as token_revocation
 
@@ -197,8 +197,7 @@ def _csrf_secret(sid: str) -> str:
 
     It is derived from the session's id, so that a form can be checked while Redis is away. It does not reveal the id.
     """
-    secret = str(current_app.config["SECRET_KEY"]).encode()
-    return hmac.digest(secret, f"csrf|{sid}".encode(), "sha256").hex()
+    return keys.mac("csrf", sid).hex()
 
 
 def holder() -> str | None:

@@ -29,17 +29,17 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any, cast
 
-from flask import Flask, Request, Response, current_app, g, request, session
+from flask import Flask, Request, Response, current_app, g, session
 from flask_session.base import ServerSideSessionInterface
 from redis.client import Pipeline
 
 from kakaoauth.audit import visitors
-from kakaoauth.config.checks import is_loopback
 from kakaoauth.counting import active_users
 from kakaoauth.sessions import index as session_index
 from kakaoauth.sessions.data import ends_unused, is_ours
 from kakaoauth.sessions.redis_session import RedisSession, given_up_on_failure, unless_full
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.tokens import cookies
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -83,7 +83,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """Whether the cookie is for https only: always, except http on this machine."""
-        return request.scheme == "https" or not is_loopback(request.host.rsplit(":", 1)[0])
+        return cookies.is_secure()
 
     def get_cookie_name(self, app: Flask) -> str:
         """`__Host-` makes browsers enforce Secure, path `/` and no domain."""

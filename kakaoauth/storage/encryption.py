@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Flask, current_app
 from sqlalchemy import Column, Table, Text, TypeDecorator, select, update
 from sqlalchemy.engine import Dialect
 
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.storage.database import Base, db
+from kakaoauth.storage.keys import derive
 
 #: 32 bytes in base64url. Fernet itself reads `key;key` as the first of the two.
 KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
@@ -57,8 +56,7 @@ def _read_key(key: str) -> Fernet:
 
 
 def _derived(secret: str) -> bytes:
-    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"kakaoauth token vault")
-    return urlsafe_b64encode(hkdf.derive(secret.encode()))
+    return urlsafe_b64encode(derive("token vault", secret))
 
 
 def encrypt(text: str) -> str:

@@ -10,9 +10,9 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import current_app
+
+from kakaoauth.storage import keys
 
 
 class Keyed(NamedTuple):
@@ -51,8 +51,7 @@ def _keys() -> list[bytes]:
 
 @lru_cache(maxsize=8)
 def _derived(secret: str) -> bytes:
-    hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"kakaoauth people known again")
-    return hkdf.derive(secret.encode())
+    return keys.derive("people known again", secret)
 
 
 @lru_cache(maxsize=8)

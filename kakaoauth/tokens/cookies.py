@@ -76,16 +76,17 @@ def is_own_origin(origin: str) -> bool:
 
 def _set(response: Response, name: str, value: str, path: str, seconds: int) -> None:
     response.set_cookie(
-        _name(name), value, max_age=seconds, path=path, secure=_is_secure(), httponly=True, samesite="Lax"
+        _name(name), value, max_age=seconds, path=path, secure=is_secure(), httponly=True, samesite="Lax"
     )
 
 
-def _is_secure() -> bool:
+def is_secure() -> bool:
+    """Whether cookies are for https only: always, except http on this machine."""
     return request.scheme == "https" or not is_loopback(request.host.rsplit(":", 1)[0])
 
 
 def _name(name: str) -> str:
     """Return the cookie's name. `__Host-` requires the path `/`, which the refresh token has not."""
-    if not _is_secure():
+    if not is_secure():
         return name
     return f"__Host-{name}" if name == ACCESS else f"__Secure-{name}"

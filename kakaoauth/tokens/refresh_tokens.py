@@ -21,13 +21,13 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, cast
 
-from flask import current_app
 from sqlalchemy import ForeignKey, String, and_, delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
 from kakaoauth.audit.visitors import NOBODY, Visitor
 from kakaoauth.models import User
+from kakaoauth.storage import keys
 from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, database_now, now
 from kakaoauth.storage.database import Base, db
 
@@ -115,8 +115,7 @@ def is_ours(family: TokenFamily, presented: Presented) -> bool:
 
 
 def _mac(family: TokenFamily, generation: int) -> bytes:
-    secret = str(current_app.config["SECRET_KEY"]).encode()
-    return hmac.digest(secret, f"refresh token|{family.id}|{generation}|{family.salt}".encode(), "sha256")
+    return keys.mac("refresh token", f"{family.id}|{generation}|{family.salt}")
 
 
 def begin(

@@ -10,7 +10,6 @@ While Redis is away nothing is counted. Requests that hand out or test credentia
 Retry-After), or an outage would allow unlimited guesses. Others pass, see `Limit.closed`.
 """
 
-import hmac
 import logging
 import math
 import time
@@ -31,6 +30,7 @@ from kakaoauth.audit.visitors import UNKNOWN, plain_address
 from kakaoauth.config.checks import is_loopback
 from kakaoauth.errors import InvalidCredentials, RateLimited, SessionsUnavailable
 from kakaoauth.sessions.store import current_session
+from kakaoauth.storage import keys
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, is_full
 from kakaoauth.text import normal_form
 from kakaoauth.web.guards import Guard
@@ -233,8 +233,7 @@ def account_key(email: str) -> str:
 
 def disguised(text: str) -> str:
     """Return a keyed hash of `text`, which does not reveal it."""
-    secret = str(current_app.config["SECRET_KEY"]).encode()
-    return hmac.digest(secret, f"rate limit|{text}".encode("utf-8", "replace"), "sha256").hex()[:32]
+    return keys.mac("rate limit", text).hex()[:32]
 
 
 # Guards

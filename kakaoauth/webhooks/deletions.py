@@ -8,12 +8,11 @@ import hmac
 from datetime import datetime
 from hashlib import sha256
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import current_app
 from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from kakaoauth.storage import keys
 from kakaoauth.storage.columns import UtcDateTime, now
 from kakaoauth.storage.database import Base, db
 
@@ -33,9 +32,7 @@ class DataDeletion(Base):
 
 def code_for(provider: str, subject: str) -> str:
     """Needs no database: the code can be told while the request itself has to wait."""
-    key = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"kakaoauth data deletion").derive(
-        current_app.config["SECRET_KEY"].encode()
-    )
+    key = keys.derive("data deletion", current_app.config["SECRET_KEY"])
     return hmac.new(key, f"{provider}|{subject}".encode(), sha256).hexdigest()[:LENGTH]
 
 
