@@ -240,10 +240,14 @@ def test_page_costs_the_same_for_one_device_and_for_fifty(
 
 
 def costs(redis: Redis, client: FlaskClient) -> int:
-    """Redis reads what comes in one round trip at once."""
-    before = redis.info("stats")["total_reads_processed"]
-    client.get("/users/me/")
-    return int(redis.info("stats")["total_reads_processed"] - before - 1)
+    """Redis reads what comes in one round trip at once. The least of three: a heartbeat of the login may come in."""
+
+    def once() -> int:
+        before = redis.info("stats")["total_reads_processed"]
+        client.get("/users/me/")
+        return int(redis.info("stats")["total_reads_processed"] - before - 1)
+
+    return min(once() for _ in range(3))
 
 
 def test_login_costs_no_round_trip_more_than_storing_it(app: Flask, people: People, redis: Redis) -> None:
