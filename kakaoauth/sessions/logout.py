@@ -9,10 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from sqlalchemy import update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from kakaoauth import audit
@@ -20,11 +18,10 @@ from kakaoauth.errors import DatabaseUnavailable
 from kakaoauth.models import User
 from kakaoauth.sessions import ended as ended_sessions
 from kakaoauth.sessions import other_devices
-from kakaoauth.sessions.revocation import revoke_all, uncount_sessions
+from kakaoauth.sessions.revocation import revoke_all
 from kakaoauth.signals import user_logged_out
 from kakaoauth.storage import encryption
 from kakaoauth.storage.columns import now
-from kakaoauth.storage.database import db
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.storage.transaction import after_commit, forget_transaction, transaction
 from kakaoauth.tokens import flows as token_flows
@@ -218,11 +215,8 @@ def _catch_up(end: Mapping[str, Any]) -> None:
 def _end_as_known(session_user_id: str) -> list[RevocableTokens]:
     """End all sessions of that session version, unless they were ended since."""
     user_id, version = (int(number) for number in session_user_id.split("."))
-    as_known = (User.id == user_id, User.session_version == version)
-    raised = update(User).where(*as_known).values(session_version=User.session_version + 1)
-    if cast("CursorResult[Any]", db.session.execute(raised)).rowcount != 1:
+    if not revoke_all(user_id, User.session_version == version):
         return []
-    uncount_sessions(user_id)
     audit.record("sessions ended", target=user_id)
     return popped_tokens(user_id=user_id)
 

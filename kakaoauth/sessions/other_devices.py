@@ -1,16 +1,13 @@
 """End one login of a person, or all but the current one. The list of devices: `accounts.devices`."""
 
 from collections.abc import Sequence
-from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy.engine import CursorResult
 
 from kakaoauth import audit
 from kakaoauth.errors import SessionOver
 from kakaoauth.models import User
-from kakaoauth.sessions.revocation import uncount_sessions
-from kakaoauth.storage.database import db
+from kakaoauth.sessions.revocation import revoke_all
 from kakaoauth.storage.transaction import transaction
 from kakaoauth.tokens import refresh_tokens
 from kakaoauth.tokens.flows import longest_login
@@ -41,10 +38,7 @@ def end_other_sessions(user: User) -> str:
 
     :param user: with the session version of that session. :raises SessionOver: it was ended itself meanwhile.
     """
-    as_known = (User.id == user.id, User.session_version == user.session_version, User.is_active)
-    raised = db.update(User).where(*as_known).values(session_version=User.session_version + 1)
-    if cast("CursorResult[Any]", db.session.execute(raised)).rowcount != 1:
+    if not revoke_all(user.id, User.session_version == user.session_version, User.is_active):
         raise SessionOver
-    uncount_sessions(user.id)
     audit.record("device ended", target=user.id, kind="all others")
     return user.get_id()

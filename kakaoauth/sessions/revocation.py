@@ -4,7 +4,7 @@ import logging
 from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import update
+from sqlalchemy import ColumnExpressionArgument, update
 from sqlalchemy.engine import CursorResult
 
 from kakaoauth.models import User
@@ -26,9 +26,12 @@ def revoke_sessions(user: User) -> None:
     uncount_sessions(user.id)
 
 
-def revoke_all(user_id: int) -> bool:
-    """End every session and token of a user by one statement, within the caller's transaction. False: no such user."""
-    raised = update(User).where(User.id == user_id).values(session_version=User.session_version + 1)
+def revoke_all(user_id: int, *as_known: ColumnExpressionArgument[bool]) -> bool:
+    """End every session and token of a user by one statement, within the caller's transaction.
+
+    :param as_known: what must still be true of the user. False: it is not, or there is no such user.
+    """
+    raised = update(User).where(User.id == user_id, *as_known).values(session_version=User.session_version + 1)
     if not cast("CursorResult[Any]", db.session.execute(raised)).rowcount:
         return False
     uncount_sessions(user_id)
