@@ -73,14 +73,14 @@ def _cut_queries(record: logging.LogRecord) -> bool:
 def _threads_held() -> int:
     """How many threads wait at most, in each process, when no provider answers."""
     lines = 1 + bool(settings["FACEBOOK_CLIENT_ID"])
-    return lines * http.threads_held(settings["KAKAO_MAX_CALLS"]) + waiting.WAITING
+    return lines * http.threads_held(settings["PROVIDER_MAX_CALLS"]) + waiting.WAITING
 
 
 def on_starting(server: Any) -> None:
     """In the sandbox everybody may log in as anybody, so it and what stands on it stay on this machine."""
     if server.cfg.threads <= _threads_held():
         server.log.warning("a silent provider can take all threads: more than %s are needed", _threads_held())
-    if not settings["EMBEDDED"]:
+    if not settings["KAKAOAUTH_EMBEDDED"]:
         return
     for address in server.cfg.address:
         if not (isinstance(address, tuple) and is_loopback(address[0])):
@@ -88,7 +88,7 @@ def on_starting(server: Any) -> None:
             where = f"{address[0]} (port {address[1]})" if isinstance(address, tuple) else address
             sys.exit(
                 f"kakaoauth: {where} can be reached from outside, and that needs your own"
-                f" {' and '.join(missing[part] for part in sorted(settings['EMBEDDED']))}: set it, or bind to 127.0.0.1"
+                f" {' and '.join(missing[part] for part in sorted(settings['KAKAOAUTH_EMBEDDED']))}: set it, or bind to 127.0.0.1"
             )
 
 
@@ -103,7 +103,7 @@ bind = [f"{host}:{settings['PORT']}" for host in ("127.0.0.1", *(["[::1]"] if _h
 worker_class = "kakaoauth.server.BufferingWorker"  # gthread, but no thread waits for a client
 worker_connections = 1000  # in each process; beyond, the slowest are closed
 threads = _threads_held() + RESERVE
-timeout = 30  # a worker that is silent for so long is replaced; a login may take KAKAO_DEADLINE_SECONDS
+timeout = 30  # a worker that is silent for so long is replaced; a login may take PROVIDER_DEADLINE_SECONDS
 graceful_timeout = 10
 keepalive = 75  # longer than nginx's 60 seconds, so that it is nginx that closes
 max_requests = 20000  # a leak's end

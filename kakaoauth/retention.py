@@ -89,7 +89,7 @@ def _forget(key: Column, age: Column, before: datetime, *also: ColumnElement[boo
 
 
 def _forget_audit_events() -> bool:
-    return prune(current_app.config["AUDIT_DAYS"]) == AUDIT_BATCH
+    return prune(current_app.config["KAKAOAUTH_AUDIT_DAYS"]) == AUDIT_BATCH
 
 
 def _forget_events() -> bool:
@@ -112,7 +112,7 @@ def _forget_ended_sessions() -> bool:
 
 def _forget_families() -> bool:
     """The last access token may outlive its refresh token."""
-    lingering = timedelta(seconds=current_app.config["ACCESS_TOKEN_SECONDS"])
+    lingering = timedelta(seconds=current_app.config["KAKAOAUTH_ACCESS_TOKEN_SECONDS"])
     return _forget(TokenFamily.id, TokenFamily.expires_at, now() - lingering - GRACE)
 
 
@@ -193,7 +193,9 @@ RULES: dict[str, Rule] = {
         _forget_signing_keys,
         SigningKey.retires_at,
     ),
-    "audit_events": Rule("after `AUDIT_DAYS`", "the jobs; `audit prune`", _forget_audit_events, AuditEvent.at),
+    "audit_events": Rule(
+        "after `KAKAOAUTH_AUDIT_DAYS`", "the jobs; `audit prune`", _forget_audit_events, AuditEvent.at
+    ),
     "daily_counts": Rule(
         "400 days later, added up to one row for each label", "the jobs", _add_up_counts, DailyCount.day
     ),

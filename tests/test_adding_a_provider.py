@@ -65,7 +65,7 @@ def log_in(client: FlaskClient, begun: Any = None) -> Any:
 
 def test_person_logs_in(make_site: Callable[..., Flask], kakao: FakeKakao, caplog: Any) -> None:
     caplog.set_level("DEBUG")
-    app = make_site(EMAIL_REQUIRED=False)
+    app = make_site(KAKAOAUTH_EMAIL_REQUIRED=False)
     client = app.test_client()
     assert 'class="login naver" href="/naver/login/"' in client.get("/").text
     answer = log_in(client)
@@ -120,7 +120,7 @@ def test_error_pages_name_it(
 
 
 def test_what_plain_oauth_does_not_have_is_refused(make_site: Callable[..., Flask], naver: ModuleType) -> None:
-    client = make_site(EMAIL_REQUIRED=False).test_client()
+    client = make_site(KAKAOAUTH_EMAIL_REQUIRED=False).test_client()
     for body, status in (
         ({"access_token": "x"}, 403),
         ({"id_token": "a.b.c"}, 401),

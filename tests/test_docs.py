@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po
 from flask import Flask
 from flask.cli import FlaskGroup, ScriptInfo
 
-from kakaoauth.config import NAMES, Settings
+from kakaoauth.config.settings import NAMES, Settings
 from kakaoauth.providers.kakao.errors import KOE
 
 ROOT = Path(__file__).resolve().parent.parent

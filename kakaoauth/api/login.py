@@ -78,7 +78,7 @@ def provider_login(provider: str, body: AccessTokenLogin | CodeLogin | IdTokenLo
         with used_id_tokens.taken_once(body.id_token) if isinstance(body, IdTokenLogin) else nullcontext():
             entry = sign_in.log_in(
                 profile,
-                email_required=current_app.config["EMAIL_REQUIRED"],
+                email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
                 consent_for_email=chosen.email_scopes,
                 begun_at=begun_at,
             )

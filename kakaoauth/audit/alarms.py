@@ -28,5 +28,5 @@ def email_is_not_configured(provider: str) -> None:
     ring(
         f"email {provider}",
         f"{provider}: nobody can share an e-mail address, for its console does not ask for one. Kakao: switch "
-        "account_email on under [Kakao Login] > [Consent items]; or set EMAIL_REQUIRED=false",
+        "account_email on under [Kakao Login] > [Consent items]; or set KAKAOAUTH_EMAIL_REQUIRED=false",
     )

@@ -11,8 +11,8 @@ audit = AppGroup("audit", help="Look after the audit trail.")
 
 @audit.command()
 def prune() -> None:
-    """Remove what is older than AUDIT_DAYS. The running site does the same by itself, an hour later at most."""
-    days, removed = current_app.config["AUDIT_DAYS"], 0
+    """Remove what is older than KAKAOAUTH_AUDIT_DAYS. The running site does the same within an hour."""
+    days, removed = current_app.config["KAKAOAUTH_AUDIT_DAYS"], 0
     while batch := refusals.prune(days):
         removed += batch
     click.echo(f"{removed} events older than {days} days are removed.")

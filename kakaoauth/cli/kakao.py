@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth import jobs
 from kakaoauth.cli import doctor as cli_doctor
-from kakaoauth.config import (
+from kakaoauth.config.embedded import (
     SANDBOX_ADMIN_KEY,
     SANDBOX_APP_ID,
     SANDBOX_CLIENT_ID,
@@ -53,7 +53,7 @@ def retry() -> None:
 
 @kakao.command("rotate-keys")
 def rotate_keys() -> None:
-    """Encrypt all that is stored encrypted with the first key of TOKEN_KEYS; then the older keys may go."""
+    """Encrypt all that is stored encrypted with the first key of KAKAOAUTH_TOKEN_KEYS; then the older keys may go."""
     for table, done, lost in token_revocation.reencrypt_all():
         what, cure = ENCRYPTED.get(table, (table, ""))
         if done or table == "provider_tokens":

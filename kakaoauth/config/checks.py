@@ -40,8 +40,8 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
     for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL", "FACEBOOK_DIALOG_URL", "FACEBOOK_GRAPH_URL", "PUBLIC_URL"):
         if values[name]:
             _check_origin(name, values[name])
-    for origin in values["FRONTEND_ORIGINS"]:
-        _check_origin("FRONTEND_ORIGINS", origin)
+    for origin in values["KAKAOAUTH_FRONTEND_ORIGINS"]:
+        _check_origin("KAKAOAUTH_FRONTEND_ORIGINS", origin)
     for name in REDIRECT_URIS:
         if values[name]:
             _check_https(name, values[name])
@@ -52,16 +52,16 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
             raise ConfigError(f"{name} must not be negative")
         if name.endswith("_SECONDS") and values[name] <= 0:
             raise ConfigError(f"{name} must be more than 0 seconds")
-    if values["KAKAO_MAX_CALLS"] < 1:
-        raise ConfigError("KAKAO_MAX_CALLS must be 1 or more")
+    if values["PROVIDER_MAX_CALLS"] < 1:
+        raise ConfigError("PROVIDER_MAX_CALLS must be 1 or more")
     if values["LOG_LEVEL"].upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
-    if values["ACCESS_TOKEN_ALGORITHM"] not in ("HS256", "RS256", "ES256"):
-        raise ConfigError("ACCESS_TOKEN_ALGORITHM must be HS256, RS256 or ES256")
+    if values["KAKAOAUTH_ACCESS_TOKEN_ALGORITHM"] not in ("HS256", "RS256", "ES256"):
+        raise ConfigError("KAKAOAUTH_ACCESS_TOKEN_ALGORITHM must be HS256, RS256 or ES256")
     if not 2 <= values["PROVIDER_CALLS_PER_MINUTE"] <= 1_000_000:
         raise ConfigError("PROVIDER_CALLS_PER_MINUTE must be from 2 to 1000000")
-    if not 1 <= values["AUDIT_DAYS"] <= 36500:
-        raise ConfigError("AUDIT_DAYS must be from 1 to 36500")
+    if not 1 <= values["KAKAOAUTH_AUDIT_DAYS"] <= 36500:
+        raise ConfigError("KAKAOAUTH_AUDIT_DAYS must be from 1 to 36500")
     if values["METRICS_TOKEN"] and len(values["METRICS_TOKEN"]) < 16:
         raise ConfigError("METRICS_TOKEN is too short: use 16 random characters or more")
     _check_redis(values["REDIS_URL"])
@@ -158,12 +158,12 @@ def _check_redis(url: str) -> None:
 
 def _check_embedded_stays_here(values: dict[str, Any]) -> None:
     """The embedded parts are for one machine: everybody may log in as anybody in the sandbox."""
-    if not values["EMBEDDED"]:
+    if not values["KAKAOAUTH_EMBEDDED"]:
         if values.get("DEBUG"):
             raise ConfigError("FLASK_DEBUG is on: switch it off, it would show secrets to visitors")
         return
     cure = {"redis": "REDIS_URL", "kakao": "KAKAO_CLIENT_ID"}
-    missing = " and ".join(sorted(cure[part] for part in values["EMBEDDED"]))
+    missing = " and ".join(sorted(cure[part] for part in values["KAKAOAUTH_EMBEDDED"]))
     for name in ("PUBLIC_URL", *REDIRECT_URIS):
         if values[name] and not is_loopback(urlsplit(values[name]).hostname):
             raise ConfigError(f"{name} is a public address but {missing} is not set: set {missing}")

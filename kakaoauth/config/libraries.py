@@ -10,7 +10,7 @@ def derive(values: dict[str, Any]) -> None:
     """Normalise our settings in place, and add the libraries'. :raises ConfigError: an unusable DATABASE_URL."""
     for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL", "FACEBOOK_DIALOG_URL", "FACEBOOK_GRAPH_URL", "PUBLIC_URL"):
         values[name] = values[name].rstrip("/")
-    values["FRONTEND_ORIGINS"] = tuple(_origin(address) for address in values["FRONTEND_ORIGINS"])
+    values["KAKAOAUTH_FRONTEND_ORIGINS"] = tuple(_origin(address) for address in values["KAKAOAUTH_FRONTEND_ORIGINS"])
     url = values["DATABASE_URL"]
     for prefix in ("postgres://", "postgresql://"):
         if url.startswith(prefix):

@@ -48,7 +48,7 @@ def _owner(file: int) -> str:
 def require_ports(settings: Mapping[str, Any]) -> None:
     """:raises Refused: a port that is needed cannot be used."""
     ports = ["PORT"]
-    if "kakao" in settings["EMBEDDED"]:
+    if "kakao" in settings["KAKAOAUTH_EMBEDDED"]:
         ports.append("SANDBOX_PORT")
     if front_end.is_wanted(settings):
         ports.append("FRONTEND_PORT")

@@ -1,6 +1,7 @@
 """The server of the example front end: three files on an origin of its own, as any static host would.
 
-It is no part of the site and has none of its secrets: what it may do, every front end on FRONTEND_ORIGINS may.
+It is no part of the site and has none of its secrets: what it may do, every front end on
+KAKAOAUTH_FRONTEND_ORIGINS may.
 """
 
 from collections.abc import Mapping
@@ -25,8 +26,8 @@ def origin(settings: Mapping[str, Any]) -> str:
 
 
 def is_wanted(settings: Mapping[str, Any]) -> bool:
-    """It goes with the sandbox; and where FRONTEND_ORIGINS names other front ends only, no login would return to it."""
-    return "kakao" in settings["EMBEDDED"] and origin(settings) in settings["FRONTEND_ORIGINS"]
+    """It goes with the sandbox; where KAKAOAUTH_FRONTEND_ORIGINS names others only, no login would return to it."""
+    return "kakao" in settings["KAKAOAUTH_EMBEDDED"] and origin(settings) in settings["KAKAOAUTH_FRONTEND_ORIGINS"]
 
 
 def serve(settings: Mapping[str, Any]) -> None:

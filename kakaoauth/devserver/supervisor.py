@@ -25,6 +25,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth import config
 from kakaoauth.config.checks import ConfigError
+from kakaoauth.config.embedded import embedded_redis_socket
+from kakaoauth.config.settings import ROOT
 from kakaoauth.devserver import checks, front_end
 from kakaoauth.devserver.processes import Part, Refused, die_with, end_leftovers, start
 from kakaoauth.devserver.redis import SECONDS_TO_START, answers, start_redis, why_it_ended
@@ -98,8 +100,8 @@ class Supervisor:
                 part.end()
 
     def _start_ground(self) -> None:
-        socket_path = config.embedded_redis_socket(Path(self.settings["INSTANCE_PATH"]))
-        embedded = self.settings["EMBEDDED"]
+        socket_path = embedded_redis_socket(Path(self.settings["INSTANCE_PATH"]))
+        embedded = self.settings["KAKAOAUTH_EMBEDDED"]
         if "redis" in embedded:
             self.parts.append(start_redis(self.redis_folder, socket_path, self.run_folder))
         if "kakao" in embedded:
@@ -115,7 +117,7 @@ class Supervisor:
     def _start_site(self) -> None:
         self._start("site", serve_site, patience=5)
         self._wait_until(lambda: responds(self.settings["PORT"], "/healthz"), "site")
-        if "kakao" in self.settings["EMBEDDED"]:
+        if "kakao" in self.settings["KAKAOAUTH_EMBEDDED"]:
             self._wait_until(lambda: listens(self.settings["SANDBOX_PORT"]), "sandbox")
         if front_end.is_wanted(self.settings):
             self._wait_until(lambda: listens(self.settings["FRONTEND_PORT"]), "front_end")
@@ -157,7 +159,7 @@ def main() -> int:
     try:
         if "MAKELEVEL" in os.environ:
             die_with(os.getppid())  # make, killed: nobody would be left to press Ctrl-C
-        os.chdir(config.ROOT)
+        os.chdir(ROOT)
         os.umask(0o077)  # people's data, sessions, keys: for nobody else on this machine
         settings = config.load()
         run_folder = Path(settings["INSTANCE_PATH"]) / "run"
@@ -187,10 +189,10 @@ def say(text: str, file: Any = None) -> None:
 def describe(settings: dict[str, Any]) -> str:
     """Where everything is, and what of it is real."""
     kakao = f"the real one, {settings['KAKAO_KAUTH_URL']}"
-    if "kakao" in settings["EMBEDDED"]:
+    if "kakao" in settings["KAKAOAUTH_EMBEDDED"]:
         kakao = f"sandbox on http://127.0.0.1:{settings['SANDBOX_PORT']} (for the real one set KAKAO_CLIENT_ID)"
     redis = "your own, REDIS_URL"
-    if "redis" in settings["EMBEDDED"]:
+    if "redis" in settings["KAKAOAUTH_EMBEDDED"]:
         redis = f"embedded, data in {Path(settings['INSTANCE_PATH']) / 'redis'} (for your own set REDIS_URL)"
     example = ""
     if front_end.is_wanted(settings):
@@ -206,7 +208,7 @@ def prepare() -> None:
     """Bring the schema up to date, and meet a Redis of one's own: by way of the app, which knows how."""
     try:
         app = ScriptInfo(app_import_path="wsgi").load_app()
-        if "redis" not in app.config["EMBEDDED"]:
+        if "redis" not in app.config["KAKAOAUTH_EMBEDDED"]:
             app.extensions["redis"].ping()
         with app.app_context():
             flask_migrate.upgrade()

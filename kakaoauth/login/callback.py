@@ -149,4 +149,4 @@ def _replay(lock: CallbackLock) -> LoginResult:
 
 
 def _outcome(lock: CallbackLock) -> dict[str, Any] | None:
-    return lock.wait(current_app.config["KAKAO_DEADLINE_SECONDS"] + 2)
+    return lock.wait(current_app.config["PROVIDER_DEADLINE_SECONDS"] + 2)

@@ -63,7 +63,7 @@ def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginRe
         return _confirm(pending, profile, sid)
     user, token_id, is_new = sign_in.log_in(
         profile,
-        email_required=current_app.config["EMAIL_REQUIRED"],
+        email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
         consent_for_email=CONSENT_FOR_EMAIL,
         begun_at=pending.begun_at,
         shares_email=bool(pending.consent),

@@ -92,14 +92,14 @@ class Session(OAuth2Session):
         """A redirected token call would carry the code and our secret to whomever the answer names: follow none."""
 
 
-def transport_for(config: Config, prefix: str) -> Transport:
-    """Build the transport that settings like `<prefix>_DEADLINE_SECONDS` describe."""
+def transport_for(config: Config) -> Transport:
+    """Build one provider's transport with the limits of the PROVIDER_ settings."""
     return Transport(
-        seconds=config[f"{prefix}_DEADLINE_SECONDS"],
-        connect_seconds=config[f"{prefix}_CONNECT_SECONDS"],
-        read_seconds=config[f"{prefix}_READ_SECONDS"],
-        max_calls=config[f"{prefix}_MAX_CALLS"],
-        proxy_from_env=config[f"{prefix}_PROXY_FROM_ENV"],
+        seconds=config["PROVIDER_DEADLINE_SECONDS"],
+        connect_seconds=config["PROVIDER_CONNECT_SECONDS"],
+        read_seconds=config["PROVIDER_READ_SECONDS"],
+        max_calls=config["PROVIDER_MAX_CALLS"],
+        proxy_from_env=config["PROVIDER_PROXY_FROM_ENV"],
     )
 
 

@@ -50,7 +50,7 @@ class OAuthProvider:
     def __init__(self, oauth: OAuth, config: Config, keeper: TokenKeeper) -> None:
         # The site decides how long a person waits and how many threads may wait: one set of limits for all
         # providers. Each has a transport of its own, so one that is slow does not hold up the others.
-        self.transport: Transport = transport_for(config, "KAKAO")
+        self.transport: Transport = transport_for(config)
         # In the form, where no proxy writes it into a log; and no parameter at all where there is no secret.
         method = "client_secret_post" if config.get(f"{self.name.upper()}_CLIENT_SECRET") else "none"
         self._app: OAuthApp = oauth.register(

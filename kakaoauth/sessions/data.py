@@ -22,10 +22,10 @@ def is_ours(data: dict[str, Any]) -> bool:
 
 def ends_unused(data: Mapping[str, Any], config: Mapping[str, Any], *, is_staff: bool) -> float:
     """Return when a session that holds `data` ends if it is not used again, in unix seconds."""
-    idle, longest = config["SESSION_IDLE_SECONDS"], config["SESSION_MAX_SECONDS"]
+    idle, longest = config["KAKAOAUTH_SESSION_IDLE_SECONDS"], config["KAKAOAUTH_SESSION_MAX_SECONDS"]
     if is_staff:
-        idle = min(idle, config["STAFF_SESSION_IDLE_SECONDS"])
-        longest = min(longest, config["STAFF_SESSION_MAX_SECONDS"])
+        idle = min(idle, config["KAKAOAUTH_STAFF_SESSION_IDLE_SECONDS"])
+        longest = min(longest, config["KAKAOAUTH_STAFF_SESSION_MAX_SECONDS"])
     return float(min(data.get("_seen", 0) + idle, data.get("_begun", 0) + longest))
 
 
@@ -34,5 +34,7 @@ def ends_at_last(data: Mapping[str, Any], config: Mapping[str, Any]) -> datetime
 
     :param data: the session's data; empty if unknown.
     """
-    last = time.time() + config["SESSION_IDLE_SECONDS"] if data else math.inf
-    return datetime.fromtimestamp(min(last, data.get("_begun", time.time()) + config["SESSION_MAX_SECONDS"]), UTC)
+    last = time.time() + config["KAKAOAUTH_SESSION_IDLE_SECONDS"] if data else math.inf
+    return datetime.fromtimestamp(
+        min(last, data.get("_begun", time.time()) + config["KAKAOAUTH_SESSION_MAX_SECONDS"]), UTC
+    )

@@ -16,7 +16,7 @@ from kakaoauth.tokens.refresh_tokens import TokenFamily
 
 def open_families(user: User, number: int) -> Sequence[TokenFamily]:
     """Return the valid token families of a user, the last refreshed first, at most `number`."""
-    lingering = current_app.config["ACCESS_TOKEN_SECONDS"]
+    lingering = current_app.config["KAKAOAUTH_ACCESS_TOKEN_SECONDS"]
     return refresh_tokens.active_for(user, lingering=lingering, longest=longest_login(user), number=number)
 
 

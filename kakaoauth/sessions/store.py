@@ -192,22 +192,22 @@ class RedisSessionInterface(ServerSideSessionInterface):
             name_of(sid),
             seen=data["_seen"],
             until=ends_unused(data, self.app.config, is_staff=data.get("_staff") is True),
-            seconds=self.app.config["SESSION_IDLE_SECONDS"],
+            seconds=self.app.config["KAKAOAUTH_SESSION_IDLE_SECONDS"],
         )
         self.drop(user_id, beyond)
 
     def touch_seconds(self) -> float:
         """Return how often last use is written: each minute, or more often where the idle limit is short."""
-        config = self.app.config
-        return float(min(TOUCH, min(config["SESSION_IDLE_SECONDS"], config["STAFF_SESSION_IDLE_SECONDS"]) / 4))
+        idle = [self.app.config[f"KAKAOAUTH_{staff}SESSION_IDLE_SECONDS"] for staff in ("", "STAFF_")]
+        return float(min(TOUCH, min(idle) / 4))
 
     def lifetime(self, data: dict[str, Any]) -> int:
         """Return the seconds that Redis keeps it. Limits by role are checked when the user is loaded."""
         if "_user_id" not in data:
             return ANONYMOUS_SECONDS
         config = self.app.config
-        left = data.get("_begun", 0) + config["SESSION_MAX_SECONDS"] - int(time.time())
-        return int(max(1, min(config["SESSION_IDLE_SECONDS"], left)))
+        left = data.get("_begun", 0) + config["KAKAOAUTH_SESSION_MAX_SECONDS"] - int(time.time())
+        return int(max(1, min(config["KAKAOAUTH_SESSION_IDLE_SECONDS"], left)))
 
     def new_id(self) -> str:
         """Return a new session id: 32 random bytes in base64url."""

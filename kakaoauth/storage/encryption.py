@@ -39,10 +39,12 @@ class Encrypted(TypeDecorator[str]):
 def init_app(app: Flask) -> None:
     """:raises ConfigError: a key that is none."""
     try:
-        keys = [_read_key(key) for key in app.config["TOKEN_KEYS"]] or [Fernet(_derived(app.config["SECRET_KEY"]))]
+        keys = [_read_key(key) for key in app.config["KAKAOAUTH_TOKEN_KEYS"]] or [
+            Fernet(_derived(app.config["SECRET_KEY"]))
+        ]
     except ValueError:
         raise ConfigError(
-            "TOKEN_KEYS must be Fernet keys, comma separated, the newest first: make one with"
+            "KAKAOAUTH_TOKEN_KEYS must be Fernet keys, comma separated, the newest first: make one with"
             " `python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'`"
         ) from None
     app.extensions["kakaoauth.encryption"] = MultiFernet(keys)

@@ -1,7 +1,7 @@
 """Our tokens in cookies, for front ends.
 
 No script can read them. A browser sends them with every request, so an unsafe request must carry CSRF_HEADER: only a
-script of this site or of FRONTEND_ORIGINS can set it (the preflight stops others).
+script of this site or of KAKAOAUTH_FRONTEND_ORIGINS can set it (the preflight stops others).
 """
 
 from flask import current_app, request
@@ -70,8 +70,8 @@ def _require_own_script() -> None:
 
 
 def is_own_origin(origin: str) -> bool:
-    """Whether an origin is this site or one of FRONTEND_ORIGINS."""
-    return origin == request.host_url.rstrip("/") or origin in current_app.config["FRONTEND_ORIGINS"]
+    """Whether an origin is this site or one of KAKAOAUTH_FRONTEND_ORIGINS."""
+    return origin == request.host_url.rstrip("/") or origin in current_app.config["KAKAOAUTH_FRONTEND_ORIGINS"]
 
 
 def _set(response: Response, name: str, value: str, path: str, seconds: int) -> None:

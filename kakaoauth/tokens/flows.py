@@ -64,7 +64,7 @@ def issue_tokens(user: User, visitor: Visitor = NOBODY, *, proven_at: float | No
 
 @transaction
 def _issue_tokens(user: User, visitor: Visitor, proven_at: datetime | None) -> TokenPair:
-    seconds = current_app.config["REFRESH_TOKEN_SECONDS"]
+    seconds = current_app.config["KAKAOAUTH_REFRESH_TOKEN_SECONDS"]
     family = refresh_tokens.begin(
         user, seconds=seconds, longest=longest_login(user), visitor=visitor, proven_at=proven_at
     )
@@ -78,8 +78,8 @@ def _issue_tokens(user: User, visitor: Visitor, proven_at: datetime | None) -> T
 def longest_login(user: User) -> int:
     """Seconds a login may last, with the role that the user has now."""
     config = current_app.config
-    longest: int = config["SESSION_MAX_SECONDS"]
-    return min(longest, config["STAFF_SESSION_MAX_SECONDS"]) if user.is_staff else longest
+    longest: int = config["KAKAOAUTH_SESSION_MAX_SECONDS"]
+    return min(longest, config["KAKAOAUTH_STAFF_SESSION_MAX_SECONDS"]) if user.is_staff else longest
 
 
 def _ends_unused(family: TokenFamily) -> datetime:
@@ -124,7 +124,7 @@ def _rotate(presented: Presented, visitor: Visitor) -> TokenPair | InvalidAccess
         return ExpiredToken("refresh token: family is over")
     if _ends_unused(family) <= moment:
         return ExpiredToken("refresh token")
-    seconds = current_app.config["REFRESH_TOKEN_SECONDS"]
+    seconds = current_app.config["KAKAOAUTH_REFRESH_TOKEN_SECONDS"]
     if refresh_tokens.rotate(family, presented, moment, seconds=seconds, visitor=visitor):
         return _pair(refresh_tokens.find(presented.family_id) or family)
     found = refresh_tokens.find_now(presented.family_id)
@@ -142,7 +142,7 @@ def _rotate(presented: Presented, visitor: Visitor) -> TokenPair | InvalidAccess
 
 def _pair(family: TokenFamily) -> TokenPair:
     config = current_app.config
-    seconds = min(config["ACCESS_TOKEN_SECONDS"], max(1, int((family.ends_at - now()).total_seconds())))
+    seconds = min(config["KAKAOAUTH_ACCESS_TOKEN_SECONDS"], max(1, int((family.ends_at - now()).total_seconds())))
     access_token = access_tokens.issue(
         _signing_key(), issuer=issuer(), user_id=family.user_id, family_id=family.id, seconds=seconds
     )
@@ -152,7 +152,7 @@ def _pair(family: TokenFamily) -> TokenPair:
 
 
 def _signing_key() -> signing_keys.SigningKey:
-    algorithm = current_app.config["ACCESS_TOKEN_ALGORITHM"]
+    algorithm = current_app.config["KAKAOAUTH_ACCESS_TOKEN_ALGORITHM"]
     return signing_keys.newest(algorithm) or signing_keys.make(algorithm)
 
 
@@ -221,7 +221,7 @@ def rotate_signing_key(*, at_once: bool = False) -> str:
     :param at_once: old keys verify nothing any more, because one of them leaked.
     """
     config = current_app.config
-    row = signing_keys.make(config["ACCESS_TOKEN_ALGORITHM"])
-    signing_keys.retire_all_but(row.kid, 0 if at_once else config["ACCESS_TOKEN_SECONDS"])
+    row = signing_keys.make(config["KAKAOAUTH_ACCESS_TOKEN_ALGORITHM"])
+    signing_keys.retire_all_but(row.kid, 0 if at_once else config["KAKAOAUTH_ACCESS_TOKEN_SECONDS"])
     audit.record("signing key rotated", kid=row.kid, at_once=at_once)
     return row.kid

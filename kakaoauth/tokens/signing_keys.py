@@ -48,7 +48,7 @@ def make(algorithm: str) -> SigningKey:
 
 
 def newest(algorithm: str) -> SigningKey | None:
-    """Return the key that signs. One that cannot be decrypted, after a change of SECRET_KEY or TOKEN_KEYS, is
+    """Return the key that signs. One that cannot be decrypted, after a change of SECRET_KEY or KAKAOAUTH_TOKEN_KEYS, is
     skipped."""
     query = select(SigningKey).where(SigningKey.algorithm == algorithm, SigningKey.retires_at.is_(None))
     rows = db.session.scalars(query.order_by(SigningKey.created_at.desc(), SigningKey.kid))

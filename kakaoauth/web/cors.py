@@ -1,4 +1,4 @@
-"""CORS: scripts of exactly FRONTEND_ORIGINS may call the API, with cookies (the Fetch standard).
+"""CORS: scripts of exactly KAKAOAUTH_FRONTEND_ORIGINS may call the API, with cookies (the Fetch standard).
 
 Written by hand, because Flask-CORS reads origins as patterns.
 """
@@ -47,4 +47,7 @@ def add_headers(response: Response) -> Response:
 
 
 def _concerns_us() -> bool:
-    return request.path.startswith(PREFIX) and request.headers.get("Origin") in current_app.config["FRONTEND_ORIGINS"]
+    return (
+        request.path.startswith(PREFIX)
+        and request.headers.get("Origin") in current_app.config["KAKAOAUTH_FRONTEND_ORIGINS"]
+    )

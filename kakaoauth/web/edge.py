@@ -110,9 +110,9 @@ def refuse_foreign_hosts() -> None:
     :raises Tunnelled: embedded parts, and a proxy or tunnel has forwarded the request.
     """
     config = current_app.config
-    if config["EMBEDDED"] and any(is_of_a_proxy(name) for name in request.environ):
+    if config["KAKAOAUTH_EMBEDDED"] and any(is_of_a_proxy(name) for name in request.environ):
         raise Tunnelled("a proxy or a tunnel has forwarded it; see docs/operations.md, What `make run` does")
-    if config["EMBEDDED"] and request.remote_addr and not is_loopback(request.remote_addr):
+    if config["KAKAOAUTH_EMBEDDED"] and request.remote_addr and not is_loopback(request.remote_addr):
         log.warning("refused a request from outside: embedded parts are for this machine; see docs/production.md")
         abort(403)
     if config["PUBLIC_URL"] or request.endpoint in ("ops.healthz", "ops.readyz"):

@@ -123,8 +123,8 @@ class AppRedis(RedisStorage):
 
 
 def init_app(app: Flask) -> None:
-    """Prepare the limiter; RATE_LIMITS = False turns it off."""
-    limiter = FixedWindowRateLimiter(AppRedis(get_redis(app))) if app.config["RATE_LIMITS"] else None
+    """Prepare the limiter; KAKAOAUTH_RATE_LIMITS = False turns it off."""
+    limiter = FixedWindowRateLimiter(AppRedis(get_redis(app))) if app.config["KAKAOAUTH_RATE_LIMITS"] else None
     app.extensions["rate_limits"] = limiter
 
 

@@ -45,8 +45,8 @@ def redirect_without_fragment(target: str) -> Response:
 
 
 def safe_next(target: str | None, default: str | None = None) -> str:
-    """Return `target` if it is a page of this site or a URL on one of FRONTEND_ORIGINS, else `default` or the first
-    page.
+    """Return `target` if it is a page of this site or a URL on one of KAKAOAUTH_FRONTEND_ORIGINS, else
+    `default` or the first page.
 
     A path must match one of our routes for GET. A list of allowed pages is safer than a list of bad spellings
     (`//evil`, `/\\evil`, `/%09/evil` ...).
@@ -130,4 +130,4 @@ def _is_front_end(target: str) -> bool:
         origin = f"{parts.scheme}://{parts.netloc}"
     except ValueError:
         return False
-    return origin in current_app.config["FRONTEND_ORIGINS"]
+    return origin in current_app.config["KAKAOAUTH_FRONTEND_ORIGINS"]

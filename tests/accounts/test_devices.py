@@ -494,7 +494,7 @@ def test_login_by_the_api_and_its_refresh_say_where_they_come_from(app: Flask, p
 
 
 def test_login_of_a_front_end_is_listed(make_app: Any, kakao: FakeKakao) -> None:
-    app = make_app(FRONTEND_ORIGINS="https://front.example")
+    app = make_app(KAKAOAUTH_FRONTEND_ORIGINS="https://front.example")
     browser = app.test_client()
     browser.environ_base.update(HTTP_USER_AGENT=IPHONE, REMOTE_ADDR="203.0.113.4")
     come_back(browser, begin_login(browser, mode="jwt", next="https://front.example/welcome")["state"])

@@ -384,7 +384,7 @@ def test_next_is_a_page_of_ours(client: FlaskClient) -> None:
 
 def test_next_is_no_front_end(make_app: Callable[..., Flask]) -> None:
     """Our own policy keeps a form from leading there; the browser would stay on a page that does nothing."""
-    app = make_app(FRONTEND_ORIGINS="https://front.example")
+    app = make_app(KAKAOAUTH_FRONTEND_ORIGINS="https://front.example")
     page = app.test_client().get("/login/", query_string={"next": "https://front.example/welcome"})
     assert 'name="next" value="/"' in page.text
 

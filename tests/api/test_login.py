@@ -547,7 +547,7 @@ def test_forged_id_token_leaves_nothing_behind(app: Flask, kakao: Kakao, redis: 
 
 
 def test_id_token_waits_while_nobody_knows_whether_it_was_taken(make_app: MakeApp, kakao: Kakao) -> None:
-    app = make_app(REDIS_URL="redis://127.0.0.1:1", RATE_LIMITS=False)
+    app = make_app(REDIS_URL="redis://127.0.0.1:1", KAKAOAUTH_RATE_LIMITS=False)
     refuse(app, kakao.id_token(), 503, "SESSIONS_UNAVAILABLE")
 
 
@@ -606,7 +606,7 @@ def test_email_that_may_not_be_trusted_counts_as_none(
 
 
 def test_without_an_email_one_may_come_in_where_none_is_required(make_app: MakeApp, kakao: Kakao) -> None:
-    app = make_app(KAKAO_APP_ID=APP_ID, EMAIL_REQUIRED=False)
+    app = make_app(KAKAO_APP_ID=APP_ID, KAKAOAUTH_EMAIL_REQUIRED=False)
     kakao.me = person(7, is_email_verified=False)
     for body in (TOKEN, kakao.id_token(email=None)):
         user = log_in(app, body).get_json()["user"]

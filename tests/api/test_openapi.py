@@ -232,7 +232,7 @@ def open_app(make_app: MakeApp, kakao: FakeKakao, monkeypatch: pytest.MonkeyPatc
     kakao.mock.get(
         f"{KAPI}/v1/user/access_token_info", json=lambda *_: {"id": kakao.me["id"], "app_id": 1, "expires_in": 99}
     )
-    return make_app(RATE_LIMITS=False, KAKAO_APP_ID=1)
+    return make_app(KAKAOAUTH_RATE_LIMITS=False, KAKAO_APP_ID=1)
 
 
 @pytest.fixture

@@ -295,7 +295,7 @@ def test_budget_that_lets_nobody_in_is_refused_at_start(make_app: MakeApp, numbe
 
 
 def test_without_limits_nothing_is_refused(make_app: MakeApp, kakao: FakeKakao) -> None:
-    app = make_app(KAKAO_APP_ID=APP_ID, RATE_LIMITS="false", PROVIDER_CALLS_PER_MINUTE=2)
+    app = make_app(KAKAO_APP_ID=APP_ID, KAKAOAUTH_RATE_LIMITS="false", PROVIDER_CALLS_PER_MINUTE=2)
     for number in range(1, 6):
         kakao.me = person(number)
         assert bring(app, f"token-{number}").status_code == 201

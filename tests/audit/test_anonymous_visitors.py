@@ -33,7 +33,7 @@ MakeApp = Callable[..., Flask]
 
 @pytest.fixture
 def app(make_app: MakeApp, database_url: str) -> Flask:
-    return make_app(DATABASE_URL=database_url, KAKAO_APP_ID=APP_ID, FRONTEND_ORIGINS=FRONT, **SETTINGS)
+    return make_app(DATABASE_URL=database_url, KAKAO_APP_ID=APP_ID, KAKAOAUTH_FRONTEND_ORIGINS=FRONT, **SETTINGS)
 
 
 def rows(app: Flask) -> list[tuple[str, str, str]]:

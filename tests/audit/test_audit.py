@@ -654,7 +654,7 @@ def left(app: Flask) -> int:
 
 
 def test_command_removes_what_is_too_old(make_app: Callable[..., Flask], database_url: str) -> None:
-    app = make_app(DATABASE_URL=database_url, AUDIT_DAYS=30)
+    app = make_app(DATABASE_URL=database_url, KAKAOAUTH_AUDIT_DAYS=30)
     fill(app, [0, 29, 30, 31, 400])
     for removed in (3, 0):
         result = app.test_cli_runner().invoke(args=["audit", "prune"])
@@ -677,5 +677,5 @@ def test_running_site_removes_a_batch_an_hour_and_goes_on_while_there_is_more(ap
 
 def test_nonsensical_retention_stops_the_start(make_app: Callable[..., Flask]) -> None:
     for days in (0, -1, 40000):
-        with pytest.raises(ConfigError, match="AUDIT_DAYS must"):
-            make_app(AUDIT_DAYS=days)
+        with pytest.raises(ConfigError, match="KAKAOAUTH_AUDIT_DAYS must"):
+            make_app(KAKAOAUTH_AUDIT_DAYS=days)

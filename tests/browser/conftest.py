@@ -16,7 +16,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from support.ports import free_ports
 
-from kakaoauth.config import SANDBOX_FACEBOOK_CLIENT_ID
+from kakaoauth.config.embedded import SANDBOX_FACEBOOK_CLIENT_ID
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

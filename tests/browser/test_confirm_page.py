@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from redis import Redis
 from support.browser import agree, choose, fits, log_in_as
 
-from kakaoauth.config import embedded_redis_socket
+from kakaoauth.config.embedded import embedded_redis_socket
 from kakaoauth.sessions.store import name_of
 
 pytestmark = pytest.mark.browser

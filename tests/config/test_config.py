@@ -15,8 +15,9 @@ from redis import Redis
 from sqlalchemy.engine import make_url
 
 from kakaoauth import config, create_app
-from kakaoauth.config import ROOT, Settings, load
+from kakaoauth.config import embedded, load, settings
 from kakaoauth.config.checks import ConfigError, is_loopback
+from kakaoauth.config.settings import ROOT, Settings
 
 SECRET = "canary-secret-that-no-message-may-quote"
 WHOLE: dict[str, Any] = {
@@ -37,7 +38,7 @@ Place = Callable[..., dict[str, Any]]
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Load the settings from an environment, a `.env` and an `instance/config.py` of the test's own."""
-    for name in (*config.NAMES, "FLASK_DEBUG"):
+    for name in (*settings.NAMES, *settings.RENAMED, "FLASK_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(config, "ROOT", tmp_path)
     monkeypatch.setattr(Settings, "INSTANCE_PATH", str(tmp_path / "instance"))
@@ -72,13 +73,13 @@ def test_environment_wins_over_dotenv_over_file_over_default(places: Place) -> N
     dotenv = "KAKAO_SCOPE=dotenv\nPORT=2\n"
     values = places(environ={"KAKAO_SCOPE": "environ"}, dotenv=dotenv, file=file)
     assert (values["KAKAO_SCOPE"], values["PORT"], values["SANDBOX_PORT"]) == ("environ", 2, 1)
-    assert values["SESSION_IDLE_SECONDS"] == 14 * 86400
+    assert values["KAKAOAUTH_SESSION_IDLE_SECONDS"] == 14 * 86400
 
 
 def test_empty_value_counts_as_not_given(places: Place) -> None:
     values = places(environ={"KAKAO_SCOPE": ""}, dotenv="KAKAO_SCOPE=openid\nREDIS_URL=\n")
     assert values["KAKAO_SCOPE"] == "openid"
-    assert values["EMBEDDED"] == {"redis", "kakao"}
+    assert values["KAKAOAUTH_EMBEDDED"] == {"redis", "kakao"}
 
 
 def test_tests_read_neither_environment_nor_file(places: Place, tmp_path: Path) -> None:
@@ -137,13 +138,16 @@ def test_number_is_read_as_a_number_and_nothing_else_is(name: str, tmp_path: Pat
 def test_whole_numbers_have_no_fraction_also_in_the_file(tmp_path: Path) -> None:
     assert refusal({**WHOLE, "TRUSTED_PROXIES": "1.5"}, tmp_path).startswith("TRUSTED_PROXIES must be a number")
     assert refusal({**WHOLE, "TRUSTED_PROXIES": 1.5}, tmp_path).startswith("TRUSTED_PROXIES must be a number")
-    assert load({**WHOLE, "KAKAO_READ_SECONDS": 3})["KAKAO_READ_SECONDS"] == 3
+    assert load({**WHOLE, "PROVIDER_READ_SECONDS": 3})["PROVIDER_READ_SECONDS"] == 3
 
 
 def test_list_is_read_from_commas_and_from_a_list() -> None:
     expected = ("https://a.kr", "https://b.kr")
-    assert load({**WHOLE, "FRONTEND_ORIGINS": " https://a.kr ,, https://b.kr,"})["FRONTEND_ORIGINS"] == expected
-    assert load({**WHOLE, "FRONTEND_ORIGINS": list(expected)})["FRONTEND_ORIGINS"] == expected
+    assert (
+        load({**WHOLE, "KAKAOAUTH_FRONTEND_ORIGINS": " https://a.kr ,, https://b.kr,"})["KAKAOAUTH_FRONTEND_ORIGINS"]
+        == expected
+    )
+    assert load({**WHOLE, "KAKAOAUTH_FRONTEND_ORIGINS": list(expected)})["KAKAOAUTH_FRONTEND_ORIGINS"] == expected
 
 
 def test_text_is_trimmed_of_blanks_and_a_last_line_break() -> None:
@@ -172,9 +176,13 @@ def test_text_in_the_file_must_be_text(name: str, odd: Any, tmp_path: Path) -> N
 
 
 def test_yes_and_no_in_the_file_must_be_true_or_false(tmp_path: Path) -> None:
-    assert refusal({**WHOLE, "EMAIL_REQUIRED": None}, tmp_path).startswith("EMAIL_REQUIRED must be true or false")
-    assert refusal({**WHOLE, "EMAIL_REQUIRED": "maybe"}, tmp_path).startswith("EMAIL_REQUIRED must be true or false")
-    assert load({**WHOLE, "EMAIL_REQUIRED": False})["EMAIL_REQUIRED"] is False
+    assert refusal({**WHOLE, "KAKAOAUTH_EMAIL_REQUIRED": None}, tmp_path).startswith(
+        "KAKAOAUTH_EMAIL_REQUIRED must be true or false"
+    )
+    assert refusal({**WHOLE, "KAKAOAUTH_EMAIL_REQUIRED": "maybe"}, tmp_path).startswith(
+        "KAKAOAUTH_EMAIL_REQUIRED must be true or false"
+    )
+    assert load({**WHOLE, "KAKAOAUTH_EMAIL_REQUIRED": False})["KAKAOAUTH_EMAIL_REQUIRED"] is False
 
 
 @pytest.mark.parametrize("prefix", ["postgres://", "postgresql://", "postgresql+psycopg://"])
@@ -231,23 +239,39 @@ def test_redirect_uri_is_kept_byte_for_byte() -> None:
         ({"KAKAO_REDIRECT_URI": "http://a.kr/kakao/login/callback/"}, "KAKAO_REDIRECT_URI must use https://", "https"),
         ({"KAKAO_REDIRECT_URI": "/kakao/login/callback/"}, "KAKAO_REDIRECT_URI must be an absolute address", "https"),
         ({"KAKAO_REDIRECT_URI": "https://[::1/x"}, "KAKAO_REDIRECT_URI must be an absolute address", "https"),
-        ({"KAKAO_MAX_CALLS": "0"}, "KAKAO_MAX_CALLS must be 1 or more", ""),
-        ({"SESSION_IDLE_SECONDS": "0"}, "SESSION_IDLE_SECONDS must be more than 0", ""),
-        ({"STAFF_SESSION_MAX_SECONDS": 0}, "STAFF_SESSION_MAX_SECONDS must be more than 0", ""),
-        ({"KAKAO_DEADLINE_SECONDS": "0.0"}, "KAKAO_DEADLINE_SECONDS must be more than 0", ""),
-        ({"FRONTEND_ORIGINS": "https://a.kr/path"}, "FRONTEND_ORIGINS must be scheme and host only", "https://"),
-        ({"FRONTEND_ORIGINS": "https://*.a.kr"}, "FRONTEND_ORIGINS must be scheme and host only", "https://"),
-        ({"FRONTEND_ORIGINS": "https://u@a.kr"}, "FRONTEND_ORIGINS must be scheme and host only", "https://"),
-        ({"FRONTEND_ORIGINS": "https://a.kr,http://b.kr"}, "FRONTEND_ORIGINS must use https://", "https://"),
-        ({"FRONTEND_ORIGINS": "null"}, "FRONTEND_ORIGINS must be an absolute address", "https://"),
+        ({"PROVIDER_MAX_CALLS": "0"}, "PROVIDER_MAX_CALLS must be 1 or more", ""),
+        ({"KAKAOAUTH_SESSION_IDLE_SECONDS": "0"}, "KAKAOAUTH_SESSION_IDLE_SECONDS must be more than 0", ""),
+        ({"KAKAOAUTH_STAFF_SESSION_MAX_SECONDS": 0}, "KAKAOAUTH_STAFF_SESSION_MAX_SECONDS must be more than 0", ""),
+        ({"PROVIDER_DEADLINE_SECONDS": "0.0"}, "PROVIDER_DEADLINE_SECONDS must be more than 0", ""),
+        (
+            {"KAKAOAUTH_FRONTEND_ORIGINS": "https://a.kr/path"},
+            "KAKAOAUTH_FRONTEND_ORIGINS must be scheme and host only",
+            "https://",
+        ),
+        (
+            {"KAKAOAUTH_FRONTEND_ORIGINS": "https://*.a.kr"},
+            "KAKAOAUTH_FRONTEND_ORIGINS must be scheme and host only",
+            "https://",
+        ),
+        (
+            {"KAKAOAUTH_FRONTEND_ORIGINS": "https://u@a.kr"},
+            "KAKAOAUTH_FRONTEND_ORIGINS must be scheme and host only",
+            "https://",
+        ),
+        (
+            {"KAKAOAUTH_FRONTEND_ORIGINS": "https://a.kr,http://b.kr"},
+            "KAKAOAUTH_FRONTEND_ORIGINS must use https://",
+            "https://",
+        ),
+        ({"KAKAOAUTH_FRONTEND_ORIGINS": "null"}, "KAKAOAUTH_FRONTEND_ORIGINS must be an absolute address", "https://"),
         ({"PUBLIC_URL": "http://login.example.kr"}, "PUBLIC_URL must use https://", "https://"),
         ({"PUBLIC_URL": "login.example.kr"}, "PUBLIC_URL must be an absolute address", "https://"),
         ({"PUBLIC_URL": "https://login.example.kr/site"}, "PUBLIC_URL must be scheme and host only", "https://"),
         ({"PUBLIC_URL": "https://login.example.kr:port"}, "PUBLIC_URL must be an absolute address", "https://"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be", "INFO"),
         ({"DEBUG": True}, "FLASK_DEBUG is on", "switch it off"),
-        ({"EMAIL_REQUIRED": "perhaps"}, "EMAIL_REQUIRED must be true or false", ""),
-        ({"KAKAO_CLIENT_ID": config.SANDBOX_CLIENT_ID}, "KAKAO_CLIENT_ID is the sandbox's", "REST API key"),
+        ({"KAKAOAUTH_EMAIL_REQUIRED": "perhaps"}, "KAKAOAUTH_EMAIL_REQUIRED must be true or false", ""),
+        ({"KAKAO_CLIENT_ID": embedded.SANDBOX_CLIENT_ID}, "KAKAO_CLIENT_ID is the sandbox's", "REST API key"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(changes: dict[str, Any], names: str, cure: str, tmp_path: Path) -> None:
@@ -299,8 +323,8 @@ def test_flask_debug_is_for_the_embedded_parts(places: Place) -> None:
 
 @pytest.mark.parametrize("url", ["http://localhost:9000", "http://127.0.0.1:9000", "http://[::1]:9000"])
 def test_plain_http_is_allowed_on_this_machine(url: str) -> None:
-    values = load({**WHOLE, "PUBLIC_URL": url, "KAKAO_KAUTH_URL": url, "FRONTEND_ORIGINS": url})
-    assert (values["PUBLIC_URL"], values["KAKAO_KAUTH_URL"], values["FRONTEND_ORIGINS"]) == (url, url, (url,))
+    values = load({**WHOLE, "PUBLIC_URL": url, "KAKAO_KAUTH_URL": url, "KAKAOAUTH_FRONTEND_ORIGINS": url})
+    assert (values["PUBLIC_URL"], values["KAKAO_KAUTH_URL"], values["KAKAOAUTH_FRONTEND_ORIGINS"]) == (url, url, (url,))
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "a.localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"])
@@ -321,10 +345,10 @@ def test_this_machine_has_no_other_names(host: str | None) -> None:
 def test_nothing_given_means_redis_sandbox_sqlite_and_a_secret_of_this_machine(tmp_path: Path) -> None:
     instance = tmp_path / "instance"
     values = load({"INSTANCE_PATH": str(instance)})
-    assert values["EMBEDDED"] == {"redis", "kakao"}
+    assert values["KAKAOAUTH_EMBEDDED"] == {"redis", "kakao"}
     assert values["REDIS_URL"].startswith("unix://")
-    assert values["KAKAO_CLIENT_ID"] == config.SANDBOX_CLIENT_ID
-    assert values["KAKAO_APP_ID"] == config.SANDBOX_APP_ID
+    assert values["KAKAO_CLIENT_ID"] == embedded.SANDBOX_CLIENT_ID
+    assert values["KAKAO_APP_ID"] == embedded.SANDBOX_APP_ID
     assert values["KAKAO_KAUTH_URL"] == values["KAKAO_KAPI_URL"] == "http://127.0.0.1:8001"
     assert values["SQLALCHEMY_DATABASE_URI"] == f"sqlite:///{instance / 'kakaoauth.db'}"
     assert len(values["SECRET_KEY"]) >= 32
@@ -338,7 +362,7 @@ def test_sandbox_is_where_its_port_says() -> None:
     ("given", "embedded"), [(WHOLE, set()), (WITHOUT_KAKAO, {"kakao"}), (WITHOUT_REDIS, {"redis"})]
 )
 def test_only_what_is_not_given_is_embedded(given: dict[str, Any], embedded: set[str]) -> None:
-    assert load(given)["EMBEDDED"] == embedded
+    assert load(given)["KAKAOAUTH_EMBEDDED"] == embedded
 
 
 def test_sandbox_needs_no_secret_key_but_the_real_kakao_does(tmp_path: Path) -> None:
@@ -402,10 +426,10 @@ def test_starts_at_once_agree_on_one_secret(tmp_path: Path) -> None:
 
 def test_embedded_redis_has_a_socket_path_that_the_system_can_hold(tmp_path: Path) -> None:
     shallow, deep = tmp_path / "i", tmp_path / ("d" * 120)
-    assert config.embedded_redis_socket(shallow) == shallow / "redis" / "redis.sock"
-    alias = config.embedded_redis_socket(deep)
+    assert embedded.embedded_redis_socket(shallow) == shallow / "redis" / "redis.sock"
+    alias = embedded.embedded_redis_socket(deep)
     assert len(os.fsencode(alias)) <= 100
-    assert alias == config.embedded_redis_socket(deep) != config.embedded_redis_socket(tmp_path / ("e" * 120))
+    assert alias == embedded.embedded_redis_socket(deep) != embedded.embedded_redis_socket(tmp_path / ("e" * 120))
 
 
 def test_embedded_redis_is_found_where_its_name_has_odd_characters(tmp_path: Path) -> None:
@@ -458,7 +482,9 @@ def test_half_a_configuration_ends_in_one_line_and_status_3(site: Path, command:
 
 
 def test_fresh_copy_starts_by_itself_and_keeps_its_data_in_its_instance(site: Path) -> None:
-    program = "import wsgi; print(wsgi.app.config['SQLALCHEMY_DATABASE_URI'], sorted(wsgi.app.config['EMBEDDED']))"
+    program = (
+        "import wsgi; print(wsgi.app.config['SQLALCHEMY_DATABASE_URI'], sorted(wsgi.app.config['KAKAOAUTH_EMBEDDED']))"
+    )
     ended = start(site, "-W", "error", "-c", program)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == f"sqlite:///{site / 'instance' / 'kakaoauth.db'} ['kakao', 'redis']\n"
@@ -469,3 +495,26 @@ def test_dotenv_in_the_projects_root_is_read_whatever_the_working_folder(site: P
     (site / ".env").write_text("PORT=8123\n")
     ended = start(tmp_path, "-c", "import wsgi; print(wsgi.app.config['PORT'])", PYTHONPATH=str(site))
     assert (ended.returncode, ended.stdout) == (0, "8123\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("EMAIL_REQUIRED", "KAKAOAUTH_EMAIL_REQUIRED"),
+        ("RATE_LIMITS", "KAKAOAUTH_RATE_LIMITS"),
+        ("KAKAO_DEADLINE_SECONDS", "PROVIDER_DEADLINE_SECONDS"),
+        ("KAKAO_PROXY_FROM_ENV", "PROVIDER_PROXY_FROM_ENV"),
+    ],
+)
+def test_old_name_is_refused_with_the_new_one(places: Place, old: str, new: str) -> None:
+    for source in ({"environ": {old: "1"}}, {"dotenv": f"{old}=1\n"}, {"file": f"{old} = 1\n"}):
+        with pytest.raises(ConfigError, match=f"^{old} is called {new} now: rename it$"):
+            places(**source)  # type: ignore[arg-type]
+
+
+def test_every_setting_of_the_extension_has_a_prefix() -> None:
+    without = {"SECRET_KEY", "SECRET_KEY_FALLBACKS", "DATABASE_URL", "REDIS_URL"}
+    site = {"PUBLIC_URL", "TRUSTED_PROXIES", "METRICS_TOKEN", "PORT", "SANDBOX_PORT", "FRONTEND_PORT", "LOG_LEVEL"}
+    prefixes = ("KAKAOAUTH_", "KAKAO_", "FACEBOOK_", "NAVER_", "GOOGLE_", "APPLE_", "PROVIDER_")
+    rest = [name for name in settings.NAMES if name not in without | site | {"INSTANCE_PATH", "LOG_FORMAT"}]
+    assert [name for name in rest if not name.startswith(prefixes)] == []

@@ -19,7 +19,7 @@ import pytest
 from redis import Redis
 from support.ports import free_ports
 
-from kakaoauth import config
+from kakaoauth.config.settings import NAMES, ROOT
 from kakaoauth.devserver import checks, processes
 from kakaoauth.devserver.processes import Refused
 from kakaoauth.devserver.redis import redis_executable, redis_server
@@ -28,7 +28,7 @@ from kakaoauth.providers import http
 
 #: Generous: the machine may be busy with other tests.
 SECONDS = 30.0
-OURS = ("DATABASE_URL", "WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "FLASK_DEBUG", "MAKEFLAGS", *config.NAMES)
+OURS = ("DATABASE_URL", "WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "FLASK_DEBUG", "MAKEFLAGS", *NAMES)
 SUPERVISOR = (sys.executable, "-m", "kakaoauth.devserver")
 GUNICORN = (sys.executable, "-m", "gunicorn", "wsgi:app")
 PRODUCTION = {"SECRET_KEY": "a secret for tests, of more than 32 characters", "KAKAO_CLIENT_ID": "0" * 32}
@@ -84,7 +84,7 @@ class Run:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command or SUPERVISOR, cwd=config.ROOT, env={**clean, **own, **environment},
+                command or SUPERVISOR, cwd=ROOT, env={**clean, **own, **environment},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
@@ -265,14 +265,14 @@ def test_a_taken_port_is_named_with_the_cure(run: Callable[..., Run]) -> None:
             checks.require_ports(ports(one, port, two))
         with pytest.raises(Refused, match=f"port {port} is taken .* make run FRONTEND_PORT=8012"):
             checks.require_ports(ports(one, two, port))
-        checks.require_ports(ports(one, port, port) | {"EMBEDDED": {"redis"}})
-        checks.require_ports(ports(one, two, port) | {"FRONTEND_ORIGINS": ("http://localhost:3000",)})
+        checks.require_ports(ports(one, port, port) | {"KAKAOAUTH_EMBEDDED": {"redis"}})
+        checks.require_ports(ports(one, two, port) | {"KAKAOAUTH_FRONTEND_ORIGINS": ("http://localhost:3000",)})
 
 
 def ports(site: int, sandbox: int, front_end: int) -> dict[str, Any]:
     origins = (f"http://localhost:{front_end}",)
     numbers = {"PORT": site, "SANDBOX_PORT": sandbox, "FRONTEND_PORT": front_end}
-    return {**numbers, "FRONTEND_ORIGINS": origins, "EMBEDDED": {"kakao"}}
+    return {**numbers, "KAKAOAUTH_FRONTEND_ORIGINS": origins, "KAKAOAUTH_EMBEDDED": {"kakao"}}
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_the_wrong_python(folder: Path) -> None:
         python.write_text(f"#!/bin/sh\n{script}\n")
         python.chmod(0o755)
         done = subprocess.run(
-            ["make", "run", f"PYTHON={python}"], cwd=config.ROOT, capture_output=True, text=True, timeout=SECONDS
+            ["make", "run", f"PYTHON={python}"], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS
         )
         assert done.returncode != 0
         return done.stderr
@@ -375,10 +375,10 @@ def test_embedded_parts_stay_on_this_machine(run: Callable[..., Run], folder: Pa
 def test_threads_are_left_when_every_provider_is_silent(calls: str, providers: int) -> None:
     facebook = {"FACEBOOK_CLIENT_ID": "1" * 15, "FACEBOOK_CLIENT_SECRET": "f" * 32} if providers == 2 else {}
     clean = {name: value for name, value in os.environ.items() if name not in OURS}
-    own = {"REDIS_URL": "redis://127.0.0.1:1/0", "KAKAO_MAX_CALLS": calls, **PRODUCTION, **facebook}
+    own = {"REDIS_URL": "redis://127.0.0.1:1/0", "PROVIDER_MAX_CALLS": calls, **PRODUCTION, **facebook}
     program = "import runpy; print(runpy.run_path('gunicorn.conf.py')['threads'])"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=config.ROOT, env={**clean, **own}, capture_output=True, text=True
+        [sys.executable, "-c", program], cwd=ROOT, env={**clean, **own}, capture_output=True, text=True
     )
     assert int(done.stdout) >= providers * http.threads_held(int(calls)) + waiting.WAITING + 12, done.stderr
 

@@ -447,7 +447,7 @@ def test_openid_is_asked_for_again_where_id_tokens_come(client: FlaskClient, kak
 
 
 def test_without_email_when_not_required(make_app: Any, kakao: FakeKakao) -> None:
-    app = make_app(EMAIL_REQUIRED=False)
+    app = make_app(KAKAOAUTH_EMAIL_REQUIRED=False)
     client = app.test_client()
     kakao.me = {"id": 7}
     assert log_in(client, kakao).status_code == 302
@@ -596,7 +596,7 @@ def test_worker_killed_in_the_callback_is_known_at_once_and_said(
         assert answer.status_code == 503
         assert 'data-code="LOGIN_INTERRUPTED"' in answer.text
         assert "Try again" in answer.text
-    assert watch.seconds() < app.config["KAKAO_DEADLINE_SECONDS"], "not as long as for one who works"
+    assert watch.seconds() < app.config["PROVIDER_DEADLINE_SECONDS"], "not as long as for one who works"
     kakao.fails(token={"json": kakao._token})
     assert log_in(client, kakao).status_code == 302, "and it does work"
 

@@ -22,7 +22,7 @@ ASK = "consent=account_email"
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Flask:
-    return make_app(EMAIL_REQUIRED=False)
+    return make_app(KAKAOAUTH_EMAIL_REQUIRED=False)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_known_person_whose_address_is_taken_is_told_where_one_is_required(
     make_app: Callable[..., Flask], minji: FlaskClient, kakao: FakeKakao
 ) -> None:
     """Not let in without an e-mail address, where nobody may be."""
-    app = make_app(EMAIL_REQUIRED=True)
+    app = make_app(KAKAOAUTH_EMAIL_REQUIRED=True)
     owner(app, "sora@example.kr", "facebook")
     kakao.me = person(7, email="sora@example.kr")
     assert log_in(app.test_client(), kakao).status_code == 409

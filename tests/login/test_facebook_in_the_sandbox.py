@@ -13,9 +13,9 @@ from support.redis_server import free_port
 from support.sandbox import page_of, request_id, running
 from werkzeug.serving import make_server
 
-from kakaoauth import config
 from kakaoauth.accounts import leaving
-from kakaoauth.config import SANDBOX_FACEBOOK_CLIENT_ID
+from kakaoauth.config import embedded
+from kakaoauth.config.embedded import SANDBOX_FACEBOOK_CLIENT_ID
 from kakaoauth.models import User
 from kakaoauth.sandbox import SandboxSettings, bind, create_sandbox
 from kakaoauth.sandbox.state.facebook_settings import FacebookSettings
@@ -77,10 +77,10 @@ def neighbours(make_app: Callable[..., Flask]) -> Iterator[Neighbours]:
         )
         sandbox = create_sandbox(
             SandboxSettings(
-                client_id=config.SANDBOX_CLIENT_ID,
-                client_secret=config.SANDBOX_CLIENT_SECRET,
-                admin_key=config.SANDBOX_ADMIN_KEY,
-                app_id=config.SANDBOX_APP_ID,
+                client_id=embedded.SANDBOX_CLIENT_ID,
+                client_secret=embedded.SANDBOX_CLIENT_SECRET,
+                admin_key=embedded.SANDBOX_ADMIN_KEY,
+                app_id=embedded.SANDBOX_APP_ID,
                 redirect_uris=(),
                 facebook=facebook,
             )

@@ -29,8 +29,8 @@ from support.facebook import (
 
 from kakaoauth import config
 from kakaoauth.accounts import roles
-from kakaoauth.config import SANDBOX_FACEBOOK_CLIENT_ID, SANDBOX_FACEBOOK_CLIENT_SECRET
 from kakaoauth.config.checks import ConfigError
+from kakaoauth.config.embedded import SANDBOX_FACEBOOK_CLIENT_ID, SANDBOX_FACEBOOK_CLIENT_SECRET
 from kakaoauth.counting import counters
 from kakaoauth.models import Identity, User, find_identity
 from kakaoauth.storage.database import db
@@ -56,7 +56,7 @@ def facebook(mock: requests_mock.Mocker) -> FakeFacebook:
 
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Flask:
-    return make_app(**SETTINGS, FRONTEND_ORIGINS=(FRONT,))
+    return make_app(**SETTINGS, KAKAOAUTH_FRONTEND_ORIGINS=(FRONT,))
 
 
 def users(app: Flask) -> list[User]:
@@ -254,7 +254,7 @@ def test_unusable_email_is_facebooks(client: FlaskClient, facebook: FakeFacebook
 def test_people_without_an_email_come_in_where_none_is_needed(
     make_app: Callable[..., Flask], facebook: FakeFacebook
 ) -> None:
-    app = make_app(**SETTINGS, EMAIL_REQUIRED=False)
+    app = make_app(**SETTINGS, KAKAOAUTH_EMAIL_REQUIRED=False)
     facebook.me = person(email=None)
     client = app.test_client()
     assert log_in(client).status_code == 302

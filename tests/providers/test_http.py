@@ -587,9 +587,14 @@ def run_elsewhere(call: Callable[[], object]) -> None:
 
 
 def test_settings_become_limits() -> None:
-    given = {"DEADLINE_SECONDS": 1.5, "CONNECT_SECONDS": 0.5, "READ_SECONDS": 0.7, "MAX_CALLS": 3}
-    settings = {f"X_{name}": value for name, value in given.items()} | {"X_PROXY_FROM_ENV": True}
-    line = http.transport_for(Config("", settings), "X")
+    given = {
+        "DEADLINE_SECONDS": 1.5,
+        "CONNECT_SECONDS": 0.5,
+        "READ_SECONDS": 0.7,
+        "MAX_CALLS": 3,
+        "PROXY_FROM_ENV": True,
+    }
+    line = http.transport_for(Config("", {f"PROVIDER_{name}": value for name, value in given.items()}))
     assert (line.seconds, line.connect_seconds, line.read_seconds) == (1.5, 0.5, 0.7)
     assert line.proxy_from_env
     with line.conversation(), pytest.raises(ProviderBusy):

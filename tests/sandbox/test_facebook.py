@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from support.sandbox import START, Sandbox, page_of, receiver, request_id, serving
 
-from kakaoauth import config
+from kakaoauth.config import embedded
 from kakaoauth.sandbox import FacebookSettings
 from kakaoauth.sandbox.delivery.http import DeliveryError, deliver
 from kakaoauth.sandbox.endpoints import GRAPH
@@ -937,8 +937,8 @@ def test_odd_orders_are_refused(sandbox, path, body):
 
 
 def test_site_and_sandbox_know_the_same_app():
-    assert APP.client_id == config.SANDBOX_FACEBOOK_CLIENT_ID
-    assert APP.client_secret == config.SANDBOX_FACEBOOK_CLIENT_SECRET
+    assert APP.client_id == embedded.SANDBOX_FACEBOOK_CLIENT_ID
+    assert APP.client_secret == embedded.SANDBOX_FACEBOOK_CLIENT_SECRET
 
 
 def test_served_for_real_it_answers_the_same(sandbox):

@@ -11,7 +11,7 @@ import pytest
 import requests
 from support.sandbox import SETTINGS
 
-from kakaoauth import config
+from kakaoauth.config import embedded
 from kakaoauth.sandbox.__main__ import settings_from
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,11 +20,11 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_defaults_are_the_app_of_this_site() -> None:
     settings, port = settings_from([])
     assert port == 8001
-    assert settings.client_id == config.SANDBOX_CLIENT_ID
-    assert settings.client_secret == config.SANDBOX_CLIENT_SECRET
-    assert (settings.admin_key, settings.app_id) == (config.SANDBOX_ADMIN_KEY, config.SANDBOX_APP_ID)
-    assert settings.facebook.client_id == config.SANDBOX_FACEBOOK_CLIENT_ID
-    assert settings.facebook.client_secret == config.SANDBOX_FACEBOOK_CLIENT_SECRET
+    assert settings.client_id == embedded.SANDBOX_CLIENT_ID
+    assert settings.client_secret == embedded.SANDBOX_CLIENT_SECRET
+    assert (settings.admin_key, settings.app_id) == (embedded.SANDBOX_ADMIN_KEY, embedded.SANDBOX_APP_ID)
+    assert settings.facebook.client_id == embedded.SANDBOX_FACEBOOK_CLIENT_ID
+    assert settings.facebook.client_secret == embedded.SANDBOX_FACEBOOK_CLIENT_SECRET
     assert not settings.strict
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kakaoauth import config
+from kakaoauth.config.settings import ROOT
 from kakaoauth.server.incoming import MAX_HEAD, MAX_LINE, Arrived, Incoming
 
 #: Generous: the machine may be busy with other tests.
@@ -69,7 +69,7 @@ class Server:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "-c", str(folder / "conf.py"), "--chdir", str(folder), "tiny:app"],
-                cwd=config.ROOT, env={**os.environ, "PYTHONPATH": str(config.ROOT)},
+                cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
         self.held: list[socket.socket] = []
@@ -320,7 +320,7 @@ def test_what_it_cannot_do_is_refused_in_one_line(tmp_path: Path, argument: str)
     (tmp_path / "tiny.py").write_text(APP)
     done = subprocess.run(
         [sys.executable, "-m", "gunicorn", "-c", "conf.py", argument, "tiny:app"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(config.ROOT)}, capture_output=True, timeout=SECONDS,
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, timeout=SECONDS,
     )  # fmt: skip
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(b"kakaoauth: this server speaks plain HTTP/1.1: ")

@@ -132,7 +132,7 @@ def test_idle_session_ends(client: FlaskClient, kakao: FakeKakao) -> None:
 
 
 def test_short_idle_limit_counts_from_the_last_click(make_app: Any, kakao: FakeKakao) -> None:
-    client = make_app(SESSION_IDLE_SECONDS=8).test_client()
+    client = make_app(KAKAOAUTH_SESSION_IDLE_SECONDS=8).test_client()
     with time_machine.travel("2026-11-01T10:00:00Z", tick=False) as clock:
         log_in(client, kakao)
         for _ in range(6):

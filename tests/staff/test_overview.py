@@ -28,7 +28,7 @@ from support import (
 
 from kakaoauth.accounts import leaving, roles
 from kakaoauth.cli import seed as seeding
-from kakaoauth.config import ROOT
+from kakaoauth.config.settings import ROOT
 from kakaoauth.counting import active_users, counters, daily_counts
 from kakaoauth.monitoring import numbers as monitoring_numbers
 from kakaoauth.providers.values import AccountEvent

@@ -113,7 +113,7 @@ def only_changed(claims: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_token_says_who_until_when_and_for_whom(make_app: MakeApp, algorithm: str) -> None:
-    app = make_app(ACCESS_TOKEN_ALGORITHM=algorithm, PUBLIC_URL="https://login.example.kr")
+    app = make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM=algorithm, PUBLIC_URL="https://login.example.kr")
     with app.app_context():
         user_id = User.objects.create_user("a@example.kr").id
         db.session.commit()
@@ -281,7 +281,7 @@ def test_key_id_that_the_database_cannot_hold_is_no_fault_of_ours(make_app: Make
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 def test_public_key_is_no_shared_secret(make_app: MakeApp, algorithm: str) -> None:
-    app = make_app(ACCESS_TOKEN_ALGORITHM=algorithm)
+    app = make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM=algorithm)
     with app.app_context():
         user_id = User.objects.create_user("a@example.kr").id
         db.session.commit()
@@ -491,7 +491,7 @@ def test_rotation_is_written_down(app: Flask, pair: TokenPair, caplog: pytest.Lo
 
 
 def test_algorithm_can_be_changed_with_tokens_in_flight(make_app: MakeApp) -> None:
-    apps = {algorithm: make_app(ACCESS_TOKEN_ALGORITHM=algorithm) for algorithm in ALGORITHMS}
+    apps = {algorithm: make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM=algorithm) for algorithm in ALGORITHMS}
     with apps["HS256"].app_context():
         user_id = User.objects.create_user("a@example.kr").id
         db.session.commit()
@@ -527,18 +527,20 @@ def test_changed_secret_refuses_old_tokens_and_signs_new_ones(make_app: MakeApp)
 
 def test_secret_may_change_if_the_keys_are_encrypted_by_another(make_app: MakeApp) -> None:
     from_a_safe = "x" * 43 + "="
-    before = make_app(TOKEN_KEYS=from_a_safe)
+    before = make_app(KAKAOAUTH_TOKEN_KEYS=from_a_safe)
     with before.app_context():
         user_id = User.objects.create_user("a@example.kr").id
         db.session.commit()
     old = tokens_of(before, user_id)
-    after = make_app(TOKEN_KEYS=from_a_safe, SECRET_KEY="another secret for tests, also of more than 32 characters")
+    after = make_app(
+        KAKAOAUTH_TOKEN_KEYS=from_a_safe, SECRET_KEY="another secret for tests, also of more than 32 characters"
+    )
     assert me(after, old.access_token).status_code == 200
 
 
 def test_private_keys_are_only_in_the_vault(make_app: MakeApp) -> None:
     for algorithm in ALGORITHMS:
-        app = make_app(ACCESS_TOKEN_ALGORITHM=algorithm)
+        app = make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM=algorithm)
         rotate(app)
         for row in key_rows(app):
             assert row.sealed.startswith("gAAAA"), "Fernet"
@@ -549,7 +551,7 @@ def test_private_keys_are_only_in_the_vault(make_app: MakeApp) -> None:
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 def test_other_services_verify_with_the_published_keys(make_app: MakeApp, algorithm: str) -> None:
-    app = make_app(ACCESS_TOKEN_ALGORITHM=algorithm, PUBLIC_URL="https://login.example.kr")
+    app = make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM=algorithm, PUBLIC_URL="https://login.example.kr")
     with app.app_context():
         user_id = User.objects.create_user("a@example.kr").id
         db.session.commit()
@@ -576,7 +578,7 @@ def test_other_services_verify_with_the_published_keys(make_app: MakeApp, algori
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_only_public_halves_are_published(make_app: MakeApp, algorithm: str) -> None:
-    app = make_app(ACCESS_TOKEN_ALGORITHM=algorithm)
+    app = make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM=algorithm)
     rotate(app)
     public = {"RS256": {"kty", "n", "e"}, "ES256": {"kty", "crv", "x", "y"}}
     found = app.test_client().get("/.well-known/jwks.json").get_json()["keys"]
@@ -595,13 +597,15 @@ def test_published_keys_may_be_kept_for_a_while_by_everybody(app: Flask) -> None
 
 
 def test_retired_key_leaves_the_published_ones(make_app: MakeApp) -> None:
-    app = make_app(ACCESS_TOKEN_ALGORITHM="ES256")
+    app = make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM="ES256")
     rotate(app)
     rotate(app, "--at-once")
     assert len(app.test_client().get("/.well-known/jwks.json").get_json()["keys"]) == 1
 
 
 def test_key_that_cannot_be_read_is_not_published(make_app: MakeApp) -> None:
-    rotate(make_app(ACCESS_TOKEN_ALGORITHM="ES256"))
-    after = make_app(ACCESS_TOKEN_ALGORITHM="ES256", SECRET_KEY="another secret for tests, of more than 32 characters")
+    rotate(make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM="ES256"))
+    after = make_app(
+        KAKAOAUTH_ACCESS_TOKEN_ALGORITHM="ES256", SECRET_KEY="another secret for tests, of more than 32 characters"
+    )
     assert after.test_client().get("/.well-known/jwks.json").get_json() == {"keys": []}

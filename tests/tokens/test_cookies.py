@@ -31,7 +31,7 @@ MakeApp = Callable[..., Flask]
 
 @pytest.fixture
 def app(make_app: MakeApp) -> Flask:
-    return make_app(FRONTEND_ORIGINS=f"{FRONT}, https://app.example.kr")
+    return make_app(KAKAOAUTH_FRONTEND_ORIGINS=f"{FRONT}, https://app.example.kr")
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_login_ends_at_the_front_end_with_cookies_and_no_session(client: FlaskCl
 
 
 def test_cookies_on_https_carry_their_promise_in_the_name(make_app: MakeApp, kakao: FakeKakao) -> None:
-    app = make_app(PUBLIC_URL="https://login.example.kr", FRONTEND_ORIGINS="https://app.example.kr")
+    app = make_app(PUBLIC_URL="https://login.example.kr", KAKAOAUTH_FRONTEND_ORIGINS="https://app.example.kr")
     client = app.test_client()
     response = log_in(client, kakao, mode="jwt", next="https://app.example.kr/")
     assert response.location == "https://app.example.kr/"
@@ -500,18 +500,20 @@ def test_outside_the_api_no_script_may_read(browser: FlaskClient) -> None:
 def test_origins_are_kept_as_browsers_write_them(
     settings: dict[str, Any], given: str, origins: tuple[str, ...]
 ) -> None:
-    assert load({**settings, "FRONTEND_ORIGINS": given})["FRONTEND_ORIGINS"] == origins
+    assert load({**settings, "KAKAOAUTH_FRONTEND_ORIGINS": given})["KAKAOAUTH_FRONTEND_ORIGINS"] == origins
 
 
 def test_example_goes_with_the_sandbox_until_front_ends_are_named(settings: dict[str, Any]) -> None:
     bare = {name: value for name, value in settings.items() if not name.startswith("KAKAO_")}
     with_sandbox = load({**bare, "FRONTEND_PORT": 9002})
-    assert with_sandbox["FRONTEND_ORIGINS"] == ("http://localhost:9002",)
+    assert with_sandbox["KAKAOAUTH_FRONTEND_ORIGINS"] == ("http://localhost:9002",)
     assert front_end.is_wanted(with_sandbox)
-    assert front_end.is_wanted(load({**bare, "FRONTEND_ORIGINS": "http://localhost:3000, http://localhost:8002"}))
-    assert not front_end.is_wanted(load({**bare, "FRONTEND_ORIGINS": "http://localhost:3000"}))
-    assert load(settings)["FRONTEND_ORIGINS"] == ()
-    assert not front_end.is_wanted(load({**settings, "FRONTEND_ORIGINS": "http://localhost:8002"}))
+    assert front_end.is_wanted(
+        load({**bare, "KAKAOAUTH_FRONTEND_ORIGINS": "http://localhost:3000, http://localhost:8002"})
+    )
+    assert not front_end.is_wanted(load({**bare, "KAKAOAUTH_FRONTEND_ORIGINS": "http://localhost:3000"}))
+    assert load(settings)["KAKAOAUTH_FRONTEND_ORIGINS"] == ()
+    assert not front_end.is_wanted(load({**settings, "KAKAOAUTH_FRONTEND_ORIGINS": "http://localhost:8002"}))
 
 
 def test_example_serves_its_three_files_and_nothing_else() -> None:

@@ -206,16 +206,16 @@ def test_default_key_comes_from_the_secret_key(make_app: Callable[..., Flask], k
     log_in(first.test_client(), kakao)
     assert opened(make_app()) == [("canary-access-token", "canary-refresh-token")]
     assert opened(make_app(SECRET_KEY="another secret for tests, of over 32 characters")) == []
-    assert opened(make_app(TOKEN_KEYS=key())) == []
+    assert opened(make_app(KAKAOAUTH_TOKEN_KEYS=key())) == []
 
 
 def test_old_rows_stay_readable_behind_a_new_key(make_app: Callable[..., Flask], kakao: FakeKakao) -> None:
     old, new = key(), key()
-    log_in(make_app(TOKEN_KEYS=old).test_client(), kakao)
-    both = make_app(TOKEN_KEYS=f"{new},{old}")
+    log_in(make_app(KAKAOAUTH_TOKEN_KEYS=old).test_client(), kakao)
+    both = make_app(KAKAOAUTH_TOKEN_KEYS=f"{new},{old}")
     assert opened(both) == [("canary-access-token", "canary-refresh-token")]
     log_in(both.test_client(), kakao)
-    assert len(opened(make_app(TOKEN_KEYS=new))) == 1, "the first key encrypts"
+    assert len(opened(make_app(KAKAOAUTH_TOKEN_KEYS=new))) == 1, "the first key encrypts"
 
 
 def test_after_rotation_the_old_key_may_go(
@@ -223,15 +223,15 @@ def test_after_rotation_the_old_key_may_go(
 ) -> None:
     monkeypatch.setattr("kakaoauth.tokens.revocation.BATCH", 2)
     old, new = key(), key()
-    before = make_app(TOKEN_KEYS=old, DATABASE_URL=database_url)
+    before = make_app(KAKAOAUTH_TOKEN_KEYS=old, DATABASE_URL=database_url)
     for number in range(5):
         kakao.token = {"access_token": f"token-{number}", "refresh_token": None if number == 3 else f"again-{number}"}
         log_in(before.test_client(), kakao)
     tokens = opened(before)
     assert len(tokens) == 5
-    both = make_app(TOKEN_KEYS=f"{new},{old}", DATABASE_URL=database_url)
+    both = make_app(KAKAOAUTH_TOKEN_KEYS=f"{new},{old}", DATABASE_URL=database_url)
     assert rotate(both) == "5 logins' tokens are encrypted with the newest key.\n"
-    assert opened(make_app(TOKEN_KEYS=new, DATABASE_URL=database_url)) == tokens
+    assert opened(make_app(KAKAOAUTH_TOKEN_KEYS=new, DATABASE_URL=database_url)) == tokens
     assert opened(before) == []
 
 
@@ -260,17 +260,17 @@ def test_rotation_reaches_every_encrypted_column(
     make_app: Callable[..., Flask], database_url: str, kakao: FakeKakao
 ) -> None:
     old, new = key(), key()
-    before = make_app(TOKEN_KEYS=old, DATABASE_URL=database_url)
+    before = make_app(KAKAOAUTH_TOKEN_KEYS=old, DATABASE_URL=database_url)
     fill_every_encrypted_column(before, kakao)
     held = encrypted(before)
     assert all(held.values()), f"nothing is in {[name for name, values in held.items() if not values]}"
-    said = rotate(make_app(TOKEN_KEYS=f"{new},{old}", DATABASE_URL=database_url))
+    said = rotate(make_app(KAKAOAUTH_TOKEN_KEYS=f"{new},{old}", DATABASE_URL=database_url))
     assert said.splitlines() == [
         "1 logins' tokens are encrypted with the newest key.",
         "1 signing keys are encrypted with the newest key.",
         "1 waiting unlinks' tokens are encrypted with the newest key.",
     ]
-    after = make_app(TOKEN_KEYS=new, DATABASE_URL=database_url)
+    after = make_app(KAKAOAUTH_TOKEN_KEYS=new, DATABASE_URL=database_url)
     with after.app_context():
         for name, values in encrypted(after).items():
             assert [encryption.decrypt(value) for value in values].count(None) == 0, name
@@ -297,21 +297,21 @@ def test_encrypted_column_takes_nothing_in_the_clear(app: Flask) -> None:
 
 def test_rotation_says_what_no_key_opens_and_leaves_it(make_app: Callable[..., Flask], kakao: FakeKakao) -> None:
     old = key()
-    log_in(make_app(TOKEN_KEYS=old).test_client(), kakao)
-    late = make_app(TOKEN_KEYS=key())
+    log_in(make_app(KAKAOAUTH_TOKEN_KEYS=old).test_client(), kakao)
+    late = make_app(KAKAOAUTH_TOKEN_KEYS=key())
     log_in(late.test_client(), kakao)
     said = rotate(late)
     assert said.startswith("1 logins' tokens")
     assert "1 could not be read with any key" in said
-    assert len(opened(make_app(TOKEN_KEYS=old))) == 1
+    assert len(opened(make_app(KAKAOAUTH_TOKEN_KEYS=old))) == 1
 
 
 def test_token_whose_key_is_gone_is_unusable_and_its_owner_stays_logged_in(
     make_app: Callable[..., Flask], kakao: FakeKakao
 ) -> None:
-    client = make_app(TOKEN_KEYS=key()).test_client()
+    client = make_app(KAKAOAUTH_TOKEN_KEYS=key()).test_client()
     log_in(client, kakao)
-    app = with_call(make_app(TOKEN_KEYS=key()))
+    app = with_call(make_app(KAKAOAUTH_TOKEN_KEYS=key()))
     after = app.test_client()
     after.set_cookie("session", set_cookie(client))
     assert is_logged_in(after)
@@ -325,8 +325,8 @@ def test_token_whose_key_is_gone_is_unusable_and_its_owner_stays_logged_in(
 
 @pytest.mark.parametrize("keys", ["short", "a" * 44, f"{'A' * 43}=,no", "한글", f"{'A' * 43}=;{'B' * 43}="])
 def test_key_that_is_none_stops_the_start(settings: dict[str, Any], keys: str) -> None:
-    with pytest.raises(ConfigError, match="TOKEN_KEYS must be Fernet keys") as caught:
-        create_app({**settings, "TOKEN_KEYS": keys})
+    with pytest.raises(ConfigError, match="KAKAOAUTH_TOKEN_KEYS must be Fernet keys") as caught:
+        create_app({**settings, "KAKAOAUTH_TOKEN_KEYS": keys})
     assert keys not in str(caught.value)
 
 
@@ -782,7 +782,7 @@ def test_copy_of_the_database_alone_opens_nothing(app: Flask, minji: FlaskClient
         (sealed,) = connection.execute("SELECT access_token FROM provider_tokens").fetchone()
     connection.close()
     assert sealed.startswith("gAAAA")
-    thief = create_app({**app.config, "TESTING": True, "TOKEN_KEYS": key()})
+    thief = create_app({**app.config, "TESTING": True, "KAKAOAUTH_TOKEN_KEYS": key()})
     with thief.app_context():
         assert encryption.decrypt(sealed) is None
         db.engine.dispose()

@@ -266,7 +266,7 @@ def embedded(settings: dict[str, Any], redis_url: str) -> Iterator[FlaskClient]:
     """The site with the sandbox embedded."""
     kept = {name: value for name, value in settings.items() if not name.startswith("KAKAO_")}
     app = create_app(kept)
-    assert app.config["EMBEDDED"] == {"kakao"}
+    assert app.config["KAKAOAUTH_EMBEDDED"] == {"kakao"}
     with app.app_context():
         db.create_all()
     yield app.test_client()

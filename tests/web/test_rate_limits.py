@@ -90,7 +90,7 @@ def test_redis_that_forgot_the_script_is_taught_again(app: Flask, redis: Redis) 
 
 
 def test_switched_off_nothing_is_counted(make_app: Callable[..., Flask], redis: Redis) -> None:
-    app = make_app(RATE_LIMITS="false")
+    app = make_app(KAKAOAUTH_RATE_LIMITS="false")
     with app.app_context():
         for _ in range(AMOUNT["export"] + 1):
             rate_limits.hit("export", "5")

@@ -31,7 +31,7 @@ GOOD = [
 
 @pytest.fixture
 def app(make_app) -> Flask:  # type: ignore[no-untyped-def]
-    return make_app(FRONTEND_ORIGINS="https://front.example, http://localhost:5173")
+    return make_app(KAKAOAUTH_FRONTEND_ORIGINS="https://front.example, http://localhost:5173")
 
 
 @pytest.mark.parametrize("target", BAD)

@@ -48,8 +48,9 @@ from support.wire import Wire
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
-from kakaoauth import config, jobs
+from kakaoauth import jobs
 from kakaoauth.accounts import provider_events
+from kakaoauth.config import embedded
 from kakaoauth.models import Identity, User, find_identity
 from kakaoauth.sandbox import SandboxSettings, bind, create_sandbox
 from kakaoauth.sandbox.kakao.security_events import EVENTS, REFERRERS
@@ -912,10 +913,10 @@ def neighbours(make_app: Callable[..., Flask]) -> Iterator[Neighbours]:
         stack.callback(site.server_close)
         sandbox = create_sandbox(
             SandboxSettings(
-                client_id=config.SANDBOX_CLIENT_ID,
-                client_secret=config.SANDBOX_CLIENT_SECRET,
-                admin_key=config.SANDBOX_ADMIN_KEY,
-                app_id=config.SANDBOX_APP_ID,
+                client_id=embedded.SANDBOX_CLIENT_ID,
+                client_secret=embedded.SANDBOX_CLIENT_SECRET,
+                admin_key=embedded.SANDBOX_ADMIN_KEY,
+                app_id=embedded.SANDBOX_APP_ID,
                 redirect_uris=("http://localhost/kakao/login/callback/",),
                 issuer=f"http://127.0.0.1:{port}",
                 unlink_webhook_url=f"http://localhost:{site.server_port}{UNLINK}",

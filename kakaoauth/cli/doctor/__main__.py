@@ -9,8 +9,8 @@ from flask import Flask
 from flask.cli import ScriptInfo
 
 from kakaoauth.cli.doctor import examine, examine_refused, options
-from kakaoauth.config import ROOT
 from kakaoauth.config.checks import ConfigError
+from kakaoauth.config.settings import ROOT
 
 
 def load() -> Flask:

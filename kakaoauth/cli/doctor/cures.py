@@ -41,7 +41,7 @@ CURES: dict[str, Any] = {
     "KOE127": _IPS,
     "KOE205": _(
         "Configure these items in the console, [Kakao Login] > consent items; or take them out of KAKAO_SCOPE. "
-        "Without the e-mail: EMAIL_REQUIRED=false."
+        "Without the e-mail: KAKAOAUTH_EMAIL_REQUIRED=false."
     ),
     "KOE303": _("Set KAKAO_REDIRECT_URI or PUBLIC_URL the same on all servers, as it is registered in the console."),
     "KOE310": _("Set KAKAO_REDIRECT_URI or PUBLIC_URL the same on all servers, as it is registered in the console."),
@@ -49,7 +49,7 @@ CURES: dict[str, Any] = {
     "unauthorized_client": _SANCTION,
     "invalid_scope": _(
         "Configure these items in the console, [Kakao Login] > consent items; or take them out of KAKAO_SCOPE. "
-        "Without the e-mail: EMAIL_REQUIRED=false."
+        "Without the e-mail: KAKAOAUTH_EMAIL_REQUIRED=false."
     ),
     "misconfigured": _("Register the platform of this site in the console, under the key."),
     "issuer": _("Set KAKAO_KAUTH_URL to the issuer that is shown; normally leave it out. id_tokens are refused now."),

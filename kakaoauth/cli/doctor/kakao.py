@@ -67,7 +67,7 @@ def check(app: Flask, report: Report) -> None:
 def _check_kauth(app: Flask, probe: Probe, kauth: Host, report: Report) -> None:
     reply = kauth.ask("kakao.reachable", probe.discovery)
     if reply is None:
-        if "kakao" in app.config["EMBEDDED"]:
+        if "kakao" in app.config["KAKAOAUTH_EMBEDDED"]:
             cure = gettext("Start the sandbox: `make run`, or `flask --app wsgi kakao sandbox`.")
             report.fail("kakao.reachable", cure, app.config["KAKAO_KAUTH_URL"])
         return
@@ -129,7 +129,7 @@ def _check_authorize(app: Flask, probe: Probe, kauth: Host, report: Report, addr
 
 def _check_consent(app: Flask, probe: Probe, kauth: Host, report: Report, address: str) -> None:
     wanted = [item for item in split_items(app.config["KAKAO_SCOPE"]) if item != "openid"]
-    if app.config["EMAIL_REQUIRED"]:
+    if app.config["KAKAOAUTH_EMAIL_REQUIRED"]:
         # Our page for people without an e-mail has a button that asks for it.
         wanted.append("account_email")
     items = tuple(dict.fromkeys(wanted))

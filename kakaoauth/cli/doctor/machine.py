@@ -40,7 +40,7 @@ def _check_redis(app: Flask, report: Report) -> None:
         get_redis(app).ping()
     except REDIS_ERRORS as error:
         cure = gettext("Start Redis, or correct REDIS_URL: address, user, password.")
-        if "redis" in app.config["EMBEDDED"]:
+        if "redis" in app.config["KAKAOAUTH_EMBEDDED"]:
             cure = gettext("Start the site with `make run`, which brings its own Redis, or set REDIS_URL.")
         # Without the error's text: it may quote the address with its password.
         report.fail("machine.redis", cure, f"{kind}: {type(error).__name__}")
@@ -134,7 +134,7 @@ def _check_database(app: Flask, report: Report) -> None:
         report.fail("machine.database", cure, kind)
         report.skip(SCHEMA_CHECKS, "machine.database")
         return
-    if kind == "sqlite" and not app.config["EMBEDDED"]:
+    if kind == "sqlite" and not app.config["KAKAOAUTH_EMBEDDED"]:
         cure = gettext("For more than one machine or many people set DATABASE_URL to PostgreSQL.")
         report.warn("machine.database", cure, "SQLite")
     else:

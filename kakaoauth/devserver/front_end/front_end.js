@@ -103,7 +103,7 @@ async function perform(action) {
 document.documentElement.lang = LANGUAGE;
 document.title = TEXTS.title;
 document.querySelectorAll("[data-text]").forEach((place) => { place.textContent = TEXTS[place.dataset.text]; });
-// The login comes back to this page; its origin is one of the site's FRONTEND_ORIGINS.
+// The login comes back to this page; its origin is one of the site's KAKAOAUTH_FRONTEND_ORIGINS.
 const here = location.origin + location.pathname;
 at("login").href = `${SITE}/kakao/login/?mode=jwt&next=${encodeURIComponent(here)}`;
 

@@ -95,7 +95,7 @@ class Kakao(OAuthProvider):
         self._openid_is_on = False
         #: Whether the console has the e-mail among its consent items, and when we asked (monotonic seconds).
         self._email_item: tuple[bool, float] | None = None
-        self._email_required: bool = config["EMAIL_REQUIRED"]
+        self._email_required: bool = config["KAKAOAUTH_EMAIL_REQUIRED"]
         super().__init__(oauth, config, keeper)
         self._keys = oidc.KeyStore(self._fetch_keys)
 

@@ -35,7 +35,7 @@ class Probe:
     """Asks with the app's own keys, each call under a deadline of its own."""
 
     def __init__(self, config: Config) -> None:
-        self._transport = transport_for(config, "KAKAO")
+        self._transport = transport_for(config)
         self._kauth: str = config["KAKAO_KAUTH_URL"]
         self._kapi: str = config["KAKAO_KAPI_URL"]
         self._client_id: str = config["KAKAO_CLIENT_ID"]

@@ -28,7 +28,8 @@ from support.stopwatch import Stopwatch
 
 from kakaoauth.cli.doctor import machine, show
 from kakaoauth.cli.doctor.findings import TITLES, Report
-from kakaoauth.config import NAMES, ROOT, SANDBOX_CLIENT_ID
+from kakaoauth.config.embedded import SANDBOX_CLIENT_ID
+from kakaoauth.config.settings import NAMES, ROOT
 from kakaoauth.providers.values import AccountEvent
 from kakaoauth.sandbox import ConsentItem, SandboxSettings, bind, create_sandbox
 from kakaoauth.storage import health
@@ -441,7 +442,7 @@ def test_email_that_is_not_configured(doctor: Doctor, console: Console) -> None:
     found = doctor()
     assert found.crosses == {"kakao.consent"}
     assert found.detail("kakao.consent") == "account_email; KOE205"
-    assert "EMAIL_REQUIRED=false" in found.cure("kakao.consent")
+    assert "KAKAOAUTH_EMAIL_REQUIRED=false" in found.cure("kakao.consent")
 
 
 def test_only_the_items_that_are_missing_are_named(doctor: Doctor, console: Console) -> None:
@@ -451,7 +452,7 @@ def test_only_the_items_that_are_missing_are_named(doctor: Doctor, console: Cons
 
 def test_site_that_asks_for_nothing(doctor: Doctor, console: Console) -> None:
     console.items = {"openid"}
-    found = doctor(EMAIL_REQUIRED=False)
+    found = doctor(KAKAOAUTH_EMAIL_REQUIRED=False)
     assert (found["kakao.consent"], found.code) == ("ok", 0)
     assert console.calls.count("GET /oauth/authorize") == 2
 
@@ -661,7 +662,7 @@ def test_kakao_that_swallows_every_call_costs_one_deadline(site: Doctor) -> None
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         watch = Stopwatch()
-        found = site(**GOOD, KAKAO_KAUTH_URL=address, KAKAO_KAPI_URL=address, KAKAO_DEADLINE_SECONDS=0.3)
+        found = site(**GOOD, KAKAO_KAUTH_URL=address, KAKAO_KAPI_URL=address, PROVIDER_DEADLINE_SECONDS=0.3)
     assert found.crosses == {"kakao.reachable"}
     assert watch.seconds() < 3
 

@@ -283,7 +283,7 @@ class TestIdToken:
         assert visitor.finish().email_state is EmailState.NOT_AGREED
 
     def test_no_second_call_where_no_email_is_needed(self, make: Callable[..., Flask], kakao: FakeKakao) -> None:
-        visitor = Visitor(make(EMAIL_REQUIRED=False))
+        visitor = Visitor(make(KAKAOAUTH_EMAIL_REQUIRED=False))
         kakao.give_id_token(visitor.pending.nonce, email=None)
         assert visitor.finish().email is None
         assert not kakao.calls(ME_URL)
@@ -438,7 +438,9 @@ class TestAround:
             assert providers.find_provider("kakao") is None
 
     def test_limits_come_from_the_settings(self, make: Callable[..., Flask]) -> None:
-        line = kakao_of(make(KAKAO_DEADLINE_SECONDS=1.5, KAKAO_READ_SECONDS=0.5, KAKAO_PROXY_FROM_ENV=True)).transport
+        line = kakao_of(
+            make(PROVIDER_DEADLINE_SECONDS=1.5, PROVIDER_READ_SECONDS=0.5, PROVIDER_PROXY_FROM_ENV=True)
+        ).transport
         assert (line.seconds, line.read_seconds, line.proxy_from_env) == (1.5, 0.5, True)
 
     def test_year_turns_with_korea(self) -> None:

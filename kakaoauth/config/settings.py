@@ -1,0 +1,184 @@
+"""Every setting with its type and default, and how a given value is read."""
+
+import math
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from kakaoauth.config.checks import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Settings:
+    """Every setting with its default. The type says how text from the environment is read."""
+
+    #: Flask's secret, 32 characters or more. Made once into `instance/` while anything is embedded.
+    SECRET_KEY: str = ""
+    #: Former ones, comma separated: by them suspended people are known again whose accounts were erased.
+    SECRET_KEY_FALLBACKS: tuple[str, ...] = ()
+    #: Any SQLAlchemy URL; `postgres://` and `postgresql://` mean psycopg 3.
+    DATABASE_URL: str = ""
+    #: `redis://`, `rediss://`, `unix://`, `redis+sentinel://host,host/name/db`, `redis+cluster://host,host`.
+    REDIS_URL: str = ""
+
+    #: REST API key. Without it the site uses the sandbox.
+    KAKAO_CLIENT_ID: str = ""
+    #: Sent with every token call when set. Kakao switches it on for new keys.
+    KAKAO_CLIENT_SECRET: str = ""
+    #: Primary admin key: webhooks, and unlink or logout of a user who holds no token.
+    KAKAO_ADMIN_KEY: str = ""
+    #: Numeric app id: access tokens of other apps are refused by it.
+    KAKAO_APP_ID: int = 0
+    #: Used byte for byte when set; otherwise the callback's absolute address.
+    KAKAO_REDIRECT_URI: str = ""
+    #: Consent items to ask for, e.g. `openid,account_email`; empty lets the console decide.
+    KAKAO_SCOPE: str = ""
+    #: App keys besides KAKAO_CLIENT_ID, comma separated, that id_tokens may have been made for (native app key).
+    KAKAO_ID_TOKEN_AUDIENCES: tuple[str, ...] = ()
+    #: OAuth and OpenID Connect host; also the issuer of id_tokens.
+    KAKAO_KAUTH_URL: str = "https://kauth.kakao.com"
+    #: Resource API host.
+    KAKAO_KAPI_URL: str = "https://kapi.kakao.com"
+
+    #: App id. Without it there is no Facebook button; with the sandbox's, its imitation of Facebook answers.
+    FACEBOOK_CLIENT_ID: str = ""
+    #: App secret.
+    FACEBOOK_CLIENT_SECRET: str = ""
+    #: Used byte for byte when set; otherwise the callback's absolute address.
+    FACEBOOK_REDIRECT_URI: str = ""
+    #: Host of the login dialog.
+    FACEBOOK_DIALOG_URL: str = "https://www.facebook.com"
+    #: Graph API host.
+    FACEBOOK_GRAPH_URL: str = "https://graph.facebook.com"
+    #: Version of both. Facebook retires each about two years after it came.
+    FACEBOOK_GRAPH_VERSION: str = "v24.0"
+
+    #: Seconds a whole login may spend talking to the provider.
+    PROVIDER_DEADLINE_SECONDS: float = 5.0
+    #: Seconds to open a connection to the provider, within the deadline.
+    PROVIDER_CONNECT_SECONDS: float = 2.0
+    #: Seconds a provider may stay silent in one call, within the deadline.
+    PROVIDER_READ_SECONDS: float = 4.0
+    #: Calls to one provider in flight per process; half as many wait, more fail at once with "the provider is slow".
+    PROVIDER_MAX_CALLS: int = 16
+    #: `true` reads HTTPS_PROXY and friends for calls to providers.
+    PROVIDER_PROXY_FROM_ENV: bool = False
+
+    #: Fernet keys that encrypt stored provider tokens, comma separated, the newest first. Empty: made from SECRET_KEY.
+    KAKAOAUTH_TOKEN_KEYS: tuple[str, ...] = ()
+
+    #: `false` lets people without a trusted e-mail in; their e-mail stays empty.
+    KAKAOAUTH_EMAIL_REQUIRED: bool = True
+    #: A session ends after this many seconds unused (14 days) ...
+    KAKAOAUTH_SESSION_IDLE_SECONDS: int = 14 * 86400
+    #: ... and after this many whatever happens (90 days).
+    KAKAOAUTH_SESSION_MAX_SECONDS: int = 90 * 86400
+    #: The same for staff: 12 hours unused ...
+    KAKAOAUTH_STAFF_SESSION_IDLE_SECONDS: int = 12 * 3600
+    #: ... and 7 days whatever happens.
+    KAKAOAUTH_STAFF_SESSION_MAX_SECONDS: int = 7 * 86400
+
+    #: Our access tokens live this long (5 minutes).
+    KAKAOAUTH_ACCESS_TOKEN_SECONDS: int = 300
+    #: A refresh token lives this long unused (7 days); a family of them ends at
+    #: KAKAOAUTH_SESSION_MAX_SECONDS, like a session.
+    KAKAOAUTH_REFRESH_TOKEN_SECONDS: int = 604800
+    #: HS256, or RS256 and ES256, whose public keys other services find at `/.well-known/jwks.json`.
+    KAKAOAUTH_ACCESS_TOKEN_ALGORITHM: str = "HS256"  # noqa: S105
+
+    #: Exact origins, comma separated, that a login may return to and whose scripts may use the API. With the sandbox:
+    #: the example front end's.
+    KAKAOAUTH_FRONTEND_ORIGINS: tuple[str, ...] = ()
+    #: How many proxies' `X-Forwarded-*` are believed.
+    TRUSTED_PROXIES: int = 0
+    #: Scheme and host of the site, e.g. `https://login.example.kr`; when set, the Host header decides nothing.
+    PUBLIC_URL: str = ""
+    #: `false` counts no requests, for load tests: see rate_limits.
+    KAKAOAUTH_RATE_LIMITS: bool = True
+    #: Calls to providers that all apps' logins may cost in a minute, two each: see provider_quota.
+    PROVIDER_CALLS_PER_MINUTE: int = 600
+
+    #: The audit trail goes back this many days; what is older is removed.
+    KAKAOAUTH_AUDIT_DAYS: int = 365
+    #: Opens `/metrics` to a scraper elsewhere (`Authorization: Bearer ...`); empty: for this machine alone.
+    METRICS_TOKEN: str = ""
+
+    #: Port of the site on this machine.
+    PORT: int = 8000
+    #: Port of the Kakao sandbox on this machine.
+    SANDBOX_PORT: int = 8001
+    #: Port of the example front end on this machine; it goes with the sandbox.
+    FRONTEND_PORT: int = 8002
+    #: DEBUG, INFO, WARNING or ERROR.
+    LOG_LEVEL: str = "INFO"
+    #: Where the embedded parts keep their data.
+    INSTANCE_PATH: str = str(ROOT / "instance")
+
+
+TYPES = get_type_hints(Settings)
+NAMES = tuple(TYPES)
+
+#: Names until version 0.1 -> names today.
+RENAMED = {
+    **{
+        f"KAKAO_{name}": f"PROVIDER_{name}"
+        for name in ("DEADLINE_SECONDS", "CONNECT_SECONDS", "READ_SECONDS", "MAX_CALLS", "PROXY_FROM_ENV")
+    },
+    **{name.removeprefix("KAKAOAUTH_"): name for name in NAMES if name.startswith("KAKAOAUTH_")},
+}
+
+
+def refuse_old_names(given: Collection[str]) -> None:
+    """:raises ConfigError: a setting is given by the name it had until version 0.1."""
+    for old, new in RENAMED.items():
+        if old in given:
+            raise ConfigError(f"{old} is called {new} now: rename it")
+
+
+def parse(name: str, raw: Any) -> Any:
+    """Return a given value as the setting's type.
+
+    :param raw: text from the environment, or what `instance/config.py` or a host's `app.config` holds.
+    :raises ConfigError: it cannot be read so.
+    """
+    kind = TYPES[name]
+    if not isinstance(raw, str):
+        return _typed(name, raw)
+    text = raw.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise ConfigError(f"{name} is wrapped in quotation marks: remove them")
+    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+        raise ConfigError(f"{name} contains a line break or control character: remove it")
+    if kind is bool:
+        if text.lower() in ("1", "true", "yes", "on"):
+            return True
+        if text.lower() in ("0", "false", "no", "off"):
+            return False
+        raise ConfigError(f"{name} must be true or false")
+    if kind in (int, float):
+        try:
+            return _typed(name, kind(text))
+        except ValueError:
+            raise ConfigError(f"{name} must be a number") from None
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    return text
+
+
+def _typed(name: str, raw: Any) -> Any:
+    """A value that is no text: `instance/config.py` may hold anything."""
+    kind = TYPES[name]
+    if kind is str:
+        raise ConfigError(f"{name} must be text")
+    if kind is bool:
+        if not isinstance(raw, bool):
+            raise ConfigError(f"{name} must be true or false")
+        return raw
+    if kind in (int, float):
+        if isinstance(raw, bool) or not isinstance(raw, int | kind) or not math.isfinite(raw):
+            raise ConfigError(f"{name} must be a number")
+        return kind(raw)
+    if not isinstance(raw, list | tuple) or not all(isinstance(item, str) for item in raw):
+        raise ConfigError(f"{name} must be a list of texts")
+    return tuple(raw)
