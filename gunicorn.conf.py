@@ -85,10 +85,11 @@ def on_starting(server: Any) -> None:
     for address in server.cfg.address:
         if not (isinstance(address, tuple) and is_loopback(address[0])):
             missing = {"kakao": "KAKAO_CLIENT_ID", "redis": "REDIS_URL"}
+            names = " and ".join(missing[part] for part in sorted(settings["KAKAOAUTH_EMBEDDED"]))
             where = f"{address[0]} (port {address[1]})" if isinstance(address, tuple) else address
             sys.exit(
-                f"kakaoauth: {where} can be reached from outside, and that needs your own"
-                f" {' and '.join(missing[part] for part in sorted(settings['KAKAOAUTH_EMBEDDED']))}: set it, or bind to 127.0.0.1"
+                f"kakaoauth: {where} can be reached from outside, and that needs your own {names}: set it, or bind to"
+                " 127.0.0.1"
             )
 
 
