@@ -2,7 +2,7 @@
 
     python benchmarks/user_list.py [--sizes 1000 100000] [--databases sqlite postgresql] [--write]
 
-Each number is a median in milliseconds: the queries of one page as the door asks them, SQLAlchemy included, the total
+Each number is a median in milliseconds: the queries of one page as the site asks them, SQLAlchemy included, the total
 line and the template not. The last column is the largest size's time divided by the smallest's.
 """
 

@@ -111,8 +111,8 @@ class AppError(Exception):
     def __init__(self, reason: str = "", *, provider_code: str = "", user_id: int | None = None) -> None:
         super().__init__(reason or self.code)
         self.user_id = user_id
-        #: The provider this is about, set by the view that knows it; Kakao until then.
-        self.provider = "kakao"
+        #: The provider this is about, set by who knows it; empty: none, or it is not known.
+        self.provider = ""
         self.reason = reason
         self.provider_code = provider_code
         #: Buttons of the error page, set by the view: (label, URL).
@@ -136,8 +136,10 @@ class AppError(Exception):
         return self._named(self.message)
 
     def _named(self, text: Any) -> str:
-        said = str(text).replace("%(provider)s", provider_label(self.provider))
-        return said.replace("%(account)s", account_label(self.provider))
+        provider = provider_label(self.provider) if self.provider else str(gettext("the login provider"))
+        account = account_label(self.provider) if self.provider else str(gettext("account there"))
+        said = str(text).replace("%(provider)s", provider).replace("%(account)s", account)
+        return said[:1].upper() + said[1:]
 
     def details(self) -> dict[str, Any]:
         """Return further members of the problem document."""

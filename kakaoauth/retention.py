@@ -26,12 +26,12 @@ from kakaoauth.audit.refusals import prune
 from kakaoauth.counting import active_users, counters
 from kakaoauth.counting.counters import DailyCount, Key
 from kakaoauth.counting.daily_counts import put_counts
+from kakaoauth.days import today
 from kakaoauth.models import EndedSession
 from kakaoauth.sessions import ended as ended_sessions
 from kakaoauth.sessions.logout import prune_ended_sessions
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
-from kakaoauth.storage.days import today
 from kakaoauth.storage.transaction import forget_transaction, transaction
 from kakaoauth.tokens.provider_tokens import ProviderToken
 from kakaoauth.tokens.refresh_tokens import TokenFamily

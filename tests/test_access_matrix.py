@@ -148,14 +148,14 @@ def test_stale_login_is_asked_to_confirm_where_it_is_written(
 
 
 @pytest.mark.parametrize("persona", PERSONAS)
-def test_every_token_opens_the_right_door(api_as: Callable[[str], FlaskClient], kakao: FakeKakao, persona: str) -> None:
+def test_every_token_opens_what_it_should(api_as: Callable[[str], FlaskClient], kakao: FakeKakao, persona: str) -> None:
     column = PERSONAS.index(persona)
     found = {key: api_as(persona).open(key[1], method=key[0], json={}).status_code for key in BEARER}
     assert found == {key: row[column] for key, row in BEARER.items()}
 
 
 @pytest.mark.parametrize("persona", PERSONAS)
-def test_every_persona_meets_the_right_door(client_as: Callable[[str], FlaskClient], persona: str) -> None:
+def test_every_persona_gets_the_right_answer(client_as: Callable[[str], FlaskClient], persona: str) -> None:
     client = client_as(persona)
     column = PERSONAS.index(persona)
     found = {key: client.open(key[1], method=key[0], buffered=True).status_code for key in MATRIX}
@@ -174,7 +174,7 @@ def test_every_endpoint_has_a_line(app: Flask) -> None:
     assert not missing, f"add a line for {sorted(missing)} to MATRIX in tests/test_access_matrix.py"
 
 
-def test_every_door_names_its_guard(app: Flask) -> None:
+def test_every_endpoint_names_its_guard(app: Flask) -> None:
     bare = [name for name in app.blueprints if not app.before_request_funcs.get(name)]
     assert not bare, f"put bp.before_request(guards....) right under Blueprint(...) in kakaoauth/{bare}.py"
 

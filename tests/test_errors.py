@@ -40,6 +40,12 @@ def family() -> list[type[AppError]]:
 
 def sample(kind: type[AppError]) -> AppError:
     """One of them, with everything it can hold."""
+    error = made(kind)
+    error.provider = "kakao"
+    return error
+
+
+def made(kind: type[AppError]) -> AppError:
     if kind is EmailRequired:
         return EmailRequired("not_agreed", consent=("account_email",))
     if kind is EmailInUse:
@@ -98,6 +104,19 @@ def test_every_error_is_a_page_and_a_problem_document(
         assert answer.headers.get("Retry-After") == (str(error.retry_after) if error.retry_after else None)
         assert answer.headers["Cache-Control"] == "no-store"
         assert "what happened" not in answer.text, "the reason is for the log"
+
+
+def test_error_about_a_provider_that_nobody_named_names_none(broken: Callable[[BaseException], FlaskClient]) -> None:
+    for kind in family():
+        client = broken(made(kind))
+        for language, name in (("en", "the login provider"), ("ko", "로그인 서비스")):
+            page = client.get(f"/broken/?lang={language}").text.split("<footer")[0]
+            title, message = (re.search(f"<{tag}>(.+?)</{tag}>", page)[1] for tag in ("h1", "p"))  # type: ignore[index]
+            text = kind.title._args[0]  # type: ignore[attr-defined]
+            assert ("%(provider)s" in text) == (name in title.lower()), kind
+            assert title[0] == title[0].upper(), kind
+            if kind is not errors.Tunnelled and not issubclass(kind, EmailInUse):
+                assert not re.search("kakao|카카오", (title + message).lower()), kind
 
 
 def test_every_error_speaks_both_languages(broken: Callable[[BaseException], FlaskClient]) -> None:

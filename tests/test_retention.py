@@ -13,6 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support import FakeKakao, log_in
 
+from kakaoauth import days as korean_days
 from kakaoauth import jobs, retention
 from kakaoauth.accounts import provider_events
 from kakaoauth.accounts.provider_events import ProviderEvent
@@ -22,7 +23,6 @@ from kakaoauth.counting import counters, daily_counts
 from kakaoauth.counting.counters import DailyCount
 from kakaoauth.models import EndedSession, Identity, User
 from kakaoauth.retention import BATCH, RULES
-from kakaoauth.storage import days as storage_days
 from kakaoauth.storage import encryption
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import Base, db
@@ -219,7 +219,7 @@ def test_table_that_cannot_be_read_does_not_keep_the_others_rows(app: Flask, ide
 
 
 def test_old_days_are_added_up_and_totals_stay(app: Flask) -> None:
-    today = storage_days.today()
+    today = korean_days.today()
     ages = (retention.COUNT_DAYS + 40, retention.COUNT_DAYS + 2, retention.COUNT_DAYS + 1)
     kept = today - timedelta(days=retention.COUNT_DAYS - 1)
     with app.app_context():
@@ -244,7 +244,7 @@ def test_days_added_up_by_many_workers_at_once_count_once(app: Flask) -> None:
     with app.app_context():
         for age in range(5):
             daily_counts.add_counts(
-                storage_days.today() - timedelta(days=retention.COUNT_DAYS + 5 + age), {("sign_up", "kakao"): 4}
+                korean_days.today() - timedelta(days=retention.COUNT_DAYS + 5 + age), {("sign_up", "kakao"): 4}
             )
 
     def work(_number: int) -> None:

@@ -102,9 +102,7 @@ def link(provider: str) -> ResponseReturnValue:
 
     :raise 404: no such provider. :raises AlreadyLinked: the account has an identity of it.
     """
-    chosen = providers.find_provider(provider)
-    if chosen is None:
-        abort(404)
+    chosen = providers.get_provider(provider)
     try:
         linking.require_unlinked(current_user._get_current_object(), chosen.name)
     except AlreadyLinked as error:

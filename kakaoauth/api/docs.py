@@ -33,6 +33,7 @@ def document() -> Response:
 
 @bp.get("/docs/")
 def show() -> ResponseReturnValue:
+    """The page for people."""
     g.bare_page = True  # the same for everybody, and there while Redis is away
     response = make_response(render_template("kakaoauth/api/docs.html", assets=ASSETS, version=VERSION))
     # Swagger UI's style sheet holds its icons in itself. A picture cannot run a script.
@@ -42,6 +43,7 @@ def show() -> ResponseReturnValue:
 
 @bp.get("/docs/assets/<version>/<name>")
 def asset(version: str, name: str) -> ResponseReturnValue:
+    """A script or style sheet of Swagger UI. :raise 404: another version's, or one that the page does not use."""
     if version != VERSION or name not in ASSETS:
         abort(404)
     return send_file(str(FOLDER / name), max_age=ASSET_SECONDS)

@@ -3,10 +3,9 @@
 from contextlib import nullcontext
 from datetime import UTC, datetime
 
-from flask import Blueprint, abort, current_app
+from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 
-from kakaoauth import providers
 from kakaoauth.accounts import password_login as accounts_password_login
 from kakaoauth.accounts import sign_in
 from kakaoauth.accounts.sign_in import Entry
@@ -39,6 +38,7 @@ from kakaoauth.errors import (
 )
 from kakaoauth.login.refusals import record_refusal
 from kakaoauth.models import User
+from kakaoauth.providers import get_provider
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import Profile
 from kakaoauth.tokens import flows as token_flows
@@ -68,9 +68,7 @@ def provider_login(provider: str, body: AccessTokenLogin | CodeLogin | IdTokenLo
     id_token logs in once. A code needs the nonce of its authorization request, if that had one, and never has this
     site's own callback address as its `redirect_uri`.
     """
-    chosen = providers.find_provider(provider)
-    if chosen is None:
-        abort(404)
+    chosen = get_provider(provider)
     # Providers' messages count whole seconds, so one of this second must not seem to come before the login.
     begun_at = datetime.now(UTC).replace(microsecond=0)
     try:

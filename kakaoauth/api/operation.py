@@ -27,6 +27,7 @@ from kakaoauth.errors import (
     InvalidFields,
 )
 from kakaoauth.web import guards
+from kakaoauth.web.parameters import only
 
 #: A body has a token or two.
 MAX_BYTES = 64 * 1024
@@ -179,11 +180,9 @@ def _raw_body(optional: bool) -> str:
 def _read_query(form: type[BaseModel]) -> Any:
     values: dict[str, str] = {}
     for name in form.model_fields:
-        given = request.args.getlist(name)
-        if len(given) > 1:
-            raise InvalidFields({name: "given more than once"})
-        if given:
-            values[name] = given[0]
+        given = only(request.args, name, doubled=InvalidFields({name: "given more than once"}))
+        if given is not None:
+            values[name] = given
     try:
         return form.model_validate(values)
     except ValidationError as error:

@@ -22,6 +22,7 @@ bp.before_request(guards.bearer)
 @bp.get("/me/")
 @operation("One's own account", answers={200: UserOut}, access=ONESELF)
 def show_me() -> ResponseReturnValue:
+    """Role and state are those of this moment, whatever the token says."""
     return answer(UserOut, _bearer())
 
 
@@ -53,6 +54,7 @@ def delete_me() -> ResponseReturnValue:
 @bp.post("/me/logout-everywhere/")
 @operation("End every session and token of one's own", answers={204: None}, errors=(InvalidFields,), access=ONESELF)
 def logout_everywhere() -> ResponseReturnValue:
+    """The token that asks for it is over as well."""
     asked_as = _bearer().get_id()
     revocable = logout.end_everywhere(asked_as)
     devices.sweep(asked_as)

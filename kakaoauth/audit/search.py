@@ -14,11 +14,11 @@ from sqlalchemy import ColumnElement, Select, literal, literal_column, or_, sele
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from kakaoauth.audit import IS_REFUSED, AuditEvent
+from kakaoauth.days import start_of
 from kakaoauth.storage import cursors
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.storage.cursors import MICROSECOND, Cursor, Position
 from kakaoauth.storage.database import db
-from kakaoauth.storage.days import start_of
 
 RESULTS = ("done", "refused")
 #: Its name in a cursor.

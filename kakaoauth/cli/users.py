@@ -10,7 +10,7 @@ from flask.cli import AppGroup
 
 from kakaoauth.accounts import lifting, password_login, roles, suspensions
 from kakaoauth.cli import seed as seeding
-from kakaoauth.cli.terminal import printable
+from kakaoauth.cli.terminal import Progress, printable
 from kakaoauth.errors import LastSuperuser
 from kakaoauth.models import CLAIMABLE, User, find_user_by_email
 from kakaoauth.staff import listing
@@ -165,14 +165,21 @@ def list_users(search: str) -> None:
 @click.argument("number", type=click.IntRange(min=1))
 @click.option("--random-seed", default=1, show_default=True, help="Another number makes other people.")
 def seed(number: int, random_seed: int) -> None:
-    """Add NUMBER made-up users, to try the site with a full house. Never where there are real ones."""
+    """Add NUMBER made-up users, to try the site with many people. Never where there are real ones."""
+    progress, done = Progress("added"), 0
+
+    def report(work: int) -> None:
+        nonlocal done
+        done += work
+        progress.update(min(done, number), done / (2 * number))
+
     try:
-        with click.progressbar(length=2 * number, label=f"{number} users") as bar:
-            seeding.seed(number, random_seed=random_seed, report=bar.update)
+        seeding.seed(number, random_seed=random_seed, report=report)
     except seeding.NotSeeded:
         raise click.ClickException("there are users who were not made by this command: nothing was added") from None
     except NotImplementedError as error:
         raise click.ClickException(f"only for PostgreSQL and SQLite, not for {error}") from None
+    progress.finish()
 
 
 def _role(user: User) -> str:

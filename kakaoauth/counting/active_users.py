@@ -15,7 +15,7 @@ from flask import current_app
 from redis.client import Pipeline
 
 from kakaoauth.counting import counters
-from kakaoauth.storage.days import today
+from kakaoauth.days import today
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
 
 log = logging.getLogger("kakaoauth.presence")

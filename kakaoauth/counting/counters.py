@@ -18,9 +18,9 @@ from sqlalchemy import BigInteger, Date, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth import providers
+from kakaoauth.days import today
 from kakaoauth.errors import AppError, is_code
 from kakaoauth.storage.database import Base, db
-from kakaoauth.storage.days import today
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, is_full
 
 log = logging.getLogger("kakaoauth.counters")

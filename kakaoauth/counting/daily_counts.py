@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kakaoauth import days
 from kakaoauth.counting import active_users, counters
 from kakaoauth.counting.counters import DailyCount, Key
-from kakaoauth.storage import days
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
 

@@ -19,6 +19,7 @@ from kakaoauth.providers.values import PendingLogin
 from kakaoauth.sessions import finished_logins
 from kakaoauth.tokens import cookies
 from kakaoauth.web.error_pages import as_app_error
+from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import redirect_without_fragment
 
 #: 32 bytes in base64url, as providers.login_state makes them.
@@ -66,10 +67,7 @@ def _read_response() -> AuthorizationResponse:
     """:raises MalformedCallback: no provider sends this. :raises CookieLost: the browser sent no session cookie."""
     found: dict[str, str] = {}
     for name in ("state", "code", "error", "error_code", "error_description"):
-        values = request.args.getlist(name)
-        if len(values) > 1:
-            raise MalformedCallback(f"doubled {name}")
-        found[name] = values[0] if values else ""
+        found[name] = only(request.args, name, doubled=MalformedCallback(f"doubled {name}")) or ""
     if not found["code"] and not found["error"]:
         found["error"] = found["error_code"]  # Facebook's dialog, where the app's settings are the reason
     if bool(found["code"]) == bool(found["error"]):

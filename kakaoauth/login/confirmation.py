@@ -15,6 +15,7 @@ from kakaoauth.login import completion
 from kakaoauth.models import User
 from kakaoauth.providers.base import Provider
 from kakaoauth.web import form_drafts, guards, rate_limits
+from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import callback_address, safe_next
 
 bp = Blueprint("confirm", __name__, url_prefix="/users/me/confirm")
@@ -85,8 +86,7 @@ def _able(user: User) -> list[Provider]:
 
 def _target(values: MultiDict[str, str]) -> str:
     """A page of this site only."""
-    targets = values.getlist("next")
-    target = safe_next(targets[0] if len(targets) == 1 else None, default=url_for("account.show"))
+    target = safe_next(only(values, "next"), default=url_for("account.show"))
     return target if target.startswith("/") else url_for("account.show")
 
 

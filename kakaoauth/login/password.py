@@ -15,6 +15,7 @@ from kakaoauth.accounts import password_login
 from kakaoauth.counting import counters
 from kakaoauth.errors import InvalidCredentials
 from kakaoauth.web import guards, rate_limits
+from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import safe_next
 
 bp = Blueprint("local", __name__)
@@ -58,6 +59,5 @@ def log_in() -> ResponseReturnValue:
 
 def _target(values: MultiDict[str, str]) -> str:
     """A page of this site only: the Content-Security-Policy keeps a form from leading a browser to a front end."""
-    targets = values.getlist("next")
-    target = safe_next(targets[0] if len(targets) == 1 else None)
+    target = safe_next(only(values, "next"))
     return target if target.startswith("/") else url_for("auth.index")

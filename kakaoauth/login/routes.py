@@ -15,6 +15,7 @@ from kakaoauth.login.callback import finish_login
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
 from kakaoauth.web import guards, rate_limits
+from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import callback_address, safe_next
 
 bp = Blueprint("auth", __name__)
@@ -28,7 +29,7 @@ CONSENTS = {"account_email": CONSENT_FOR_EMAIL}
 @guards.guarded(guards.visitor)
 def index() -> ResponseReturnValue:
     """Show the first page; redirect a visitor who is logged in to `next`."""
-    target = safe_next(_only("next"), default="") or None
+    target = safe_next(only(request.args, "next"), default="") or None
     if current_user.is_authenticated and target:
         return redirect(target)
     return render_template("kakaoauth/auth/index.html", providers=providers.all_providers(), next=target)
@@ -39,15 +40,15 @@ def index() -> ResponseReturnValue:
 def login(provider: str) -> ResponseReturnValue:
     """Begin a login: redirect to the provider. By GET, because logging a person in to their own account harms
     nobody."""
-    chosen = _provider(provider)
-    prompt, consent = _only("prompt"), CONSENTS.get(_only("consent") or "", ())
+    chosen = providers.get_provider(provider)
+    prompt, consent = only(request.args, "prompt"), CONSENTS.get(only(request.args, "consent") or "", ())
     _require_askable(chosen, consent)
     address = chosen.begin(
         callback_address(chosen.name),
-        safe_next(_only("next")),
+        safe_next(only(request.args, "next")),
         prompt=prompt if prompt in chosen.prompts else None,
         consent=consent,
-        mode="jwt" if _only("mode") == "jwt" else "",
+        mode="jwt" if only(request.args, "mode") == "jwt" else "",
     )
     counters.count("login_begun", chosen.name)
     return redirect(address)
@@ -59,7 +60,7 @@ def callback(provider: str) -> ResponseReturnValue:
     """Finish a login: redirect to `next`, or show an AppError's page. See `login.callback`."""
     if request.method != "GET":
         abort(405)
-    return finish_login(_provider(provider))
+    return finish_login(providers.get_provider(provider))
 
 
 @bp.after_request
@@ -74,7 +75,7 @@ def hide_code_from_referer(response: Response) -> Response:
 @guards.guarded(guards.login)
 def logout_page(provider: str) -> ResponseReturnValue:
     """Ask whether to log out here only, or at the provider as well."""
-    chosen = _provider(provider)
+    chosen = providers.get_provider(provider)
     may_leave_account = chosen.account_logout_url("", "") is not None
     return render_template("kakaoauth/auth/logout.html", provider=chosen, may_leave_account=may_leave_account)
 
@@ -86,7 +87,7 @@ def logout(provider: str) -> ResponseReturnValue:
 
     :raises LogoutUnfinished: neither Redis nor the database could be told.
     """
-    chosen = _provider(provider)
+    chosen = providers.get_provider(provider)
     sessions.log_out("logout", provider=chosen.name)
     response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else url_for("auth.index"))
     # So that the back button finds no private page in the browser's cache.
@@ -97,18 +98,11 @@ def logout(provider: str) -> ResponseReturnValue:
 @bp.get("/<provider>/logout/callback/")
 def logout_callback(provider: str) -> ResponseReturnValue:
     """Return from the provider's logout. :raises UnknownState: `state` is not the one we sent."""
-    _provider(provider)
+    providers.get_provider(provider)
     expected = session.pop("_logout_state", None)
-    if not expected or _only("state") != expected:
+    if not expected or only(request.args, "state") != expected:
         raise UnknownState("logout state")
     return redirect(url_for("auth.index"))
-
-
-def _provider(name: str) -> Provider:
-    found = providers.find_provider(name)
-    if found is None:
-        abort(404)
-    return found
 
 
 def _require_askable(provider: Provider, consent: tuple[str, ...]) -> None:
@@ -120,12 +114,6 @@ def _require_askable(provider: Provider, consent: tuple[str, ...]) -> None:
         if current_user.is_authenticated:
             error.actions.append((gettext("My page"), url_for("account.show")))
         raise error
-
-
-def _only(name: str) -> str | None:
-    """Return a query parameter that is given exactly once, else None."""
-    values = request.args.getlist(name)
-    return values[0] if len(values) == 1 else None
 
 
 def _logout_address(provider: Provider) -> str:

@@ -11,9 +11,9 @@ from datetime import date, timedelta
 
 from flask import current_app
 
+from kakaoauth import days as korean_days
 from kakaoauth.counting import active_users, counters
 from kakaoauth.sessions import index as session_index
-from kakaoauth.storage import days as storage_days
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
 
 log = logging.getLogger("kakaoauth.overview")
@@ -88,7 +88,7 @@ class Overview:
 
 def read(days: int) -> Overview:
     """:param days: so many, today included."""
-    today = storage_days.today()
+    today = korean_days.today()
     first = today - timedelta(days=days - 1)
     found = counters.per_day(first)
     now = _now()

@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 from authlib.integrations.flask_client import OAuth
 from flask import Flask, current_app
 
+from kakaoauth.errors import NotFound, one_line
 from kakaoauth.providers.base import Provider, TokenKeeper
 from kakaoauth.providers.facebook import Facebook
 from kakaoauth.providers.http import quiet_loggers
@@ -55,6 +56,14 @@ def add(app: Flask, kind: type[OAuthProvider]) -> None:
 def find_provider(name: str) -> Provider | None:
     """Return a configured provider by its name; None if it is not configured."""
     return _registry_of(current_app).configured.get(name)
+
+
+def get_provider(name: str) -> Provider:
+    """Return a configured provider by its name, as it stands in an address. :raises NotFound: it is not configured."""
+    provider = find_provider(name)
+    if provider is None:
+        raise NotFound(f"no provider {one_line(name, 40)}")
+    return provider
 
 
 def is_name(word: str) -> bool:

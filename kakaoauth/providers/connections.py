@@ -102,11 +102,14 @@ class _BoundedSocket(socket.SocketIO):
         self._silence = sock.gettimeout() or IDLE_SECONDS
 
     def readinto(self, buffer: Any) -> int | None:
+        """:raises DeadlinePassed: no time is left. :raises TimeoutError: nothing came in what is left."""
         cast("Any", self)._sock.settimeout(time_left(self._silence))
         return super().readinto(buffer)
 
 
 class _Answer(HTTPResponse):
+    """An answer that is read through a `_BoundedSocket`."""
+
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
@@ -114,19 +117,24 @@ class _Answer(HTTPResponse):
 
 
 class _Bounded(HTTPConnection):
+    """A connection that keeps to the deadline."""
+
     response_class = _Answer
     _used = 0.0
 
     @property
     def is_connected(self) -> bool:
+        """False also after IDLE_SECONDS: urllib3 then connects anew."""
         return time.monotonic() - self._used < IDLE_SECONDS and super().is_connected
 
     def getresponse(self) -> Any:
+        """As http.client's; from now on the connection is idle."""
         response = super().getresponse()
         self._used = time.monotonic()
         return response
 
     def _new_conn(self) -> socket.socket:
+        """Connect as urllib3 does, under the deadline, and with its exceptions."""
         limit = self.timeout if isinstance(self.timeout, int | float) else IDLE_SECONDS
         try:
             return _connect(self._dns_host, self.port, time_left(limit), self.socket_options or [])

@@ -194,6 +194,13 @@ class OAuthProvider:
     def get(self, path: str, **arguments: Any) -> Response:
         """As Provider.get; a refused token is renewed once."""
         try:
+            return self._get(path, **arguments)
+        except AppError as error:
+            error.provider = self.name  # it may end on a page of the host's
+            raise
+
+    def _get(self, path: str, **arguments: Any) -> Response:
+        try:
             answer: Response = self._app.get(path.lstrip("/"), **arguments)
         except MissingTokenError:
             raise CodeRefused("no token of this login is kept") from None

@@ -198,7 +198,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
 
     def touch_seconds(self) -> float:
         """Return how often last use is written: each minute, or more often where the idle limit is short."""
-        idle = [self.app.config[f"KAKAOAUTH_{staff}SESSION_IDLE_SECONDS"] for staff in ("", "STAFF_")]
+        idle = [self.app.config[f"KAKAOAUTH_{staff}KAKAOAUTH_SESSION_IDLE_SECONDS"] for staff in ("", "STAFF_")]
         return float(min(TOUCH, min(idle) / 4))
 
     def lifetime(self, data: dict[str, Any]) -> int:
@@ -257,12 +257,10 @@ class RedisSessionInterface(ServerSideSessionInterface):
     def _get_store_id(self, sid: str) -> str:
         return cast(str, self.key_prefix) + name_of(sid)
 
-    def _retrieve_session_data(self, store_id: str) -> dict[str, Any] | None:
-        raw = cast("bytes | None", self.redis.get(store_id))
-        return self.decode(raw) if raw is not None else None
+    def _retrieve_session_data(self, store_id: str) -> None:
+        raise NotImplementedError  # abstract there; what calls it is replaced here: open_session, save_session
 
-    def _delete_session(self, store_id: str) -> None:
-        self.redis.delete(store_id)
+    _delete_session = _retrieve_session_data
 
     def _upsert_session(self, session_lifetime: timedelta, session: RedisSession, store_id: str) -> None:
         """Merge our changes into the stored session. Two tabs that change different keys both succeed."""
@@ -286,7 +284,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
         log.warning("a session changed too often to be written")
 
     def regenerate(self, session: RedisSession) -> None:
-        """Give the session a new id (Flask-Session's interface)."""
+        """Give the session a new id, as a host knows it from Flask-Session."""
         self.create(session, self.new_id())
 
 

@@ -95,7 +95,7 @@ ACTIONS: Mapping[str, AdminAction] = {
             _("The providers are told to unlink this site, now or as soon as they answer."),
             _("The audit trail keeps their number, without name or e-mail address."),
             _("If they log in again later, they begin with a new, empty account."),
-            _("Whoever is suspended stays out: unreadable codes are kept of their logins and their e-mail address."),
+            _("If suspended, they stay out: unreadable codes are kept of their logins and their e-mail address."),
         ),
         success=_("The account of %(name)s is deleted."),
         available=lambda user: True,

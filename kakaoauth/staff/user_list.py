@@ -11,6 +11,7 @@ from flask_babel import format_decimal, gettext
 from flask_babel import lazy_gettext as _
 from flask_login import current_user
 
+from kakaoauth.days import today
 from kakaoauth.errors import PROVIDER_LABELS, InvalidRequest
 from kakaoauth.monitoring import backlog
 from kakaoauth.staff import listing
@@ -18,7 +19,6 @@ from kakaoauth.staff.csv import export_users
 from kakaoauth.staff.listing import Page
 from kakaoauth.staff.listing.filters import ROLES, STATES, Filter
 from kakaoauth.staff.listing.ordering import SORTS
-from kakaoauth.storage.days import today
 from kakaoauth.web import guards, rate_limits
 
 bp = Blueprint("users", __name__, url_prefix="/users")

@@ -1,5 +1,5 @@
 // Sends each form of one's own page once. On a second click the browser gives up the first one's answer, and with it the
-// new session cookie that may come along: whoever double-clicked "log out on all other devices" was out on this one too.
+// new session cookie that may come along: people who double-clicked "log out on all other devices" were out on this one too.
 "use strict";
 
 (() => {

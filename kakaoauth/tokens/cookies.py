@@ -62,16 +62,25 @@ def _require_own_script() -> None:
     """
     if not request.headers.get(CSRF_HEADER):
         raise InvalidFields({CSRF_HEADER: "this header is needed beside the cookie, with any value"})
-    origin = request.headers.get("Origin")
-    if origin is not None and not is_own_origin(origin):
+    if not is_from_own_page(front_ends=True):
         raise InvalidFields({"Origin": "not this site, nor one of its front ends"})
-    if origin is None and request.headers.get("Sec-Fetch-Site") not in (None, "same-origin", "none"):
-        raise InvalidFields({"Origin": "missing"})
 
 
-def is_own_origin(origin: str) -> bool:
-    """Whether an origin is this site or one of KAKAOAUTH_FRONTEND_ORIGINS."""
-    return origin == request.host_url.rstrip("/") or origin in current_app.config["KAKAOAUTH_FRONTEND_ORIGINS"]
+def is_from_own_page(*, front_ends: bool = False) -> bool:
+    """Whether a page of ours has made an unsafe request, as far as its browser says (Origin, Sec-Fetch-Site).
+
+    :param front_ends: a script has made it: those of KAKAOAUTH_FRONTEND_ORIGINS are ours as well, and none has the
+        origin `null`.
+    """
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    if front_ends and origin in current_app.config["KAKAOAUTH_FRONTEND_ORIGINS"]:
+        return True
+    if site not in (None, "same-origin", "none"):
+        return False
+    if origin == "null" and not front_ends:
+        return site is not None  # from a form, after a redirect or under some privacy settings
+    # By the cookies' rule and not by the request's scheme, which is the proxy's where TRUSTED_PROXIES is not set.
+    return origin in (None, f"{'https' if is_secure() else 'http'}://{request.host}")
 
 
 def _set(response: Response, name: str, value: str, path: str, seconds: int) -> None:

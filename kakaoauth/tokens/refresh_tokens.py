@@ -14,13 +14,13 @@ A copy of the database opens nothing: it lacks SECRET_KEY.
 import hmac
 import secrets
 import struct
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, cast
 
+from itsdangerous import BadData, base64_decode, base64_encode
 from sqlalchemy import ForeignKey, String, and_, delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
@@ -88,11 +88,11 @@ def read(text: str) -> Presented | None:
     if len(text) != LENGTH or not text.isascii():
         return None
     try:
-        raw = urlsafe_b64decode(text + "=")
+        raw = base64_decode(text)
         family_id, generation = _HEAD.unpack_from(raw)
-    except (ValueError, struct.error):
+    except (BadData, struct.error):
         return None
-    if not 0 < family_id <= MAX_ID or urlsafe_b64encode(raw).decode().rstrip("=") != text:
+    if not 0 < family_id <= MAX_ID or base64_encode(raw).decode() != text:
         return None
     return Presented(family_id, generation, raw[_HEAD.size :], hash_of(text))
 
@@ -105,7 +105,7 @@ def hash_of(text: str) -> str:
 def token_of(family: TokenFamily, generation: int) -> str:
     """Return the refresh token of a generation; `family.generation` is the valid one."""
     raw = _HEAD.pack(family.id, generation) + _mac(family, generation)
-    return urlsafe_b64encode(raw).decode().rstrip("=")
+    return base64_encode(raw).decode()
 
 
 def is_ours(family: TokenFamily, presented: Presented) -> bool:

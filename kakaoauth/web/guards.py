@@ -28,8 +28,6 @@ from kakaoauth.web import form_drafts
 P = ParamSpec("P")
 Guard = Callable[[], ResponseReturnValue | None]
 
-SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-
 
 def anyone() -> None:
     """Let everybody pass. A blueprint without a guard would look forgotten."""
@@ -84,7 +82,7 @@ def fresh_login() -> ResponseReturnValue | None:
     Others are redirected to confirm, and return to their form with what they had typed. Use after `form`.
     """
     refusal = login()
-    if refusal is not None or request.method in SAFE_METHODS:
+    if refusal is not None or request.method in cookies.SAFE_METHODS:
         return refusal
     if sessions.is_fresh():
         form_drafts.drop()
@@ -173,16 +171,10 @@ def form() -> None:
 
     :raises ForgedForm: no token of this session, or another origin.
     """
-    if request.method in SAFE_METHODS:
+    if request.method in cookies.SAFE_METHODS:
         return
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
-    if site not in (None, "same-origin", "none"):
-        raise ForgedForm("from another site")
-    if origin not in (None, "null") and origin.partition("://")[2] != request.host:
-        raise ForgedForm("from another origin")
-    if origin == "null" and site is None:
-        raise ForgedForm("from nowhere")
+    if not cookies.is_from_own_page():
+        raise ForgedForm("not from a page of ours")
     csrf.protect()
 
 

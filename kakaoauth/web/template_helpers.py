@@ -71,8 +71,10 @@ def provider_label(name: str | None) -> str:
 
 
 def way_out(user: User) -> str:
-    """The provider whose logout serves this user: the one they came by, while the site still offers it."""
-    return user.provider if user.provider and providers.find_provider(user.provider) else "kakao"
+    """The provider whose logout serves this user: the one they came by if the site still offers it,
+    else the first that it offers."""
+    offered = [provider.name for provider in providers.all_providers()] or [providers.KNOWN[0].name]
+    return user.provider if user.provider in offered else offered[0]
 
 
 def account_label(name: str | None) -> str:

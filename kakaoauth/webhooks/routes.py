@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 from flask import Blueprint, abort, current_app, jsonify, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from kakaoauth import providers
+from kakaoauth.providers import get_provider
 from kakaoauth.providers.base import Provider, SetRefused
 from kakaoauth.providers.values import UNTIMED, AccountEvent
 from kakaoauth.web import guards, rate_limits
@@ -36,7 +36,7 @@ USER_ID = re.compile(r"[1-9][0-9]{0,39}")
 def kakao_unlink() -> ResponseReturnValue:
     """Kakao's unlink webhook. Kakao does not repeat it: once the caller is authentic the answer is 200, also for
     people we do not know, and 503 only if the message could be stored nowhere."""
-    _provider("kakao")
+    get_provider("kakao")
     _require_admin_key()
     parameters = request.args if request.method == "GET" else request.form
     app_id = current_app.config["KAKAO_APP_ID"]
@@ -52,7 +52,7 @@ def kakao_unlink() -> ResponseReturnValue:
 @bp.post("/kakao/account-status/")
 def kakao_account_status() -> ResponseReturnValue:
     """Kakao's account-status webhook: RFC 8935. 202, or 400 with `err` and `description`."""
-    provider = _provider("kakao")
+    provider = get_provider("kakao")
     if (request.content_length or 0) > MAX_BYTES:
         abort(413)
     event = _read_event(provider, request.get_data(as_text=False).decode("ascii", "replace"))
@@ -63,7 +63,7 @@ def kakao_account_status() -> ResponseReturnValue:
 @bp.post("/facebook/deauthorize/")
 def facebook_deauthorize() -> ResponseReturnValue:
     """Facebook's deauthorize callback: somebody has taken the app away. 200, or 400 with `err` and `description`."""
-    provider = _provider("facebook")
+    provider = get_provider("facebook")
     event = _read_event(provider, _signed_request())
     _receive(provider.name, event)
     return "", 200
@@ -72,7 +72,7 @@ def facebook_deauthorize() -> ResponseReturnValue:
 @bp.post("/facebook/data-deletion/")
 def facebook_data_deletion() -> ResponseReturnValue:
     """Facebook's data deletion callback: the same, and an answer that it shows to the person."""
-    provider = _provider("facebook")
+    provider = get_provider("facebook")
     event = _read_event(provider, _signed_request())
     _receive(provider.name, replace(event, kind="data-deletion", jti=f"deletion-{event.jti}"))
     code = deletions.code_for(provider.name, event.subject)
@@ -102,13 +102,6 @@ def _read_event(provider: Provider, raw: str) -> AccountEvent:
         log.warning("webhook refused err=%s: %s", refused.err, refused.description)
         _count_refused()
         abort(make_response(jsonify(err=refused.err, description=refused.description), 400))
-
-
-def _provider(name: str) -> Provider:
-    provider = providers.find_provider(name)
-    if provider is None:
-        abort(404)
-    return provider
 
 
 def _require_admin_key() -> None:

@@ -448,7 +448,7 @@ def test_facebook_is_linked_through_its_own_callback(app: Flask, minji: FlaskCli
     assert user(app, 1).provider == "kakao"
 
 
-# A link is finished by whoever began it, and only there
+# A link is finished by the person who began it, and only there
 
 
 def assert_not_linked(app: Flask, kakao: FakeKakao, answer: Any, calls: int) -> None:
@@ -780,7 +780,7 @@ def test_provider_of_the_account_becomes_the_one_that_is_left(app: Flask, minji:
 
 
 def test_unlinked_identity_opens_the_account_no_more(app: Flask, minji: FlaskClient, graph: Any, kakao: Any) -> None:
-    """Its trusted e-mail is still the account's: whoever comes with it is told how that account logs in."""
+    """Its trusted e-mail is still the account's: a person who comes with it is told how that account logs in."""
     sent = press_link(minji, "facebook")
     minji.get("/facebook/login/callback/", query_string={"state": sent["state"], "code": "canary-code"})
     press_unlink(minji, identity_of(app, MINJI))

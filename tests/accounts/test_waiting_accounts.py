@@ -188,7 +188,7 @@ def test_facebooks_callbacks_open_it_to_nobody(site: Flask, kakao: FakeKakao, pa
 
 @pytest.mark.parametrize("reopened", [False, True])
 def test_recycled_address_is_found_though_the_identity_is_gone(site: Flask, kakao: FakeKakao, reopened: bool) -> None:
-    """Whoever has the address by now is not who had the account."""
+    """The person who has the address by now is not who had the account."""
     user_id = hana_by_kakao(site)
     tell(site, kakao, "account-purged", "1002")
     if reopened:

@@ -282,7 +282,7 @@ def test_of_two_superusers_who_go_at_once_one_stays(site: Flask, pair: str) -> N
         with site.app_context():
             left = [user for user in db.session.scalars(db.select(User)) if user.is_superuser]
             assert left
-            # A message takes the identity of whoever stays, in any case; what people do does not.
+            # A message takes the identity of a person who stays, in any case; what people do does not.
             assert not by_password or [user for user in left if user.identities or user.password_hash]
             db.session.execute(db.delete(User))
             db.session.commit()

@@ -32,7 +32,7 @@ from kakaoauth.webhooks import effects
 APP_ID = 654321
 NATIVE_KEY = "11112222333344445555666677778888"
 INFO = f"{KAPI}/v1/user/access_token_info"
-DOOR = "/api/auth/kakao/"
+ADDRESS = "/api/auth/kakao/"
 REDIRECT = "https://app.example.kr/oauth"
 TOKEN = {"access_token": "canary-access-token"}
 CODE = {"code": "canary-code", "redirect_uri": REDIRECT}
@@ -87,7 +87,7 @@ def base64url(data: bytes) -> str:
 
 
 def log_in(app: Flask, body: dict[str, Any]) -> TestResponse:
-    return app.test_client().post(DOOR, json=body)
+    return app.test_client().post(ADDRESS, json=body)
 
 
 def refuse(app: Flask, body: dict[str, Any], status: int, code: str) -> dict[str, Any]:
@@ -256,7 +256,7 @@ def test_kakao_gets_the_token_and_nothing_of_ours(app: Flask, kakao: Kakao) -> N
         assert "canary" not in call.url
 
 
-def test_without_an_app_id_the_door_is_closed_and_the_operator_told(
+def test_without_an_app_id_nobody_logs_in_and_the_operator_is_told(
     make_app: MakeApp, kakao: Kakao, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = make_app()
@@ -363,7 +363,7 @@ OWN_CALLBACKS: list[tuple[dict[str, str], str, list[str]]] = [
 def test_code_of_a_browsers_login_is_not_for_the_api(
     make_app: MakeApp, kakao: Kakao, settings_: dict[str, str], host: str, addresses: list[str]
 ) -> None:
-    """Whoever has seen the address that the browser was sent back to has the code, and lacks nonce and verifier."""
+    """A thief who has seen the address that the browser was sent back to has the code, and lacks nonce and verifier."""
     app = make_app(**{**SETTINGS, **settings_})
     for provider in ("kakao", "facebook"):
         for address in addresses:
@@ -641,16 +641,16 @@ def test_facebooks_token_logs_in_as_well(make_app: MakeApp, kakao_key: RSAKey) -
     app = make_app(**SETTINGS)
     with requests_mock.Mocker() as mock:
         facebook = FakeFacebook(mock)
-        door = app.test_client()
-        answer = door.post("/api/auth/facebook/", json={"access_token": ACCESS_TOKEN})
+        caller = app.test_client()
+        answer = caller.post("/api/auth/facebook/", json={"access_token": ACCESS_TOKEN})
         assert answer.status_code == 201, answer.text
         assert answer.get_json()["user"]["provider"] == "facebook"
         assert api_client(app, answer.get_json()["access_token"]).get("/api/users/me/").status_code == 200
         facebook.debug["app_id"] = "1"
-        refused = door.post("/api/auth/facebook/", json={"access_token": f"{ACCESS_TOKEN}2"})
+        refused = caller.post("/api/auth/facebook/", json={"access_token": f"{ACCESS_TOKEN}2"})
         problem(refused, 401, "FOREIGN_ACCESS_TOKEN")
-        # Facebook gives no id_tokens, and nobody else's open its door.
-        problem(door.post("/api/auth/facebook/", json=Kakao(mock, kakao_key).id_token()), 401, "INVALID_ACCESS_TOKEN")
+        # Facebook gives no id_tokens, and nobody else's log anybody in.
+        problem(caller.post("/api/auth/facebook/", json=Kakao(mock, kakao_key).id_token()), 401, "INVALID_ACCESS_TOKEN")
 
 
 def test_facebook_is_asked_in_facebooks_words(make_app: MakeApp) -> None:
@@ -732,7 +732,7 @@ def test_body_that_is_not_exactly_one_of_the_three_is_refused(
     assert kakao.calls == []
 
 
-# The other door
+# The password
 
 
 def test_local_password_gives_tokens_and_a_wrong_one_says_nothing(app: Flask) -> None:
@@ -740,14 +740,14 @@ def test_local_password_gives_tokens_and_a_wrong_one_says_nothing(app: Flask) ->
         roles.create_superuser("hana@example.kr", "a long enough password")
         User.objects.create_user("minji@example.kr")
         db.session.commit()
-    door = "/api/token/"
-    answer = app.test_client().post(door, json={"email": "hana@example.kr", "password": "a long enough password"})
+    address = "/api/token/"
+    answer = app.test_client().post(address, json={"email": "hana@example.kr", "password": "a long enough password"})
     assert answer.status_code == 200, answer.text
     assert answer.get_json()["user"]["is_superuser"]
     assert api_client(app, answer.get_json()["access_token"]).get("/api/users/").status_code == 200
     seen = set()
     for email in ("hana@example.kr", "minji@example.kr", "nul\0@example.kr"):
-        answer = app.test_client().post(door, json={"email": email, "password": "not the password"})
+        answer = app.test_client().post(address, json={"email": email, "password": "not the password"})
         body = problem(answer, 401, "INVALID_CREDENTIALS")
         del body["instance"]
         seen.add((json.dumps(body), answer.headers["WWW-Authenticate"]))

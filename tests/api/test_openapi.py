@@ -223,7 +223,7 @@ class Person(Stranger):
 
 @pytest.fixture
 def open_app(make_app: MakeApp, kakao: FakeKakao, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    """With every door open and nobody's patience tried: no limits, and passwords that are wrong at once."""
+    """No limits, and passwords that are wrong at once."""
 
     def wrong(*_: object) -> bool:
         raise VerifyMismatchError

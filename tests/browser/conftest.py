@@ -1,4 +1,4 @@
-"""A real browser before the whole house: the site, its Redis and the sandbox, started as `make run` starts them."""
+"""A real browser before everything: the site, its Redis and the sandbox, started as `make run` starts them."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The side door in a real browser, on a phone."""
+"""The password login in a real browser, on a phone."""
 
 from collections.abc import Callable
 from typing import Any

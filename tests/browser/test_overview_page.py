@@ -10,7 +10,7 @@ from support.browser import fits, log_in_as
 
 pytestmark = pytest.mark.browser
 
-#: Three months of a house with 3000 people, on top of what the other tests have done. For `flask shell`.
+#: Three months of a site with 3000 people, on top of what the other tests have done. For `flask shell`.
 HISTORY = """
 from collections import Counter
 from datetime import timedelta

@@ -372,7 +372,7 @@ def test_profile_faults_have_their_end(
 def test_an_error_that_the_browser_brings_is_no_alarm(
     app: Flask, client: FlaskClient, kakao: FakeKakao, caplog: Any, error: str
 ) -> None:
-    """The address is the browser's, whoever wrote it: the state in it is genuine in every browser."""
+    """The address is the browser's, also if somebody else wrote it: the state in it is genuine in every browser."""
     state = begin_login(client)["state"]
     response = client.get("/kakao/login/callback/", query_string={"state": state, "error": error})
     assert response.status_code >= 400

@@ -445,7 +445,7 @@ def test_state_of_a_confirmation_neither_logs_in_nor_links(
 
 
 def test_state_of_a_login_confirms_nobody_else(client_as: ClientAs, kakao: FakeKakao, clock: Any) -> None:
-    """It ends as a login: whoever it is, is in, and not whoever was."""
+    """It ends as a login: the new person is logged in, and the former one is not."""
     client = aged(clock, client_as("minji"))
     kakao.me = person(SORA, email="sora@example.kr")
     log_in(client, kakao)

@@ -65,7 +65,7 @@ def test_taken_address_is_told_with_the_provider_of_its_account(
     assert 'data-code="EMAIL_IN_USE"' in answer.text
     assert f"{label}" in answer.text.split("<h1>")[1].split("buttons")[0]
     assert 'href="/users/me/"' in answer.text
-    assert minji.get("/users/me/").status_code == 200, "whoever was in still is"
+    assert minji.get("/users/me/").status_code == 200, "the person is still logged in"
     with app.app_context():
         assert db.session.query(User).filter_by(email=None).count() == 1
 

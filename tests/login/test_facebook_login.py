@@ -27,7 +27,7 @@ from support.facebook import (
     person,
 )
 
-from kakaoauth import config
+from kakaoauth import config, providers
 from kakaoauth.accounts import roles
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.config.embedded import SANDBOX_FACEBOOK_CLIENT_ID, SANDBOX_FACEBOOK_CLIENT_SECRET
@@ -149,6 +149,27 @@ def test_who_came_by_a_provider_that_is_off_can_still_log_out(make_app: Callable
         db.session.execute(db.update(User).values(provider="facebook"))
         db.session.commit()
     assert 'action="/kakao/logout/"' in client.get("/users/me/").text
+
+
+def test_site_without_kakao_sends_nobody_to_kakaos_logout(client: FlaskClient, facebook: FakeFacebook) -> None:
+    log_in(client)
+    with client.application.app_context():
+        db.session.execute(db.update(User).values(provider=None))
+        db.session.commit()
+    client.application.extensions[providers.EXTENSION].configured.pop("kakao")
+    assert 'action="/facebook/logout/"' in client.get("/users/me/").text
+
+
+def test_page_of_the_sites_own_that_asks_facebook_in_vain_names_facebook(
+    client: FlaskClient, facebook: FakeFacebook
+) -> None:
+    @client.application.get("/from-facebook/")
+    def from_facebook() -> dict[str, str]:
+        return providers.find_provider("facebook").get("/me").json()  # type: ignore[union-attr, no-any-return]
+
+    log_in(client)
+    facebook.mock.get(ME_URL, status_code=503)
+    assert "<h1>Facebook does not answer at the moment</h1>" in client.get("/from-facebook/?lang=en").text
 
 
 # Two providers

@@ -445,7 +445,7 @@ def test_call_without_a_token_is_refused(sandbox):
 
 
 def test_token_that_is_none_is_refused(sandbox):
-    # As with Facebook the text repeats it: whoever logs it gives it away
+    # As with Facebook the text repeats it: a log of it gives it away
     assert refused(sandbox.me("EAAmade-up"), 190) == "Malformed access token EAAmade-up"
     assert refused(sandbox.me("made-up"), 190) == "Invalid OAuth access token - Cannot parse access token"
     assert refused(sandbox.me(f"{APP.client_id}|wrong"), 190) == "Invalid OAuth access token signature."

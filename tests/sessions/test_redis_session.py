@@ -71,6 +71,25 @@ def test_login_changes_the_id_and_ends_the_old(app: Flask, client: FlaskClient, 
     assert thief.get("/users/me/").status_code == 302
 
 
+def test_host_that_gives_the_session_a_new_id_as_with_flask_session_ends_the_old(
+    app: Flask, client: FlaskClient, kakao: FakeKakao, redis: Redis
+) -> None:
+    @app.get("/renew/")
+    def renew() -> str:
+        app.session_interface.regenerate(session)  # type: ignore[attr-defined]
+        return ""
+
+    log_in(client, kakao)
+    old = set_cookie(client)
+    client.get("/renew/")
+    assert set_cookie(client) != old
+    assert len(redis.keys("session:*")) == 1
+    assert client.get("/users/me/").status_code == 200
+    thief = app.test_client()
+    thief.set_cookie("session", old)
+    assert thief.get("/users/me/").status_code == 302
+
+
 def test_id_of_the_visitors_own_making_is_not_adopted(client: FlaskClient, redis: Redis) -> None:
     client.set_cookie("session", "A" * 43)
     begin_login(client)

@@ -33,7 +33,7 @@ def minji() -> User:
 
 
 def test_what_was_ended_in_between_stays_ended(site: Flask) -> None:
-    """The session that goes on after the others were ended is over too, once whoever has read before ends all."""
+    """The session that goes on after the others were ended is over too, once somebody who has read before ends all."""
     with site.app_context():
         user_id = minji().id
 

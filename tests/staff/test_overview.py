@@ -26,17 +26,17 @@ from support import (
     tokens_of,
 )
 
+from kakaoauth import days as korean_days
 from kakaoauth.accounts import leaving, roles
 from kakaoauth.cli import seed as seeding
 from kakaoauth.config.settings import ROOT
 from kakaoauth.counting import active_users, counters, daily_counts
+from kakaoauth.days import KOREA
 from kakaoauth.monitoring import numbers as monitoring_numbers
 from kakaoauth.providers.values import AccountEvent
 from kakaoauth.sessions import index as session_index
 from kakaoauth.staff.overview import CHART_LIBRARY
-from kakaoauth.storage import days as storage_days
 from kakaoauth.storage.database import db
-from kakaoauth.storage.days import KOREA
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.webhooks import effects
 
@@ -113,7 +113,7 @@ def test_page_tells_what_happened(app: Flask, enter: Callable[[str], FlaskClient
         "Logins today": "2",
         "Sign-ups today": "1",
     }
-    found, today = tables(page), storage_days.today().isoformat()
+    found, today = tables(page), korean_days.today().isoformat()
     assert found["Sign-ups and logins"][0] == [today, "1", "2"]
     assert found["From the button to the login"] == [
         ["Begun", "4", "100%"],
@@ -173,7 +173,7 @@ def test_days_are_koreas_and_without_a_gap(app: Flask, clock: Any) -> None:
 def test_reasons_are_the_ten_most_frequent_and_a_rest(app: Flask, clock: Any) -> None:
     with app.app_context():
         numbers = {("login_refused", f"kakao CODE_REFUSED KOE{n}"): n for n in range(301, 313)}
-        daily_counts.add_counts(storage_days.today(), numbers)
+        daily_counts.add_counts(korean_days.today(), numbers)
         found = monitoring_numbers.read(7)
     assert [reason.provider_code for reason in found.reasons] == [f"KOE{n}" for n in range(312, 302, -1)]
     assert (found.refused, found.other_reasons) == (sum(range(301, 313)), 301 + 302)
@@ -182,7 +182,7 @@ def test_reasons_are_the_ten_most_frequent_and_a_rest(app: Flask, clock: Any) ->
 def test_reason_of_another_version_speaks_for_itself(app: Flask, enter: Callable[[str], FlaskClient]) -> None:
     staff = enter("sora")
     with app.app_context():
-        daily_counts.add_counts(storage_days.today(), {("login_refused", "<i>x OLD_CODE KOE1"): 1})
+        daily_counts.add_counts(korean_days.today(), {("login_refused", "<i>x OLD_CODE KOE1"): 1})
     page = staff.get(PATH, headers=ENGLISH).text
     assert tables(page)["Refused logins"] == [["<I>X: OLD_CODE KOE1 (OLD_CODE)", "1", "100%"]]
     assert "<i>" not in page.lower()
@@ -190,8 +190,8 @@ def test_reason_of_another_version_speaks_for_itself(app: Flask, enter: Callable
 
 def test_funnel_holds_only_what_began_with_the_button(app: Flask, clock: Any) -> None:
     with app.app_context():
-        for provider, door in (("kakao", "page"), ("kakao", "front-end"), ("kakao", "api"), ("password", "page")):
-            counters.count_entry(provider, door)
+        for provider, way in (("kakao", "page"), ("kakao", "front-end"), ("kakao", "api"), ("password", "page")):
+            counters.count_entry(provider, way)
         found = monitoring_numbers.read(7)
     assert (found.came_in, found.logins) == (2, 4)
 
@@ -227,7 +227,7 @@ def test_double_click_comes_back_once(app: Flask, client: FlaskClient, kakao: Fa
     assert (found.begun, found.returned, found.came_in) == (1, 1, 1)
 
 
-def test_house_in_which_nothing_happened_says_so(app: Flask, enter: Callable[[str], FlaskClient], redis: Redis) -> None:
+def test_site_on_which_nothing_happened_says_so(app: Flask, enter: Callable[[str], FlaskClient], redis: Redis) -> None:
     staff = enter("sora")
     for key in (*redis.keys("counters:*"), *redis.keys("{people}:*")):
         redis.delete(key)
@@ -266,7 +266,7 @@ def test_page_without_redis_says_what_is_missing(app: Flask, enter: Callable[[st
 # What it costs
 
 
-def test_price_is_the_same_for_any_house_and_no_user_is_read(app: Flask, redis: Redis) -> None:
+def test_price_is_the_same_for_any_number_of_people_and_no_user_is_read(app: Flask, redis: Redis) -> None:
     def price() -> tuple[list[str], int]:
         statements: list[str] = []
 
@@ -469,10 +469,10 @@ def test_ending_goes_on_while_nothing_can_be_counted(app: Flask, people: People)
         assert token_flows.issue_tokens(roles.change_user(people["minji"], is_staff=True)).user_id == people["minji"]
 
 
-# A house to try it in
+# A site to try it with
 
 
-def test_seeded_house_has_counted_its_people(make_app: Callable[..., Flask], database_url: str) -> None:
+def test_seeded_site_has_counted_its_people(make_app: Callable[..., Flask], database_url: str) -> None:
     with make_app(DATABASE_URL=database_url).app_context():
         seeding.seed(600, random_seed=1, report=lambda _done: None)
         joined = db.session.execute(db.text("SELECT date_joined, provider FROM users")).all()

@@ -473,7 +473,7 @@ ACTS: dict[str, Callable[[int, int], Any]] = {
 def test_of_two_superusers_who_act_on_each_other_at_once_one_is_refused(
     site: Flask, how: tuple[str, str], bystanders: int
 ) -> None:
-    """Also where a third would stay: whoever has just lost the role has lost it."""
+    """Also where a third would stay: a role that was just lost stays lost."""
     with site.app_context():
         users = [User.objects.create_superuser(f"boss{number}@example.kr") for number in range(2 + bystanders)]
         db.session.commit()

@@ -194,7 +194,7 @@ def test_token_in_the_address_or_a_form_is_not_looked_at(app: Flask, pair: Token
 
 
 def test_token_opens_no_page(app: Flask, people: People) -> None:
-    """Each door trusts one thing."""
+    """Each address trusts one kind of token."""
     client = api_client(app, tokens_of(app, people["hana"]).access_token)
     for page in ("/users/me/", "/users/"):
         assert client.get(page).status_code == 302
@@ -538,7 +538,7 @@ def test_secret_may_change_if_the_keys_are_encrypted_by_another(make_app: MakeAp
     assert me(after, old.access_token).status_code == 200
 
 
-def test_private_keys_are_only_in_the_vault(make_app: MakeApp) -> None:
+def test_private_keys_are_stored_encrypted_only(make_app: MakeApp) -> None:
     for algorithm in ALGORITHMS:
         app = make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM=algorithm)
         rotate(app)

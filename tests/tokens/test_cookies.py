@@ -215,7 +215,7 @@ def test_reload_after_ten_minutes_leads_there_without_tokens(client: FlaskClient
 def test_callbacks_address_alone_brings_another_browser_no_tokens(
     app: Flask, client: FlaskClient, kakao: FakeKakao
 ) -> None:
-    """Whoever has seen the address, in a log or a history, has a session of their own at most."""
+    """Somebody who has seen the address, in a log or a history, has a session of their own at most."""
     state = begin_login(client, mode="jwt", next=WELCOME)["state"]
     come_back(client, state)
     thief = app.test_client()
@@ -251,6 +251,8 @@ FORGED: list[tuple[dict[str, str], str]] = [
     ({"X-CSRF-Token": "1", "Origin": ""}, "Origin"),
     ({"X-CSRF-Token": "1", "Sec-Fetch-Site": "cross-site"}, "Origin"),
     ({"X-CSRF-Token": "1", "Sec-Fetch-Site": "same-site"}, "Origin"),
+    ({"X-CSRF-Token": "1", "Origin": "null", "Sec-Fetch-Site": "same-origin"}, "Origin"),
+    ({"X-CSRF-Token": "1", "Origin": "http://localhost", "Sec-Fetch-Site": "cross-site"}, "Origin"),
 ]
 UNSAFE = [("PATCH", ME), ("DELETE", ME), ("POST", f"{ME}logout-everywhere/"), ("POST", REFRESH), ("POST", REVOKE)]
 
@@ -309,7 +311,7 @@ def test_two_cookies_of_one_name_are_none(browser: FlaskClient) -> None:
         problem(other.get(ME, headers={"Cookie": cookie}), 401, "INVALID_ACCESS_TOKEN")
 
 
-def test_each_cookie_opens_its_own_door_only(app: Flask, client: FlaskClient, kakao: FakeKakao) -> None:
+def test_each_cookie_opens_its_own_address_only(app: Flask, client: FlaskClient, kakao: FakeKakao) -> None:
     tokens = tokens_in(log_in(app.test_client(), kakao, mode="jwt"))
     log_in(client, kakao)
     problem(client.get(ME), 401, "INVALID_ACCESS_TOKEN")

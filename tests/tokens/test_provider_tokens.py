@@ -58,7 +58,7 @@ KOE322 = {
 
 
 def with_call(app: Flask) -> Flask:
-    """A page of the site's own that asks Kakao something as whoever is logged in."""
+    """A page of the site's own that asks Kakao something as the person who is logged in."""
 
     @app.get("/from-kakao/")
     def from_kakao() -> ResponseReturnValue:
@@ -98,7 +98,7 @@ def rows(app: Flask) -> list[ProviderToken]:
 
 
 def opened(app: Flask) -> list[tuple[str, str | None]]:
-    """What the vault holds, in the clear."""
+    """The stored tokens, in the clear."""
     with app.app_context():
         return [(found.access_token, found.refresh_token) for row in rows(app) if (found := provider_tokens.read(row))]
 
@@ -246,7 +246,7 @@ def encrypted(app: Flask) -> dict[str, list[str]]:
 
 
 def fill_every_encrypted_column(app: Flask, kakao: FakeKakao) -> None:
-    """By what people do; whoever adds such a column adds here what fills it."""
+    """By what people do; with a new column of that kind comes what fills it here."""
     log_in(app.test_client(), kakao)
     leaver = app.test_client()
     kakao.me = person(5, email="leaver@example.kr")

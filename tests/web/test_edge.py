@@ -400,6 +400,7 @@ BAD: list[dict[str, str]] = [
     {"Origin": "http://evil.localhost"},
     {"Origin": "http://localhost.evil.example"},
     {"Origin": "http://localhost:81"},
+    {"Origin": "https://localhost"},
     {"Origin": "http://localhost@evil.example"},
     {"Origin": "http://evil.example", "Sec-Fetch-Site": "same-origin"},
     {"Origin": "null"},
@@ -427,6 +428,16 @@ def test_form_from_elsewhere_is_refused_even_with_the_token(minji: FlaskClient, 
     assert answer.status_code == 400
     assert 'data-code="FORM_EXPIRED"' in answer.text
     assert is_logged_in(minji)
+
+
+def test_page_on_a_public_host_is_on_https_whatever_the_proxy_speaks(make_app: MakeApp) -> None:
+    host = "login.example.kr"
+    client = make_app(PUBLIC_URL="", KAKAO_REDIRECT_URI=f"https://{host}/kakao/login/callback/").test_client()
+    page = client.get("/login/", base_url=f"http://{host}")
+    data = {"csrf_token": page.text.split('name="csrf_token" value="', 1)[1].split('"', 1)[0]}
+    for origin, is_ours in ((f"https://{host}", True), (f"http://{host}", False)):
+        answer = client.post("/login/", data=data, base_url=f"http://{host}", headers={"Origin": origin})
+        assert ('data-code="FORM_EXPIRED"' not in answer.text) == is_ours, origin
 
 
 def test_form_without_this_sessions_token_is_refused(client_as: ClientAs, minji: FlaskClient) -> None:

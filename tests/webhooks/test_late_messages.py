@@ -113,7 +113,7 @@ def test_message_without_the_time_of_the_event_counts_from_its_own(site: Flask, 
 
 
 def test_late_end_of_sessions_ends_those_of_a_thief_all_the_same(site: Flask, kakao: FakeKakao, clock: Any) -> None:
-    """Whoever had somebody's password was in before; that the owner has come back since must not keep them."""
+    """A thief of the password was in before; that the owner has come back since must not keep them."""
     thief = enter(site, kakao)
     clock.shift(600)
     happened = datetime.now(UTC)

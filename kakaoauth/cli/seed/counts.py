@@ -15,8 +15,8 @@ from kakaoauth.cli.seed.people import COLUMNS
 from kakaoauth.counting import active_users
 from kakaoauth.counting.counters import Key
 from kakaoauth.counting.daily_counts import put_counts
+from kakaoauth.days import KOREA
 from kakaoauth.storage.columns import now
-from kakaoauth.storage.days import KOREA
 from kakaoauth.storage.redis import REDIS_ERRORS
 
 log = logging.getLogger("kakaoauth.audit")

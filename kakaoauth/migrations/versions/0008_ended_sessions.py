@@ -1,4 +1,4 @@
-"""Sessions that were ended are remembered here too; and what the list of users goes by is kept whoever writes a row.
+"""Sessions that were ended are remembered here too; and what the list of users goes by is kept by triggers.
 
 On PostgreSQL the site goes on meanwhile: the keys are looked at in batches, each committed, and the index is built
 concurrently. Ended half-way, it can be run again.
@@ -88,7 +88,7 @@ def upgrade():
 
 
 def create_triggers(on_postgresql):
-    """Before the rows are looked at, so that whoever writes meanwhile is not missed."""
+    """Before the rows are looked at, so that a row that is written meanwhile is not missed."""
     if on_postgresql:
         op.execute(POSTGRESQL_FUNCTION)
         for name, trigger in zip(("insert", "update"), POSTGRESQL_TRIGGERS, strict=True):

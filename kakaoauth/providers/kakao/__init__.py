@@ -15,6 +15,7 @@ from authlib.integrations.flask_client import OAuth
 from flask.config import Config
 from requests import Response
 
+from kakaoauth import days
 from kakaoauth.errors import (
     AccountUnusable,
     AppError,
@@ -36,7 +37,6 @@ from kakaoauth.providers.kakao.answers import (
     read_token_info,
     refused_as_token,
     require_done,
-    today_in_korea,
 )
 from kakaoauth.providers.kakao.events import read_set
 from kakaoauth.providers.kakao.profile import fill_gaps, read_claims, read_profile
@@ -247,7 +247,7 @@ class Kakao(OAuthProvider):
         return self._email_item is None or self._email_item[0]
 
     def _read_profile(self, body: Json) -> Profile:
-        profile = read_profile(body, today_in_korea())
+        profile = read_profile(body, days.today())
         self._email_item = (profile.email_state is not EmailState.NOT_CONFIGURED, time.monotonic())
         return profile
 

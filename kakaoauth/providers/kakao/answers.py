@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from requests import Response
@@ -17,9 +16,6 @@ from kakaoauth.errors import (
 )
 from kakaoauth.providers import answers, oidc
 from kakaoauth.providers.kakao import errors as kakao_errors
-
-#: As in storage.days, which this room must not import.
-KOREA = timedelta(hours=9)
 
 
 def read_answer(response: Response) -> dict[str, Any]:
@@ -76,8 +72,3 @@ def require_done(answer: Response) -> None:
     except AccountUnusable as error:
         if error.provider_code != "-101":
             raise
-
-
-def today_in_korea() -> date:
-    """Return the day by which Kakao's birth years are counted."""
-    return (datetime.now(UTC) + KOREA).date()

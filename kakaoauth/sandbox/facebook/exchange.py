@@ -1,12 +1,12 @@
 """GET and POST /oauth/access_token: codes in, access tokens out."""
 
-import base64
 import hashlib
 import hmac
 import re
 from typing import Any
 
 from flask import Response
+from itsdangerous import base64_encode
 
 from kakaoauth.sandbox.facebook.authentication import app_token, find_token, why_over
 from kakaoauth.sandbox.facebook.errors import GraphError
@@ -103,7 +103,7 @@ def _check_verifier(verifier: str | None, code: Code) -> None:
             " a-z, 0-9, and the punctuation characters -._~ (hyphen, period, underscore, and tilde), between 43 and 128"
             " characters long.",
         )
-    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    digest = base64_encode(hashlib.sha256(verifier.encode()).digest()).decode()
     if not hmac.compare_digest((verifier if code.request.plain else digest).encode(), challenge.encode()):
         raise GraphError(1, "Code verifier does not match the code challenge.")
 

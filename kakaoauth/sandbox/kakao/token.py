@@ -1,11 +1,11 @@
 """POST /oauth/token: codes and refresh tokens in, access tokens out."""
 
-import base64
 import hashlib
 import hmac
 from typing import Any
 
 from flask import Blueprint, Response, request
+from itsdangerous import base64_encode
 from werkzeug.datastructures import MultiDict
 
 from kakaoauth.sandbox.errors import KauthError
@@ -135,7 +135,7 @@ def _check_verifier(verifier: str | None, code: Code) -> None:
     if challenge is None and verifier is None:
         return
     digest = hashlib.sha256((verifier or "").encode()).digest()
-    computed = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    computed = base64_encode(digest).decode()
     if challenge is None or verifier is None or not _equal(computed, challenge):
         raise KauthError("invalid_grant", "code_verifier does not match code_challenge")
 

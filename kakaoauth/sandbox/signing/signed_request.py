@@ -1,11 +1,12 @@
 """The signed_request that Facebook sends to an app: made as it should be, or with deliberate flaws."""
 
-import base64
 import hashlib
 import hmac
 import json
 from collections.abc import Collection
 from typing import Any
+
+from itsdangerous import base64_encode
 
 from kakaoauth.sandbox.signing.tokens import LONG_AGO, SOON
 
@@ -49,4 +50,4 @@ def _content(user_id: str, now: int, flaws: Collection[str]) -> dict[str, Any]:
 
 
 def _encode(content: bytes) -> str:
-    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+    return base64_encode(content).decode()

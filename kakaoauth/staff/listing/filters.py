@@ -7,12 +7,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, or_, select, union_all
 
+from kakaoauth.days import start_of
 from kakaoauth.models import Identity, User, comparable
 from kakaoauth.staff.listing.candidates import Candidates, matching, matching_search
 from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.storage.database import db
-from kakaoauth.storage.days import start_of
 
 #: Longer than any e-mail address or name.
 SEARCH_LENGTH = 254

@@ -197,7 +197,7 @@ class TestTokenCall:
         finish(app)
         assert [call.url.split("?")[0] for call in facebook.calls()] == [TOKEN_URL, ME_URL]
 
-    def test_tokens_are_kept_for_the_vault(self, app: Flask, facebook: FakeFacebook) -> None:
+    def test_tokens_are_kept_to_be_stored(self, app: Flask, facebook: FakeFacebook) -> None:
         with time_machine.travel(1_800_000_000, tick=False):
             assert finish(app).tokens == TokenSet(ACCESS_TOKEN, datetime.fromtimestamp(1_805_183_944, UTC))
             del facebook.token["expires_in"]

@@ -31,7 +31,7 @@ from support.provider_app import (
     sign,
 )
 
-from kakaoauth import providers
+from kakaoauth import days, providers
 from kakaoauth.errors import (
     AccountUnusable,
     AppError,
@@ -43,7 +43,6 @@ from kakaoauth.errors import (
     UnderAge,
     UntrustedIdentity,
 )
-from kakaoauth.providers.kakao.answers import today_in_korea
 from kakaoauth.providers.values import EmailState, PendingLogin
 
 CANARIES = (ACCESS_TOKEN, CODE, CLIENT_SECRET, "canary-description")
@@ -445,9 +444,9 @@ class TestAround:
 
     def test_year_turns_with_korea(self) -> None:
         with time_machine.travel("2026-12-31T14:59:00Z"):
-            assert today_in_korea().year == 2026
+            assert days.today().year == 2026
         with time_machine.travel("2026-12-31T15:01:00Z"):
-            assert today_in_korea().year == 2027
+            assert days.today().year == 2027
 
     def test_nothing_secret_is_logged(self, app: Flask, kakao: FakeKakao, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)

@@ -1,8 +1,6 @@
 """Days in Korea, whose people read the pages and the numbers."""
 
-from datetime import date, datetime, time, timedelta, timezone
-
-from kakaoauth.storage.columns import now
+from datetime import UTC, date, datetime, time, timedelta, timezone
 
 #: A fixed offset: Korea has had no summer time since 1988, and some machines have no time zone database.
 KOREA = timedelta(hours=9)
@@ -14,7 +12,7 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(9000, 1, 1)
 
 def today() -> date:
     """Return the current day in Korea."""
-    return (now() + KOREA).date()
+    return (datetime.now(UTC) + KOREA).date()
 
 
 def start_of(day: date) -> datetime:
