@@ -20,7 +20,7 @@ from kakaoauth.web import rate_limits, template_helpers
 from kakaoauth.webhooks import routes as webhook_routes
 
 #: Blueprints that are always registered.
-LOGIN: tuple[Blueprint, ...] = (login_routes.bp, password.bp, account_routes.bp, confirmation.bp)
+LOGIN: tuple[Blueprint, ...] = (template_helpers.bp, login_routes.bp, password.bp, account_routes.bp, confirmation.bp)
 #: Optional parts by name.
 FEATURES: dict[str, tuple[Blueprint, ...]] = {
     "staff": (user_list.bp, user_page.bp, actions.bp, suspension_pages.bp, audit_log.bp, overview.bp),

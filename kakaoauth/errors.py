@@ -58,7 +58,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from flask_babel import gettext, lazy_gettext
+from kakaoauth.translation import gettext, lazy_gettext
 
 _ = lazy_gettext
 

@@ -10,7 +10,7 @@ from kakaoauth.core import KakaoAuth
 from kakaoauth.monitoring import logs
 from kakaoauth.web import cors, edge, error_pages
 
-#: Flask finds `static/` by it, and names its logger after it.
+#: Flask names its logger after it.
 PACKAGE = "kakaoauth"
 
 
@@ -21,7 +21,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     :raises ConfigError: a setting is missing or wrong.
     """
     settings = config.load(overrides)
-    app = Flask(PACKAGE, template_folder="../templates", instance_path=settings["INSTANCE_PATH"])
+    app = Flask(PACKAGE, static_folder=None, template_folder=None, instance_path=settings["INSTANCE_PATH"])
     app.config.update(settings)
 
     # These apply to every URL of the app, so the extension leaves them to the site.

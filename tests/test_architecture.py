@@ -12,6 +12,7 @@ PACKAGE = "kakaoauth"
 #: The rooms of the package, lowest first. A module imports from its own room and from lower levels; rooms of one level
 #: do not know each other.
 LEVELS: tuple[set[str], ...] = (
+    {"translation"},
     {"config", "days", "errors", "signals", "text"},
     {"storage", "providers"},
     {"models", "counting"},
@@ -58,7 +59,14 @@ NAMES: dict[str, set[str]] = {"login_user": {"sessions"}, "logout_user": {"sessi
 OF_A_REQUEST = {"request", "session", "g", "current_user", "has_request_context"}
 #: Rooms and files that answer requests.
 KNOW_THE_REQUEST = {"web", "login", "sessions", "core", "site"}
-ANSWER_REQUESTS = ("/routes.py", "/token_keeper.py", "/cookies.py", "kakaoauth/audit/visitors.py", "/devices.py")
+ANSWER_REQUESTS = (
+    "/routes.py",
+    "/token_keeper.py",
+    "/cookies.py",
+    "kakaoauth/audit/visitors.py",
+    "/devices.py",
+    "kakaoauth/translation.py",
+)
 ROOMS_OF_PAGES = {"staff", "api", "webhooks"}
 #: The providers reach the session through Authlib, in one file.
 AUTHLIB_SESSION = ("kakaoauth/providers/login_state.py", "authlib.integrations.flask_client.apps.session")

@@ -312,7 +312,7 @@ def test_codes_in_the_guide_are_those_the_code_knows(guide: str) -> None:
 
 CATALOGUE = ROOT / "kakaoauth/translations/ko/LC_MESSAGES/messages.po"
 METHODS = [("kakaoauth/**.py", "python"), ("templates/**.html", "jinja2")]
-KEYWORDS = {**DEFAULT_KEYWORDS, "lazy_gettext": None}
+KEYWORDS = {**DEFAULT_KEYWORDS, "lazy_gettext": None, "kakaoauth_": None}
 CURE = "`make translations` compiles messages.po"
 
 

@@ -216,7 +216,7 @@ def test_connection_that_redis_closed_is_opened_again_unnoticed(visitors: Visito
 
 def test_static_files_need_neither(visitors: Visitors, server: RedisServer) -> None:
     server.stop()
-    with visitors.sora.get("/static/style.css") as answer:
+    with visitors.sora.get("/kakaoauth/style.css") as answer:
         assert (answer.status_code, len(answer.data) > 0) == (200, True)
 
 

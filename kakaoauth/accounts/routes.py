@@ -2,7 +2,6 @@
 
 from flask import Blueprint, abort, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from flask_login import current_user
 
 from kakaoauth import providers, sessions
@@ -11,6 +10,7 @@ from kakaoauth.audit import labels, search
 from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
 from kakaoauth.tokens import revocation as token_revocation
+from kakaoauth.translation import gettext
 from kakaoauth.web import guards
 from kakaoauth.web.redirects import callback_address
 

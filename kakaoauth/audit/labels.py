@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from flask_babel import gettext, lazy_gettext
-
 from kakaoauth import errors
 from kakaoauth.audit import AuditEvent, visitors
+from kakaoauth.translation import gettext, lazy_gettext
 
 _ = lazy_gettext
 

@@ -6,10 +6,11 @@ from ipaddress import IPv6Address, ip_address
 from typing import Any, NamedTuple
 
 from flask import request
-from flask_babel import lazy_gettext
 from ua_parser import Domain
 from ua_parser.basic import Resolver
 from ua_parser_builtins.lazy import MATCHERS
+
+from kakaoauth.translation import lazy_gettext
 
 _ = lazy_gettext
 

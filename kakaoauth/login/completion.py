@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import current_app, flash
-from flask_babel import gettext
 from flask_login import current_user
 
 from kakaoauth import sessions
@@ -18,6 +17,7 @@ from kakaoauth.providers.values import CONSENT_FOR_EMAIL, PendingLogin, Profile
 from kakaoauth.sessions import finished_logins
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.flows import TokenPair
+from kakaoauth.translation import gettext
 from kakaoauth.web import form_drafts
 
 

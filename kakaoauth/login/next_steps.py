@@ -3,13 +3,13 @@
 from typing import Any
 
 from flask import url_for
-from flask_babel import gettext
 from flask_login import current_user
 
 from kakaoauth import providers
 from kakaoauth.errors import AppError, ConfirmationEnded, EmailInUse, EmailRequired
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import PendingLogin
+from kakaoauth.translation import gettext
 
 
 def offer(error: AppError, provider: Provider, pending: PendingLogin | None) -> None:

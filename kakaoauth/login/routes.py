@@ -4,7 +4,6 @@ from urllib.parse import urljoin
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from flask_login import current_user
 
 from kakaoauth import providers, sessions
@@ -14,6 +13,7 @@ from kakaoauth.errors import EmailNotConfigured, UnknownState
 from kakaoauth.login.callback import finish_login
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
+from kakaoauth.translation import gettext
 from kakaoauth.web import guards, rate_limits
 from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import callback_address, safe_next

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask_babel import lazy_gettext
-
 from kakaoauth.models import User
+from kakaoauth.translation import lazy_gettext
 
 _ = lazy_gettext
 

@@ -8,7 +8,6 @@ from typing import NamedTuple, NoReturn
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from flask_login import current_user
 
 from kakaoauth import sessions
@@ -18,6 +17,7 @@ from kakaoauth.models import Identity, User, find_user
 from kakaoauth.staff.action_texts import ACTIONS, UNLINK, AdminAction
 from kakaoauth.text import clean_text
 from kakaoauth.tokens import revocation as token_revocation
+from kakaoauth.translation import gettext
 from kakaoauth.web import form_drafts, guards
 
 bp = Blueprint("user_actions", __name__, url_prefix="/users/<int:user_id>")

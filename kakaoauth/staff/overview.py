@@ -5,12 +5,12 @@ from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, format_decimal, format_percent, gettext
 
 from kakaoauth import errors
 from kakaoauth.audit import labels
 from kakaoauth.monitoring import numbers as monitoring_numbers
 from kakaoauth.monitoring.numbers import Overview, Reason
+from kakaoauth.translation import format_date, format_decimal, format_percent, gettext
 from kakaoauth.web import guards
 
 bp = Blueprint("overview", __name__, url_prefix="/users/overview")

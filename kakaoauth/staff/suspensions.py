@@ -2,13 +2,13 @@
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 from flask_login import current_user
 
 from kakaoauth.accounts import lifting, suspensions
 from kakaoauth.staff.actions import LONGEST, SHORTEST
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.text import clean_text
+from kakaoauth.translation import gettext
 from kakaoauth.web import form_drafts, guards
 
 bp = Blueprint("suspended", __name__, url_prefix="/users/suspended")

@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_decimal, gettext
-from flask_babel import lazy_gettext as _
 from flask_login import current_user
 
 from kakaoauth.days import today
@@ -19,6 +17,8 @@ from kakaoauth.staff.csv import export_users
 from kakaoauth.staff.listing import Page
 from kakaoauth.staff.listing.filters import ROLES, STATES, Filter
 from kakaoauth.staff.listing.ordering import SORTS
+from kakaoauth.translation import format_decimal, gettext
+from kakaoauth.translation import lazy_gettext as _
 from kakaoauth.web import guards, rate_limits
 
 bp = Blueprint("users", __name__, url_prefix="/users")

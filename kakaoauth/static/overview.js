@@ -16,7 +16,12 @@
     { colour: "--second", borderDash: [6, 3], pointStyle: "rectRot" },
   ];
 
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  // As the page shows it: the variable alone may still be a choice between light and dark.
+  const sample = document.createElement("span");
+  function colour(name) {
+    sample.style.color = `var(${name})`;
+    return getComputedStyle(sample).color;
+  }
 
   // Reasons are sentences: they are broken into lines that leave half of a phone's width to the bars. Hangul is twice as
   // wide as Latin letters.
@@ -101,7 +106,8 @@
     places.forEach(draw);
   }
 
-  if (window.Chart === undefined) return;
+  if (window.Chart === undefined || places.length === 0) return;
+  places[0].parentElement.append(sample);
   drawAll();
   for (const place of places) place.parentElement.querySelector("details").open = false;
   for (const query of [phone, dark]) query.addEventListener("change", drawAll);

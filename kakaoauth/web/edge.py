@@ -13,7 +13,7 @@ from kakaoauth.audit.visitors import plain_address, visitor
 from kakaoauth.config.checks import is_loopback
 from kakaoauth.errors import Tunnelled
 from kakaoauth.models import User
-from kakaoauth.web.language import remember_language_choice
+from kakaoauth.translation import LANGUAGES
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -28,7 +28,7 @@ PROXY_HEADERS = frozenset(
     )
 )
 #: Endpoints whose response is the same for everybody.
-CACHEABLE = ("static", "api.tokens.jwks", "api.docs.asset")
+CACHEABLE = ("files.static", "api.tokens.jwks", "api.docs.asset")
 
 
 class PublicUrl:
@@ -78,6 +78,12 @@ def init_app(app: Flask) -> None:
     app.before_request(refuse_foreign_hosts)
     app.before_request(remember_language_choice)
     app.after_request(add_headers)
+
+
+def remember_language_choice() -> None:
+    """Note a choice in the query, so that `add_headers` sends it as a cookie."""
+    choice = request.args.get("lang")
+    g.language_choice = choice if choice in LANGUAGES else None
 
 
 def set_audit_source() -> None:

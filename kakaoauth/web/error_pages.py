@@ -134,5 +134,14 @@ def _as_page(error: AppError, reference: str) -> Response:
         # The Host is not valid, so no URL can be built, not even the style sheet's.
         text = f"{error.heading()}\n{error.describe()}\n"
         return make_response(text, error.status, {"Content-Type": "text/plain; charset=utf-8"})
-    page = render_template("kakaoauth/errors/problem.html", error=error, reference=reference)
+    try:
+        page = render_template("kakaoauth/error.html", error=error, reference=reference)
+    except Exception as failure:
+        # KAKAOAUTH_LAYOUT is a host's: it may need what has just failed, or be broken itself.
+        log.warning("KAKAOAUTH_LAYOUT cannot be rendered (%s): the error page has our own", type(failure).__name__)
+        g.plain_layout = True
+        try:
+            page = render_template("kakaoauth/error.html", error=error, reference=reference)
+        finally:
+            g.plain_layout = False
     return make_response(page, error.status)

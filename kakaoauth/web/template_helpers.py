@@ -1,38 +1,115 @@
-"""Filters and globals of the templates: language, labels, dates."""
+"""What our templates call. In a host's Jinja environment all of it has our name: the global `kakaoauth`, the function
+`kakaoauth_` for texts, and filters that begin with `kakaoauth_`."""
 
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Flask, request, url_for
+import flask_login
+from flask import Blueprint, Flask, current_app, g, request, url_for
 from flask.globals import request_ctx
-from flask_babel import format_datetime, get_locale
+from flask_wtf.csrf import generate_csrf
+from markupsafe import Markup
 
-from kakaoauth import errors, providers
+from kakaoauth import errors, providers, translation
+from kakaoauth.days import SEOUL
 from kakaoauth.models import User
-from kakaoauth.web import language as web_language
-from kakaoauth.web.language import babel
+from kakaoauth.providers.base import Provider
+from kakaoauth.web import guards, static_files
+from kakaoauth.web.redirects import safe_next
 
+PACKAGE = Path(__file__).resolve().parents[1]
+#: In a checkout beside the package, in a wheel inside it.
+TEMPLATE_FOLDER = next(
+    (folder for folder in (PACKAGE / "templates", PACKAGE.parent / "templates") if (folder / "kakaoauth").is_dir()),
+    PACKAGE / "templates",
+)
+LAYOUT = "kakaoauth/layout.html"
 #: Endpoints whose URLs begin or end something, or hold a value that works once.
 NOT_AGAIN = ("auth.login", "auth.callback", "auth.logout_callback")
 
+#: Carries the templates, which a file of the same name in the app's own folder overrides, and serves the static files.
+bp = Blueprint("files", __name__, url_prefix="/kakaoauth", template_folder=str(TEMPLATE_FOLDER))
+bp.before_request(guards.anyone)
+bp.add_url_rule("/<path:name>", "static", static_files.serve)
+
 
 def init_app(app: Flask) -> None:
-    """Add the filters and globals, and Babel."""
-    babel.init_app(app, locale_selector=web_language.language, timezone_selector=lambda: "Asia/Seoul")
-    app.add_template_filter(moment)
-    app.add_template_filter(second)
-    app.add_template_filter(utc)
-    app.add_template_filter(provider_label)
-    app.add_template_filter(account_label)
-    app.add_template_filter(way_out)
-    app.add_template_global(language)
-    app.add_template_global(in_language)
+    """Add our names to the app's Jinja environment."""
+    app.jinja_env.globals.update(kakaoauth=Helpers(), kakaoauth_=text)
+    for helper in (moment, second, utc, provider_label, account_label, decimal, way_out):
+        app.add_template_filter(helper, f"kakaoauth_{helper.__name__}")
 
 
-def language() -> str:
-    """Return the page's language, `ko` or `en`."""
-    locale = get_locale()
-    return locale.language if locale else "ko"
+class Helpers:
+    """The global `kakaoauth`. A global is known to macros too, which a host's page imports without its context."""
+
+    @property
+    def layout(self) -> str:
+        """The template that all pages extend: KAKAOAUTH_LAYOUT, or ours where g.plain_layout says so."""
+        chosen: str = current_app.config.get("KAKAOAUTH_LAYOUT") or LAYOUT
+        return LAYOUT if g.get("plain_layout") else chosen
+
+    @property
+    def current_user(self) -> Any:
+        """Who is logged in."""
+        return flask_login.current_user
+
+    @staticmethod
+    def language() -> str:
+        """Return the page's language, `ko` or `en`."""
+        return translation.language()
+
+    @staticmethod
+    def in_language(name: str) -> str:
+        """Return the current page's URL in another language."""
+        return in_language(name)
+
+    @staticmethod
+    def static(name: str) -> str:
+        """Return the URL of one of our static files."""
+        return static_files.static_url(name)
+
+    @staticmethod
+    def csrf_token() -> str:
+        """Return the session's CSRF token."""
+        token: str = generate_csrf()
+        return token
+
+    @staticmethod
+    def providers() -> list[Provider]:
+        """Return what the visitor can log in with."""
+        return list(providers.all_providers())
+
+    @staticmethod
+    def here() -> str | None:
+        """Return the current page as a `next`, None if a login should not return to it."""
+        if request.method != "GET" or request.endpoint in NOT_AGAIN:
+            return None
+        return safe_next(request.full_path.rstrip("?"), default="") or None
+
+    @staticmethod
+    def links() -> Markup:
+        """Return the <link> and <script> tags that our pages need."""
+        return links()
+
+    def head(self) -> Markup:
+        """Return `links` where the layout is the host's; ours has them."""
+        return Markup() if self.layout == LAYOUT else links()
+
+
+def links() -> Markup:
+    """Return the tags for the style sheet and, with Facebook, for the script that cleans its addresses."""
+    tags = Markup('<link rel="stylesheet" href="{}">').format(static_files.static_url("style.css"))
+    if current_app.config.get("FACEBOOK_CLIENT_ID"):
+        tags += Markup('<script src="{}" defer></script>').format(static_files.static_url("clean-address.js"))
+    return tags
+
+
+def text(message: str, **values: Any) -> Markup:
+    """Return a text in the visitor's language. Its markup is ours; `values` are escaped."""
+    return Markup(translation.gettext(message)) % values  # noqa: S704
 
 
 def in_language(name: str) -> str:
@@ -52,17 +129,22 @@ def in_language(name: str) -> str:
 
 def moment(value: datetime | None) -> str:
     """Format a time to the minute, in Korea's time zone; empty for None."""
-    return format_datetime(value, "yyyy-MM-dd HH:mm") if value else ""
+    return translation.format_datetime(value, "yyyy-MM-dd HH:mm", SEOUL) if value else ""
 
 
 def second(value: datetime) -> str:
     """Format a time to the second, in Korea's time zone."""
-    return str(format_datetime(value, "yyyy-MM-dd HH:mm:ss"))
+    return translation.format_datetime(value, "yyyy-MM-dd HH:mm:ss", SEOUL)
 
 
 def utc(value: datetime) -> str:
     """Format a time for the `datetime` attribute of <time>."""
     return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def decimal(number: int) -> str:
+    """Format a number with its thousands apart."""
+    return translation.format_decimal(number)
 
 
 def provider_label(name: str | None) -> str:

@@ -15,7 +15,7 @@ FOLDER = Path(kakaoauth.sandbox.__file__).parent
 ROOT = FOLDER.parents[1]
 #: What the site needs and the sandbox does not.
 OF_THE_SITE = {
-    *("sqlalchemy", "flask_sqlalchemy", "flask_login", "flask_session", "flask_babel", "flask_wtf", "flask_migrate"),
+    *("sqlalchemy", "flask_sqlalchemy", "flask_login", "flask_session", "babel", "flask_wtf", "flask_migrate"),
     *("redis", "authlib", "pydantic", "requests", "argon2", "limits", "prometheus_client", "psycopg", "alembic"),
 }
 LIST = "import sys, kakaoauth.sandbox.__main__; print(*sys.modules, sep=chr(10))"

@@ -55,7 +55,7 @@ def test_redis_knows_only_a_hash_of_the_id(client: FlaskClient, redis: Redis) ->
 
 
 def test_reader_gets_no_session(client: FlaskClient, redis: Redis) -> None:
-    for page in ("/", "/users/", "/users/me/", "/kakao/logout/", "/nowhere", "/static/style.css", "/healthz"):
+    for page in ("/", "/users/", "/users/me/", "/kakao/logout/", "/nowhere", "/kakaoauth/style.css", "/healthz"):
         assert "Set-Cookie" not in client.get(page, buffered=True).headers
     assert redis.keys() == []
 
@@ -124,7 +124,7 @@ def test_private_page_costs_one_redis_command_and_one_statement(
 def test_open_addresses_cost_no_redis_command(client: FlaskClient, kakao: FakeKakao, redis: Redis) -> None:
     log_in(client, kakao)
     assert commands_of(redis, lambda: client.get("/healthz")) == 0
-    assert commands_of(redis, lambda: client.get("/static/style.css", buffered=True)) == 0
+    assert commands_of(redis, lambda: client.get("/kakaoauth/style.css", buffered=True)) == 0
 
 
 def test_lifetime_is_extended_once_a_minute(client: FlaskClient, kakao: FakeKakao, redis: Redis) -> None:

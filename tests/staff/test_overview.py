@@ -297,7 +297,7 @@ def test_chart_library_is_the_one_that_its_folder_says(client: FlaskClient) -> N
     version = re.findall(r"chart\.js-([\d.]+)/", CHART_LIBRARY)[0]
     assert f"Chart.js v{version}\n" in file.read_text()[:200]
     assert "MIT" in (file.parent / "LICENSE.md").read_text()
-    assert client.get(f"/static/{CHART_LIBRARY}", buffered=True).status_code == 200
+    assert client.get(f"/kakaoauth/{CHART_LIBRARY}", buffered=True).status_code == 200
 
 
 # Who is here

@@ -26,7 +26,7 @@ KINDS = [
     ("anonymous", "/nowhere/", 404),
     ("anonymous", "/api/nowhere/", 404),
     ("anonymous", "/healthz", 200),
-    ("anonymous", "/static/style.css", 200),
+    ("anonymous", "/kakaoauth/style.css", 200),
     ("minji", "/", 200),
     ("minji", "/users/me/", 200),
     ("minji", "/users/", 403),
@@ -59,7 +59,7 @@ def test_every_answer_carries_the_walls(client_as: ClientAs, who: str, path: str
     assert answer.headers["Referrer-Policy"] == ("no-referrer" if "/callback/" in path else "same-origin")
     assert "camera=()" in answer.headers["Permissions-Policy"]
     assert "Strict-Transport-Security" not in answer.headers
-    if path.startswith("/static/"):
+    if path.startswith("/kakaoauth/"):
         assert "max-age=" in answer.headers["Cache-Control"]
         assert "Set-Cookie" not in answer.headers
     else:
@@ -67,11 +67,11 @@ def test_every_answer_carries_the_walls(client_as: ClientAs, who: str, path: str
         assert {"Cookie", "Accept-Language"} <= set(answer.headers["Vary"].split(", "))
 
 
-@pytest.mark.parametrize(("who", "path", "status"), [kind for kind in KINDS if kind[1] != "/static/style.css"])
+@pytest.mark.parametrize(("who", "path", "status"), [kind for kind in KINDS if kind[1] != "/kakaoauth/style.css"])
 def test_pages_keep_to_their_own_policy(client_as: ClientAs, who: str, path: str, status: int) -> None:
     """The policy forbids them, so a page that had one would be broken in the browser."""
     text = client_as(who).get(path).text
-    assert not re.search(r"<script(?! src=./static/)|<style|\sstyle=|\son\w+=|javascript:|<iframe|<base", text, re.I)
+    assert not re.search(r"<script(?! src=./kakaoauth/)|<style|\sstyle=|\son\w+=|javascript:|<iframe|<base", text, re.I)
 
 
 def test_https_is_promised_on_https_only(make_app: MakeApp) -> None:
@@ -277,7 +277,7 @@ def embedded(settings: dict[str, Any], redis_url: str) -> Iterator[FlaskClient]:
 
 @pytest.mark.parametrize("address", ["192.168.0.7", "203.0.113.9", "::ffff:203.0.113.9", "2001:db8::1"])
 def test_embedded_site_refuses_whoever_is_not_on_this_machine(embedded: FlaskClient, address: str) -> None:
-    for path in ("/", "/kakao/login/", "/users/", "/static/style.css", "/healthz"):
+    for path in ("/", "/kakao/login/", "/users/", "/kakaoauth/style.css", "/healthz"):
         assert embedded.get(path, environ_base={"REMOTE_ADDR": address}).status_code == 403, path
     forged = {**FORWARDED, "X-Forwarded-Host": "localhost"}
     assert embedded.get("/", headers=forged, environ_base={"REMOTE_ADDR": address}).status_code == 403
@@ -300,7 +300,7 @@ def test_embedded_site_refuses_whoever_is_not_on_this_machine(embedded: FlaskCli
 )
 @pytest.mark.parametrize("value", ["127.0.0.1", ""])
 def test_embedded_site_refuses_what_a_tunnel_has_forwarded(embedded: FlaskClient, name: str, value: str) -> None:
-    for path in ("/", "/kakao/login/", "/static/style.css", "/healthz", "/api/users/me/", "/nowhere/"):
+    for path in ("/", "/kakao/login/", "/kakaoauth/style.css", "/healthz", "/api/users/me/", "/nowhere/"):
         answer = embedded.get(path, headers={name: value, "Host": "localhost"})
         assert answer.status_code == 403, path
     assert "ssh -L" in embedded.get("/", headers={name: value}).text

@@ -18,7 +18,7 @@ BAD = [
     *["/／evil.example", "／／evil.example", "/users/\u202e/", "/users/%e2%80%ae", "/\u200b/evil.example"],
     "/\u2028/evil",
     *["", "#x", "?x", "/" + "a" * 5000, "/nowhere/", "users/", "."],
-    *["/kakao/login/", "/kakao/login/callback/?code=x", "/kakao/logout/", "/healthz", "/static/style.css"],
+    *["/kakao/login/", "/kakao/login/callback/?code=x", "/kakao/logout/", "/healthz", "/kakaoauth/style.css"],
     *["https://front.example.evil.example/", "https://front.example:444/", "http://front.example/"],
     *["https://x@front.example/", "https://front.example@evil.example/", "https://[", "null"],
 ]

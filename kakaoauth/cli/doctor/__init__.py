@@ -9,14 +9,13 @@ from collections.abc import Callable
 
 import click
 from flask import Flask
-from flask_babel import force_locale
 
 from kakaoauth.cli.doctor import kakao as kakao_checks
 from kakaoauth.cli.doctor import machine, settings
 from kakaoauth.cli.doctor.findings import Report, is_healthy
 from kakaoauth.cli.doctor.show import LANGUAGES, as_json, as_text, for_terminal, language
 from kakaoauth.config.checks import ConfigError
-from kakaoauth.web.language import babel
+from kakaoauth.translation import in_language
 
 __all__ = ["examine", "examine_refused", "options"]
 
@@ -31,7 +30,7 @@ def options(command: Callable[..., None]) -> Callable[..., None]:
 
 def examine(app: Flask, *, lang: str | None, json: bool) -> bool:
     """Look at everything and print it; True if there is no cross."""
-    with app.app_context(), force_locale(language(lang, os.environ)):
+    with app.app_context(), in_language(language(lang, os.environ)):
         report = Report()
         settings.check(app, report)
         kakao_checks.check(app, report)
@@ -41,9 +40,7 @@ def examine(app: Flask, *, lang: str | None, json: bool) -> bool:
 
 def examine_refused(error: ConfigError, *, lang: str | None, json: bool) -> bool:
     """The same for a configuration of which no site can be made: its one line names the setting, and no secret."""
-    app = Flask("kakaoauth")  # for the translations only
-    babel.init_app(app)
-    with app.app_context(), force_locale(language(lang, os.environ)):
+    with in_language(language(lang, os.environ)):
         report = Report()
         what, _, cure = str(error).partition(": ")
         report.fail("settings.start", cure or what, what)

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from flask_babel import gettext, lazy_gettext
-
 from kakaoauth.providers.kakao.verdicts import Reply, Verdict
+from kakaoauth.translation import gettext, lazy_gettext
 
 _ = lazy_gettext
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from flask_babel import gettext, lazy_gettext
-
 from kakaoauth.errors import one_line
+from kakaoauth.translation import gettext, lazy_gettext
 
 _ = lazy_gettext
 

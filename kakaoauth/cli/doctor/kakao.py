@@ -7,13 +7,13 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import Flask
-from flask_babel import gettext
 
 from kakaoauth.cli.doctor.cures import cure_of, detail_of
 from kakaoauth.cli.doctor.findings import Report
 from kakaoauth.cli.doctor.site import logout_uri, redirect_uri, split_items
 from kakaoauth.providers.kakao.probe import Probe
 from kakaoauth.providers.kakao.verdicts import Reply, Verdict
+from kakaoauth.translation import gettext
 
 #: Seconds a clock may be off before it is worth a word, and before logins fail.
 SLOW_CLOCK, WRONG_CLOCK = 10, 30

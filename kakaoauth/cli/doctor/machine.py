@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from flask_babel import gettext
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -15,6 +14,7 @@ from kakaoauth.monitoring import backlog
 from kakaoauth.storage import health
 from kakaoauth.storage.database import Base, db
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.translation import gettext
 
 OLDEST_REDIS = (6, 2)
 SCHEMA_CHECKS = ("machine.schema", "machine.host_tables", "machine.backlog")

@@ -4,11 +4,11 @@ import re
 from urllib.parse import urlsplit
 
 from flask import Flask
-from flask_babel import gettext
 
 from kakaoauth.cli.doctor.findings import Report
 from kakaoauth.cli.doctor.site import callback_path, redirect_uri, split_items
 from kakaoauth.config.checks import is_loopback
+from kakaoauth.translation import gettext
 
 #: Kakao's consent items, and `openid`.
 ITEMS = frozenset(

@@ -4,9 +4,8 @@ import json
 import re
 from collections.abc import Mapping
 
-from flask_babel import gettext
-
 from kakaoauth.cli.doctor.findings import SECTIONS, Finding, Status
+from kakaoauth.translation import gettext
 
 LANGUAGES = ("ko", "en")
 MARKS = {Status.OK: "✓", Status.WARNING: "!", Status.FAILED: "✗", Status.SKIPPED: "–"}

@@ -19,7 +19,6 @@ import requests
 import requests_mock
 from click.testing import Result
 from flask import Flask
-from flask_babel import force_locale
 from joserfc.jwk import RSAKey
 from redis import Redis
 from sqlalchemy import inspect, text
@@ -34,6 +33,7 @@ from kakaoauth.providers.values import AccountEvent
 from kakaoauth.sandbox import ConsentItem, SandboxSettings, bind, create_sandbox
 from kakaoauth.storage import health
 from kakaoauth.storage.database import db
+from kakaoauth.translation import in_language
 from kakaoauth.webhooks import receiving
 
 ADMIN_KEY = "7d6c5b4a39281706f5e4d3c2b1a09f8e"
@@ -728,7 +728,7 @@ def test_redis_that_may_not_be_asked(doctor: Doctor, redis: Redis, redis_url: st
     [("6.0.16", "failed"), ("5.0.7", "failed"), ("6.2.0", "ok"), ("7.2.4", "ok"), ("10.0", "ok"), ("?", "warning")],
 )
 def test_redis_version(app: Flask, version: str, expected: str) -> None:
-    with app.app_context(), force_locale("en"):
+    with app.app_context(), in_language("en"):
         report = Report()
         nodes = [{"redis_version": version}, {"redis_version": "8.0.0"}] if version != "?" else []
         machine._check_version(nodes, report)
@@ -736,7 +736,7 @@ def test_redis_version(app: Flask, version: str, expected: str) -> None:
 
 
 def test_each_node_that_answered_counts(app: Flask) -> None:
-    with app.app_context(), force_locale("en"):
+    with app.app_context(), in_language("en"):
         report = Report()
         machine._check_eviction([{"maxmemory_policy": "noeviction"}, {"maxmemory_policy": "allkeys-lfu"}], report)
         assert report.has_failed("machine.redis_eviction")

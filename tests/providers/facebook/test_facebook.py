@@ -12,7 +12,6 @@ import pytest
 import requests
 import time_machine
 from flask import Flask, session
-from flask_babel import Babel
 from support.facebook import (
     ACCESS_TOKEN,
     APP_ID,
@@ -523,7 +522,6 @@ class Tokens(NoTokens):
 def app_of(keeper: Tokens) -> Flask:
     app = make_app(**SETTINGS)
     providers.init_app(app, keeper)
-    Babel(app)
     return app
 
 

@@ -11,7 +11,6 @@ import pytest
 import requests
 import time_machine
 from flask import Flask, session
-from flask_babel import Babel
 from joserfc.jwk import RSAKey
 from support.provider_app import (
     ACCESS_TOKEN,
@@ -464,8 +463,7 @@ class TestAround:
             assert secret not in caplog.text
 
     def test_label_is_text_for_people(self, app: Flask) -> None:
-        Babel(app, default_locale="en")
-        with app.test_request_context():
+        with app.test_request_context("/?lang=en"):
             assert kakao_of(app).label == "Kakao"
 
     def test_login_makes_three_calls_at_most(self, visitor: Visitor, kakao: FakeKakao) -> None:

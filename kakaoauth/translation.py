@@ -1,0 +1,96 @@
+"""Texts, dates and numbers in the visitor's language: Korean or English.
+
+Built on Babel and not on Flask-Babel, which keeps one state for a whole app: a host may have that for itself.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import date, datetime, tzinfo
+from pathlib import Path
+from typing import Any
+
+from babel import Locale, dates, numbers
+from babel.support import LazyProxy, NullTranslations, Translations
+from flask import has_request_context, request
+
+LANGUAGES = ("ko", "en")
+#: Where neither a request nor `in_language` says which.
+DEFAULT = "ko"
+#: English has no catalog: it is what the code says.
+CATALOGS: dict[str, NullTranslations] = {
+    name: Translations.load(Path(__file__).parent / "translations", [name]) for name in LANGUAGES
+}
+LOCALES = {name: Locale(name) for name in LANGUAGES}
+
+#: Where a request's language is kept, in its WSGI environ. Not in `g`, which requests share that are made inside an
+#: app context.
+_KEPT = "kakaoauth.language"
+_chosen: ContextVar[str] = ContextVar("kakaoauth_language", default="")
+
+
+def language() -> str:
+    """Return `ko` or `en`: what `in_language` says, else the request's language; Korean outside a request."""
+    if chosen := _chosen.get():
+        return chosen
+    if not has_request_context():
+        return DEFAULT
+    environ = request.environ
+    found: str | None = environ.get(_KEPT)
+    if found is None:
+        found = environ[_KEPT] = _of_request()
+    return found
+
+
+def _of_request() -> str:
+    """The query, the cookie, then Accept-Language; Korean if none of them decides."""
+    for choice in (request.args.get("lang"), request.cookies.get("lang")):
+        if choice in LANGUAGES:
+            return choice
+    return request.accept_languages.best_match(LANGUAGES) or DEFAULT
+
+
+@contextmanager
+def in_language(name: str) -> Iterator[None]:
+    """Speak one language inside the block, whatever the request asks for. :param name: one of LANGUAGES."""
+    token = _chosen.set(name)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def gettext(text: str, **values: Any) -> str:
+    """Return `text` in the visitor's language, `%(name)s` filled in from `values`."""
+    found = CATALOGS[language()].gettext(text)
+    return found % values if values else found
+
+
+def ngettext(singular: str, plural: str, number: int, **values: Any) -> str:
+    """As `gettext`, in the form for `number`, which is also `%(num)s`."""
+    return CATALOGS[language()].ngettext(singular, plural, number) % {"num": number, **values}
+
+
+def lazy_gettext(text: str, **values: Any) -> LazyProxy:
+    """As `gettext`, looked up each time it is shown: for texts that are made before there is a visitor."""
+    return LazyProxy(gettext, text, enable_cache=False, **values)
+
+
+def format_datetime(value: datetime, pattern: str, zone: tzinfo) -> str:
+    """Format a moment as it is in `zone`. :param pattern: CLDR's, such as `yyyy-MM-dd HH:mm`."""
+    return dates.format_datetime(value, pattern, tzinfo=zone, locale=LOCALES[language()])
+
+
+def format_date(day: date, pattern: str) -> str:
+    """Format a day. :param pattern: CLDR's."""
+    return dates.format_date(day, pattern, locale=LOCALES[language()])
+
+
+def format_decimal(number: float) -> str:
+    """Format a number with its thousands apart."""
+    return numbers.format_decimal(number, locale=LOCALES[language()])
+
+
+def format_percent(number: float, pattern: str) -> str:
+    """Format a share of one. :param pattern: CLDR's, such as `#,##0.#%`."""
+    return numbers.format_percent(number, pattern, locale=LOCALES[language()])

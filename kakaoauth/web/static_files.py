@@ -1,0 +1,66 @@
+"""Our style sheets, scripts and pictures, each with a fingerprint of its content in its name: browsers keep them for a
+year, and still get every change at once."""
+
+import mimetypes
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from flask import Response, abort, send_file, url_for
+
+FOLDER = Path(__file__).resolve().parents[1] / "static"
+#: `style.css` becomes `style.3f2a9c1b.css`. 32 bits: names are compared with their own file's past only.
+FINGERPRINT_LENGTH = 8
+YEAR = 365 * 86400
+#: For a fingerprint that is not today's. While servers are updated one by one, a page of the newer one may ask the
+#: older one: it gets what there is, and asks again soon.
+SHORT = 60
+
+
+class Files(NamedTuple):
+    """Names with a fingerprint by plain name, and the other way round."""
+
+    current: dict[str, str]
+    plain: dict[str, str]
+
+
+@cache
+def _files() -> Files:
+    current = {}
+    for path in FOLDER.rglob("*"):
+        if path.is_file():
+            name = path.relative_to(FOLDER)
+            digest = sha256(path.read_bytes()).hexdigest()[:FINGERPRINT_LENGTH]
+            current[name.as_posix()] = name.with_name(f"{name.stem}.{digest}{name.suffix}").as_posix()
+    return Files(current, {marked: name for name, marked in current.items()})
+
+
+def static_url(name: str) -> str:
+    """Return the address of a file in `kakaoauth/static/`. :raises KeyError: there is no such file."""
+    return url_for("files.static", name=_files().current[name])
+
+
+def serve(name: str) -> Response:
+    """Send a file by its name with a fingerprint, for a year. With another fingerprint or none: today's file, for a
+    minute. Only names that were there at start are known, so no path leads out of the folder.
+    """
+    files = _files()
+    found = files.plain.get(name)
+    seconds = YEAR if found else SHORT
+    found = found or (name if name in files.current else _without_fingerprint(name))
+    if found not in files.current:
+        abort(404)
+    response = send_file(FOLDER / found, mimetype=mimetypes.guess_type(found)[0], max_age=seconds)
+    response.cache_control.public = True
+    if seconds == YEAR:
+        response.cache_control.immutable = True
+    return response
+
+
+def _without_fingerprint(name: str) -> str:
+    """`style.0a1b2c3d.css` is `style.css`."""
+    start, _, suffix = name.rpartition(".")
+    stem, _, mark = start.rpartition(".")
+    is_fingerprint = len(mark) == FINGERPRINT_LENGTH and set(mark) <= set("0123456789abcdef")
+    return f"{stem}.{suffix}" if is_fingerprint else name
