@@ -198,7 +198,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
 
     def touch_seconds(self) -> float:
         """Return how often last use is written: each minute, or more often where the idle limit is short."""
-        idle = [self.app.config[f"KAKAOAUTH_{staff}KAKAOAUTH_SESSION_IDLE_SECONDS"] for staff in ("", "STAFF_")]
+        idle = [self.app.config[f"KAKAOAUTH_{staff}SESSION_IDLE_SECONDS"] for staff in ("", "STAFF_")]
         return float(min(TOUCH, min(idle) / 4))
 
     def lifetime(self, data: dict[str, Any]) -> int:
