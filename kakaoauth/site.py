@@ -6,6 +6,7 @@ from typing import Any
 from flask import Flask
 
 from kakaoauth import config
+from kakaoauth.cli import schema
 from kakaoauth.core import KakaoAuth
 from kakaoauth.monitoring import logs
 from kakaoauth.web import cors, edge, error_pages
@@ -30,4 +31,5 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     edge.init_app(app)
     cors.init_app(app)
     KakaoAuth(app)
+    app.cli.add_command(schema.group, "db")
     return app

@@ -34,7 +34,7 @@ LEVELS: tuple[set[str], ...] = (
     {"wsgi"},
 )
 #: Beside the levels, with all they may import from them.
-BESIDE: dict[str, set[str]] = {"devserver": {"config"}, "sandbox": set(), "server": set()}
+BESIDE: dict[str, set[str]] = {"devserver": {"config", "storage"}, "sandbox": set(), "server": set()}
 #: Who may import what stands beside.
 GUESTS: dict[str, set[str]] = {"devserver": set(), "sandbox": {"cli"}, "server": set()}
 

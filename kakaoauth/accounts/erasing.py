@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from kakaoauth.accounts.former_identities import FormerIdentity
 from kakaoauth.models import Identity, User
 from kakaoauth.storage.columns import now
-from kakaoauth.storage.database import TOO_SLOW, db, is_away
+from kakaoauth.storage.database import TOO_SLOW, db, is_away, sqlstate
 from kakaoauth.tokens.refresh_tokens import TokenFamily
 
 log = logging.getLogger("kakaoauth.audit")
@@ -94,7 +94,7 @@ def _rows(statement: Any) -> int:
 
 def _may_succeed_later(error: DBAPIError) -> bool:
     """Not a statement that took too long: it looks for the rows that refer to this one, without an index."""
-    return is_away(error) and getattr(error.orig, "sqlstate", None) != TOO_SLOW
+    return is_away(error) and sqlstate(error) != TOO_SLOW
 
 
 def _deferred_violations() -> int:

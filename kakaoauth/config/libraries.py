@@ -11,13 +11,10 @@ def derive(values: dict[str, Any]) -> None:
     for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL", "FACEBOOK_DIALOG_URL", "FACEBOOK_GRAPH_URL", "PUBLIC_URL"):
         values[name] = values[name].rstrip("/")
     values["KAKAOAUTH_FRONTEND_ORIGINS"] = tuple(_origin(address) for address in values["KAKAOAUTH_FRONTEND_ORIGINS"])
-    url = values["DATABASE_URL"]
-    for prefix in ("postgres://", "postgresql://"):
-        if url.startswith(prefix):
-            url = "postgresql+psycopg://" + url.removeprefix(prefix)
+    url = database_url(values["DATABASE_URL"])
     check_database(url)
     values["SQLALCHEMY_DATABASE_URI"] = url
-    values["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(url)
+    values["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
     kauth = values["KAKAO_KAUTH_URL"]
     values["KAKAO_AUTHORIZE_URL"] = f"{kauth}/oauth/authorize"
     values["KAKAO_ACCESS_TOKEN_URL"] = f"{kauth}/oauth/token"
@@ -41,7 +38,15 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{host}{port}"
 
 
-def _engine_options(url: str) -> dict[str, Any]:
+def database_url(url: str) -> str:
+    """The same with a driver named, where PostgreSQL's own way of writing it names none."""
+    for prefix in ("postgres://", "postgresql://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url
+
+
+def engine_options(url: str) -> dict[str, Any]:
     """A lost database is to be noticed within a page's 3 seconds, connecting and waiting in the pool included."""
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": 2.0}}

@@ -15,7 +15,6 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-import flask_migrate
 from flask.cli import ScriptInfo
 from flask.cli import main as flask_main
 from gunicorn.app import wsgiapp  # type: ignore[import-untyped]
@@ -30,6 +29,7 @@ from kakaoauth.config.settings import ROOT
 from kakaoauth.devserver import checks, front_end
 from kakaoauth.devserver.processes import Part, Refused, die_with, end_leftovers, start
 from kakaoauth.devserver.redis import SECONDS_TO_START, answers, start_redis, why_it_ended
+from kakaoauth.storage import schema
 
 NAMES = {
     "redis": "the embedded Redis",
@@ -211,7 +211,7 @@ def prepare() -> None:
         if "redis" not in app.config["KAKAOAUTH_EMBEDDED"]:
             app.extensions["redis"].ping()
         with app.app_context():
-            flask_migrate.upgrade()
+            schema.upgrade()
     except (RedisError, RedisClusterException) as error:
         sys.exit(
             f"kakaoauth: REDIS_URL does not answer ({first_line(error)}): start that Redis, correct REDIS_URL,"

@@ -1,50 +1,27 @@
-"""Alembic's entry: runs the migrations against the app's database, offline mode left out because nobody needs it."""
+"""Alembic's entry: runs the migrations on the connection that kakaoauth.storage.schema has given."""
 
-import time
+from typing import Any
 
 from alembic import context
-from flask import current_app
-from sqlalchemy import Connection
 
 from kakaoauth.staff.listing.indexes import is_in_models
-
-db = current_app.extensions["migrate"].db
-
-
-def wait_for_turn(connection: Connection) -> None:
-    """Two deployments at once: the second waits here, then finds nothing left to do.
-
-    It asks again and again, because a waiting statement would be waited for in turn by an index that is built
-    CONCURRENTLY, and PostgreSQL would end one of the two as a deadlock.
-    """
-    while not connection.exec_driver_sql("SELECT pg_try_advisory_lock(7091311)").scalar():
-        connection.commit()
-        time.sleep(0.2)
-    connection.commit()
+from kakaoauth.storage.database import Base
+from kakaoauth.storage.schema import VERSION_TABLE
 
 
-def run() -> None:
-    with db.engine.connect() as connection:
-        on_postgresql = connection.dialect.name == "postgresql"
-        if on_postgresql:
-            connection.connection.dbapi_connection.bounded = False
-            connection.exec_driver_sql("SET statement_timeout = 0")
-            connection.exec_driver_sql("SET lock_timeout = 0")
-            wait_for_turn(connection)
-        context.configure(
-            connection=connection,
-            target_metadata=db.metadata,
-            render_as_batch=connection.dialect.name == "sqlite",
-            compare_type=True,
-            include_object=is_in_models,
-        )
-        try:
-            with context.begin_transaction():
-                context.run_migrations()
-        finally:
-            if on_postgresql:
-                # The lock and the settings end with the connection, so it does not go back into the pool.
-                connection.invalidate()
+def is_ours(thing: Any, name: str | None, kind: str, *rest: Any) -> bool:
+    """Whatever else is in the database is the app's."""
+    return is_in_models(thing, name, kind, *rest) and (kind != "table" or name in Base.metadata.tables)
 
 
-run()
+connection = context.config.attributes["connection"]
+context.configure(
+    connection=connection,
+    target_metadata=Base.metadata,
+    version_table=VERSION_TABLE,
+    render_as_batch=connection.dialect.name == "sqlite",
+    compare_type=True,
+    include_object=is_ours,
+)
+with context.begin_transaction():
+    context.run_migrations()

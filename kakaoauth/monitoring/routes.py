@@ -4,7 +4,7 @@ from flask import Blueprint, Response, jsonify
 from flask.typing import ResponseReturnValue
 
 from kakaoauth.monitoring import metrics
-from kakaoauth.storage import health
+from kakaoauth.storage import health, schema
 from kakaoauth.web import guards
 
 bp = Blueprint("ops", __name__)
@@ -23,7 +23,7 @@ def readyz() -> ResponseReturnValue:
     level = health.schema()
     parts = {
         "redis": "ok" if health.redis_answers() else "unavailable",
-        "database": "unavailable" if level is None else "ok" if level == health.wanted_schema() else "wrong schema",
+        "database": "unavailable" if level is None else "ok" if level == schema.wanted() else "wrong schema",
     }
     for name, state in parts.items():
         if state == "ok" and not health.takes_writes(name):

@@ -1,21 +1,22 @@
-"""How we talk to the database: what SQLite and PostgreSQL need on each connection."""
+"""How we talk to the database, the host's or our own: what SQLite and PostgreSQL need on each connection."""
 
-import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
-from flask import Flask
-from flask_migrate import Migrate
-from flask_sqlalchemy import SQLAlchemy
+import sqlalchemy
+from flask import Flask, current_app
 from sqlalchemy import Connection, Engine, MetaData, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, scoped_session
 
-from kakaoauth.storage import sqlite
+from kakaoauth.config.checks import ConfigError
+from kakaoauth.storage import host_database, sqlite
+from kakaoauth.storage.host_database import HostDatabase
+from kakaoauth.storage.own_database import OwnDatabase
 
 #: Seconds to wait for the pool's "are you there?", which psycopg sends outside a transaction, ...
 PING_SECONDS = 0.8
@@ -55,6 +56,12 @@ class BoundedConnection(psycopg.Connection[Any]):
             raise DatabaseSilent("no answer in time") from None
 
 
+def sqlstate(error: DBAPIError) -> str | None:
+    """PostgreSQL's code, as psycopg or as psycopg2 calls it."""
+    state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    return state if isinstance(state, str) else None
+
+
 def is_away(error: BaseException) -> bool:
     """Whether no statement would succeed at present: no connection, read-only, full, locked. What is tried again later
     then succeeds by itself; whatever else the database refuses, it goes on refusing.
@@ -63,8 +70,8 @@ def is_away(error: BaseException) -> bool:
         return True
     if not isinstance(error, DBAPIError):
         return False
-    state = getattr(error.orig, "sqlstate", None)
-    if isinstance(state, str):
+    state = sqlstate(error)
+    if state:
         return error.connection_invalidated or state == READ_ONLY or state[:2] in STATE_OF_SERVER
     code = getattr(error.orig, "sqlite_errorcode", None)
     if isinstance(code, int):
@@ -73,7 +80,7 @@ def is_away(error: BaseException) -> bool:
 
 
 def prepare(engine: Engine, instance: Path) -> None:
-    """Have each new connection set up. `instance` is the folder whose files are ours alone."""
+    """Have each new connection of our own engine set up. `instance` is the folder whose files are ours alone."""
     if engine.dialect.name == "sqlite":
         sqlite.prepare(engine, instance)
     if engine.dialect.name == "postgresql":
@@ -87,13 +94,16 @@ def unhurried(connection: Connection) -> Iterator[None]:
         yield
         return
     bounded: Any = connection.connection.dbapi_connection
+    was_bounded = getattr(bounded, "bounded", False)
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     connection.exec_driver_sql("SET LOCAL maintenance_work_mem = '256MB'")
-    bounded.bounded = False
+    if was_bounded:
+        bounded.bounded = False
     try:
         yield
     finally:
-        bounded.bounded = True
+        if was_bounded:
+            bounded.bounded = True
 
 
 def begin_to_write(connection: Connection) -> None:
@@ -110,10 +120,9 @@ def _connect_bounded(_dialect: Any, _record: Any, arguments: list[Any], options:
     return BoundedConnection.connect(*arguments, **options)
 
 
-log = logging.getLogger("kakaoauth.database")
-
-
 class Base(DeclarativeBase):
+    """Our models. They belong to no app: each app has its own database, which `db` finds."""
+
     #: Named constraints: SQLite cannot drop an unnamed one in a migration.
     metadata = MetaData(
         naming_convention={
@@ -126,31 +135,65 @@ class Base(DeclarativeBase):
     )
 
 
-class Database(SQLAlchemy):
-    """Flask-SQLAlchemy, whose last word on a request is not an error: the answer is made by then."""
+class Database:
+    """The current app's database: the host's, or our own where the host has given none."""
 
-    def _teardown_session(self, exc: BaseException | None) -> None:
-        """Give the connection back, or, if it does not answer any more, up.
+    metadata = Base.metadata
+    #: SQLAlchemy's words, as Flask-SQLAlchemy has them.
+    select = staticmethod(sqlalchemy.select)
+    insert = staticmethod(sqlalchemy.insert)
+    update = staticmethod(sqlalchemy.update)
+    delete = staticmethod(sqlalchemy.delete)
+    inspect = staticmethod(sqlalchemy.inspect)
+    text = staticmethod(sqlalchemy.text)
+    func = sqlalchemy.func
 
-        A rollback that fails here would replace the answer, or the page that says the database is away, by the server's
-        own bare 500. What was to be stored is committed by now.
-        """
-        try:
-            super()._teardown_session(exc)
-        except Exception as error:
-            log.warning("a connection is given up after the answer: %s", type(error).__name__)
-            with suppress(Exception):
-                self.session().invalidate()
-            self.session.registry.clear()
+    @property
+    def session(self) -> scoped_session[Any]:
+        """The session of this app context, which is the host's too: one connection, one transaction."""
+        return _of_app().session
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of the current app."""
+        return _of_app().engine
+
+    def create_all(self) -> None:
+        """Make our tables, without the migrations' version: for tests."""
+        self.metadata.create_all(self.engine)
+
+    def drop_all(self) -> None:
+        """Drop our tables."""
+        self.metadata.drop_all(self.engine)
 
 
-db = Database(model_class=Base)
-migrate = Migrate()
+db = Database()
 
 
-def init_app(app: Flask) -> None:
-    """Bind SQLAlchemy and Alembic to the app; no connection is opened yet."""
-    db.init_app(app)
+def _of_app() -> HostDatabase:
+    database: HostDatabase = current_app.extensions["kakaoauth_database"]
+    return database
+
+
+def init_app(app: Flask, host: HostDatabase | Literal[False] | None = None) -> None:
+    """Bind our models to the host's database, or to one of our own; no connection is opened yet.
+
+    :param host: the app's Flask-SQLAlchemy; False for a database of our own beside it.
+    :raises ConfigError: it is not set up for this app, or a table of the app has the name of one of ours.
+    """
+    if host is None and "sqlalchemy" in app.extensions:
+        raise ConfigError(
+            "the app has a database already: give it to kakaoauth as KakaoAuth(app, db=db); with db=False kakaoauth"
+            " keeps its tables in a database of its own, DATABASE_URL"
+        )
+    if not host:
+        own = OwnDatabase(app)
+        prepare(own.engine, Path(app.config["INSTANCE_PATH"]))
+        app.extensions["kakaoauth_database"] = own
+        return
     with app.app_context():
-        prepare(db.engine, Path(app.config["INSTANCE_PATH"]))
-    migrate.init_app(app, db, directory=str(Path(__file__).parents[1] / "migrations"))
+        engine = host_database.engine_of(host)
+    host_database.check_tables(host, Base.metadata)
+    if engine.dialect.name == "sqlite":
+        sqlite.prepare_host(engine, Base.metadata.tables)
+    app.extensions["kakaoauth_database"] = host

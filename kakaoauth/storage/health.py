@@ -1,21 +1,17 @@
 """Whether Redis and the database answer, and take writes."""
 
 import time
-from functools import cache
-from pathlib import Path
 
-from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 from sqlalchemy import column, table, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth.errors import DatabaseUnavailable, SessionsUnavailable
+from kakaoauth.storage import schema as migrations
 from kakaoauth.storage.columns import UtcDateTime, now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
-
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
 #: Where a write is tried: a row that is over already goes with the next tidying (sessions.ended).
 ENDED_SESSIONS = table("ended_sessions", column("name"), column("until", UtcDateTime))
@@ -26,12 +22,6 @@ MEMORY = 1.0
 def init_app(app: Flask) -> None:
     """Begin with no remembered answers."""
     app.extensions["health"] = {"until": 0.0, "error": None, "writable_until": {}}
-
-
-@cache
-def wanted_schema() -> str:
-    """Return the newest revision of the migrations in this package."""
-    return str(ScriptDirectory(str(MIGRATIONS)).get_current_head())
 
 
 def redis_answers() -> bool:
@@ -46,9 +36,7 @@ def schema() -> str | None:
     """The database's schema level, "" for an empty one; None while the database is away."""
     try:
         with db.engine.connect() as connection:
-            if not db.inspect(connection).has_table("alembic_version"):
-                return ""
-            return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
+            return migrations.level(connection)
     except SQLAlchemyError:
         return None
 

@@ -11,6 +11,7 @@ import re
 import sqlite3
 import stat
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, Engine, event
 #: What a file of SQLite's may have beside it.
 SUFFIXES = ("", "-wal", "-shm", "-journal")
 #: In any statement, also in the middle of one (`ON CONFLICT DO UPDATE`, `WITH ... DELETE`).
-_ERASES = re.compile(r"\b(?:DELETE|UPDATE|REPLACE|DROP)\b", re.IGNORECASE)
+_ERASES = r"\b(?:DELETE|UPDATE|REPLACE|DROP)\b"
 #: What the triggers of listing/indexes.py answer by taking words out of the search index.
 _UNINDEXES = re.compile(r"\s*(?:DELETE\s+FROM\s+users\b|UPDATE\s+users\b.*\bsearch_text\b)", re.IGNORECASE | re.DOTALL)
 #: Seconds before the next try, where somebody was reading or writing: each try costs a write to the disk.
@@ -33,6 +34,18 @@ def prepare(engine: Engine, instance: Path) -> None:
     traces = _Traces()
     event.listen(engine, "do_connect", lambda _dialect, _record, arguments, _options: keep_private(arguments, instance))
     event.listen(engine, "connect", _set_up)
+    event.listen(engine, "before_cursor_execute", traces.note)
+    event.listen(engine, "checkin", traces.remove)
+
+
+def prepare_host(engine: Engine, tables: Collection[str]) -> None:
+    """Listen to an engine of the host's, which may have open connections. Its file, its journal and its durability are
+    the host's; without the check of foreign keys a person's identities and tokens would outlive them.
+
+    :param tables: names of ours: whatever is erased elsewhere, the host cares for.
+    """
+    traces = _Traces(tables)
+    event.listen(engine, "checkout", _set_up_for_host)
     event.listen(engine, "before_cursor_execute", traces.note)
     event.listen(engine, "checkin", traces.remove)
 
@@ -62,10 +75,22 @@ def _set_up(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA secure_delete=ON")
 
 
-class _Traces:
-    """Whether the log and the search index of one engine may still hold what was erased."""
+def _set_up_for_host(connection: Any, record: Any, _proxy: Any) -> None:
+    if "kakaoauth" not in record.info:
+        record.info["kakaoauth"] = True
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA secure_delete=ON")
 
-    def __init__(self) -> None:
+
+class _Traces:
+    """Whether the log and the search index of one engine may still hold what was erased.
+
+    :param tables: those that matter; all of them if not given.
+    """
+
+    def __init__(self, tables: Collection[str] = ()) -> None:
+        named = rf"[^;]*\b(?:{'|'.join(map(re.escape, tables))})\b" if tables else ""
+        self._erases = re.compile(_ERASES + named, re.IGNORECASE | re.DOTALL)
         self._in_log = True  # a process may have been killed before it came to it
         self._in_index = False
         self._next_try = 0.0
@@ -74,7 +99,7 @@ class _Traces:
         self, connection: Connection, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: bool
     ) -> None:
         """Remember that this connection's transaction erases something."""
-        if _ERASES.search(statement):
+        if self._erases.search(statement):
             connection.info["erased"] = True
             if _UNINDEXES.match(statement):
                 connection.info["unindexed"] = True

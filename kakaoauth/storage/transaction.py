@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
-from kakaoauth.storage.database import db
+from kakaoauth.storage.database import db, sqlstate
 
 log = logging.getLogger("kakaoauth.signals")
 
@@ -79,4 +79,4 @@ def _lost_a_race(error: IntegrityError | OperationalError | StaleDataError) -> b
     if isinstance(error, IntegrityError | StaleDataError):
         return True
     # 40P01 deadlock_detected, 40001 serialization_failure (PostgreSQL, appendix A).
-    return getattr(error.orig, "sqlstate", None) in ("40P01", "40001")
+    return sqlstate(error) in ("40P01", "40001")

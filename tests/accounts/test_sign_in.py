@@ -14,7 +14,6 @@ import time_machine
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
-from flask_migrate import downgrade, upgrade
 from sqlalchemy import delete, inspect, text, update
 from sqlalchemy.exc import IntegrityError
 from support import profile
@@ -28,6 +27,7 @@ from kakaoauth.providers.values import EmailState
 from kakaoauth.staff.listing.indexes import is_in_models
 from kakaoauth.storage import transaction
 from kakaoauth.storage.database import db
+from kakaoauth.storage.schema import VERSION_TABLE, downgrade, upgrade
 from kakaoauth.storage.transaction import TRIES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -444,7 +444,8 @@ def tables() -> set[str]:
 
 def differences() -> Any:
     with db.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": is_in_models})
+        opts = {"compare_type": True, "include_object": is_in_models, "version_table": VERSION_TABLE}
+        context = MigrationContext.configure(connection, opts=opts)
         return compare_metadata(context, db.metadata)
 
 
@@ -459,7 +460,7 @@ def test_upgrade_makes_the_models_schema_and_downgrade_unmakes_it(bare: Flask) -
     assert (user.email, differences()) == (MINJI, []), "a second upgrade changes nothing"
     db.session.remove()
     downgrade(revision="base")
-    assert tables() == {"alembic_version"}
+    assert tables() == {"kakaoauth_version"}
     upgrade()
     assert differences() == []
 
@@ -479,7 +480,7 @@ def test_upgraded_schema_keeps_what_the_models_promise(bare: Flask) -> None:
 
 def test_schema_of_another_release_is_not_ready(bare: Flask) -> None:
     upgrade()
-    db.session.execute(text("UPDATE alembic_version SET version_num = 'of the future'"))
+    db.session.execute(text("UPDATE kakaoauth_version SET version_num = 'of the future'"))
     db.session.commit()
     answer = bare.test_client().get("/readyz")
     assert (answer.status_code, answer.json) == (

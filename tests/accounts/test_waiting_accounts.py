@@ -8,7 +8,6 @@ import pytest
 import requests_mock
 import time_machine
 from flask import Flask
-from flask_migrate import upgrade
 from sqlalchemy import text
 from support import FakeKakao, log_in, person, problem
 from support import profile as kakao_profile
@@ -22,6 +21,7 @@ from kakaoauth.errors import EmailInUse, NotClaimable
 from kakaoauth.models import CLAIMABLE, Identity, User, find_identity, find_user, find_user_by_email
 from kakaoauth.providers.values import Profile
 from kakaoauth.storage.database import db
+from kakaoauth.storage.schema import upgrade
 
 HANA = "hana@example.kr"
 GOOD = "correct horse battery staple"

@@ -11,7 +11,6 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from flask_migrate import upgrade
 from redis import Redis
 from sqlalchemy import event
 from support import FakeKakao, add_second, api_client, csrf_token, log_in, set_cookie
@@ -27,6 +26,7 @@ from kakaoauth.sessions.ended import MARGIN
 from kakaoauth.sessions.store import name_of
 from kakaoauth.storage import database
 from kakaoauth.storage.database import db
+from kakaoauth.storage.schema import upgrade
 from kakaoauth.tokens import flows as token_flows
 
 MakeApp = Callable[..., Flask]

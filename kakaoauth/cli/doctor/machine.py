@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth.cli.doctor.findings import Report
 from kakaoauth.monitoring import backlog
-from kakaoauth.storage import health
+from kakaoauth.storage import health, schema
 from kakaoauth.storage.database import Base, db
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
 from kakaoauth.translation import gettext
@@ -139,13 +139,11 @@ def _check_database(app: Flask, report: Report) -> None:
         report.warn("machine.database", cure, "SQLite")
     else:
         report.ok("machine.database", kind)
-    if level == health.wanted_schema():
+    if level == schema.wanted():
         report.ok("machine.schema", level)
         _check_content(report)
     else:
-        seen = gettext(
-            "it is at %(level)s, this version needs %(wanted)s", level=level or "-", wanted=health.wanted_schema()
-        )
+        seen = gettext("it is at %(level)s, this version needs %(wanted)s", level=level or "-", wanted=schema.wanted())
         report.fail("machine.schema", upgrade, seen)
         report.skip(SCHEMA_CHECKS[1:], "machine.schema")
 
@@ -189,7 +187,7 @@ def _references() -> Iterator[tuple[str, str]]:
         for table, rule in db.session.execute(SQLITE_REFERENCES):
             yield table, rule
         return
-    for (_, table), keys in db.inspect(db.engine).get_multi_foreign_keys().items():
+    for (_, table), keys in inspect(db.engine).get_multi_foreign_keys().items():
         for key in keys:
             if key["referred_table"] == "users":
                 yield table, (key["options"].get("ondelete") or "").upper()

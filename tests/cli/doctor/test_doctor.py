@@ -31,7 +31,7 @@ from kakaoauth.config.embedded import SANDBOX_CLIENT_ID
 from kakaoauth.config.settings import NAMES, ROOT
 from kakaoauth.providers.values import AccountEvent
 from kakaoauth.sandbox import ConsentItem, SandboxSettings, bind, create_sandbox
-from kakaoauth.storage import health
+from kakaoauth.storage import schema
 from kakaoauth.storage.database import db
 from kakaoauth.translation import in_language
 from kakaoauth.webhooks import receiving
@@ -163,9 +163,9 @@ def canaries(app: Flask) -> list[str]:
 def stamp(app: Flask) -> None:
     """The schema's level, as `db upgrade` leaves it."""
     with app.app_context(), db.engine.begin() as connection:
-        connection.execute(text("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(text("DELETE FROM alembic_version"))
-        connection.execute(text("INSERT INTO alembic_version VALUES (:level)"), {"level": health.wanted_schema()})
+        connection.execute(text("CREATE TABLE IF NOT EXISTS kakaoauth_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text("DELETE FROM kakaoauth_version"))
+        connection.execute(text("INSERT INTO kakaoauth_version VALUES (:level)"), {"level": schema.wanted()})
 
 
 @pytest.fixture
@@ -746,7 +746,7 @@ def test_schema_is_old(make_app: Any, console: Console) -> None:
     found = ask(make_app(**GOOD), "--json")
     assert found.crosses == {"machine.schema"}
     assert "flask --app wsgi db upgrade" in found.cure("machine.schema")
-    assert health.wanted_schema() in found.detail("machine.schema")
+    assert schema.wanted() in found.detail("machine.schema")
 
 
 def test_postgresql(doctor: Doctor, postgres_url: str) -> None:
@@ -776,7 +776,7 @@ def test_tables_that_keep_users_rows_are_named(
     assert ("orders" in found.detail("machine.host_tables")) == (status == "warning")
     with app.app_context():
         db.session.execute(text("DROP TABLE orders"))
-        db.session.execute(text("DROP TABLE alembic_version"))
+        db.session.execute(text("DROP TABLE kakaoauth_version"))
         db.session.commit()
 
 

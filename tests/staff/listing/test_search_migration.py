@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from flask_migrate import downgrade, upgrade
 from sqlalchemy import text
 
 from kakaoauth import create_app, jobs
@@ -16,6 +15,7 @@ from kakaoauth.staff.listing.filters import Filter
 from kakaoauth.staff.listing.ordering import SORTS
 from kakaoauth.staff.listing.planner import Budget
 from kakaoauth.storage.database import db
+from kakaoauth.storage.schema import downgrade, upgrade
 
 INDEX_ONLY = Budget(short=1, long=1, most=100)
 PEOPLE = [

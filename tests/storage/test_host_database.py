@@ -1,0 +1,187 @@
+"""The app's own Flask-SQLAlchemy: one pool and one transaction for both, and several apps in one process."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask_sqlalchemy import SQLAlchemy
+from redis import Redis
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
+from support import profile
+from support.host import Host, bare_host
+
+from kakaoauth import KakaoAuth
+from kakaoauth.accounts import leaving, sign_in
+from kakaoauth.config.checks import ConfigError
+from kakaoauth.models import Identity, User
+from kakaoauth.storage import schema
+from kakaoauth.storage.database import BoundedConnection, db
+from kakaoauth.storage.transaction import transaction
+
+HostMaker = Callable[..., Host]
+
+
+@pytest.fixture
+def make_host(settings: dict[str, Any], redis: Redis, bare_database_url: str) -> Iterator[HostMaker]:
+    """An app with both parts' tables."""
+    made: list[Host] = []
+
+    def make(url: str = "", **options: Any) -> Host:
+        host = Host({**settings, "DATABASE_URL": url or bare_database_url}, **options).add_kakao()
+        made.append(host)
+        with host.app.app_context():
+            schema.upgrade()
+            host.db.create_all()
+        return host
+
+    yield make
+    for host in made:
+        with host.app.app_context():
+            host.db.engine.dispose()
+        host.app.extensions["redis"].close()
+
+
+def join(subject: str = "1") -> User:
+    return sign_in.log_in(profile(subject), email_required=False).user
+
+
+def test_both_parts_have_one_transaction(make_host: HostMaker) -> None:
+    host = make_host()
+
+    @transaction
+    def join_with_book(*, fails: bool) -> None:
+        user = User.objects.create_user("minji@example.kr")
+        db.session.add(host.Book(title="welcome", owner=user))
+        host.db.session.flush()
+        if fails:
+            raise KeyError
+
+    def rows() -> tuple[int, int]:
+        return host.db.session.query(User).count(), db.session.query(host.Book).count()
+
+    with host.app.app_context():
+        assert db.session is host.db.session
+        assert db.engine is host.db.engine
+        with pytest.raises(KeyError):
+            join_with_book(fails=True)
+        assert rows() == (0, 0)
+        join_with_book(fails=False)
+        assert rows() == (1, 1)
+        assert host.db.session.query(host.Book).one().owner.email == "minji@example.kr"
+
+
+def test_apps_in_one_process_have_their_own_people(make_host: HostMaker, tmp_path: Path) -> None:
+    one, other = make_host(), make_host(f"sqlite:///{tmp_path / 'other.db'}")
+    with one.app.app_context():
+        join()
+        with other.app.app_context():
+            assert db.session.query(User).count() == 0
+            join("2")
+        assert [identity.subject for identity in db.session.query(Identity)] == ["1"]
+
+
+def test_app_and_the_reference_site_side_by_side(make_host: HostMaker, make_app: Callable[..., Any]) -> None:
+    host, site = make_host(), make_app()
+    with host.app.app_context():
+        join()
+    with site.app_context():
+        assert db.session.query(User).count() == 0
+        assert "sqlalchemy" not in site.extensions
+
+
+def test_person_leaves_with_all_of_ours(make_host: HostMaker) -> None:
+    """Also on a connection that was open before the extension came, where SQLite checks no foreign key."""
+    host = make_host(rule="SET NULL")
+    with host.app.app_context():
+        number = join().id
+        db.session.add(host.Book(title="kept", owner_id=number))
+        db.session.commit()
+        leaving.withdraw(number)
+        assert (db.session.query(User).count(), db.session.query(Identity).count()) == (0, 0)
+        assert [(book.title, book.owner_id) for book in host.db.session.query(host.Book)] == [("kept", None)]
+
+
+def test_open_connection_of_the_host_checks_foreign_keys_too(settings: dict[str, Any], redis: Redis) -> None:
+    host = Host(settings)
+    with host.app.app_context():
+        assert host.db.session.execute(text("PRAGMA foreign_keys")).scalar() == 0
+        host.db.session.remove()
+    host.add_kakao()
+    with host.app.app_context():
+        schema.upgrade()
+        host.db.create_all()
+        host.db.session.add(host.Book(owner_id=77))
+        with pytest.raises(IntegrityError):
+            host.db.session.commit()
+        host.db.session.remove()
+        host.db.engine.dispose()
+
+
+def test_hosts_connections_stay_as_the_host_made_them(make_host: HostMaker) -> None:
+    host = make_host()
+    with host.app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            assert db.session.execute(text("PRAGMA journal_mode")).scalar() == "delete"
+            assert db.session.execute(text("PRAGMA synchronous")).scalar() == 2
+            mode = stat.S_IMODE(os.stat(str(db.engine.url.database)).st_mode)
+            assert mode == 0o666 & ~_umask()
+        else:
+            assert db.session.execute(text("SHOW statement_timeout")).scalar() == "0"
+            driver = db.session.connection().connection.dbapi_connection
+            assert not isinstance(driver, BoundedConnection)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def test_database_of_its_own_beside_the_hosts(settings: dict[str, Any], redis: Redis, tmp_path: Path) -> None:
+    """With db=False a host may have a table `users` of its own."""
+    app, host_db = bare_host(settings), SQLAlchemy()
+    host_db.Table("users", host_db.Column("id", host_db.Integer, primary_key=True))
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{tmp_path / 'host.db'}"
+    host_db.init_app(app)
+    KakaoAuth(app, db=False)
+    with app.app_context():
+        host_db.create_all()
+        schema.upgrade()
+        join()
+        assert [one["name"] for one in inspect(host_db.engine).get_columns("users")] == ["id"]
+        for engine in (host_db.engine, db.engine):
+            engine.dispose()
+
+
+def refused(app: Any, **options: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        KakaoAuth(app, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_cannot_be_used_is_refused_in_one_line(settings: dict[str, Any], redis: Redis) -> None:
+    host = Host(settings)
+    assert "KakaoAuth(app, db=db)" in refused(host.app)
+    assert "db.init_app(app)" in refused(bare_host(settings), db=host.db)
+    host.db.Table("users", host.db.Column("id", host.db.Integer, primary_key=True))
+    assert "'users'" in refused(host.app, db=host.db)
+
+
+def test_reference_by_name_is_refused_with_the_right_form(settings: dict[str, Any], redis: Redis) -> None:
+    host = Host(settings)
+    host.db.Table("notes", host.db.Column("user", host.db.ForeignKey("users.id")))
+    message = refused(host.app, db=host.db)
+    assert "notes.user" in message
+    assert "db.ForeignKey(User.id)" in message
+
+
+def test_db_without_a_database_for_everybody_is_refused(settings: dict[str, Any], redis: Redis) -> None:
+    app, host_db = bare_host(settings), SQLAlchemy()
+    app.config |= {"SQLALCHEMY_DATABASE_URI": None, "SQLALCHEMY_BINDS": {"other": "sqlite://"}}
+    host_db.init_app(app)
+    assert "SQLALCHEMY_DATABASE_URI" in refused(app, db=host_db)
