@@ -1,25 +1,29 @@
 """The extension: `KakaoAuth` adds the login and the parts around it to a Flask app."""
 
-from collections.abc import Collection
-from typing import Literal
+from collections.abc import Callable, Collection
+from typing import Any, Literal, TypeVar
 
 from flask import Blueprint, Flask
 
 from kakaoauth import api, cli, providers, sessions
+from kakaoauth.accounts import hooks, token_keeper
 from kakaoauth.accounts import routes as account_routes
-from kakaoauth.accounts import token_keeper
+from kakaoauth.config import host
 from kakaoauth.config.checks import ConfigError
+from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.login import callback_lock, confirmation, password
 from kakaoauth.login import routes as login_routes
 from kakaoauth.monitoring import routes as monitoring_routes
-from kakaoauth.sessions.csrf_tokens import csrf
+from kakaoauth.providers.base import Provider
 from kakaoauth.staff import actions, audit_log, overview, user_list, user_page
 from kakaoauth.staff import suspensions as suspension_pages
 from kakaoauth.storage import database, encryption, health
 from kakaoauth.storage import redis as redis_client
 from kakaoauth.storage.host_database import HostDatabase
-from kakaoauth.web import rate_limits, template_helpers
+from kakaoauth.web import cors, edge, error_pages, guards, host_guards, neighbours, rate_limits, template_helpers
 from kakaoauth.webhooks import routes as webhook_routes
+
+Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 #: Blueprints that are always registered.
 LOGIN: tuple[Blueprint, ...] = (template_helpers.bp, login_routes.bp, password.bp, account_routes.bp, confirmation.bp)
@@ -35,11 +39,13 @@ FEATURES: dict[str, tuple[Blueprint, ...]] = {
 class KakaoAuth:
     """Kakao login for one or several Flask apps.
 
-    Settings come from `app.config`. What belongs to the whole app (error handlers, host names, headers of every
-    response, log format) is left to the host, see `kakaoauth.site`.
+    Settings come from `app.config`. What belongs to the whole app (its first page, error handlers, host names, headers
+    of its own responses, log format) is left to the host, see `kakaoauth.site`. `init_app` takes the same arguments
+    and, for one app, precedes those given here.
 
     :param db: the app's Flask-SQLAlchemy, already set up for it: one pool and one transaction for both. Without it, or
         with False, a database of our own at DATABASE_URL.
+    :param url_prefix: what our addresses begin with; empty for none.
     :param features: which optional parts to serve, of FEATURES; all of them if not given.
     """
 
@@ -48,30 +54,106 @@ class KakaoAuth:
         app: Flask | None = None,
         *,
         db: HostDatabase | Literal[False] | None = None,
+        url_prefix: str = "/auth",
         features: Collection[str] = tuple(FEATURES),
     ) -> None:
+        self.db = db
+        self.url_prefix = url_prefix
         self.features = features
+        self.hooks = hooks.Hooks()
         if app is not None:
-            self.init_app(app, db=db)
+            self.init_app(app)
 
-    def init_app(self, app: Flask, *, db: HostDatabase | Literal[False] | None = None) -> None:
+    def init_app(
+        self,
+        app: Flask,
+        *,
+        db: HostDatabase | Literal[False] | None = None,
+        url_prefix: str | None = None,
+        features: Collection[str] | None = None,
+    ) -> None:
         """Set up storage, sessions and providers on `app`, and register the blueprints and commands.
 
-        :raises ConfigError: `features` names a part that does not exist, or `db` cannot be used.
+        :raises ConfigError: an argument or a setting is wrong, or something of the app cannot live beside us; one line
+            that says what to do.
         """
-        if unknown := set(self.features) - FEATURES.keys():
-            raise ConfigError(f"unknown feature {sorted(unknown)[0]!r}: choose among {', '.join(FEATURES)}")
+        db = self.db if db is None else db
+        _check_once(app)
+        app.config["KAKAOAUTH_URL_PREFIX"] = _checked_prefix(self.url_prefix if url_prefix is None else url_prefix)
+        app.config["KAKAOAUTH_FEATURES"] = _checked_features(self.features if features is None else features)
+        host.complete(app, has_database=bool(db))
+        neighbours.check(app)
+        app.extensions["kakaoauth"] = self
+        app.extensions["kakaoauth_hooks"] = self.hooks
         redis_client.init_app(app)
         database.init_app(app, db)
-        csrf.init_app(app)
         health.init_app(app)
-        sessions.init_app(app)
+        sessions.init_app(app, guards.ask_to_log_in)
         callback_lock.init_app(app)
         rate_limits.init_app(app)
         encryption.init_app(app)
         providers.init_app(app, token_keeper)
         template_helpers.init_app(app)
-        for bp in (*LOGIN, *(bp for name, parts in FEATURES.items() if name in self.features for bp in parts)):
-            app.register_blueprint(bp)
+        app.register_blueprint(_blueprint(app))
+        neighbours.init_app(app)
+        host_guards.init_app(app)
         cli.init_app(app)
-        app.extensions["kakaoauth"] = self
+
+    def before_sign_up(self, hook: Hook) -> Hook:
+        """Decorator: call `hook(profile)` before a first login creates the account, inside its transaction.
+
+        `profile` is what the provider says (`providers.values.Profile`). Raise `Refused` to refuse; any other exception
+        leaves the account unmade, too.
+        """
+        self.hooks.before_sign_up.append(hook)
+        return hook
+
+    def before_leave(self, hook: Hook) -> Hook:
+        """Decorator: call `hook(user)` before an account is erased, inside its transaction.
+
+        Raise `Refused` to refuse a person or a superuser. A message of the provider that the person has withdrawn their
+        consent cannot be refused: then the exception is logged and the account is erased all the same.
+        """
+        self.hooks.before_leave.append(hook)
+        return hook
+
+    @staticmethod
+    def api(provider: str) -> Provider:
+        """Return a provider whose `get(path)` and `post(path)` call its API as the current user.
+
+        The token of this session's login is used, and refreshed as needed:
+        `auth.api("kakao").get("/v2/user/me").json()`. :raises NotFound: no such provider here.
+        """
+        return providers.get_provider(provider)
+
+
+def _check_once(app: Flask) -> None:
+    if "kakaoauth" in app.extensions:
+        raise ConfigError("this app has kakaoauth already: call init_app once, or give the app to KakaoAuth(app)")
+
+
+def _checked_prefix(prefix: str) -> str:
+    prefix = prefix.rstrip("/")
+    if prefix and not prefix.startswith("/"):
+        raise ConfigError(f"url_prefix must begin with a slash, like /{prefix}")
+    return prefix
+
+
+def _checked_features(features: Collection[str]) -> frozenset[str]:
+    if isinstance(features, str):
+        raise ConfigError(f"features must be a list of names: {{{features!r}}}")
+    if unknown := set(features) - FEATURES.keys():
+        raise ConfigError(f"unknown feature {sorted(unknown)[0]!r}: choose among {', '.join(FEATURES)}")
+    return frozenset(features)
+
+
+def _blueprint(app: Flask) -> Blueprint:
+    """The parent of all of ours: its hooks hold for our own pages, whatever the app does on others."""
+    parent = Blueprint(BLUEPRINT, __name__, url_prefix=app.config["KAKAOAUTH_URL_PREFIX"] or None)
+    edge.init_blueprint(parent)
+    cors.init_blueprint(parent)
+    error_pages.init_blueprint(parent)
+    chosen = [bp for name, parts in FEATURES.items() if name in app.config["KAKAOAUTH_FEATURES"] for bp in parts]
+    for bp in (*LOGIN, *chosen):
+        parent.register_blueprint(bp)
+    return parent

@@ -38,6 +38,7 @@
     ├── UntrustedIdentity       502  the provider's answer is contradictory or not signed correctly
     │   └── ContradictoryAnswers 502 two answers are about different people
     ├── Forbidden               403
+    ├── Refused                 403  a hook of the host's app says no, in its own words
     ├── Tunnelled               403  the site with embedded parts, through a proxy
     ├── LastSuperuser           409  nobody could look after the site any more
     ├── NotFound                404
@@ -559,6 +560,26 @@ class Forbidden(AppError):
     title = _("This page is for other people")
     message = _("You are logged in, but your account may not open this page.")
     can_retry = False
+
+
+class Refused(AppError):
+    """For a host's hooks, and for its pages: what to tell the person."""
+
+    status = 403
+    code = "REFUSED"
+    title = _("This is not possible here")
+    message: Any = _("The people who run this site do not allow it.")
+    can_retry = False
+
+    def __init__(self, message: str = "", **told: Any) -> None:
+        """:param message: plain text for the person, in their language. It is not logged."""
+        super().__init__("refused by the host's app", user_id=told.get("user_id"))
+        if message:
+            self.message = message
+
+    def arguments(self) -> dict[str, Any]:
+        """As `AppError.arguments`."""
+        return {"message": str(self.message), "user_id": self.user_id}
 
 
 class Tunnelled(AppError):

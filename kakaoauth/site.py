@@ -5,8 +5,7 @@ from typing import Any
 
 from flask import Flask
 
-from kakaoauth import config
-from kakaoauth.cli import schema
+from kakaoauth import cli, config
 from kakaoauth.core import KakaoAuth
 from kakaoauth.monitoring import logs
 from kakaoauth.web import cors, edge, error_pages
@@ -24,12 +23,12 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     settings = config.load(overrides)
     app = Flask(PACKAGE, static_folder=None, template_folder=None, instance_path=settings["INSTANCE_PATH"])
     app.config.update(settings)
+    KakaoAuth(app, url_prefix="")
 
     # These apply to every URL of the app, so the extension leaves them to the site.
     logs.init_app(app)
     error_pages.init_app(app)
     edge.init_app(app)
     cors.init_app(app)
-    KakaoAuth(app)
-    app.cli.add_command(schema.group, "db")
+    cli.add_to_site(app)
     return app

@@ -73,7 +73,11 @@ AUTHLIB_SESSION = ("kakaoauth/providers/login_state.py", "authlib.integrations.f
 
 #: What takes hold of a whole Flask app, and who may switch it on.
 WHOLE_APP = {"before_request", "after_request", "register_error_handler", "errorhandler", "wsgi_app"}
-WHOLE_APP_FILES = {"kakaoauth/web/edge.py", "kakaoauth/web/error_pages.py", "kakaoauth/web/cors.py"}
+WHOLE_APP_FILES = {
+    *(f"kakaoauth/web/{name}.py" for name in ("edge", "error_pages", "cors")),
+    "kakaoauth/web/host_guards.py",  # our own errors only, which the host's pages raise by our guards
+    "kakaoauth/web/neighbours.py",  # spares our own forms, before the host's CSRFProtect looks
+}
 SWITCHED_ON_BY_THE_SITE = {"edge", "error_pages", "cors", "logs"}
 
 FUNCTION_LINES = 40

@@ -272,7 +272,7 @@ def test_postgresql_that_leaves_after_the_answer_was_made_does_not_spoil_it(
             db.session.query(User).count()
         return "answered"
 
-    app.view_functions["ops.healthz"] = asks
+    app.view_functions["kakaoauth.ops.healthz"] = asks
     answers = {}
     for how in ("once", "twice"):
         answers[how] = ask_at_once({how: lambda how=how: app.test_client().get(f"/healthz?{how}")})[how][0]

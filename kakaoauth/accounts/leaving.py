@@ -6,7 +6,7 @@ An account is closed here at once. Telling the provider is a job (`unlink_jobs`)
 import logging
 
 from kakaoauth import audit
-from kakaoauth.accounts import former_identities, suspensions, unlink_jobs, ways_in
+from kakaoauth.accounts import former_identities, hooks, suspensions, unlink_jobs, ways_in
 from kakaoauth.accounts.erasing import delete_or_empty
 from kakaoauth.accounts.roles import keep_a_superuser_besides, refusals_noted, require_superuser
 from kakaoauth.errors import AppError, LastSuperuser, Unavailable
@@ -42,6 +42,7 @@ def _close(user_id: int, action: str, *, by: int | None = None, reason: str = ""
     user = find_user(user_id)
     if user is None:
         return []
+    hooks.ask_before_leave(user)
     jobs = [job_for(identity) for identity in user.identities]
     if not _erase(user):
         return []  # the same button, pressed twice at once
@@ -201,6 +202,7 @@ def remove_identity(identity: Identity) -> None:
     if db.session.get(Identity, identity_id) is None:
         return
     if len(user.identities) == 1 and not ways_in.has_password_login(user) and not _is_last_superuser(user):
+        hooks.tell_before_leave(user)
         erased = _erase(user)
     else:
         cut(user, identity)

@@ -12,12 +12,13 @@ from kakaoauth.sessions import logout
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
 from kakaoauth.web import guards
+from kakaoauth.web.mounting import home
 from kakaoauth.web.redirects import callback_address
 
 bp = Blueprint("account", __name__, url_prefix="/users/me")
 
 #: Endpoints that end logins, which work while the database is away.
-ENDS = ("account.logout_everywhere", "account.end_device", "account.end_other_devices")
+ENDS = ("kakaoauth.account.logout_everywhere", "kakaoauth.account.end_device", "kakaoauth.account.end_other_devices")
 
 
 def enter() -> ResponseReturnValue | None:
@@ -69,7 +70,7 @@ def end_device(handle: str) -> ResponseReturnValue:
         abort(404)
     if key != sessions.name():
         devices.end(key)
-        return redirect(url_for("account.show", _anchor="devices"))
+        return redirect(url_for("kakaoauth.account.show", _anchor="devices"))
     sessions.log_out("device ended", kind="browser")
     return _goodbye()
 
@@ -81,7 +82,7 @@ def end_other_devices() -> ResponseReturnValue:
     try:
         session_user_id = None if "database_away" in g else logout.end_others(current_user._get_current_object())
     except SessionOver:
-        return redirect(url_for("account.show"))  # The page's guard decides what comes next.
+        return redirect(url_for("kakaoauth.account.show"))  # The page's guard decides what comes next.
     if session_user_id is None:
         devices.end_others(asked_as)
     else:
@@ -90,7 +91,7 @@ def end_other_devices() -> ResponseReturnValue:
         token_revocation.revoke_at_provider(
             token_revocation.pop_tokens(user_id=current_user.id, but=sessions.token_id())
         )
-    return redirect(url_for("account.show", _anchor="devices"))
+    return redirect(url_for("kakaoauth.account.show", _anchor="devices"))
 
 
 @bp.post("/link/<provider>/")
@@ -107,11 +108,11 @@ def link(provider: str) -> ResponseReturnValue:
         linking.require_unlinked(current_user._get_current_object(), chosen.name)
     except AlreadyLinked as error:
         error.provider = chosen.name
-        error.actions.append((gettext("My page"), url_for("account.show")))
+        error.actions.append((gettext("My page"), url_for("kakaoauth.account.show")))
         raise
     address = chosen.begin(
         callback_address(chosen.name),
-        url_for("account.show"),
+        url_for("kakaoauth.account.show"),
         prompt="select_account" if "select_account" in chosen.prompts else None,
         link_to=current_user.get_id(),
     )
@@ -129,13 +130,13 @@ def unlink(identity_id: int) -> ResponseReturnValue:
     try:
         unlinked = linking.unlink(user_id, identity_id, asked_as=asked_as)
     except SessionOver:
-        return redirect(url_for("account.show"))  # The page's guard decides what comes next.
+        return redirect(url_for("kakaoauth.account.show"))  # The page's guard decides what comes next.
     if unlinked is None:
         abort(404)
     sessions.renew(unlinked.session_user_id)
     devices.sweep(asked_as)
     leaving.try_unlink(unlinked.job)
-    return redirect(url_for("account.show"))
+    return redirect(url_for("kakaoauth.account.show"))
 
 
 @bp.get("/withdraw/")
@@ -161,6 +162,6 @@ def withdraw() -> ResponseReturnValue:
 
 
 def _goodbye() -> ResponseReturnValue:
-    response = make_response(redirect(url_for("auth.index")))
+    response = make_response(redirect(home()))
     response.headers["Clear-Site-Data"] = '"cache"'
     return response

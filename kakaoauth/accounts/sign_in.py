@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from kakaoauth import audit
-from kakaoauth.accounts import provider_events, suspensions, unlink_jobs, ways_in
+from kakaoauth.accounts import hooks, provider_events, suspensions, unlink_jobs, ways_in
 from kakaoauth.accounts.provider_events import ENDS_LOGIN
 from kakaoauth.audit import alarms
 from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, NotClaimable
@@ -42,8 +42,7 @@ def log_in(
     """Find or create the account of `profile`, and record the login.
 
     :param shares_email: the login was begun to share the e-mail address, so a conflict is an error.
-    :raises AccountDisabled: suspended, now or when their account was erased. :raises EmailRequired: no trusted e-mail.
-    :raises EmailInUse: another account's.
+    :raises AccountDisabled: suspended, now or when erased. :raises EmailRequired: no trusted one. :raises EmailInUse:
     """
     identity = find_identity(profile.provider, profile.subject)
     user = _known_user(profile, identity, begun_at)
@@ -55,6 +54,7 @@ def log_in(
     is_new = user is None
     if user is None:
         refuse_if_suspended(profile)  # the account with this e-mail may have been erased since the first look
+        hooks.ask_before_sign_up(profile)
         user = User.objects.create_user(profile.email, provider=profile.provider)
     if identity is None:
         identity = user.find_identity(profile.provider, profile.subject)

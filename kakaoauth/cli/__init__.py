@@ -1,22 +1,27 @@
-"""The operator's commands: `flask --app wsgi users ...`, `... kakao ...`, `... tokens ...`, `... audit ...`,
-`... kakaoauth ...`."""
+"""The operator's commands: `flask kakaoauth users ...`, and on the reference site also `flask --app wsgi users ...`."""
 
 from flask import Flask
 
 from kakaoauth.cli.audit import audit
 from kakaoauth.cli.kakao import kakao
-from kakaoauth.cli.schema import group as schema_group
+from kakaoauth.cli.schema import group
 from kakaoauth.cli.tokens import tokens
 from kakaoauth.cli.user_files import export_users, import_users
 from kakaoauth.cli.users import users
 
+users.add_command(export_users)
+users.add_command(import_users)
+for part in (users, kakao, tokens, audit):
+    group.add_command(part)
+
 
 def init_app(app: Flask) -> None:
-    """Register every command group with the `flask` command."""
-    users.add_command(export_users)
-    users.add_command(import_users)
-    app.cli.add_command(users)
-    app.cli.add_command(kakao)
-    app.cli.add_command(tokens)
-    app.cli.add_command(audit)
-    app.cli.add_command(schema_group)
+    """Register `flask kakaoauth`."""
+    app.cli.add_command(group)
+
+
+def add_to_site(app: Flask) -> None:
+    """Register the site's shorter commands; in a host's app they could meet its own."""
+    for part in (users, kakao, tokens, audit):
+        app.cli.add_command(part)
+    app.cli.add_command(group, "db")

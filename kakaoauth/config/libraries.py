@@ -5,29 +5,31 @@ from urllib.parse import urlsplit
 
 from kakaoauth.config.checks import check_database
 
+#: Bytes of a request's body. The largest that we take is a form with a nickname and a picture's address.
+MAX_BODY = 1024 * 1024
+
 
 def derive(values: dict[str, Any]) -> None:
-    """Normalise our settings in place, and add the libraries'. :raises ConfigError: an unusable DATABASE_URL."""
-    for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL", "FACEBOOK_DIALOG_URL", "FACEBOOK_GRAPH_URL", "PUBLIC_URL"):
+    """Normalise the site's settings in place, and add the libraries'. :raises ConfigError: an unusable DATABASE_URL."""
+    derive_ours(values)
+    check_database(database_url(values["DATABASE_URL"]))
+    values["SQLALCHEMY_DATABASE_URI"] = database_url(values["DATABASE_URL"])
+    values["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(values["SQLALCHEMY_DATABASE_URI"])
+    values["PUBLIC_URL"] = values["PUBLIC_URL"].rstrip("/")
+    values["MAX_CONTENT_LENGTH"] = MAX_BODY
+    values["MAX_FORM_MEMORY_SIZE"] = 256 * 1024
+    values["PREFERRED_URL_SCHEME"] = urlsplit(values["PUBLIC_URL"]).scheme or "http"
+
+
+def derive_ours(values: dict[str, Any]) -> None:
+    """Normalise the extension's settings in place, and add what Authlib reads of them."""
+    for name in ("KAKAO_KAUTH_URL", "KAKAO_KAPI_URL", "FACEBOOK_DIALOG_URL", "FACEBOOK_GRAPH_URL"):
         values[name] = values[name].rstrip("/")
     values["KAKAOAUTH_FRONTEND_ORIGINS"] = tuple(_origin(address) for address in values["KAKAOAUTH_FRONTEND_ORIGINS"])
-    url = database_url(values["DATABASE_URL"])
-    check_database(url)
-    values["SQLALCHEMY_DATABASE_URI"] = url
-    values["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
     kauth = values["KAKAO_KAUTH_URL"]
     values["KAKAO_AUTHORIZE_URL"] = f"{kauth}/oauth/authorize"
     values["KAKAO_ACCESS_TOKEN_URL"] = f"{kauth}/oauth/token"
     values["KAKAO_API_BASE_URL"] = f"{values['KAKAO_KAPI_URL']}/"
-    values["MAX_CONTENT_LENGTH"] = 1024 * 1024
-    values["MAX_FORM_MEMORY_SIZE"] = 256 * 1024
-    values["SEND_FILE_MAX_AGE_DEFAULT"] = 3600
-    values["WTF_CSRF_TIME_LIMIT"] = None  # The token lives as long as the session that holds it.
-    values["WTF_CSRF_SSL_STRICT"] = False  # guards.form checks Origin instead; we send no Referer.
-    values["WTF_CSRF_CHECK_DEFAULT"] = False  # guards.form checks it on pages; the API takes no session cookie.
-    values["BABEL_DEFAULT_LOCALE"] = "ko"
-    values["BABEL_TRANSLATION_DIRECTORIES"] = "translations"
-    values["PREFERRED_URL_SCHEME"] = urlsplit(values["PUBLIC_URL"]).scheme or "http"
 
 
 def _origin(address: str) -> str:

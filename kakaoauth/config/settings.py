@@ -99,6 +99,11 @@ class Settings:
     #: Calls to providers that all apps' logins may cost in a minute, two each: see provider_quota.
     PROVIDER_CALLS_PER_MINUTE: int = 600
 
+    #: Keys of the session, comma separated, that the app's own pages have set and a login leaves there.
+    KAKAOAUTH_SESSION_KEEP: tuple[str, ...] = ()
+    #: The template that all pages extend. It has the blocks `title`, `head`, `nav`, `content` and `footer`.
+    KAKAOAUTH_LAYOUT: str = "kakaoauth/layout.html"
+
     #: The audit trail goes back this many days; what is older is removed.
     KAKAOAUTH_AUDIT_DAYS: int = 365
     #: Opens `/metrics` to a scraper elsewhere (`Authorization: Bearer ...`); empty: for this machine alone.
@@ -118,6 +123,12 @@ class Settings:
 
 TYPES = get_type_hints(Settings)
 NAMES = tuple(TYPES)
+
+#: What belongs to the reference site's process and not to the extension.
+SITE_NAMES = (
+    *("PUBLIC_URL", "TRUSTED_PROXIES", "METRICS_TOKEN", "PORT", "SANDBOX_PORT", "FRONTEND_PORT", "LOG_LEVEL"),
+    "INSTANCE_PATH",
+)
 
 #: Names until version 0.1 -> names today.
 RENAMED = {

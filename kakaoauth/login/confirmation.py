@@ -86,8 +86,8 @@ def _able(user: User) -> list[Provider]:
 
 def _target(values: MultiDict[str, str]) -> str:
     """A page of this site only."""
-    target = safe_next(only(values, "next"), default=url_for("account.show"))
-    return target if target.startswith("/") else url_for("account.show")
+    target = safe_next(only(values, "next"), default=url_for("kakaoauth.account.show"))
+    return target if target.startswith("/") else url_for("kakaoauth.account.show")
 
 
 def _user() -> User:

@@ -18,20 +18,20 @@ def offer(error: AppError, provider: Provider, pending: PendingLogin | None) -> 
     :param pending: the login that came back; None if the callback belongs to none.
     """
     if pending is not None and pending.confirms and not isinstance(error, ConfirmationEnded):
-        error.actions.append((gettext("Try again"), url_for("confirm.show", next=pending.next)))
+        error.actions.append((gettext("Try again"), url_for("kakaoauth.confirm.show", next=pending.next)))
     # Somebody who is logged in was linking, or reloads a link's callback: a login would open another account.
     if current_user.is_authenticated if pending is None else not pending.is_login:
-        error.actions.append((gettext("My page"), url_for("account.show")))
+        error.actions.append((gettext("My page"), url_for("kakaoauth.account.show")))
         return
     if pending is not None and pending.consent and current_user.is_authenticated:
-        error.actions.append((gettext("My page"), url_for("account.show")))
+        error.actions.append((gettext("My page"), url_for("kakaoauth.account.show")))
     _offer_logins(error, provider, pending)
 
 
 def _offer_logins(error: AppError, provider: Provider, pending: PendingLogin | None) -> None:
     def again(name: str, **more: Any) -> str:
         target, mode = (pending.next, pending.mode or None) if pending else (None, None)
-        return url_for("auth.login", provider=name, next=target, mode=mode, **more)
+        return url_for("kakaoauth.auth.login", provider=name, next=target, mode=mode, **more)
 
     if isinstance(error, EmailRequired) and error.consent:
         error.actions.append((gettext("Share my e-mail address"), again(provider.name, consent=error.consent[0])))

@@ -5,7 +5,7 @@ Showing the form stores an anonymous session for an hour: it holds the form's CS
 
 import time
 
-from flask import Blueprint, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
@@ -15,6 +15,7 @@ from kakaoauth.accounts import password_login
 from kakaoauth.counting import counters
 from kakaoauth.errors import InvalidCredentials
 from kakaoauth.web import guards, rate_limits
+from kakaoauth.web.mounting import home
 from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import safe_next
 
@@ -60,4 +61,4 @@ def log_in() -> ResponseReturnValue:
 def _target(values: MultiDict[str, str]) -> str:
     """A page of this site only: the Content-Security-Policy keeps a form from leading a browser to a front end."""
     target = safe_next(only(values, "next"))
-    return target if target.startswith("/") else url_for("auth.index")
+    return target if target.startswith("/") else home()

@@ -15,6 +15,7 @@ from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
 from kakaoauth.translation import gettext
 from kakaoauth.web import guards, rate_limits
+from kakaoauth.web.mounting import home
 from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import callback_address, safe_next
 
@@ -66,7 +67,7 @@ def callback(provider: str) -> ResponseReturnValue:
 @bp.after_request
 def hide_code_from_referer(response: Response) -> Response:
     """Keep the callback's address, which holds the code, out of the Referer header."""
-    if request.endpoint == "auth.callback":
+    if request.endpoint == "kakaoauth.auth.callback":
         response.headers["Referrer-Policy"] = "no-referrer"
     return response
 
@@ -89,7 +90,7 @@ def logout(provider: str) -> ResponseReturnValue:
     """
     chosen = providers.get_provider(provider)
     sessions.log_out("logout", provider=chosen.name)
-    response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else url_for("auth.index"))
+    response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else home())
     # So that the back button finds no private page in the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
@@ -102,7 +103,7 @@ def logout_callback(provider: str) -> ResponseReturnValue:
     expected = session.pop("_logout_state", None)
     if not expected or only(request.args, "state") != expected:
         raise UnknownState("logout state")
-    return redirect(url_for("auth.index"))
+    return redirect(home())
 
 
 def _require_askable(provider: Provider, consent: tuple[str, ...]) -> None:
@@ -112,13 +113,13 @@ def _require_askable(provider: Provider, consent: tuple[str, ...]) -> None:
         error = EmailNotConfigured("the provider's console has no such consent item")
         error.provider = provider.name
         if current_user.is_authenticated:
-            error.actions.append((gettext("My page"), url_for("account.show")))
+            error.actions.append((gettext("My page"), url_for("kakaoauth.account.show")))
         raise error
 
 
 def _logout_address(provider: Provider) -> str:
     """Registered at the provider beside the callback, so on the same scheme and host."""
-    path = url_for("auth.logout_callback", provider=provider.name)
+    path = url_for("kakaoauth.auth.logout_callback", provider=provider.name)
     return urljoin(callback_address(provider.name), path)
 
 
@@ -126,7 +127,7 @@ def _account_logout(provider: Provider) -> str:
     state = sessions.new_secret()
     address = provider.account_logout_url(_logout_address(provider), state)
     if address is None:
-        return url_for("auth.index")
+        return home()
     # If the state cannot be stored, the way back shows an error; being logged out at the provider counts more.
     sessions.store_for_anonymous("_logout_state", state)
     return address

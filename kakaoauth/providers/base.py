@@ -130,6 +130,9 @@ class Provider(Protocol):
         :raises AppError: no token, or the provider's refusal.
         """
 
+    def post(self, path: str, **arguments: Any) -> Response:
+        """As `get`, by POST; `data` and `json` as in requests."""
+
     def end_token(self, access_token: str) -> None:
         """End the tokens of one login at the provider.
 

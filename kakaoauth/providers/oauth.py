@@ -5,6 +5,7 @@ provider is a subclass that says what is its own: docs/adding-a-provider.md.
 """
 
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -193,15 +194,22 @@ class OAuthProvider:
 
     def get(self, path: str, **arguments: Any) -> Response:
         """As Provider.get; a refused token is renewed once."""
+        return self._call(self._app.get, path, arguments)
+
+    def post(self, path: str, **arguments: Any) -> Response:
+        """As Provider.post; a refused token is renewed once."""
+        return self._call(self._app.post, path, arguments)
+
+    def _call(self, send: Callable[..., Response], path: str, arguments: dict[str, Any]) -> Response:
         try:
-            return self._get(path, **arguments)
+            return self._send(send, path, arguments)
         except AppError as error:
             error.provider = self.name  # it may end on a page of the host's
             raise
 
-    def _get(self, path: str, **arguments: Any) -> Response:
+    def _send(self, send: Callable[..., Response], path: str, arguments: dict[str, Any]) -> Response:
         try:
-            answer: Response = self._app.get(path.lstrip("/"), **arguments)
+            answer = send(path.lstrip("/"), **arguments)
         except MissingTokenError:
             raise CodeRefused("no token of this login is kept") from None
         except InvalidTokenError:
@@ -210,7 +218,7 @@ class OAuthProvider:
             return answer
         # The provider does not know the token any more, but may still know the one that renews it.
         if self._renew(but=answer.request.headers.get("Authorization", "")):
-            answer = self._app.get(path.lstrip("/"), **arguments)
+            answer = send(path.lstrip("/"), **arguments)
         if self._is_refused(answer):
             self._forget_token()
             self.read_answer(answer)

@@ -3,24 +3,22 @@
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, current_app, g, session
-from flask_login import AnonymousUserMixin, current_user, login_user, logout_user
 from flask_login import LoginManager as FlaskLoginManager
-from flask_wtf.csrf import CSRFError
+from flask_login import current_user, login_user, logout_user
 
 from kakaoauth.errors import AccountDisabled, LogoutUnfinished
 from kakaoauth.models import User, find_session_user
 from kakaoauth.sessions import ended as ended_sessions
-from kakaoauth.sessions import finished_logins, logout
-from kakaoauth.sessions.csrf_tokens import csrf
+from kakaoauth.sessions import finished_logins, host_data, logout
+from kakaoauth.sessions.csrf_tokens import csrf_secret
 from kakaoauth.sessions.data import ends_at_last, ends_unused
 from kakaoauth.sessions.index import owner_of
 from kakaoauth.sessions.logout import EndingSession
 from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks, name_of
-from kakaoauth.storage import keys
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import revocation as token_revocation
 
@@ -43,8 +41,11 @@ FRESH_SECONDS = 300
 LEEWAY = 60
 
 
-def init_app(app: Flask) -> None:
-    """Install the session store and Flask-Login."""
+def init_app(app: Flask, ask_to_log_in: Callable[[], Any]) -> None:
+    """Install the session store and Flask-Login.
+
+    :param ask_to_log_in: makes the response for an anonymous visitor on a page with Flask-Login's `login_required`.
+    """
     app.session_interface = RedisSessionInterface(app)
     # Its own context processor would load the user for every page, also for the one that says the database is away.
     login_manager.init_app(app, add_context_processor=False)
@@ -52,6 +53,7 @@ def init_app(app: Flask) -> None:
     login_manager.session_protection = None  # A phone changes its address all day long.
     login_manager.login_message = None  # A flash would store a session for every anonymous hit.
     login_manager.user_loader(load_user)
+    login_manager.unauthorized_handler(ask_to_log_in)
 
 
 def has_cookie() -> bool:
@@ -95,7 +97,8 @@ def begin(user: User, *, sid: str | None = None, token_id: int | None = None, pr
 
     An attacker may have planted the session id before the login (session fixation), so the order matters:
 
-    - the anonymous session's data is dropped, except logins that wait in other tabs and finished ones;
+    - the anonymous session's data is dropped, except logins that wait in other tabs and finished ones, and what
+      the host has named in KAKAOAUTH_SESSION_KEEP;
     - Flask-Login may refuse (an inactive user), and its refusal is final;
     - only then the session gets a new id, and the old id is deleted;
     - the session is stored at once, before the response says that the login succeeded.
@@ -152,7 +155,9 @@ def _renew(session_user_id: str, sid: str | None, confirmed: float) -> bool:
     if user is not None:
         sid = sid or store.new_id()
         drafts = session.get("_draft")
+        theirs = {key: session[key] for key in session if host_data.is_hosts(key)}
         _enter(user, sid, begun=session.get("_begun", 0), confirmed=confirmed, token_id=token_id())
+        session.update(theirs)
         if drafts:
             session["_draft"] = drafts
         if store.create(current_session(), sid):
@@ -180,6 +185,7 @@ def is_stored() -> bool:
 
 def _enter(user: User, sid: str, *, begun: float, confirmed: float, token_id: int | None) -> None:
     kept = {key: session[key] for key in session if key.startswith(("_state_", *finished_logins.KEYS))}
+    kept |= host_data.kept_through_login(session, current_app.config["KAKAOAUTH_SESSION_KEEP"])
     session.clear()
     if not login_user(user):
         raise AccountDisabled(f"user {user.id} is not active")
@@ -188,44 +194,14 @@ def _enter(user: User, sid: str, *, begun: float, confirmed: float, token_id: in
         session["_token"] = token_id
     session.update(_begun=begun, _confirmed=confirmed, **marks())
     _mark_role(user)
-    session["csrf_token"] = _csrf_secret(sid)
+    session["csrf_token"] = csrf_secret(sid)
     g.pop("csrf_token", None)  # what Flask-WTF has made of the old one
-
-
-def _csrf_secret(sid: str) -> str:
-    """Return the secret from which Flask-WTF makes a session's CSRF tokens.
-
-    It is derived from the session's id, so that a form can be checked while Redis is away. It does not reveal the id.
-    """
-    return keys.mac("csrf", sid).hex()
 
 
 def holder() -> str | None:
     """Return the `User.get_id` that this session holds. The session may be over by now."""
     found = session.get("_user_id")
     return str(found) if found else None
-
-
-def go_on_without_user() -> None:
-    """Treat the visitor as anonymous for the rest of this request, because the database is away."""
-    g._login_user = AnonymousUserMixin()
-
-
-def go_on_without_redis() -> bool:
-    """While Redis is away: go on without the stored session, if the form's CSRF token belongs to this cookie.
-
-    False: there is no cookie, or the token is not of its session.
-    """
-    current = current_session()
-    if current.cookie is None:
-        return False
-    current.use_substitute({"csrf_token": _csrf_secret(current.cookie)})
-    go_on_without_user()
-    try:
-        csrf.protect()
-    except CSRFError:
-        return False
-    return True
 
 
 def ending(data: Mapping[str, Any] = session, *, known_as: str = "") -> EndingSession:

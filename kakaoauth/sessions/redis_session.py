@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from flask.sessions import SessionMixin
 
+from kakaoauth.sessions.host_data import is_hosts
 from kakaoauth.storage.redis import REDIS_ERRORS, is_full
 
 log = logging.getLogger("kakaoauth.presence")
@@ -102,10 +103,10 @@ class RedisSession(SessionMixin):
 
     def may_lose_changes(self) -> bool:
         """Whether the changes of a logged-in session can be dropped: last use, a message that was shown. A state that
-        waits for its callback and a CSRF token cannot."""
+        waits for its callback, a CSRF token and a host's data cannot."""
         stored = self._store.decode(self.raw) or {} if self.raw else {}
         changed = [key for key, value in (self.data or {}).items() if stored.get(key) != value]
-        return "_user_id" in stored and not any(key.startswith(NEEDED) for key in changed)
+        return "_user_id" in stored and not any(key.startswith(NEEDED) or is_hosts(key) for key in changed)
 
 
 @contextmanager

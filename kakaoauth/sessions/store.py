@@ -17,6 +17,7 @@ cookie, so a copy of Redis opens no session. The object's keys:
     _state_*        logins that wait for their callback                     providers.login_state
     _logout_state   state of a logout at the provider
     csrf_token      Flask-WTF
+    _host           what the host's pages keep                              sessions.host_data
 """
 
 import json
@@ -34,12 +35,14 @@ from flask_session.base import ServerSideSessionInterface
 from redis.client import Pipeline
 
 from kakaoauth.audit import visitors
+from kakaoauth.config.checks import ConfigError
 from kakaoauth.counting import active_users
+from kakaoauth.sessions import host_data
 from kakaoauth.sessions import index as session_index
+from kakaoauth.sessions.cookie import SessionCookie
 from kakaoauth.sessions.data import ends_unused, is_ours
 from kakaoauth.sessions.redis_session import RedisSession, given_up_on_failure, unless_full
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
-from kakaoauth.tokens import cookies
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -71,39 +74,13 @@ def marks() -> dict[str, Any]:
     return {"_seen": round(time.time(), 1), "_agent": visitor.agent, "_address": visitor.address}
 
 
-class RedisSessionInterface(ServerSideSessionInterface):
+class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
     """Flask-Session's interface with our own way to store: atomic updates (REPLACE), JSON, hashed ids."""
 
     def __init__(self, app: Flask) -> None:
         super().__init__(app, key_prefix="session:", sid_length=32)
         self.redis = get_redis(app)
         self.replace_script = self.redis.register_script(REPLACE)
-
-    # The cookie depends on the request: one process may serve https through a proxy and http on this machine.
-
-    def get_cookie_secure(self, app: Flask) -> bool:
-        """Whether the cookie is for https only: always, except http on this machine."""
-        return cookies.is_secure()
-
-    def get_cookie_name(self, app: Flask) -> str:
-        """`__Host-` makes browsers enforce Secure, path `/` and no domain."""
-        return "__Host-session" if self.get_cookie_secure(app) else "session"
-
-    def get_cookie_httponly(self, app: Flask) -> bool:
-        """Keep the cookie from scripts."""
-        return True
-
-    def get_cookie_samesite(self, app: Flask) -> str:
-        """Lax: the provider's redirect, a navigation by GET, brings the cookie."""
-        return "Lax"
-
-    def get_cookie_path(self, app: Flask) -> str:
-        """`__Host-` requires this path."""
-        return "/"
-
-    def get_cookie_domain(self, app: Flask) -> str | None:
-        """`__Host-` allows no domain."""
-        return None
 
     # Flask's two calls.
 
@@ -128,7 +105,8 @@ class RedisSessionInterface(ServerSideSessionInterface):
                 return
             self.persist(session)
         if session.set_cookie and session.sid:
-            lifetime = self.lifetime(session.data) if "_user_id" in session.data else None
+            is_lasting = "_user_id" in session.data or session.data.get("_permanent")
+            lifetime = self.lifetime(session.data) if is_lasting else None
             self._send_cookie(app, response, session.sid, lifetime)
 
     def _remove_if_possible(self, session: RedisSession) -> None:
@@ -204,7 +182,8 @@ class RedisSessionInterface(ServerSideSessionInterface):
     def lifetime(self, data: dict[str, Any]) -> int:
         """Return the seconds that Redis keeps it. Limits by role are checked when the user is loaded."""
         if "_user_id" not in data:
-            return ANONYMOUS_SECONDS
+            kept = any(map(host_data.is_hosts, data))
+            return int(self.app.config["KAKAOAUTH_SESSION_IDLE_SECONDS"]) if kept else ANONYMOUS_SECONDS
         config = self.app.config
         left = data.get("_begun", 0) + config["KAKAOAUTH_SESSION_MAX_SECONDS"] - int(time.time())
         return int(max(1, min(config["KAKAOAUTH_SESSION_IDLE_SECONDS"], left)))
@@ -239,7 +218,7 @@ class RedisSessionInterface(ServerSideSessionInterface):
 
     def encode(self, data: dict[str, Any]) -> bytes:
         """Return `data` as compact JSON."""
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(host_data.pack(data), ensure_ascii=False, separators=(",", ":")).encode()
 
     def decode(self, raw: bytes) -> dict[str, Any] | None:
         """Return the data of a session; None, which makes the visitor anonymous, if we did not write it."""
@@ -247,10 +226,13 @@ class RedisSessionInterface(ServerSideSessionInterface):
             data = json.loads(raw)
         except (ValueError, RecursionError):
             data = None
-        if not isinstance(data, dict) or not is_ours(data):
-            log.critical("a session in Redis is not ours: somebody else writes there")
-            return None
-        return data
+        try:
+            if isinstance(data, dict) and is_ours(data):
+                return host_data.unpack(data)
+        except (ValueError, TypeError):
+            pass
+        log.critical("a session in Redis is not ours: somebody else writes there")
+        return None
 
     # Flask-Session's verbs.
 
@@ -294,5 +276,11 @@ def current_store() -> RedisSessionInterface:
 
 
 def current_session() -> RedisSession:
-    """Return this request's session object."""
-    return cast(RedisSession, session._get_current_object())  # type: ignore[attr-defined]
+    """Return this request's session object.
+
+    :raises ConfigError: the app has replaced the session store after `KakaoAuth.init_app`.
+    """
+    current = session._get_current_object()  # type: ignore[attr-defined]
+    if not isinstance(current, RedisSession):
+        raise ConfigError("app.session_interface was replaced after kakaoauth's init_app: remove that")
+    return current

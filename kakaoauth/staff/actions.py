@@ -19,6 +19,7 @@ from kakaoauth.text import clean_text
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
 from kakaoauth.web import form_drafts, guards
+from kakaoauth.web.mounting import home
 
 bp = Blueprint("user_actions", __name__, url_prefix="/users/<int:user_id>")
 bp.before_request(guards.superuser)
@@ -145,11 +146,11 @@ def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, w
 def _is_so_already(case: Case) -> ResponseReturnValue:
     """Another superuser was faster, or the form was sent twice."""
     flash(gettext("Nothing was changed: it is so already."))
-    return redirect(url_for("desk.show", user_id=case.user_id))
+    return redirect(url_for("kakaoauth.desk.show", user_id=case.user_id))
 
 
 def _refuse(error: AppError, case: Case) -> NoReturn:
-    error.actions.append((gettext("Back to the user"), url_for("desk.show", user_id=case.user_id)))
+    error.actions.append((gettext("Back to the user"), url_for("kakaoauth.desk.show", user_id=case.user_id)))
     raise error
 
 
@@ -161,12 +162,15 @@ def _logged_out(case: Case, chosen: AdminAction, *, erased: bool) -> ResponseRet
     devices.sweep(case.session_user_id)
     token_revocation.revoke_at_provider(revocable)
     if case.is_oneself:
-        return redirect(url_for("auth.index"))
+        return redirect(home())
     return _told(case, chosen, erased=erased)
 
 
 def _told(case: Case, chosen: AdminAction, *, erased: bool = False) -> ResponseReturnValue:
     if case.is_oneself:
-        return redirect(url_for("account.show"))  # They may have given up the role that the user's page needs.
+        # They may have given up the role that the user's page needs.
+        return redirect(url_for("kakaoauth.account.show"))
     flash(str(chosen.success).replace("%(name)s", case.name))
-    return redirect(url_for("users.index") if erased else url_for("desk.show", user_id=case.user_id))
+    if erased:
+        return redirect(url_for("kakaoauth.users.index"))
+    return redirect(url_for("kakaoauth.desk.show", user_id=case.user_id))

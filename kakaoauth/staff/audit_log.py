@@ -41,9 +41,9 @@ def index() -> ResponseReturnValue:
         odd=[name for name in asked if name not in good],
         actions=_choices(labels.ACTIONS, shown.get("action"), labels.action_label),
         ways=_choices(_ways(), shown.get("provider"), labels.provider_label),
-        older=page.older and url_for("trail.index", **shown, cursor=page.older),
-        newer=page.newer and url_for("trail.index", **shown, cursor=page.newer),
-        newest=url_for("trail.index", **shown) if "cursor" in request.args else None,
+        older=page.older and url_for("kakaoauth.trail.index", **shown, cursor=page.older),
+        newer=page.newer and url_for("kakaoauth.trail.index", **shown, cursor=page.newer),
+        newest=url_for("kakaoauth.trail.index", **shown) if "cursor" in request.args else None,
     )
 
 

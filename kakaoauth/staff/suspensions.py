@@ -29,8 +29,8 @@ def index() -> ResponseReturnValue:
         "kakaoauth/users/suspended.html",
         people=people[:PAGE],
         number=suspensions.number(),
-        first=url_for("suspended.index") if is_number else None,
-        next=url_for("suspended.index", before=people[PAGE - 1].user_id) if len(people) > PAGE else None,
+        first=url_for("kakaoauth.suspended.index") if is_number else None,
+        next=url_for("kakaoauth.suspended.index", before=people[PAGE - 1].user_id) if len(people) > PAGE else None,
     )
 
 
@@ -50,7 +50,7 @@ def lift(user_id: int) -> ResponseReturnValue:
     if not lifting.lift_suspension(user_id, by=current_user.id, reason=reason):
         abort(404)
     flash(gettext("The suspension of former user %(number)s is lifted.", number=user_id))
-    return redirect(url_for("suspended.index"))
+    return redirect(url_for("kakaoauth.suspended.index"))
 
 
 def _ask(user_id: int, *, wrong: str = "") -> str:

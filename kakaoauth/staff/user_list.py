@@ -73,9 +73,9 @@ def index() -> ResponseReturnValue:
         by_age=sort in ("-date_joined", "-id"),
         total=_total(chosen, page),
         cut=page.cut,
-        first=url_for("users.index", **asked) if "cursor" in request.args else None,
-        previous=page.previous and url_for("users.index", **asked, cursor=page.previous),
-        next=page.next and url_for("users.index", **asked, cursor=page.next),
+        first=url_for("kakaoauth.users.index", **asked) if "cursor" in request.args else None,
+        previous=page.previous and url_for("kakaoauth.users.index", **asked, cursor=page.previous),
+        next=page.next and url_for("kakaoauth.users.index", **asked, cursor=page.next),
         backlog=backlog.for_staff(),
     )
 
@@ -150,7 +150,7 @@ def _heading(asked: Asked, column: str, sort: str) -> Heading:
     if sort.removeprefix("-") == column:
         wanted = column if sort.startswith("-") else f"-{column}"
         state = "descending" if sort.startswith("-") else "ascending"
-    return Heading(url_for("users.index", **others, sort=wanted), state)
+    return Heading(url_for("kakaoauth.users.index", **others, sort=wanted), state)
 
 
 def _total(chosen: Filter, page: Page) -> str:

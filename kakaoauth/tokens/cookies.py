@@ -8,12 +8,13 @@ from flask import current_app, request
 from werkzeug.wrappers import Response
 
 from kakaoauth.config.checks import is_loopback
+from kakaoauth.config.mounting import url_prefix
 from kakaoauth.errors import InvalidFields
 from kakaoauth.tokens.flows import TokenPair
 
 ACCESS = "access_token"
 REFRESH = "refresh_token"
-#: The one address that gets the refresh token.
+#: The one address that gets the refresh token, below our prefix.
 REFRESH_PATH = "/api/token/refresh/"
 #: Required in every unsafe request that the cookies authenticate, with any value.
 CSRF_HEADER = "X-CSRF-Token"
@@ -26,14 +27,14 @@ def put(response: Response, pair: TokenPair) -> None:
     # The cookie outlives its token: an expired access token still tells which login a logout ends, and a call with it
     # is answered EXPIRED_TOKEN.
     _set(response, ACCESS, pair.access_token, "/", max(pair.expires_in, pair.refresh_expires_in))
-    _set(response, REFRESH, pair.refresh_token, REFRESH_PATH, pair.refresh_expires_in)
+    _set(response, REFRESH, pair.refresh_token, _refresh_path(), pair.refresh_expires_in)
 
 
 def clear(response: Response) -> None:
     """Delete the cookies, if CSRF_HEADER is there: a form on another site must not log anybody out."""
     if request.headers.get(CSRF_HEADER):
         _set(response, ACCESS, "", "/", 0)
-        _set(response, REFRESH, "", REFRESH_PATH, 0)
+        _set(response, REFRESH, "", _refresh_path(), 0)
 
 
 def find_access_token() -> str | None:
@@ -92,6 +93,10 @@ def _set(response: Response, name: str, value: str, path: str, seconds: int) -> 
 def is_secure() -> bool:
     """Whether cookies are for https only: always, except http on this machine."""
     return request.scheme == "https" or not is_loopback(request.host.rsplit(":", 1)[0])
+
+
+def _refresh_path() -> str:
+    return f"{request.script_root}{url_prefix()}{REFRESH_PATH}"
 
 
 def _name(name: str) -> str:

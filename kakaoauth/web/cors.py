@@ -3,7 +3,9 @@
 Written by hand, because Flask-CORS reads origins as patterns.
 """
 
-from flask import Flask, Response, current_app, request
+from flask import Blueprint, Flask, Response, current_app, request
+
+from kakaoauth.web.mounting import own_path
 
 #: Paths that a front end calls.
 PREFIX = "/api/"
@@ -16,8 +18,14 @@ EXPOSED = "Retry-After, WWW-Authenticate"
 REMEMBERED = 600
 
 
-def init_app(app: Flask) -> None:
+def init_blueprint(bp: Blueprint) -> None:
     """Add CORS to the API's addresses."""
+    bp.before_request(answer_preflight)
+    bp.after_request(add_headers)
+
+
+def init_app(app: Flask) -> None:
+    """Add it to addresses below `/api/` that do not exist, too."""
     app.before_request(answer_preflight)
     app.after_request(add_headers)
 
@@ -31,7 +39,7 @@ def answer_preflight() -> Response | None:
 
 def add_headers(response: Response) -> Response:
     """Add the CORS headers to a response of the API."""
-    if not request.path.startswith(PREFIX):
+    if not own_path().startswith(PREFIX):
         return response
     response.vary.add("Origin")
     if not _concerns_us():
@@ -48,6 +56,6 @@ def add_headers(response: Response) -> Response:
 
 def _concerns_us() -> bool:
     return (
-        request.path.startswith(PREFIX)
+        own_path().startswith(PREFIX)
         and request.headers.get("Origin") in current_app.config["KAKAOAUTH_FRONTEND_ORIGINS"]
     )

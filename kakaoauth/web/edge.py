@@ -1,16 +1,18 @@
-"""What holds for every request of the site: proxies, host names, response headers, the language choice."""
+"""What holds for every request: for those to our pages everywhere, and for those to the whole reference site."""
 
 import logging
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, g, has_request_context, request
+from flask import Blueprint, Flask, Response, abort, current_app, g, has_request_context, request
 from sqlalchemy import inspect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kakaoauth import audit, providers
 from kakaoauth.audit.visitors import plain_address, visitor
 from kakaoauth.config.checks import is_loopback
+from kakaoauth.config.libraries import MAX_BODY
+from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import Tunnelled
 from kakaoauth.models import User
 from kakaoauth.translation import LANGUAGES
@@ -28,7 +30,7 @@ PROXY_HEADERS = frozenset(
     )
 )
 #: Endpoints whose response is the same for everybody.
-CACHEABLE = ("files.static", "api.tokens.jwks", "api.docs.asset")
+CACHEABLE = ("kakaoauth.files.static", "kakaoauth.api.tokens.jwks", "kakaoauth.api.docs.asset")
 
 
 class PublicUrl:
@@ -61,8 +63,15 @@ class PlainAddress:
         return self.app(environ, start_response)
 
 
+def init_blueprint(bp: Blueprint) -> None:
+    """Add what our own pages need in any app: the audit log's source, a limit, headers."""
+    bp.before_request(set_audit_source)
+    bp.before_request(limit_body)
+    bp.after_request(add_headers)
+
+
 def init_app(app: Flask) -> None:
-    """Add the middleware and the hooks to the app."""
+    """Add what belongs to a whole site: proxies, host names, and the same headers on every response."""
     if app.config["PUBLIC_URL"]:
         app.wsgi_app = PublicUrl(app.wsgi_app, app.config["PUBLIC_URL"])  # type: ignore[assignment, method-assign]
     if proxies := app.config["TRUSTED_PROXIES"]:
@@ -74,16 +83,13 @@ def init_app(app: Flask) -> None:
             x_port=0,
             x_prefix=0,
         )
-    app.before_request(set_audit_source)
     app.before_request(refuse_foreign_hosts)
-    app.before_request(remember_language_choice)
-    app.after_request(add_headers)
+    app.after_request(add_headers_elsewhere)
 
 
-def remember_language_choice() -> None:
-    """Note a choice in the query, so that `add_headers` sends it as a cookie."""
-    choice = request.args.get("lang")
-    g.language_choice = choice if choice in LANGUAGES else None
+def limit_body() -> None:
+    """Read no larger body than ours are, whatever the host allows its own forms."""
+    request.max_content_length = MAX_BODY
 
 
 def set_audit_source() -> None:
@@ -121,7 +127,7 @@ def refuse_foreign_hosts() -> None:
     if config["KAKAOAUTH_EMBEDDED"] and request.remote_addr and not is_loopback(request.remote_addr):
         log.warning("refused a request from outside: embedded parts are for this machine; see docs/production.md")
         abort(403)
-    if config["PUBLIC_URL"] or request.endpoint in ("ops.healthz", "ops.readyz"):
+    if config["PUBLIC_URL"] or request.endpoint in ("kakaoauth.ops.healthz", "kakaoauth.ops.readyz"):
         return
     try:
         host = hostname()
@@ -135,6 +141,11 @@ def refuse_foreign_hosts() -> None:
         return
     log.warning("refused a request for a foreign host: set PUBLIC_URL to the address of this site")
     abort(400)
+
+
+def add_headers_elsewhere(response: Response) -> Response:
+    """The same for a response that is none of our blueprint's: an address that does not exist."""
+    return response if BLUEPRINT in request.blueprints else add_headers(response)
 
 
 def add_headers(response: Response) -> Response:
@@ -151,7 +162,8 @@ def add_headers(response: Response) -> Response:
     if request.endpoint not in CACHEABLE:
         headers["Cache-Control"] = "no-store"
         response.vary.update(("Cookie", "Accept-Language"))
-    if choice := g.get("language_choice"):
+    choice = request.args.get("lang")
+    if choice in LANGUAGES:
         response.set_cookie(
             "lang", choice, max_age=31536000, secure=request.scheme == "https", httponly=True, samesite="Lax"
         )

@@ -4,7 +4,7 @@ import logging
 import secrets
 from typing import Any
 
-from flask import Flask, Response, g, has_request_context, jsonify, make_response, render_template, request
+from flask import Blueprint, Flask, Response, g, has_request_context, jsonify, make_response, render_template, request
 from flask.globals import request_ctx
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -23,13 +23,20 @@ from kakaoauth.errors import (
     one_line,
 )
 from kakaoauth.storage.redis import REDIS_ERRORS
+from kakaoauth.web.mounting import own_path
 
 log = logging.getLogger("kakaoauth.errors")
 
 
+def init_blueprint(bp: Blueprint) -> None:
+    """Handle every exception of our own pages."""
+    bp.register_error_handler(Exception, render)
+
+
 def init_app(app: Flask) -> None:
-    """Handle every exception of the app."""
+    """Handle every exception of a whole site: also an address that does not exist."""
     app.register_error_handler(Exception, render)
+    app.register_error_handler(AppError, render)
     # Flask's own line would carry the exception's text, and with it what a database or a provider was told.
     app.log_exception = lambda exc_info: None  # type: ignore[method-assign]
 
@@ -81,7 +88,8 @@ def render(error: Exception) -> Response:
         reference,
         exc_info=_without_message(error) if unforeseen else None,
     )
-    response = _as_problem(ours, reference) if _wants_json() else _as_page(ours, reference)
+    wants_json = has_request_context() and (_wants_json() or g.get("problem_wanted"))
+    response = _as_problem(ours, reference) if wants_json else _as_page(ours, reference)
     if ours.retry_after:
         response.headers["Retry-After"] = str(ours.retry_after)
     return response
@@ -95,7 +103,7 @@ def _without_message(error: Exception) -> tuple[type, Exception, Any]:
 
 
 def _wants_json() -> bool:
-    return request.path.startswith(("/api/", "/webhooks/", "/.well-known/"))
+    return own_path().startswith(("/api/", "/webhooks/", "/.well-known/"))
 
 
 def _render_http(error: HTTPException) -> Response:

@@ -65,7 +65,7 @@ def _page() -> str:
     """Return the page of this request's form: the requested path if it is a page, else the referring page."""
     referrer = urlsplit(request.referrer or "")
     stood = referrer.path if f"{referrer.scheme}://{referrer.netloc}/" == request.host_url else ""
-    own_page = url_for("account.show")
+    own_page = url_for("kakaoauth.account.show")
     return safe_next(request.path, default="") or safe_next(stood, default=own_page)
 
 

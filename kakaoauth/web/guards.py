@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from kakaoauth import sessions
 from kakaoauth.config.checks import is_loopback
 from kakaoauth.errors import Forbidden, ForgedForm, FreshLoginRequired, MissingToken, NotFound
-from kakaoauth.sessions.csrf_tokens import csrf
+from kakaoauth.sessions import outages
+from kakaoauth.sessions.csrf_tokens import check_csrf_token
 from kakaoauth.storage import health, transaction
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.redis import REDIS_ERRORS
@@ -41,11 +42,14 @@ def visitor() -> None:
 
 def login() -> ResponseReturnValue | None:
     """Require a login. Others are redirected to the first page, and return here after their login."""
-    if current_user.is_authenticated:
-        return None
+    return None if current_user.is_authenticated else ask_to_log_in()
+
+
+def ask_to_log_in() -> ResponseReturnValue:
+    """Redirect an anonymous visitor to the first page."""
     health.require()
     target = request.full_path.rstrip("?") if request.method == "GET" else None
-    return redirect(url_for("auth.index", next=target))
+    return redirect(url_for("kakaoauth.auth.index", next=target))
 
 
 def login_or_database_away() -> ResponseReturnValue | None:
@@ -59,7 +63,7 @@ def login_or_database_away() -> ResponseReturnValue | None:
         if sessions.holder() is None:
             raise
         transaction.forget_transaction()
-        sessions.go_on_without_user()
+        outages.go_on_without_user()
         g.database_away = True
         return None
 
@@ -71,7 +75,7 @@ def login_or_outage() -> ResponseReturnValue | None:
     try:
         return login_or_database_away()
     except REDIS_ERRORS:
-        if not sessions.go_on_without_redis():
+        if not outages.go_on_without_redis():
             raise
         return None
 
@@ -87,7 +91,7 @@ def fresh_login() -> ResponseReturnValue | None:
     if sessions.is_fresh():
         form_drafts.drop()
         return None
-    return redirect(url_for("confirm.show", next=form_drafts.keep()))
+    return redirect(url_for("kakaoauth.confirm.show", next=form_drafts.keep()))
 
 
 def staff() -> ResponseReturnValue | None:
@@ -175,7 +179,7 @@ def form() -> None:
         return
     if not cookies.is_from_own_page():
         raise ForgedForm("not from a page of ours")
-    csrf.protect()
+    check_csrf_token()
 
 
 def guarded(*guards: Guard) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
@@ -188,7 +192,8 @@ def guarded(*guards: Guard) -> Callable[[Callable[P, ResponseReturnValue]], Call
                 refusal = guard()
                 if refusal is not None:
                     return refusal
-            return view(*args, **kwargs)
+            answer: ResponseReturnValue = current_app.ensure_sync(view)(*args, **kwargs)
+            return answer
 
         return inner
 

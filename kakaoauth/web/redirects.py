@@ -12,13 +12,15 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 from werkzeug.utils import redirect
 
+from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.providers import all_providers
+from kakaoauth.web.mounting import home
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-#: Blueprints without a page to return to: their URLs begin or end something, or are not for people.
-NOT_PAGES = ("auth", "local", "confirm", "api", "webhooks", "ops", "files", "static")
+#: Blueprints of ours without a page to return to: their URLs begin or end something, or are not for people.
+NOT_PAGES = ("auth", "local", "confirm", "api", "webhooks", "ops", "files")
 
 #: More than any page of ours needs, less than a header may hold.
 MAX_LENGTH = 2000
@@ -51,7 +53,7 @@ def safe_next(target: str | None, default: str | None = None) -> str:
     A path must match one of our routes for GET. A list of allowed pages is safer than a list of bad spellings
     (`//evil`, `/\\evil`, `/%09/evil` ...).
     """
-    fallback = default if default is not None else url_for("auth.index")
+    fallback = default if default is not None else home()
     if not target or len(target) > _longest() or not _is_plain(target):
         return fallback
     if target.startswith("/"):
@@ -66,7 +68,7 @@ def _longest() -> int:
 def callback_address(provider: str) -> str:
     """Return the redirect URI for a provider: the setting byte for byte, else the callback's URL on this host."""
     configured: str = current_app.config.get(f"{provider.upper()}_REDIRECT_URI") or ""
-    return configured or url_for("auth.callback", provider=provider, _external=True)
+    return configured or url_for("kakaoauth.auth.callback", provider=provider, _external=True)
 
 
 def is_own_callback(address: str) -> bool:
@@ -78,7 +80,7 @@ def is_own_callback(address: str) -> bool:
     names = [provider.name for provider in all_providers()]
     configured = [current_app.config.get(f"{name.upper()}_REDIRECT_URI") for name in names]
     own = [callback_address(name) for name in names]
-    own += [url_for("auth.callback", provider=name, _external=True) for name in names]
+    own += [url_for("kakaoauth.auth.callback", provider=name, _external=True) for name in names]
     try:
         host, path = _host_and_path(address)
         callbacks = [_host_and_path(one) for one in own]
@@ -121,7 +123,10 @@ def _is_own_page(target: str) -> bool:
         return _is_own_page(urlsplit(moved.new_url).path)
     except HTTPException:
         return False
-    return endpoint == "auth.index" or endpoint.split(".")[0] not in NOT_PAGES
+    blueprint, _, ours = str(endpoint).partition(".")
+    if blueprint != BLUEPRINT:
+        return str(endpoint) != "static"
+    return ours == "auth.index" or ours.split(".")[0] not in NOT_PAGES
 
 
 def _is_front_end(target: str) -> bool:

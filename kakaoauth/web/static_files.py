@@ -38,7 +38,7 @@ def _files() -> Files:
 
 def static_url(name: str) -> str:
     """Return the address of a file in `kakaoauth/static/`. :raises KeyError: there is no such file."""
-    return url_for("files.static", name=_files().current[name])
+    return url_for("kakaoauth.files.static", name=_files().current[name])
 
 
 def serve(name: str) -> Response:

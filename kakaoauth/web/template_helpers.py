@@ -9,14 +9,15 @@ from urllib.parse import quote, urlencode
 import flask_login
 from flask import Blueprint, Flask, current_app, g, request, url_for
 from flask.globals import request_ctx
-from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 
 from kakaoauth import errors, providers, translation
 from kakaoauth.days import SEOUL
 from kakaoauth.models import User
 from kakaoauth.providers.base import Provider
+from kakaoauth.sessions.csrf_tokens import csrf_token
 from kakaoauth.web import guards, static_files
+from kakaoauth.web.mounting import home
 from kakaoauth.web.redirects import safe_next
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -27,7 +28,7 @@ TEMPLATE_FOLDER = next(
 )
 LAYOUT = "kakaoauth/layout.html"
 #: Endpoints whose URLs begin or end something, or hold a value that works once.
-NOT_AGAIN = ("auth.login", "auth.callback", "auth.logout_callback")
+NOT_AGAIN = ("kakaoauth.auth.login", "kakaoauth.auth.callback", "kakaoauth.auth.logout_callback")
 
 #: Carries the templates, which a file of the same name in the app's own folder overrides, and serves the static files.
 bp = Blueprint("files", __name__, url_prefix="/kakaoauth", template_folder=str(TEMPLATE_FOLDER))
@@ -67,6 +68,16 @@ class Helpers:
         return in_language(name)
 
     @staticmethod
+    def home() -> str:
+        """Return the path of the app's first page."""
+        return home()
+
+    @staticmethod
+    def has(feature: str) -> bool:
+        """Whether an optional part is served, such as "staff"."""
+        return feature in current_app.config["KAKAOAUTH_FEATURES"]
+
+    @staticmethod
     def static(name: str) -> str:
         """Return the URL of one of our static files."""
         return static_files.static_url(name)
@@ -74,8 +85,7 @@ class Helpers:
     @staticmethod
     def csrf_token() -> str:
         """Return the session's CSRF token."""
-        token: str = generate_csrf()
-        return token
+        return csrf_token()
 
     @staticmethod
     def providers() -> list[Provider]:
@@ -121,7 +131,7 @@ def in_language(name: str) -> str:
     adapter = request_ctx.url_adapter
     is_read = request.method in ("GET", "HEAD") or (adapter is not None and adapter.test(request.path, method="GET"))
     if not is_read or request.endpoint in NOT_AGAIN:
-        return url_for("auth.index", lang=name)
+        return url_for("kakaoauth.auth.index", lang=name)
     kept = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
     path = quote(f"{request.script_root}{request.path}".lstrip("/"))
     return f"/{path}?{urlencode([*kept, ('lang', name)])}"

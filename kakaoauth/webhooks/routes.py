@@ -76,7 +76,7 @@ def facebook_data_deletion() -> ResponseReturnValue:
     event = _read_event(provider, _signed_request())
     _receive(provider.name, replace(event, kind="data-deletion", jti=f"deletion-{event.jti}"))
     code = deletions.code_for(provider.name, event.subject)
-    path = url_for("webhook_pages.data_deletion", provider=provider.name, code=code)
+    path = url_for("kakaoauth.webhook_pages.data_deletion", provider=provider.name, code=code)
     return jsonify(url=urljoin(callback_address(provider.name), path), confirmation_code=code)
 
 

@@ -186,7 +186,7 @@ def seen(make_app: MakeApp) -> Callable[..., dict[str, Any]]:
             return {
                 "address": request.remote_addr,
                 "scheme": request.scheme,
-                "home": url_for("auth.index", _external=True),
+                "home": url_for("kakaoauth.auth.index", _external=True),
             }
 
         answer = app.test_client().get("/seen/", headers=headers, environ_base={"REMOTE_ADDR": address})

@@ -320,7 +320,7 @@ def test_limit_that_is_reached_is_in_the_log_without_the_session(app: Flask, cap
     browser(app).get("/kakao/login/?next=/users/me/")
     lines = [record.getMessage() for record in caplog.records]
     assert f"limit reached name=login key={SCHOOL}" in lines
-    assert [line for line in lines if "code=RATE_LIMITED" in line and "endpoint=auth.login" in line]
+    assert [line for line in lines if "code=RATE_LIMITED" in line and "endpoint=kakaoauth.auth.login" in line]
     assert "/users/me/" not in str(lines)
 
 

@@ -18,7 +18,7 @@ def path_of(app: Flask, endpoint: str, **values: str) -> str:
 
 def callback_path(app: Flask) -> str:
     """Return the path of the Kakao login's callback."""
-    return path_of(app, "auth.callback", provider="kakao")
+    return path_of(app, "kakaoauth.auth.callback", provider="kakao")
 
 
 def redirect_uri(app: Flask) -> str | None:
@@ -35,4 +35,4 @@ def redirect_uri(app: Flask) -> str | None:
 def logout_uri(app: Flask) -> str | None:
     """Return where Kakao's logout page returns to; None as in `redirect_uri`."""
     address = redirect_uri(app)
-    return address and urljoin(address, path_of(app, "auth.logout_callback", provider="kakao"))
+    return address and urljoin(address, path_of(app, "kakaoauth.auth.logout_callback", provider="kakao"))

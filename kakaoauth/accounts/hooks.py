@@ -1,0 +1,49 @@
+"""What a host is asked inside the transaction: before an account is made, and before one is erased."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from flask import current_app
+
+from kakaoauth.models import User
+from kakaoauth.providers.values import Profile
+from kakaoauth.storage.database import db
+
+log = logging.getLogger("kakaoauth.hooks")
+
+
+class Hooks:
+    """The functions that a host has registered with `KakaoAuth.before_sign_up` and `KakaoAuth.before_leave`."""
+
+    def __init__(self) -> None:
+        self.before_sign_up: list[Callable[[Profile], Any]] = []
+        self.before_leave: list[Callable[[User], Any]] = []
+
+
+def ask_before_sign_up(profile: Profile) -> None:
+    """:raises Exception: what a hook has raised; the account must not be made."""
+    for hook in _hooks().before_sign_up:
+        hook(profile)
+
+
+def ask_before_leave(user: User) -> None:
+    """:raises Exception: what a hook has raised; the account must not be erased."""
+    for hook in _hooks().before_leave:
+        hook(user)
+
+
+def tell_before_leave(user: User) -> None:
+    """The same where nobody may refuse: the person has withdrawn their consent at the provider."""
+    for hook in _hooks().before_leave:
+        try:
+            with db.session.begin_nested():
+                hook(user)
+        except Exception as error:
+            # Only the kind: the text may hold what a database was told.
+            log.error("before_leave cannot keep user=%s: %s", user.id, type(error).__name__)
+
+
+def _hooks() -> Hooks:
+    hooks: Hooks = current_app.extensions["kakaoauth_hooks"]
+    return hooks

@@ -1,0 +1,70 @@
+"""Settings in a host's app: what is the extension's own in `app.config`, read, checked and completed there."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Flask
+
+from kakaoauth.config.checks import ConfigError, check, check_facebook_is_whole, check_kakao_is_whole
+from kakaoauth.config.embedded import embed
+from kakaoauth.config.libraries import derive_ours
+from kakaoauth.config.settings import NAMES, RENAMED, SITE_NAMES, TYPES, Settings, parse, refuse_old_names
+
+#: Set by `kakaoauth dev`: the folder of the embedded Redis and SQLite. Without it a host embeds nothing, since the
+#: sandbox lets everybody in as anybody.
+DEV_FOLDER = "KAKAOAUTH_DEV_FOLDER"
+
+
+def complete(app: Flask, *, has_database: bool) -> None:
+    """Read our settings from `app.config`, and put them back as their types, with the defaults.
+
+    A name that belongs to the reference site's process is left as the host has it.
+
+    :param has_database: the host brings its own, so DATABASE_URL is not needed.
+    :raises ConfigError: one line that names the setting and the cure.
+    """
+    config = app.config
+    # A short name of before may be a setting of the host's own; one with Kakao's name is ours.
+    refuse_old_names([name for name in RENAMED if name.startswith("KAKAO_") and name in config])
+    values: dict[str, Any] = {name: getattr(Settings, name) for name in NAMES}
+    for name in NAMES:
+        if name in SITE_NAMES:
+            values[name] = config.setdefault(name, values[name])
+        elif config.get(name) not in (None, ""):
+            values[name] = parse(name, _as_text(name, config[name]))
+    values["INSTANCE_PATH"] = config.get("INSTANCE_PATH") or app.instance_path
+    _require(values, config, has_database=has_database)
+    check_facebook_is_whole(values, Settings)
+    check(values, TYPES)
+    derive_ours(values)
+    config.update({name: value for name, value in values.items() if name not in SITE_NAMES})
+    config["INSTANCE_PATH"] = values["INSTANCE_PATH"]
+
+
+def _as_text(name: str, value: Any) -> Any:
+    """`Config.from_prefixed_env` reads a client id of digits as a number."""
+    return str(value) if TYPES[name] is str and type(value) is int else value
+
+
+def _require(values: dict[str, Any], config: Mapping[str, Any], *, has_database: bool) -> None:
+    """Embed what is missing under `kakaoauth dev`; elsewhere say so."""
+    if "KAKAOAUTH_EMBEDDED" in config:  # the site, whose settings are whole
+        values["KAKAOAUTH_EMBEDDED"] = config["KAKAOAUTH_EMBEDDED"]
+        return
+    folder = os.environ.get(DEV_FOLDER)
+    if not values["DATABASE_URL"]:
+        values["DATABASE_URL"] = config.get("SQLALCHEMY_DATABASE_URI") or ""
+    if folder:
+        values["INSTANCE_PATH"] = folder
+        check_kakao_is_whole(values, Settings)
+        embed(values)
+        return
+    values["KAKAOAUTH_EMBEDDED"] = frozenset()
+    for name, cure in (
+        ("REDIS_URL", "set app.config['REDIS_URL'], like redis://localhost:6379/0"),
+        ("KAKAO_CLIENT_ID", "set app.config['KAKAO_CLIENT_ID'] to the app's REST API key"),
+        *(() if has_database else (("DATABASE_URL", "set app.config['DATABASE_URL'], or give KakaoAuth your db"),)),
+    ):
+        if not values[name]:
+            raise ConfigError(f"{name} is missing: {cure}; `kakaoauth dev MODULE:APP` needs none of them")

@@ -1,0 +1,33 @@
+"""The session's cookie: its name and attributes."""
+
+from flask import Flask
+
+from kakaoauth.tokens import cookies
+
+
+class SessionCookie:
+    """The cookie depends on the request: one process may serve https through a proxy and http on this machine."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Whether the cookie is for https only: always, except http on this machine."""
+        return cookies.is_secure()
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """`__Host-` makes browsers enforce Secure, path `/` and no domain."""
+        return "__Host-session" if self.get_cookie_secure(app) else "session"
+
+    def get_cookie_httponly(self, app: Flask) -> bool:
+        """Keep the cookie from scripts."""
+        return True
+
+    def get_cookie_samesite(self, app: Flask) -> str:
+        """Lax: the provider's redirect, a navigation by GET, brings the cookie."""
+        return "Lax"
+
+    def get_cookie_path(self, app: Flask) -> str:
+        """`__Host-` requires this path."""
+        return "/"
+
+    def get_cookie_domain(self, app: Flask) -> str | None:
+        """`__Host-` allows no domain."""
+        return None

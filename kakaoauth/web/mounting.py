@@ -1,0 +1,17 @@
+"""The request's path and the first page, as seen from the app and from our blueprint."""
+
+from flask import request
+
+from kakaoauth.config.mounting import url_prefix
+
+
+def own_path() -> str:
+    """Return the request's path below our prefix; empty for a page of the host's."""
+    prefix = url_prefix()
+    is_ours = request.path.startswith(f"{prefix}/")
+    return request.path[len(prefix) :] if is_ours else ""
+
+
+def home() -> str:
+    """Return the path of the app's first page, which is a host's own."""
+    return f"{request.script_root}/"
