@@ -30,7 +30,7 @@ def complete(app: Flask, *, has_database: bool) -> None:
     values: dict[str, Any] = {name: getattr(Settings, name) for name in NAMES}
     for name in NAMES:
         if name in SITE_NAMES:
-            values[name] = config.setdefault(name, values[name])
+            config.setdefault(name, values[name])
         elif config.get(name) not in (None, ""):
             values[name] = parse(name, _as_text(name, config[name]))
     values["INSTANCE_PATH"] = config.get("INSTANCE_PATH") or app.instance_path
