@@ -36,7 +36,8 @@ RENEWAL = 1.5
 #: Characters of the modulus of a 2048-bit key in base64url; smaller keys are not used (RFC 7518, section 3.3).
 SMALLEST_MODULUS = 342
 
-_SUBJECT = re.compile(r"[1-9][0-9]{0,39}")
+#: Visible ASCII (OpenID Connect Core, section 2), as much of it as `Identity.subject` has room for.
+SUBJECT = re.compile(r"[\x21-\x7e]{1,64}")
 _HOSTILE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
@@ -165,11 +166,13 @@ def validate(
     audiences: Sequence[str],
     nonce: str | None,
     max_age: float | None = None,
+    subjects: re.Pattern[str] = SUBJECT,
 ) -> dict[str, Any]:
     """Return the claims of a genuine id_token that was made for this login.
 
     :param audiences: the client ids it may have been made for. :param nonce: of the authorization request; None if
         the caller names none. :param max_age: seconds since it was issued; None leaves that to `exp`.
+    :param subjects: what the provider's numbers or names for people look like.
     :raises UntrustedIdentity: any doubt (OtherAudience, TooOld: no other). :raises ProviderUnavailable: the signing
         keys cannot be had.
     """
@@ -190,6 +193,7 @@ def validate(
     except _HOSTILE as error:
         raise UntrustedIdentity(f"id_token: {type(error).__name__}") from None
     _check_parties(claims, issuer, audiences)
+    _check_subject(claims.get("sub"), subjects)
     _check_times(claims, max_age)
     if nonce is not None:
         _check_nonce(claims.get("nonce"), nonce)
@@ -219,8 +223,10 @@ def _check_parties(claims: Mapping[str, Any], issuer: str, audiences: Sequence[s
         raise OtherAudience("id_token: another audience")
     if claims.get("azp", audience) != audience:
         raise OtherAudience("id_token: another authorized party")
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
+
+
+def _check_subject(subject: object, pattern: re.Pattern[str]) -> None:
+    if not isinstance(subject, str) or not pattern.fullmatch(subject):
         raise UntrustedIdentity("id_token: no usable subject")
 
 

@@ -2,7 +2,6 @@
 
 import hmac
 import logging
-import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import urljoin
@@ -12,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from kakaoauth.providers import get_provider
 from kakaoauth.providers.base import Provider, SetRefused
+from kakaoauth.providers.kakao.profile import SUBJECT
 from kakaoauth.providers.values import UNTIMED, AccountEvent
 from kakaoauth.web import guards, rate_limits
 from kakaoauth.web.redirects import callback_address
@@ -29,8 +29,6 @@ log = logging.getLogger("kakaoauth.audit")
 #: A message has about 1 kB.
 MAX_BYTES = 64 * 1024
 
-USER_ID = re.compile(r"[1-9][0-9]{0,39}")
-
 
 @bp.route("/kakao/unlink/", methods=["GET", "POST"])
 def kakao_unlink() -> ResponseReturnValue:
@@ -43,7 +41,7 @@ def kakao_unlink() -> ResponseReturnValue:
     if app_id and parameters.get("app_id") != str(app_id):
         abort(400)
     subject = parameters.get("user_id", "")
-    if USER_ID.fullmatch(subject):
+    if SUBJECT.fullmatch(subject):
         now = datetime.now(UTC)
         _receive("kakao", AccountEvent(f"{UNTIMED}{subject}-{now.timestamp()}", "user-unlinked", subject, now))
     return "", 200

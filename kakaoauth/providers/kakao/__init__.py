@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -39,7 +40,7 @@ from kakaoauth.providers.kakao.answers import (
     require_done,
 )
 from kakaoauth.providers.kakao.events import read_set
-from kakaoauth.providers.kakao.profile import fill_gaps, read_claims, read_profile
+from kakaoauth.providers.kakao.profile import SUBJECT, fill_gaps, read_claims, read_profile
 from kakaoauth.providers.oauth import OAuthProvider
 from kakaoauth.providers.values import (
     CONSENT_FOR_EMAIL,
@@ -98,6 +99,7 @@ class Kakao(OAuthProvider):
         self._email_required: bool = config["KAKAOAUTH_EMAIL_REQUIRED"]
         super().__init__(oauth, config, keeper)
         self._keys = oidc.KeyStore(self._fetch_keys)
+        self._validate = partial(oidc.validate, keys=self._keys, issuer=self._kauth, subjects=SUBJECT)
 
     @property
     def page_origins(self) -> tuple[str, ...]:
@@ -151,10 +153,8 @@ class Kakao(OAuthProvider):
     def profile_of_id_token(self, id_token: str, *, nonce: str | None = None) -> Profile:
         """Audiences: the REST API key, and whatever else KAKAO_ID_TOKEN_AUDIENCES counts (the native app key)."""
         with refused_as_token():
-            claims = oidc.validate(
+            claims = self._validate(
                 id_token,
-                self._keys,
-                issuer=self._kauth,
                 audiences=[self._app.client_id, *self._audiences],
                 nonce=nonce,
                 max_age=ID_TOKEN_SECONDS,
@@ -267,9 +267,7 @@ class Kakao(OAuthProvider):
             if pending.by_app and pending.nonce is not None:
                 raise UntrustedIdentity("no id_token came to compare the named nonce with")
             return None
-        claims = oidc.validate(
-            token["id_token"], self._keys, issuer=self._kauth, audiences=[pending.client_id], nonce=pending.nonce
-        )
+        claims = self._validate(token["id_token"], audiences=[pending.client_id], nonce=pending.nonce)
         if pending.nonce is None and claims.get("nonce"):
             # A code of a login that somebody else has begun: with our own pages, where the nonce stays here.
             raise UntrustedIdentity("id_token: it carries a nonce that the caller does not name")

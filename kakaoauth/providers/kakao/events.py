@@ -18,13 +18,13 @@ from joserfc.jws import JWSRegistry
 
 from kakaoauth.errors import ProviderUnavailable, UntrustedIdentity
 from kakaoauth.providers.base import SetRefused
+from kakaoauth.providers.kakao.profile import SUBJECT
 from kakaoauth.providers.oidc import LEEWAY, KeyStore, UnknownForNow
 from kakaoauth.providers.values import AccountEvent
 
 #: Seconds: older messages are refused. Longer than an outage of ours, shorter than their ids are remembered.
 MAX_AGE = 30 * 86400
 
-_SUBJECT = re.compile(r"[1-9][0-9]{0,39}")
 _ODD = re.compile(r"[^A-Za-z0-9._-]")
 _HOSTILE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
@@ -43,7 +43,7 @@ def read_set(raw: str, keys: KeyStore, *, issuer: str, client_id: str, app_id: i
     if not isinstance(jti, str) or not 0 < len(jti) <= 255 or not jti.isprintable():
         raise SetRefused("invalid_request", "jti is missing or no printable text of up to 255 characters")
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
+    if not isinstance(subject, str) or not SUBJECT.fullmatch(subject):
         raise SetRefused("invalid_request", "sub is no user id")
     kind, body = _only_event(claims.get("events"), subject)
     return AccountEvent(jti, kind, subject, _moment(claims), _scopes(body))

@@ -301,6 +301,13 @@ class TestIdToken:
         kakao.me["id"] = SUBJECT + 1
         refused(visitor, ContradictoryAnswers)
 
+    @pytest.mark.parametrize("subject", ["abc", "0", "-5", "1" * 41])
+    def test_id_token_whose_subject_is_no_number_of_kakaos_is_refused(
+        self, visitor: Visitor, kakao: FakeKakao, subject: str
+    ) -> None:
+        kakao.give_id_token(visitor.pending.nonce, sub=subject)
+        refused(visitor, UntrustedIdentity)
+
     def test_same_person_with_a_long_id_is_recognised(self, visitor: Visitor, kakao: FakeKakao) -> None:
         kakao.give_id_token(visitor.pending.nonce, scope="openid gender", sub="9223372036854775809")
         kakao.me["id"] = 9223372036854775809
