@@ -7,7 +7,9 @@ from typing import Any, get_type_hints
 
 from kakaoauth.config.checks import ConfigError
 
-ROOT = Path(__file__).resolve().parents[2]
+_TREE = Path(__file__).resolve().parents[2]
+#: Of the checkout; where the package is installed, the folder that it is used in.
+ROOT = _TREE if (_TREE / "wsgi.py").exists() else Path.cwd()
 
 
 class Settings:

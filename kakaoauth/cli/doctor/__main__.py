@@ -20,7 +20,9 @@ def load() -> Flask:
     """
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            return ScriptInfo(app_import_path=str(ROOT / "wsgi.py")).load_app()
+            handle = ROOT / "wsgi.py"
+            path = str(handle) if handle.exists() else "kakaoauth:create_app"
+            return ScriptInfo(app_import_path=path).load_app()
     except SystemExit as ended:
         if isinstance(ended.__context__, ConfigError):
             raise ended.__context__ from None
