@@ -132,13 +132,15 @@ SITE_NAMES = (
     "INSTANCE_PATH",
 )
 
+#: Settings that are newer than version 0.1, and never had another name.
+NEW = ("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT")
 #: Names until version 0.1 -> names today.
 RENAMED = {
     **{
         f"KAKAO_{name}": f"PROVIDER_{name}"
         for name in ("DEADLINE_SECONDS", "CONNECT_SECONDS", "READ_SECONDS", "MAX_CALLS", "PROXY_FROM_ENV")
     },
-    **{name.removeprefix("KAKAOAUTH_"): name for name in NAMES if name.startswith("KAKAOAUTH_")},
+    **{name.removeprefix("KAKAOAUTH_"): name for name in NAMES if name.startswith("KAKAOAUTH_") and name not in NEW},
 }
 
 

@@ -18,7 +18,7 @@ from kakaoauth.providers.base import Provider
 from kakaoauth.sessions.csrf_tokens import csrf_token
 from kakaoauth.web import guards, static_files
 from kakaoauth.web.mounting import home
-from kakaoauth.web.redirects import safe_next
+from kakaoauth.web.redirects import ANONYMOUS_LENGTH
 
 PACKAGE = Path(__file__).resolve().parents[1]
 #: In a checkout beside the package, in a wheel inside it.
@@ -94,10 +94,12 @@ class Helpers:
 
     @staticmethod
     def here() -> str | None:
-        """Return the current page as a `next`, None if a login should not return to it."""
-        if request.method != "GET" or request.endpoint in NOT_AGAIN:
-            return None
-        return safe_next(request.full_path.rstrip("?"), default="") or None
+        """Return the current page as a `next`, None if there is no such page to return to. The login decides whether it
+        returns there (`redirects.safe_next`): asking here would read the session of every visitor of a host's page.
+        """
+        path = request.full_path.rstrip("?")
+        is_page = request.method == "GET" and request.endpoint not in (None, *NOT_AGAIN)
+        return path if is_page and len(path) <= ANONYMOUS_LENGTH else None
 
     @staticmethod
     def links() -> Markup:

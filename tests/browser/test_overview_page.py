@@ -14,11 +14,12 @@ pytestmark = pytest.mark.browser
 HISTORY = """
 from collections import Counter
 from datetime import timedelta
-from kakaoauth import counters, flows
-from kakaoauth.flows.seed_counts import make_counts
-days = [counters.today() - timedelta(days=back) for back in range(90)]
+from kakaoauth.cli.seed.counts import make_counts
+from kakaoauth.days import today
+from kakaoauth.storage.transaction import transaction
+days = [today() - timedelta(days=back) for back in range(90)]
 tally = Counter({(day, "sign_up", "kakao"): 9 + day.toordinal() * 7 % 11 for day in days})
-flows.transaction(make_counts)(tally, 1, 3000, random_seed=1)
+transaction(make_counts)(tally, 1, 3000, random_seed=1)
 """
 #: Whether anything is drawn on the canvas.
 IS_DRAWN = "e => new Uint32Array(e.getContext('2d').getImageData(0, 0, e.width, e.height).data.buffer).some(p => p)"
