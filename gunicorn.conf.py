@@ -20,6 +20,7 @@ from kakaoauth.config import load
 from kakaoauth.config.checks import ConfigError, is_loopback
 from kakaoauth.login import waiting
 from kakaoauth.providers import http
+from kakaoauth.storage import health
 
 PROBES = ("/healthz", "/readyz")
 #: Threads that serve other pages while all providers are silent.
@@ -94,7 +95,9 @@ def on_starting(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """The site itself retries what waits for Kakao or for the database."""
+    """The site itself retries what waits for Kakao or for the database; a schema that is behind is told at once."""
+    with worker.wsgi.app_context():
+        health.schema_is_usable()
     jobs.start(worker.wsgi)
 
 

@@ -17,7 +17,7 @@ from kakaoauth.monitoring import routes as monitoring_routes
 from kakaoauth.providers.base import Provider
 from kakaoauth.staff import actions, audit_log, overview, user_list, user_page
 from kakaoauth.staff import suspensions as suspension_pages
-from kakaoauth.storage import database, encryption, health
+from kakaoauth.storage import database, encryption, health, host_migrations
 from kakaoauth.storage import redis as redis_client
 from kakaoauth.storage.host_database import HostDatabase
 from kakaoauth.web import cors, edge, error_pages, guards, host_guards, neighbours, rate_limits, template_helpers
@@ -87,6 +87,7 @@ class KakaoAuth:
         app.extensions["kakaoauth_hooks"] = self.hooks
         redis_client.init_app(app)
         database.init_app(app, db)
+        host_migrations.init_app(app)
         health.init_app(app)
         sessions.init_app(app, guards.ask_to_log_in)
         callback_lock.init_app(app)

@@ -127,7 +127,11 @@ class User(UserMixin, Base):
     #: A version of the site that does not know these columns wrote the row: see staff.listing.triggers.
     keys_are_stale: Mapped[bool] = mapped_column(default=False, server_default=false())
 
-    identities: Mapped[list["Identity"]] = relationship(back_populates="user", order_by="Identity.id")
+    identities: Mapped[list["Identity"]] = relationship(
+        back_populates="user",
+        order_by="Identity.id",
+        primaryjoin="and_(User.id == Identity.user_id, Identity.provider != '')",
+    )
 
     def get_id(self) -> str:
         """Return `<id>.<session version>`, which Flask-Login keeps in the session."""
@@ -161,7 +165,10 @@ def _keep_keys(_mapper: Any, _connection: Any, user: User) -> None:
 
 
 class Identity(Base):
-    """One way a user logs in: the provider and its id for the person, kept exactly as text."""
+    """One way a user logs in: the provider and its id for the person, kept exactly as text.
+
+    Where a table of the app refers to a row that was to be deleted, it stays without either: `provider` is "".
+    """
 
     __tablename__ = "identities"
     __table_args__ = (UniqueConstraint("provider", "subject"),)
@@ -225,7 +232,8 @@ def names_of(user_ids: Iterable[int]) -> dict[int, str]:
 def identities_of(user_ids: Iterable[int]) -> dict[int, list[Identity]]:
     """Many users' ways in by one statement, by their user's id and in the order they were linked."""
     found: dict[int, list[Identity]] = {}
-    for one in db.session.scalars(select(Identity).where(Identity.user_id.in_(user_ids)).order_by(Identity.id)):
+    query = select(Identity).where(Identity.user_id.in_(user_ids), Identity.provider != "")
+    for one in db.session.scalars(query.order_by(Identity.id)):
         found.setdefault(one.user_id, []).append(one)
     return found
 

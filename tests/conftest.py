@@ -33,6 +33,7 @@ from kakaoauth import create_app
 from kakaoauth.accounts import roles as accounts_roles
 from kakaoauth.devserver.redis import redis_server
 from kakaoauth.models import Identity, User
+from kakaoauth.storage import schema
 from kakaoauth.storage.database import db
 
 # The wheel's PostgreSQL wants a private place for its sockets, and warns where the system names none.
@@ -184,8 +185,8 @@ def postgres_url(postgres_server: Any, postgres_admin: psycopg.Connection) -> It
     postgres_admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'kept'")
     with psycopg.connect(url, autocommit=True) as kept:
         tables = {name for (name,) in kept.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
-        if tables == set(db.metadata.tables):
-            kept.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
+        if tables - {schema.VERSION_TABLE} == set(db.metadata.tables):
+            kept.execute(f"TRUNCATE {', '.join(db.metadata.tables)} RESTART IDENTITY")
             return
     postgres_admin.execute("DROP DATABASE kept WITH (FORCE)")
 

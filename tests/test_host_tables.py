@@ -11,13 +11,14 @@ from support import FakeKakao, api_client, csrf_token, log_in, person, readable_
 from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
 from support.facebook import log_in as log_in_by_facebook
 
-from kakaoauth.accounts import leaving, roles, suspensions
+from kakaoauth.accounts import leaving, roles, suspensions, ways_in
 from kakaoauth.accounts import profile as profiles
 from kakaoauth.accounts.former_identities import FormerIdentity
 from kakaoauth.errors import InvalidAccessToken
-from kakaoauth.models import User, find_identity, find_user
+from kakaoauth.models import Identity, User, find_identity, find_user, identities_of
 from kakaoauth.storage.database import db
 from kakaoauth.tokens import flows as token_flows
+from kakaoauth.tokens.provider_tokens import ProviderToken
 
 ADMIN_KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 MINJI = 3902187744
@@ -32,6 +33,7 @@ def site(make_app: Callable[..., Flask], database_url: str, kakao: FakeKakao) ->
     app = make_app(DATABASE_URL=database_url, KAKAO_ADMIN_KEY=ADMIN_KEY, **SETTINGS)
     yield app
     with app.app_context():
+        db.session.execute(text("DROP TABLE IF EXISTS coupons"))
         db.session.execute(text("DROP TABLE IF EXISTS order_lines"))
         db.session.execute(text("DROP TABLE IF EXISTS orders"))
         db.session.commit()
@@ -207,10 +209,7 @@ def test_every_way_of_leaving_erases(site: Flask, kakao: FakeKakao, path: str) -
         with site.app_context():
             assert leaving.delete_user(number)
     else:
-        kakao.is_linked = False
-        form = {"user_id": str(MINJI), "referrer_type": "UNLINK_FROM_APPS"}
-        headers = {"Authorization": f"KakaoAK {ADMIN_KEY}"}
-        assert site.test_client().post("/webhooks/kakao/unlink/", data=form, headers=headers).status_code == 200
+        unlink_by_webhook(site, kakao)
     assert is_empty(row(site, number))
     assert boss.get(f"/api/users/{number}/").status_code == 404
     assert boss.delete(f"/api/users/{number}/").status_code == 404
@@ -312,3 +311,87 @@ def test_nothing_is_written_into_an_empty_row(site: Flask, kakao: FakeKakao) -> 
         with pytest.raises(ValueError, match="erased"):
             roles.promote(user, superuser=True)
     assert is_empty(row(site, number))
+
+
+def make_coupons(app: Flask, user_id: int, rule: str = "") -> None:
+    """A table that refers to this user's identities, one row each."""
+    with app.app_context():
+        db.session.execute(
+            text(f"CREATE TABLE coupons (id BIGINT PRIMARY KEY, given_to BIGINT REFERENCES identities (id) {rule})")
+        )
+        db.session.execute(
+            text("INSERT INTO coupons SELECT id, id FROM identities WHERE user_id = :user"), {"user": user_id}
+        )
+        db.session.commit()
+
+
+def coupons(app: Flask) -> list[Any]:
+    with app.app_context():
+        return [found for (found,) in db.session.execute(text("SELECT given_to FROM coupons"))]
+
+
+@pytest.mark.parametrize("path", ["own page", "unlink webhook"])
+@pytest.mark.parametrize("rule", [*KEEPS, *LETS_GO])
+def test_table_that_refers_to_an_identity_keeps_nobody(
+    site: Flask, kakao: FakeKakao, rule: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    minji = enter(site, kakao)
+    number = user_of(site)
+    make_coupons(site, number, rule)
+    if path == "own page":
+        assert withdraw(minji).status_code == 302
+    else:
+        unlink_by_webhook(site, kakao)
+    with site.app_context():
+        assert (find_user(number), find_identity("kakao", str(MINJI))) == (None, None)
+    if rule in LETS_GO:
+        assert row(site, number) is None
+        return
+    assert is_empty(row(site, number))
+    assert len(coupons(site)) == 1
+    assert "coupons" in caplog.text
+    assert minji.get("/users/me/").status_code == 302
+    if path == "own page":  # the webhook's message is kept for some time, and no login begun before it counts
+        assert str(MINJI) not in everything(site)
+        enter(site, kakao)
+        assert user_of(site) != number
+
+
+def unlink_by_webhook(site: Flask, kakao: FakeKakao) -> None:
+    kakao.is_linked = False
+    form = {"user_id": str(MINJI), "referrer_type": "UNLINK_FROM_APPS"}
+    headers = {"Authorization": f"KakaoAK {ADMIN_KEY}"}
+    assert site.test_client().post("/webhooks/kakao/unlink/", data=form, headers=headers).status_code == 200
+
+
+def test_one_of_two_identities_that_is_referred_to_goes_without_its_user(site: Flask, kakao: FakeKakao) -> None:
+    enter(site, kakao)
+    number = user_of(site)
+    with site.app_context():
+        db.session.add(Identity(provider="facebook", subject=SUBJECT, user_id=number))
+        db.session.commit()
+    make_coupons(site, number)
+    unlink_by_webhook(site, kakao)
+    assert len(coupons(site)) == 2
+    with site.app_context():
+        user = find_user(number)
+        assert user is not None
+        assert [one.provider for one in user.identities] == ["facebook"]
+        assert [one.provider for one in identities_of([number])[number]] == ["facebook"]
+        assert db.session.query(ProviderToken).count() == 0
+        assert find_identity("kakao", str(MINJI)) is None
+
+
+def test_account_whose_only_identity_is_empty_has_no_way_in(site: Flask, kakao: FakeKakao) -> None:
+    """The last superuser's, which stays without one."""
+    enter(site, kakao)
+    number = user_of(site)
+    with site.app_context():
+        roles.promote(db.session.get_one(User, number), superuser=True)
+    make_coupons(site, number)
+    unlink_by_webhook(site, kakao)
+    with site.app_context():
+        user = find_user(number)
+        assert user is not None
+        assert not ways_in.has_other_way_in(user)
+        assert db.session.scalar(db.select(User.id).where(ways_in.has_way_in())) is None

@@ -7,7 +7,7 @@ import logging
 
 from kakaoauth import audit
 from kakaoauth.accounts import former_identities, hooks, suspensions, unlink_jobs, ways_in
-from kakaoauth.accounts.erasing import delete_or_empty
+from kakaoauth.accounts.erasing import delete_or_empty, erase_identity
 from kakaoauth.accounts.roles import keep_a_superuser_besides, refusals_noted, require_superuser
 from kakaoauth.errors import AppError, LastSuperuser, Unavailable
 from kakaoauth.models import Identity, User, find_user, lock_user
@@ -229,5 +229,5 @@ def cut(user: User, identity: Identity) -> None:
     user.claimable_until = None
     left = [other for other in user.identities if other is not identity]
     user.provider = left[0].provider if left else None
-    db.session.execute(db.delete(Identity).where(Identity.id == identity.id))
+    erase_identity(identity.id)
     db.session.expunge(identity)

@@ -54,4 +54,4 @@ def open_again(user: User) -> datetime | None:
 
 
 def _has_identity() -> ColumnElement[bool]:
-    return exists().where(Identity.user_id == User.id).correlate(User)
+    return exists().where(Identity.user_id == User.id, Identity.provider != "").correlate(User)

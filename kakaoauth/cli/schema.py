@@ -8,6 +8,7 @@ from alembic.util import CommandError
 from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
+from kakaoauth.config.checks import ConfigError
 from kakaoauth.storage import schema
 from kakaoauth.storage.database import db
 
@@ -18,7 +19,7 @@ group = AppGroup("kakaoauth", help="kakaoauth's tables: bring them to this versi
 def _told_in_a_line() -> Iterator[None]:
     try:
         yield
-    except CommandError as error:
+    except (CommandError, ConfigError) as error:
         raise click.ClickException(str(error)) from None
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]

@@ -159,7 +159,7 @@ class Database:
         return _of_app().engine
 
     def create_all(self) -> None:
-        """Make our tables, without the migrations' version: for tests."""
+        """Make our tables as the models have them: for tests."""
         self.metadata.create_all(self.engine)
 
     def drop_all(self) -> None:

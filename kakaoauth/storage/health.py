@@ -1,5 +1,6 @@
 """Whether Redis and the database answer, and take writes."""
 
+import logging
 import time
 
 from flask import Flask, current_app
@@ -13,15 +14,19 @@ from kakaoauth.storage.columns import UtcDateTime, now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
 
+log = logging.getLogger("kakaoauth.database")
+
 #: Where a write is tried: a row that is over already goes with the next tidying (sessions.ended).
 ENDED_SESSIONS = table("ended_sessions", column("name"), column("until", UtcDateTime))
+#: What a process knows of the schema: nothing yet, that it can be used, or that it was told what to do.
+USABLE, TOLD = "usable", "told"
 #: Seconds an answer is good for: pages ask too, and a crowd shall not become a crowd of pings.
 MEMORY = 1.0
 
 
 def init_app(app: Flask) -> None:
     """Begin with no remembered answers."""
-    app.extensions["health"] = {"until": 0.0, "error": None, "writable_until": {}}
+    app.extensions["health"] = {"until": 0.0, "error": None, "writable_until": {}, "schema": ""}
 
 
 def redis_answers() -> bool:
@@ -39,6 +44,24 @@ def schema() -> str | None:
             return migrations.level(connection)
     except SQLAlchemyError:
         return None
+
+
+def schema_is_usable() -> bool:
+    """Whether the database answers and has this version's tables; says once in the log what to do if it has not."""
+    found = schema()
+    if found is None:
+        return False
+    if not migrations.is_behind(found):
+        current_app.extensions["health"]["schema"] = USABLE
+        return True
+    if current_app.extensions["health"]["schema"] != TOLD:
+        current_app.extensions["health"]["schema"] = TOLD
+        log.critical(
+            "the database has %s of kakaoauth, this version needs %s: run: flask kakaoauth upgrade",
+            f"schema {found}" if found else "no tables",
+            migrations.wanted(),
+        )
+    return False
 
 
 def database_answers() -> bool:
@@ -102,4 +125,5 @@ def require() -> None:
 def _find_error() -> type[SessionsUnavailable] | type[DatabaseUnavailable] | None:
     if not redis_answers():
         return SessionsUnavailable
-    return None if database_answers() else DatabaseUnavailable
+    usable = database_answers() if current_app.extensions["health"]["schema"] == USABLE else schema_is_usable()
+    return None if usable else DatabaseUnavailable

@@ -1,7 +1,7 @@
 """Our tables' migrations, by Alembic: a history of its own, with a version table of its own, beside the app's."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -11,9 +11,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from flask import current_app
+from sqlalchemy import Connection, Table, event, inspect, text
 
-from kakaoauth.storage.database import db
+from kakaoauth.storage import host_database
+from kakaoauth.storage.database import Base, db
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 VERSION_TABLE = "kakaoauth_version"
@@ -28,8 +30,8 @@ TABLES = frozenset(
         *("audit_events", "daily_counts", "data_deletions", "ended_sessions", "failed_events", "former_identities"),
         *("identities", "provider_events", "provider_tokens", "signing_keys", "suspensions", "token_families"),
         *("unlink_jobs", "users", VERSION_TABLE),
-        # SQLite's search index, which is a table and four more.
-        *("user_search", "user_search_config", "user_search_data", "user_search_docsize", "user_search_idx"),
+        # SQLite's search index, which is a table and three more.
+        *("user_search", "user_search_config", "user_search_data", "user_search_idx"),
     )
 )
 
@@ -117,13 +119,33 @@ def _take_over(connection: Connection) -> None:
     """Once: move the level out of the table that the app's own migrations would take for theirs."""
     with connection.begin():
         if not inspect(connection).has_table(VERSION_TABLE) and (found := _former_level(connection)):
-            MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).stamp(_scripts(), found)
+            _stamp(connection, found)
             connection.execute(text(f"DROP TABLE {FORMER_VERSION_TABLE}"))
+
+
+def _stamp(connection: Connection, found: str) -> None:
+    MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE}).stamp(_scripts(), found)
+
+
+@event.listens_for(Base.metadata, "after_create")
+def _say_level(_metadata: Any, connection: Connection, tables: Collection[Table], **_: Any) -> None:
+    """Tables that were made from the models just now are at this version's level."""
+    if Base.metadata.tables["users"] in tables:
+        _stamp(connection, wanted())
+
+
+@event.listens_for(Base.metadata, "after_drop")
+def _forget_level(_metadata: Any, connection: Connection, **_: Any) -> None:
+    connection.execute(text(f"DROP TABLE IF EXISTS {VERSION_TABLE}"))
 
 
 @contextmanager
 def _alone() -> Iterator[Connection]:
-    """A connection for work that takes its time, while nobody else migrates."""
+    """A connection for work that takes its time, while nobody else migrates.
+
+    :raises ConfigError: the app has tables that ours cannot stand beside.
+    """
+    host_database.check_tables(current_app.extensions["kakaoauth_database"], Base.metadata)
     with db.engine.connect() as connection:
         on_postgresql = connection.dialect.name == "postgresql"
         try:

@@ -17,7 +17,7 @@ from support.host import Host, bare_host
 from kakaoauth import KakaoAuth
 from kakaoauth.accounts import leaving, sign_in
 from kakaoauth.config.checks import ConfigError
-from kakaoauth.models import Identity, User
+from kakaoauth.models import Identity, User, find_user
 from kakaoauth.storage import schema
 from kakaoauth.storage.database import BoundedConnection, db
 from kakaoauth.storage.transaction import transaction
@@ -93,16 +93,22 @@ def test_app_and_the_reference_site_side_by_side(make_host: HostMaker, make_app:
         assert "sqlalchemy" not in site.extensions
 
 
-def test_person_leaves_with_all_of_ours(make_host: HostMaker) -> None:
-    """Also on a connection that was open before the extension came, where SQLite checks no foreign key."""
-    host = make_host(rule="SET NULL")
+@pytest.mark.parametrize("rule", [None, "RESTRICT", "CASCADE", "SET NULL"])
+def test_person_leaves_whatever_the_hosts_model_says(make_host: HostMaker, rule: str | None) -> None:
+    host = make_host(rule=rule)
     with host.app.app_context():
         number = join().id
-        db.session.add(host.Book(title="kept", owner_id=number))
+        db.session.add(host.Book(title="theirs", owner_id=number))
         db.session.commit()
         leaving.withdraw(number)
-        assert (db.session.query(User).count(), db.session.query(Identity).count()) == (0, 0)
-        assert [(book.title, book.owner_id) for book in host.db.session.query(host.Book)] == [("kept", None)]
+        assert db.session.query(Identity).count() == 0
+        assert find_user(number) is None
+        left = [book.owner_id for book in host.db.session.query(host.Book)]
+        assert left == {None: [number], "RESTRICT": [number], "CASCADE": [], "SET NULL": [None]}[rule]
+        empty = db.session.query(User).one_or_none()
+        assert (empty is not None and empty.erased_at is not None) == (rule in (None, "RESTRICT"))
+        if empty:
+            assert host.db.session.query(host.Book).one().owner is empty, "the host can tell by erased_at"
 
 
 def test_open_connection_of_the_host_checks_foreign_keys_too(settings: dict[str, Any], redis: Redis) -> None:
@@ -168,6 +174,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(settings: dict[str, Any], re
     host = Host(settings)
     assert "KakaoAuth(app, db=db)" in refused(host.app)
     assert "db.init_app(app)" in refused(bare_host(settings), db=host.db)
+    host = Host(settings)
     host.db.Table("users", host.db.Column("id", host.db.Integer, primary_key=True))
     assert "'users'" in refused(host.app, db=host.db)
 

@@ -22,7 +22,7 @@ SCHEMA_CHECKS = ("machine.schema", "machine.host_tables", "machine.backlog")
 LETS_GO = frozenset(("CASCADE", "SET NULL"))
 SQLITE_REFERENCES = text(
     "SELECT t.name, f.on_delete FROM sqlite_master t JOIN pragma_foreign_key_list(t.name) f"
-    " WHERE t.type = 'table' AND lower(f.\"table\") = 'users'"
+    " WHERE t.type = 'table' AND lower(f.\"table\") IN ('users', 'identities')"
 )
 REDIS_CHECKS = ("machine.redis_version", "machine.redis_eviction", "machine.redis_persistence")
 KINDS = {"redis+sentinel": "Sentinel", "redis+cluster": "Cluster"}
@@ -121,7 +121,7 @@ def _snapshots(app: Flask) -> bool | None:
 
 
 def _check_database(app: Flask, report: Report) -> None:
-    kind, upgrade = db.engine.dialect.name, gettext("Run `flask --app wsgi db upgrade`.")
+    kind, upgrade = db.engine.dialect.name, gettext("Run `flask kakaoauth upgrade`.")
     file = db.engine.url.database or ""
     # To connect would make the file.
     if kind == "sqlite" and file and not file.startswith((":", "file:")) and not Path(file).exists():
@@ -175,19 +175,19 @@ def _check_content(report: Report) -> None:
 
 
 def _referring_tables() -> list[str]:
-    """Tables that are not ours and keep a user's row from being deleted."""
+    """Tables that are not ours and keep a user's row, or an identity's, from being deleted."""
     mapped = (one for one in Base.registry.mappers if one.class_.__module__.startswith("kakaoauth."))
     ours = {getattr(one.local_table, "name", "") for one in mapped}
     return sorted({table for table, rule in _references() if table not in ours and rule not in LETS_GO})
 
 
 def _references() -> Iterator[tuple[str, str]]:
-    """Tables that refer to `users`, and what each says of a row there that is deleted."""
+    """Tables that refer to `users` or `identities`, and what each says of a row there that is deleted."""
     if db.engine.dialect.name == "sqlite":  # where SQLAlchemy does not read the rule of a column's own REFERENCES
         for table, rule in db.session.execute(SQLITE_REFERENCES):
             yield table, rule
         return
     for (_, table), keys in inspect(db.engine).get_multi_foreign_keys().items():
         for key in keys:
-            if key["referred_table"] == "users":
+            if key["referred_table"] in ("users", "identities"):
                 yield table, (key["options"].get("ondelete") or "").upper()
