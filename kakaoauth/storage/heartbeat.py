@@ -57,5 +57,5 @@ class Heartbeat:
                 for key in keys:
                     commands.set(key, "1", px=int(LEASE * 1000))
                 commands.execute()
-            except REDIS_ERRORS as error:
+            except (*REDIS_ERRORS, ValueError) as error:  # redis-py's ValueError: the client is closed while it reads
                 log.warning("no sign of life: %s", type(error).__name__)

@@ -15,7 +15,18 @@ import time_machine
 from flask import Flask, session
 from flask.testing import FlaskClient
 from redis import Redis
-from support import FakeKakao, api_client, begin_login, come_back, csrf_token, log_in, person, problem, set_cookie
+from support import (
+    FakeKakao,
+    api_client,
+    begin_login,
+    come_back,
+    csrf_token,
+    is_logged_in,
+    log_in,
+    person,
+    problem,
+    set_cookie,
+)
 from support.devices import end
 
 from kakaoauth import sessions
@@ -83,10 +94,6 @@ def handle_of(client: FlaskClient, label: str) -> str:
 
 def end_others(client: FlaskClient) -> Any:
     return client.post("/users/me/devices/end-others/", data={"csrf_token": csrf_token(client)})
-
-
-def is_in(client: FlaskClient) -> bool:
-    return client.get("/users/me/").status_code == 200
 
 
 def events(app: Flask, action: str = "device ended") -> list[AuditEvent]:
@@ -205,7 +212,7 @@ def test_session_begun_before_there_was_a_list_is_unknown_and_can_be_ended(enter
     assert [line.label for line in listed(client)] == ["Chrome · Windows", "Unknown browser"]
     assert "알 수 없는 브라우저" in client.get("/users/me/").text
     assert end(client, handle_of(client, "Unknown browser")).status_code == 302
-    assert not is_in(old)
+    assert not is_logged_in(old)
 
 
 def begin_many(app: Flask, user_id: int, number: int) -> None:
@@ -221,10 +228,10 @@ def test_newest_are_listed_and_the_oldest_of_too_many_are_ended(
     clock.shift(1)
     second.get("/")
     begin_many(app, people["minji"], session_index.MOST - 2)
-    assert is_in(oldest)
+    assert is_logged_in(oldest)
     client = enter("minji")
     assert len(redis.keys("session:*")) == redis.zcard(f"sessions-of:{people['minji']}") == session_index.MOST
-    assert len([True for one in (oldest, second) if is_in(one)]) == 1
+    assert len([True for one in (oldest, second) if is_logged_in(one)]) == 1
     assert len(listed(client)) == LISTED
     assert "These are the 50 last seen" in client.get("/users/me/?lang=en").text
 
@@ -265,7 +272,7 @@ def test_no_command_goes_through_the_keys(enter: Enter, redis: Redis) -> None:
     end(laptop, handle_of(laptop, "Safari · iOS"))
     end_others(laptop)
     laptop.post("/users/me/logout-everywhere/", data={"csrf_token": csrf_token(laptop)})
-    assert not is_in(phone)
+    assert not is_logged_in(phone)
     used = {name.removeprefix("cmdstat_") for name in redis.info("commandstats")}
     assert "zadd" in used
     assert not used & {"keys", "scan", "sscan", "hscan", "zscan", "randomkey"}
@@ -283,7 +290,7 @@ def test_odd_value_in_redis_makes_its_session_anonymous_and_alarms(enter: Enter,
         assert client.get("/users/me/").status_code == 302, (field, value)
         assert "CRITICAL" in {record.levelname for record in caplog.records}, (field, value)
     redis.set(key, good)
-    assert is_in(client)
+    assert is_logged_in(client)
 
 
 # Ending one
@@ -293,7 +300,7 @@ def test_ended_device_is_out_on_its_next_request(app: Flask, enter: Enter, redis
     phone, laptop = enter("minji", IPHONE), enter("minji")
     answer = end(laptop, handle_of(laptop, "Safari · iOS"))
     assert (answer.status_code, answer.location) == (302, "/users/me/#devices")
-    assert not is_in(phone)
+    assert not is_logged_in(phone)
     assert [line.label for line in listed(laptop)] == ["Chrome · Windows"]
     (event,) = events(app)
     assert (event.target_id, event.actor_id, event.told) == (people["minji"], people["minji"], {"kind": "browser"})
@@ -336,7 +343,7 @@ def test_request_in_flight_does_not_bring_an_ended_device_back(
     thread.join(10)
     assert answers[0].text == "done"
     assert "Set-Cookie" not in answers[0].headers
-    assert not is_in(phone)
+    assert not is_logged_in(phone)
     left = 0 if how == "everywhere" else 1
     assert len(redis.keys("session:*")) == redis.zcard(f"sessions-of:{people['minji']}") == left
 
@@ -347,7 +354,7 @@ def test_another_persons_device_answers_404(app: Flask, enter: Enter, app_login:
     for line in listed(phone):
         assert line.handle
         assert end(sora, line.handle).status_code == end(hana, line.handle).status_code == 404
-    assert is_in(phone)
+    assert is_logged_in(phone)
     assert api_client(app, pair.access_token).get("/api/users/me/").status_code == 200
     assert events(app) == []
 
@@ -359,7 +366,7 @@ def test_handle_that_nobody_was_given_answers_404(enter: Enter) -> None:
     for at in (0, len(handle) // 2, handle.rindex(".") + 1):
         made_up.append(f"{handle[:at]}{'A' if handle[at] != 'A' else 'B'}{handle[at + 1 :]}")
     assert {end(client, one).status_code for one in made_up} == {404}
-    assert is_in(client)
+    assert is_logged_in(client)
 
 
 def test_button_pressed_twice_is_no_mistake_and_one_event(app: Flask, enter: Enter, app_login: Any) -> None:
@@ -378,8 +385,8 @@ def test_ending_this_one_is_a_logout(app: Flask, enter: Enter, kakao: FakeKakao,
     assert (answer.location, answer.headers["Clear-Site-Data"]) == ("/", '"cache"')
     assert set_cookie(laptop) == ""
     laptop.set_cookie("session", copied)
-    assert not is_in(laptop)
-    assert is_in(phone)
+    assert not is_logged_in(laptop)
+    assert is_logged_in(phone)
     assert kakao.calls.count("POST /v1/user/logout") == 1
     assert len(events(app)) == 1
 
@@ -393,7 +400,7 @@ def test_nothing_ends_by_get_nor_without_the_token_nor_from_another_site(enter: 
     assert laptop.post(path).status_code == 400
     assert laptop.post(path, data={"csrf_token": csrf_token(phone)}).status_code == 400
     assert laptop.post(path, data=token, headers={"Origin": "https://evil.example"}).status_code == 400
-    assert is_in(phone)
+    assert is_logged_in(phone)
 
 
 # Ending all others
@@ -407,7 +414,7 @@ def test_all_others_are_out_and_this_one_goes_on_under_a_new_id(
     before, token = set_cookie(laptop), csrf_token(laptop)
     answer = end_others(laptop)
     assert (answer.status_code, answer.location) == (302, "/users/me/#devices")
-    assert [is_in(one) for one in (phone, tablet, laptop, sora)] == [False, False, True, True]
+    assert [is_logged_in(one) for one in (phone, tablet, laptop, sora)] == [False, False, True, True]
     problem(api_client(app, pair.access_token).get("/api/users/me/"), 401, "INVALID_ACCESS_TOKEN")
     refused = app.test_client().post("/api/token/refresh/", json={"refresh_token": pair.refresh_token})
     problem(refused, 401, "EXPIRED_TOKEN")
@@ -425,7 +432,7 @@ def test_all_others_stay_out_when_redis_remembers_an_older_day(enter: Enter, red
     redis.flushall()
     for key, value in backup.items():
         redis.restore(key, 60_000, value)
-    assert not is_in(phone)
+    assert not is_logged_in(phone)
 
 
 def test_provider_tokens_of_all_others_are_ended_and_ours_stay(app: Flask, enter: Enter, kakao: FakeKakao) -> None:
@@ -445,7 +452,7 @@ def test_of_two_devices_that_end_each_other_one_stays(app: Flask, enter: Enter, 
         end_others(laptop)
         with pytest.raises(SessionOver):
             other_devices.end_other_sessions(known_to_the_phone)
-    assert is_in(laptop)
+    assert is_logged_in(laptop)
 
 
 @pytest.mark.parametrize("path", ["logout-everywhere", "withdraw"])

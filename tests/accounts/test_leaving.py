@@ -16,7 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy import text
-from support import KAPI, FakeKakao, csrf_token, log_in, person, readable_tables, set_cookie
+from support import KAPI, FakeKakao, csrf_token, is_logged_in, log_in, person, readable_tables, run_jobs, set_cookie
 from support.concurrency import at_once
 
 from kakaoauth import jobs as kakaoauth_jobs
@@ -91,10 +91,6 @@ BY_ADMIN = (f"KakaoAK {ADMIN_KEY}", {"target_id_type": "user_id", "target_id": s
 BY_TOKEN: tuple[str, dict[str, str]] = ("Bearer canary-access-token", {})
 
 
-def is_logged_in(client: FlaskClient) -> bool:
-    return client.get("/users/me/").status_code == 200
-
-
 def counts(app: Flask) -> tuple[int, int, int]:
     """Users, identities, logins with tokens."""
     with app.app_context():
@@ -107,11 +103,6 @@ def jobs(app: Flask) -> list[UnlinkJob]:
         found = list(unlink_jobs.waiting())
         db.session.expunge_all()
         return found
-
-
-def retry(app: Flask) -> tuple[int, int]:
-    with app.app_context():
-        return kakaoauth_jobs.run_once()
 
 
 def make_superuser(app: Flask, user_id: int) -> None:
@@ -360,13 +351,13 @@ def test_account_is_closed_though_kakao_is_away_and_the_unlink_waits(
     assert not is_logged_in(client)
     (job,) = jobs(app)
     assert (job.provider, job.subject, job.tries) == ("kakao", str(MINJI), 1)
-    assert retry(app) == (0, 0), "not at once again"
+    assert run_jobs(app) == (0, 0), "not at once again"
     answers(kakao)
     clock.shift(61)
-    assert retry(app) == (1, 0)
+    assert run_jobs(app) == (1, 0)
     assert unlinks(kakao)[-1] == BY_TOKEN
     assert jobs(app) == []
-    assert retry(app) == (0, 0)
+    assert run_jobs(app) == (0, 0)
 
 
 def test_waiting_tokens_are_encrypted(site: Flask, kakao: FakeKakao) -> None:
@@ -423,7 +414,7 @@ def test_one_that_cannot_be_done_does_not_hold_up_the_rest(app: Flask, kakao: Fa
     clock.shift(61)
     blocked = {"status_code": 403, "json": {"msg": "blocked", "code": -4}}
     answers(kakao, response_list=[blocked, {"json": {"id": 5}}])
-    assert retry(app) == (1, 1)
+    assert run_jobs(app) == (1, 1)
     (job,) = jobs(app)
     assert (job.subject, job.last_error) == (str(MINJI), "ACCOUNT_UNUSABLE -4")
 
@@ -439,7 +430,7 @@ def test_waiting_time_grows_and_is_capped(site: Flask, kakao: FakeKakao, clock: 
         left = (job.next_try_at - datetime.now(UTC)).total_seconds()
         waits.append(round(left / 60))
         clock.shift(left + 1)
-        assert retry(site) == (0, 1)
+        assert run_jobs(site) == (0, 1)
     assert waits == [1, 2, 4, 8, 16, 32, *[60] * 8]
 
 
@@ -486,9 +477,9 @@ def test_worker_that_died_loses_its_job(site: Flask, kakao: FakeKakao, clock: An
         assert leaving._take(1) is not None  # and dies
     answers(kakao)
     clock.shift(unlink_jobs.HOLD - 5)
-    assert retry(site) == (0, 0)
+    assert run_jobs(site) == (0, 0)
     clock.shift(6)
-    assert retry(site) == (1, 0)
+    assert run_jobs(site) == (1, 0)
 
 
 def test_job_of_a_provider_that_is_not_offered_any_more_waits(
@@ -497,7 +488,7 @@ def test_job_of_a_provider_that_is_not_offered_any_more_waits(
     with app.app_context():
         db.session.add(UnlinkJob(provider="facebook", subject="1"))
         db.session.commit()
-    assert retry(app) == (0, 1)
+    assert run_jobs(app) == (0, 1)
     assert jobs(app)[0].tries == 1
 
 
@@ -649,7 +640,7 @@ def test_late_unlink_does_not_cut_off_who_has_come_back(site: Flask, kakao: Fake
     answers(kakao)
     enter(site, kakao)
     clock.shift(61)
-    retry(site)
+    run_jobs(site)
     assert unlinks(kakao) == before
     assert jobs(site) == []
     assert counts(site) == (1, 1, 1)

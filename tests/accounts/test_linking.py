@@ -22,10 +22,12 @@ from support import (
     begin_login,
     confirm,
     csrf_token,
+    is_logged_in,
     log_in,
     person,
     profile,
     set_cookie,
+    token_calls,
     tokens_of,
 )
 from support.concurrency import at_once
@@ -144,14 +146,6 @@ def change(app: Flask, user_id: int, **values: Any) -> None:
         db.session.commit()
 
 
-def is_in(client: FlaskClient) -> bool:
-    return client.get("/users/me/").status_code == 200
-
-
-def token_calls(kakao: FakeKakao) -> int:
-    return kakao.calls.count("POST /oauth/token")
-
-
 # Beginning to link
 
 
@@ -225,7 +219,7 @@ def test_linked_identity_is_one_more_way_into_the_same_account(
     answer = link(minji, kakao, ALSO_MINJI)
     assert (answer.status_code, answer.location) == (302, "/users/me/")
     assert owners(app) == {str(MINJI): 1, str(ALSO_MINJI): 1}
-    assert is_in(enter(app, kakao, ALSO_MINJI, "second"))
+    assert is_logged_in(enter(app, kakao, ALSO_MINJI, "second"))
     with app.app_context():
         assert db.session.query(User.id).all() == [(1,)]
 
@@ -235,12 +229,12 @@ def test_session_goes_on_under_a_new_id_with_a_new_form_token(
 ) -> None:
     old_id, old_token = set_cookie(minji), csrf_token(minji)
     link(minji, kakao, ALSO_MINJI)
-    assert is_in(minji)
+    assert is_logged_in(minji)
     assert set_cookie(minji) != old_id
     assert csrf_token(minji) != old_token
     thief = app.test_client()
     thief.set_cookie("session", old_id)
-    assert not is_in(thief)
+    assert not is_logged_in(thief)
     assert minji.post("/users/me/link/kakao/", data={"csrf_token": old_token}).status_code == 400
     assert len(redis.keys("session:*")) == 1
 
@@ -258,15 +252,15 @@ def test_linking_makes_a_session_no_younger(app: Flask, kakao: FakeKakao) -> Non
                 second = db.session.query(Identity).filter_by(subject=str(ALSO_MINJI)).one()
                 db.session.delete(second)
                 db.session.commit()
-            assert is_in(browser)
+            assert is_logged_in(browser)
         clock.shift(timedelta(days=3))
-        assert not is_in(browser)
+        assert not is_logged_in(browser)
 
 
 def test_other_sessions_of_the_person_stay(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
     phone = enter(app, kakao, MINJI)
     link(minji, kakao, ALSO_MINJI)
-    assert is_in(phone)
+    assert is_logged_in(phone)
 
 
 def test_session_keeps_the_tokens_of_its_own_login(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
@@ -317,7 +311,7 @@ def test_second_identity_of_a_provider_is_refused_at_the_callback(
     assert 'data-code="ALREADY_LINKED"' in answer.text
     assert "Second" in answer.text
     assert owners(app) == {str(MINJI): 1, str(ALSO_MINJI): 1}
-    assert is_in(minji)
+    assert is_logged_in(minji)
 
 
 def test_two_identities_of_a_provider_linked_at_once_leave_one(site: Flask) -> None:
@@ -339,7 +333,7 @@ def test_account_that_has_two_of_a_provider_keeps_both_and_may_give_one_up(
     with app.app_context():
         db.session.add(Identity(provider="kakao", subject=str(SORA), user_id=1))
         db.session.commit()
-    assert is_in(enter(app, kakao, SORA))
+    assert is_logged_in(enter(app, kakao, SORA))
     with app.app_context():
         assert db.session.query(User).count() == 1
     assert press_unlink(minji, identity_of(app, MINJI)).status_code == 302
@@ -383,7 +377,7 @@ def test_double_click_links_once_and_loses_nobody(
     for thread in threads:
         thread.join(10)
     assert [answer.location for answer in answers] == ["/users/me/"] * 2
-    assert all(is_in(browser) for browser in browsers)
+    assert all(is_logged_in(browser) for browser in browsers)
     assert token_calls(kakao) == 2
     assert len(redis.keys("session:*")) == 1
 
@@ -462,7 +456,7 @@ def test_link_ends_with_the_logout(app: Flask, minji: FlaskClient, kakao: FakeKa
     minji.post("/kakao/logout/", data={"csrf_token": csrf_token(minji)})
     kakao.me = person(ALSO_MINJI)
     assert_not_linked(app, kakao, come_back(minji, sent["state"]), 1)
-    assert not is_in(minji)
+    assert not is_logged_in(minji)
 
 
 def test_link_does_not_pass_to_who_logs_in_next(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
@@ -506,7 +500,7 @@ def test_stolen_address_of_a_link_is_worth_nothing_elsewhere(app: Flask, minji: 
     kakao.me = person(ALSO_MINJI)
     for other in (thief, victim, app.test_client()):
         assert_not_linked(app, kakao, come_back(other, sent["state"]), 2)
-    assert is_in(victim)
+    assert is_logged_in(victim)
     assert come_back(minji, sent["state"]).location == "/users/me/", "its owner can still use it"
 
 
@@ -533,7 +527,7 @@ def test_strangers_callback_leaves_a_session_alone(app: Flask, minji: FlaskClien
     for sent in (begin_login(app.test_client()), press_link(attacker), begin_login(attacker, mode="jwt")):
         assert_not_linked(app, kakao, come_back(minji, sent["state"], "the-attackers-code"), 2)
     assert set_cookie(minji) == cookie
-    assert is_in(minji)
+    assert is_logged_in(minji)
 
 
 @pytest.mark.parametrize(("begun", "used"), [("second", "facebook"), ("facebook", "second")])
@@ -556,7 +550,7 @@ def test_late_link_says_so(app: Flask, kakao: FakeKakao) -> None:
         answer = come_back(browser, sent["state"])
         assert_not_linked(app, kakao, answer, 1)
         assert 'href="/users/me/"' in answer.text
-        assert is_in(browser)
+        assert is_logged_in(browser)
 
 
 # The session ends while the provider takes its time
@@ -605,7 +599,7 @@ def test_session_that_ends_meanwhile_links_nothing_and_stays_dead(
     assert answer.status_code == 400
     assert "연결을 마치지 못했" in answer.text
     assert str(ALSO_MINJI) not in owners(app)
-    assert not is_in(minji)
+    assert not is_logged_in(minji)
     assert not any(b"_user_id" in redis.get(key) for key in redis.keys("session:*"))
 
 
@@ -639,7 +633,7 @@ def test_identity_of_somebody_else_is_refused_without_naming_them(
         assert not re.search(r"소라|4000000001|p40", caplog.text)
     assert owners(app) == before
     assert (user(app, 1).gender, user(app, 2).last_login) == (own.gender, theirs.last_login)
-    assert is_in(minji)
+    assert is_logged_in(minji)
 
 
 def test_reload_of_a_refused_link_offers_no_login(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
@@ -689,7 +683,7 @@ def test_cancelled_link_leads_back_to_ones_own_page(app: Flask, minji: FlaskClie
     assert "취소" in answer.text
     assert 'href="/users/me/"' in answer.text
     assert "/kakao/login/" not in answer.text
-    assert is_in(minji)
+    assert is_logged_in(minji)
     assert come_back(minji, sent["state"]).status_code == 400, "the state works once"
 
 
@@ -700,7 +694,7 @@ def test_provider_that_is_away_says_so_and_nothing_is_lost(app: Flask, minji: Fl
     assert answer.headers["Retry-After"]
     assert 'href="/users/me/"' in answer.text
     assert owners(app) == {str(MINJI): 1}
-    assert is_in(minji)
+    assert is_logged_in(minji)
 
 
 def test_person_without_an_email_at_the_provider_can_link(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
@@ -723,7 +717,7 @@ def test_own_identity_goes_and_the_session_goes_on(app: Flask, both: FlaskClient
     answer = press_unlink(both, identity_of(app, ALSO_MINJI))
     assert (answer.status_code, answer.location) == (302, "/users/me/")
     assert owners(app) == {str(MINJI): 1}
-    assert is_in(both)
+    assert is_logged_in(both)
     assert set_cookie(both) != cookie
     assert csrf_token(both) != token
     assert len(redis.keys("session:*")) == 1
@@ -735,10 +729,10 @@ def test_other_sessions_and_every_token_end_with_it(
     phone = enter(app, kakao, ALSO_MINJI, "second")
     pair = tokens_of(app, 1)
     tool = api_client(app, pair.access_token)
-    assert (is_in(phone), tool.get("/api/users/me/").status_code) == (True, 200)
+    assert (is_logged_in(phone), tool.get("/api/users/me/").status_code) == (True, 200)
     press_unlink(both, identity_of(app, ALSO_MINJI))
     assert len(redis.keys("session:*")) == 1
-    assert (is_in(phone), tool.get("/api/users/me/").status_code) == (False, 401)
+    assert (is_logged_in(phone), tool.get("/api/users/me/").status_code) == (False, 401)
     assert tool.post("/api/token/refresh/", json={"refresh_token": pair.refresh_token}).status_code == 401
 
 
@@ -776,7 +770,7 @@ def test_provider_of_the_account_becomes_the_one_that_is_left(app: Flask, minji:
     minji.get("/facebook/login/callback/", query_string={"state": sent["state"], "code": "canary-code"})
     press_unlink(minji, identity_of(app, MINJI))
     assert user(app, 1).provider == "facebook"
-    assert is_in(minji)
+    assert is_logged_in(minji)
 
 
 def test_unlinked_identity_opens_the_account_no_more(app: Flask, minji: FlaskClient, graph: Any, kakao: Any) -> None:
@@ -809,7 +803,7 @@ def test_only_way_in_stays_and_the_page_says_why(app: Flask, minji: FlaskClient)
     assert answer.status_code == 409
     assert "하나뿐" in answer.text
     assert owners(app) == {str(MINJI): 1}
-    assert is_in(minji)
+    assert is_logged_in(minji)
 
 
 def test_unlinking_by_a_link_changes_nothing(app: Flask, both: FlaskClient) -> None:
@@ -823,7 +817,7 @@ def test_superuser_with_a_password_may_give_up_the_last_one(
     change(app, 1, password_hash="$argon2id$of-somebody", **values)
     assert ("/users/me/unlink/" in minji.get("/users/me/").text) == (status == 302)
     assert press_unlink(minji, identity_of(app, MINJI)).status_code == status
-    assert is_in(minji)
+    assert is_logged_in(minji)
 
 
 def test_account_left_with_a_password_is_not_taken_over_by_its_email(app: Flask) -> None:

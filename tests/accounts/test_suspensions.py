@@ -1,12 +1,11 @@
 """A suspension outlives the account, whatever erased it: the person is known again and refused until it is lifted."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import requests_mock
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
@@ -43,12 +42,6 @@ from kakaoauth.webhooks import deferred, effects
 
 GONE = 3902187744
 EMAIL = f"p{GONE}@example.kr"
-
-
-@pytest.fixture
-def kakao(kakao_key: Any) -> Iterator[FakeKakao]:
-    with requests_mock.Mocker() as mock:
-        yield FakeKakao(mock, kakao_key)
 
 
 @pytest.fixture
@@ -199,10 +192,9 @@ def test_who_was_not_suspended_comes_back_as_somebody_new(site: Flask, kakao: Fa
 def test_nothing_of_the_person_is_kept_but_the_number_and_keyed_hashes(site: Flask, kakao: FakeKakao) -> None:
     user_id = suspended(site, nickname="민지민지")
     with site.app_context():
-        leaving.withdraw(user_id)
-        for job in db.session.scalars(db.text("SELECT id FROM unlink_jobs")):
-            kakao.mock.post("https://kapi.kakao.com/v1/user/unlink", json={"id": GONE})
-            assert leaving.try_unlink(job)
+        (job,) = leaving.withdraw(user_id)
+        kakao.mock.post("https://kapi.kakao.com/v1/user/unlink", json={"id": GONE})
+        assert leaving.try_unlink(job)
         everything = {name: repr(db.session.execute(text(f"SELECT * FROM {name}")).all()) for name in readable_tables()}
         kept = db.session.scalars(db.select(Suspension).order_by(Suspension.kind)).all()
         assert [(row.user_id, row.kind, len(row.key_hash)) for row in kept] == [

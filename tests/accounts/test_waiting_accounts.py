@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
-import requests_mock
 import time_machine
 from flask import Flask
 from sqlalchemy import text
 from support import FakeKakao, log_in, person, problem
 from support import profile as kakao_profile
-from support.concurrency import at_once
+from support.concurrency import at_once, until
 from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
 from support.webhooks import ADMIN_KEY, APP_ID, a_moment_later, tell, unlink
 
@@ -25,12 +25,6 @@ from kakaoauth.storage.schema import upgrade
 
 HANA = "hana@example.kr"
 GOOD = "correct horse battery staple"
-
-
-@pytest.fixture
-def kakao(kakao_key: Any) -> Iterator[FakeKakao]:
-    with requests_mock.Mocker() as mock:
-        yield FakeKakao(mock, kakao_key)
 
 
 @pytest.fixture
@@ -121,6 +115,36 @@ def test_of_two_who_claim_it_at_once_one_gets_it(site: Flask) -> None:
 
         ended = at_once(site, lambda come_as=come_as: come_as("1"), lambda come_as=come_as: come_as("2"))
         assert sorted(type(end).__name__ for end in ended) == ["EmailInUse", "int"], ended
+
+
+@pytest.mark.parametrize(("subject", "told"), [("1", EmailInUse), ("2", int)], ids=["another", "the same person"])
+def test_account_that_is_claimed_between_look_up_and_claim_is_looked_up_again(
+    make_app: Callable[..., Flask], postgres_url: str, subject: str, told: type
+) -> None:
+    site = make_app(DATABASE_URL=postgres_url)
+    with site.app_context():
+        hana = roles.create_superuser(HANA).id
+    with psycopg.connect(postgres_url) as faster:
+        faster.execute("UPDATE users SET provider = 'kakao', claimable_until = NULL WHERE id = %s", [hana])
+        faster.execute(
+            "INSERT INTO identities (provider, subject, user_id, date_linked) VALUES ('kakao', %s, %s, now())",
+            [subject, hana],
+        )
+        ended = at_once(
+            site,
+            lambda: sign_in.log_in(kakao_profile("2", email=HANA), email_required=True).user.id,
+            lambda: until(waits_for_a_lock) and faster.commit(),
+        )
+    assert type(ended[0]) is told, ended
+    with site.app_context():
+        assert [one.subject for one in find_user(hana).identities] == [subject]
+
+
+def waits_for_a_lock() -> bool:
+    """Whether another connection waits for what a third has changed."""
+    db.session.rollback()
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return db.session.scalar(text(waiting)) > 0
 
 
 def test_claimed_account_waits_no_more_when_its_identity_goes(site: Flask) -> None:

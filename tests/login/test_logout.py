@@ -11,8 +11,8 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
-from support import KAPI, FakeKakao, csrf_token, set_cookie
-from support.devices import browsers, ended, is_logged_in, leave, rows
+from support import KAPI, FakeKakao, csrf_token, is_logged_in, set_cookie
+from support.devices import browsers, ended, leave, rows
 from support.stopwatch import Stopwatch
 
 #: A page may take no longer (seconds).

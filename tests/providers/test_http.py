@@ -168,6 +168,18 @@ class TestDeadline:
             url = f"https://127.0.0.1:{silent.getsockname()[1]}"
             assert 0.2 < seconds_until_refused(make_line(connect_seconds=0.3), url) < 2
 
+    def test_tls_gets_only_the_time_that_connecting_has_left(
+        self, make_line: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            address = silent.getsockname()
+            slow = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address)]
+            done = threading.Event()
+            monkeypatch.setattr(socket, "getaddrinfo", hanging_resolver(done, [], seconds=1.5, answer=slow))
+            watch = Stopwatch()
+            seconds_until_refused(make_line(seconds=9, connect_seconds=2), f"https://kakao.invalid:{address[1]}")
+            assert 1.5 < watch.seconds() < 3, "and not two seconds more"
+
     def test_hanging_resolver_ends_with_the_connect_limit(
         self, make_line: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -550,13 +562,17 @@ def call_often(line: Transport, url: str, times: int) -> None:
             get(line, url)
 
 
-def hanging_resolver(done: threading.Event, looked_up: list[str]) -> Callable[..., Any]:
+def hanging_resolver(
+    done: threading.Event, looked_up: list[str], *, seconds: float = 5, answer: Any = None
+) -> Callable[..., Any]:
     real = socket.getaddrinfo
 
     def resolve(host: str, *rest: Any) -> Any:
         if host == "kakao.invalid" and socket.AI_NUMERICHOST not in rest:
             looked_up.append(host)
-            done.wait(5)
+            done.wait(seconds)
+            if answer is not None:
+                return answer
             raise socket.gaierror(socket.EAI_NONAME, "unknown")
         return real(host, *rest)
 

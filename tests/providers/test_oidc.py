@@ -1,6 +1,5 @@
 """Whether an id_token is genuine, and how the keys for that are kept."""
 
-import base64
 import hmac
 import json
 import re
@@ -15,6 +14,7 @@ import time_machine
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 from joserfc.jws import serialize_compact as serialize
+from support import base64url
 from support.provider_app import CLIENT_ID, KAUTH, claims, public, sign
 from support.stopwatch import Stopwatch
 
@@ -65,10 +65,6 @@ def refuse(token: object, keys: KeyStore) -> str:
     with pytest.raises(UntrustedIdentity) as caught:
         check(token, keys)
     return caught.value.reason
-
-
-def base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def encode(*parts: dict[str, Any]) -> str:

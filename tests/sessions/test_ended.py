@@ -13,9 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy import event
-from support import FakeKakao, add_second, api_client, csrf_token, log_in, set_cookie
+from support import FakeKakao, add_second, api_client, csrf_token, is_logged_in, log_in, set_cookie
 from support.concurrency import until
-from support.devices import browsers, end, ended, is_logged_in, leave, rows
+from support.devices import browsers, end, ended, leave, rows
 from support.redis_server import RedisServer
 
 from kakaoauth import create_app, jobs

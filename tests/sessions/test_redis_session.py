@@ -324,20 +324,30 @@ def test_cookie_on_a_real_host(make_app: Any) -> None:
     assert "Domain" not in header
 
 
+def test_cookie_lasts_as_long_as_the_login_and_a_strangers_as_long_as_the_browser(
+    client: FlaskClient, kakao: FakeKakao
+) -> None:
+    assert "Max-Age" not in client.get("/kakao/login/").headers["Set-Cookie"]
+    (cookie,) = [line for line in log_in(client, kakao).headers.getlist("Set-Cookie") if line.startswith("session=")]
+    assert f"Max-Age={14 * 86400}" in cookie.split("; ")
+
+
 def test_key_that_one_tab_has_used_up_does_not_come_back(app: Flask, client: FlaskClient, redis: Redis) -> None:
     """A pending login works once, also if another tab writes onto the session in the same moment."""
-    both = threading.Barrier(2)
 
     @app.get("/use/")
     def use() -> str:
         session.pop("_state_used")
-        both.wait(5)
+        written = []
+        thread = threading.Thread(target=lambda: written.append(tab("/other/")))
+        thread.start()
+        thread.join(10)
+        assert written == [200]
         return "used"
 
     @app.get("/other/")
     def other() -> str:
         session["other"] = 1
-        both.wait(5)
         return "written"
 
     begin_login(client)
@@ -346,16 +356,12 @@ def test_key_that_one_tab_has_used_up_does_not_come_back(app: Flask, client: Fla
     redis.set(key, json.dumps({**data, "_state_used": {"once": 1}}, separators=(",", ":")), keepttl=True)
     cookie = set_cookie(client)
 
-    def tab(path: str) -> None:
+    def tab(path: str) -> int:
         browser = app.test_client()
         browser.set_cookie("session", cookie)
-        assert browser.get(path).status_code == 200
+        return browser.get(path).status_code
 
-    threads = [threading.Thread(target=tab, args=(path,)) for path in ("/use/", "/other/")]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(10)
+    assert tab("/use/") == 200
     (data,) = stored(redis)
     assert "_state_used" not in data
     assert data["other"] == 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from support import FakeKakao, api_client, csrf_token, problem, tokens_of
+from support import FakeKakao, api_client, csrf_token, is_logged_in, problem, tokens_of
 
 from kakaoauth.accounts import leaving, roles
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
@@ -54,10 +54,6 @@ def events(app: Flask, *actions: str) -> list[AuditEvent]:
     with app.app_context():
         query = db.select(AuditEvent).where(AuditEvent.action.in_(actions)).order_by(AuditEvent.id)
         return list(db.session.scalars(query))
-
-
-def is_in(client: FlaskClient) -> bool:
-    return client.get("/users/me/").status_code == 200
 
 
 @pytest.fixture
@@ -288,7 +284,7 @@ def test_decision_counts_from_the_next_click(hana: FlaskClient, client_as: Clien
     assert minji.get("/users/").status_code == 200
     decide(hana, people["minji"], "demote")
     assert minji.get("/users/").status_code == 403
-    assert is_in(minji)
+    assert is_logged_in(minji)
 
 
 @pytest.mark.parametrize("decision", ["suspend", "end-sessions", "delete"])
@@ -297,7 +293,7 @@ def test_whoever_is_shut_out_is_out_everywhere(
 ) -> None:
     minji, pair = client_as("minji"), tokens_of(app, people["minji"])
     assert decide(hana, people["minji"], decision, number=str(people["minji"])).status_code == 302
-    assert not is_in(minji)
+    assert not is_logged_in(minji)
     problem(api_client(app, pair.access_token).get("/api/users/me/"), 401, "INVALID_ACCESS_TOKEN")
     refused = app.test_client().post("/api/token/refresh/", json={"refresh_token": pair.refresh_token})
     problem(refused, 401, "EXPIRED_TOKEN")
@@ -312,8 +308,8 @@ def test_letting_in_again_does_not_bring_sessions_back(
     minji = client_as("minji")
     decide(hana, people["minji"], "suspend")
     decide(hana, people["minji"], "reactivate")
-    assert not is_in(minji)
-    assert is_in(client_as("minji"))
+    assert not is_logged_in(minji)
+    assert is_logged_in(client_as("minji"))
 
 
 def test_ending_all_sessions_is_one_event_with_the_reason(app: Flask, hana: FlaskClient, people: People) -> None:
@@ -346,7 +342,7 @@ def test_one_login_is_unlinked_and_the_provider_told(
     with app.app_context():
         kakao_id = db.session.scalar(db.select(Identity.id).where(Identity.subject == "1000"))
     assert decide(hana, people["minji"], f"unlink/{kakao_id}").location == address(people["minji"])
-    assert not is_in(minji)
+    assert not is_logged_in(minji)
     assert kakao.calls.count("POST /v1/user/unlink") == 1
     (event,) = events(app, "unlinked")
     assert (event.target_id, event.actor_id, event.provider) == (people["minji"], people["hana"], "kakao")
@@ -415,7 +411,7 @@ def test_superuser_may_go_where_another_one_stays(
     assert "This is you." in hana.get(address(me, decision), headers=ENGLISH).text
     answer = decide(hana, me, decision, number=str(me))
     assert (answer.status_code, answer.location) == (302, location)
-    assert is_in(hana) == stays_in
+    assert is_logged_in(hana) == stays_in
     (event,) = events(app, "user changed", "sessions ended", "deleted")
     assert (event.actor_id, event.target_id, event.result) == (me, me, "done")
 
@@ -427,7 +423,7 @@ def test_superuser_who_unlinks_a_login_of_their_own_stays_in(app: Flask, hana: F
         db.session.commit()
         number = identity.id
     assert decide(hana, people["hana"], f"unlink/{number}").location == "/users/me/"
-    assert is_in(hana)
+    assert is_logged_in(hana)
 
 
 # At the same moment

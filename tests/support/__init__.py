@@ -1,6 +1,7 @@
 """What the tests speak in: a Kakao of our own making, and what a browser does in a login."""
 
 import time
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +12,7 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from kakaoauth import providers
+from kakaoauth import jobs, providers
 from kakaoauth.models import User
 from kakaoauth.providers.kakao import Kakao
 from kakaoauth.providers.values import PendingLogin, Profile
@@ -155,6 +156,25 @@ def log_in(client: FlaskClient, kakao: FakeKakao, **query: str) -> Any:
     sent = begin_login(client, **query)
     kakao.nonce = sent["nonce"]
     return come_back(client, sent["state"])
+
+
+def is_logged_in(client: FlaskClient) -> bool:
+    return client.get("/users/me/").status_code == 200
+
+
+def token_calls(kakao: FakeKakao) -> int:
+    """How often Kakao was asked for tokens."""
+    return kakao.calls.count("POST /oauth/token")
+
+
+def run_jobs(app: Flask, **how: Any) -> tuple[int, int]:
+    """What the running site does by itself now and then; what `jobs.run_once` returns."""
+    with app.app_context():
+        return jobs.run_once(**how)
+
+
+def base64url(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def set_cookie(client: FlaskClient, name: str = "session") -> str:

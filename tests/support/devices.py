@@ -22,10 +22,6 @@ def browsers(app: Flask, kakao: FakeKakao, number: int, *, subject: int = 390218
     return made
 
 
-def is_logged_in(client: FlaskClient) -> bool:
-    return client.get("/users/me/").status_code == 200
-
-
 def rows(app: Flask) -> int:
     with app.app_context():
         return db.session.query(ProviderToken).count()

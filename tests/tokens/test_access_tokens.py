@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
-from support import FakeKakao, api_client, problem, tokens_of
+from support import FakeKakao, api_client, base64url, problem, tokens_of
 
 from kakaoauth.accounts import roles
 from kakaoauth.models import User
@@ -52,10 +52,6 @@ def refuse(app: Flask, token: str, code: str = "INVALID_ACCESS_TOKEN") -> None:
         bodies.append(body)
     assert [sorted(body) for body in bodies] == [["code", "detail", "status", "title", "type"]] * 2
     assert bodies[0] == bodies[1]
-
-
-def base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def part(token: str, number: int) -> dict[str, Any]:
@@ -542,7 +538,9 @@ def test_private_keys_are_stored_encrypted_only(make_app: MakeApp) -> None:
     for algorithm in ALGORITHMS:
         app = make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM=algorithm)
         rotate(app)
-        for row in key_rows(app):
+        rows = key_rows(app)
+        assert rows
+        for row in rows:
             assert row.sealed.startswith("gAAAA"), "Fernet"
 
 

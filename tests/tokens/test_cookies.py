@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from support import FakeKakao, api_client, begin_login, come_back, log_in, person, problem, set_cookie, tokens_of
 
+from kakaoauth.accounts import roles
 from kakaoauth.config import load
 from kakaoauth.devserver import front_end
 from kakaoauth.models import User
@@ -206,7 +207,7 @@ def test_reload_after_ten_minutes_leads_there_without_tokens(client: FlaskClient
     state = begin_login(client, mode="jwt", next=WELCOME)["state"]
     come_back(client, state)
     claims = redis.keys("login:*")
-    assert [0 < redis.ttl(key) <= 600 for key in claims] == [True]
+    assert [540 < redis.ttl(key) <= 600 for key in claims] == [True]
     redis.delete(*claims)  # Redis has a clock of its own
     response = come_back(client, state)
     assert (response.location, tokens_in(response)) == (WELCOME, {})
@@ -233,6 +234,18 @@ def test_suspended_between_two_callbacks_gets_no_tokens(app: Flask, client: Flas
         db.session.query(User).one().is_active = False
         db.session.commit()
     assert tokens_in(come_back(client, state)) == {}
+
+
+def test_demoted_between_two_callbacks_gets_no_tokens(app: Flask, client_as: Any, kakao: FakeKakao) -> None:
+    """A refresh would be refused to them as well."""
+    client = client_as("sora")
+    state = begin_login(client, mode="jwt", next=WELCOME)["state"]
+    assert tokens_in(come_back(client, state)) != {}
+    assert tokens_in(come_back(client, state)) != {}, "a browser may have lost them"
+    with app.app_context():
+        roles.change_user(db.session.query(User.id).filter_by(nickname="sora").scalar(), is_staff=False)
+    after = come_back(client, state)
+    assert (after.location, tokens_in(after)) == (WELCOME, {})
 
 
 # The cookie is not enough

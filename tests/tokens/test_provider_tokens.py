@@ -27,10 +27,12 @@ from support import (
     KAUTH,
     FakeKakao,
     csrf_token,
+    is_logged_in,
     log_in,
     person,
     readable_tables,
     set_cookie,
+    token_calls,
     tokens_of,
 )
 
@@ -38,7 +40,7 @@ from kakaoauth import create_app
 from kakaoauth.accounts import token_keeper
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.config.checks import ConfigError
-from kakaoauth.models import User
+from kakaoauth.models import Identity, User
 from kakaoauth.providers import find_provider
 from kakaoauth.providers import values as providers_values
 from kakaoauth.storage import encryption, transaction
@@ -101,14 +103,6 @@ def opened(app: Flask) -> list[tuple[str, str | None]]:
     """The stored tokens, in the clear."""
     with app.app_context():
         return [(found.access_token, found.refresh_token) for row in rows(app) if (found := provider_tokens.read(row))]
-
-
-def token_calls(kakao: FakeKakao) -> int:
-    return kakao.calls.count("POST /oauth/token")
-
-
-def is_logged_in(client: FlaskClient) -> bool:
-    return client.get("/users/me/").status_code == 200
 
 
 # At rest
@@ -181,6 +175,19 @@ def test_rows_that_nobody_can_use_go_at_the_next_login(app: Flask, kakao: FakeKa
     kakao.me = person(3902187744)
     log_in(app.test_client(), kakao)
     assert len(rows(app)) == 3
+
+
+def test_row_whose_access_token_outlives_the_refresh_token_is_still_of_use(app: Flask, kakao: FakeKakao) -> None:
+    log_in(app.test_client(), kakao)
+    with app.app_context():
+        identity, moment = db.session.scalars(db.select(Identity)).one(), datetime.now(UTC)
+        for access, refresh in ((60, -60), (-60, 60), (-60, -60)):
+            ends = (moment + timedelta(seconds=seconds) for seconds in (access, refresh))
+            provider_tokens.put(identity, providers_values.TokenSet(f"{access} {refresh}", next(ends), "r", next(ends)))
+        db.session.commit()
+        provider_tokens.put(identity, providers_values.TokenSet("new", moment, "r", moment))
+        db.session.commit()
+    assert [access for access, _ in opened(app)] == ["canary-access-token", "60 -60", "-60 60", "new"]
 
 
 def test_session_holds_the_number_of_the_row_and_no_token(app: Flask, minji: FlaskClient, redis: Redis) -> None:

@@ -3,13 +3,12 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-import requests_mock
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
@@ -32,12 +31,6 @@ from kakaoauth.webhooks import deletions
 DEAUTHORIZE = "/webhooks/facebook/deauthorize/"
 DELETION = "/webhooks/facebook/data-deletion/"
 BOTH = pytest.mark.parametrize("path", [DEAUTHORIZE, DELETION])
-
-
-@pytest.fixture
-def kakao(kakao_key: Any) -> Iterator[FakeKakao]:
-    with requests_mock.Mocker() as mock:
-        yield FakeKakao(mock, kakao_key)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy import exc, text
-from support import KAPI, FakeKakao, api_client, log_in, person, tokens_of
+from support import KAPI, FakeKakao, api_client, log_in, person, run_jobs, tokens_of
 from support.facebook import GRAPH, SETTINGS
 
 from kakaoauth import jobs
@@ -105,11 +105,6 @@ def numbers(app: Flask) -> backlog.Backlog:
         return backlog.read()
 
 
-def retry(app: Flask, **how: Any) -> tuple[int, int]:
-    with app.app_context():
-        return jobs.run_once(**how)
-
-
 def command(app: Flask) -> str:
     result = app.test_cli_runner().invoke(args=["kakao", "retry"])
     assert result.exit_code == 0, result.output
@@ -148,7 +143,7 @@ def test_message_in_the_queue_that_is_refused_stops_none_behind_it(site: Flask, 
         db.session.add(UnlinkJob(provider="kakao", subject="5"))
         db.session.commit()
     kakao.mock.post(f"{KAPI}/v1/user/unlink", json={"id": 5})
-    assert retry(site) == (3, 1), "sora's, nobody's, and the unlink"
+    assert run_jobs(site) == (3, 1), "sora's, nobody's, and the unlink"
     assert redis.llen(deferred.KEY) == 0
     assert user_of(site, SORA) is None
     assert numbers(site) == (0, 0, 1)
@@ -173,10 +168,10 @@ def test_trying_again_in_vain_ends_no_new_session(site: Flask, kakao: FakeKakao,
     enter(site, kakao)
     break_for(site, user_of(site))
     queue(site, MINJI)
-    assert retry(site) == (0, 1)
+    assert run_jobs(site) == (0, 1)
     clock.shift(120)
     minji = enter(site, kakao)
-    assert retry(site, failed=True) == (1, 0)
+    assert run_jobs(site, failed=True) == (1, 0)
     assert minji.get("/users/me/").status_code == 200, "the unlink was overtaken by the login"
 
 
@@ -223,7 +218,7 @@ def test_each_work_is_done_although_the_one_before_has_failed(
     monkeypatch.setattr(leaving, "retry_unlinks", lambda *_, **__: fails())
     monkeypatch.setattr(daily_counts, "store_counts", lambda: done.append("counters"))
     with pytest.raises(RuntimeError):
-        retry(site)
+        run_jobs(site)
     assert done == ["counters"]
     assert "retries put off: RuntimeError (webhooks)" in caplog.text
     assert "retries put off: RuntimeError (unlinks)" in caplog.text
@@ -249,10 +244,10 @@ def test_message_with_a_time_out_of_its_own_stops_none_behind_it(
     try:
         queue(app, MINJI)
         with pytest.raises(Exception, match="statement timeout"):
-            retry(app)
+            run_jobs(app)
         assert redis.llen(deferred.KEY) == 1, "alone, it may be the database"
         queue(app, SORA)
-        assert retry(app)[0] == 1
+        assert run_jobs(app)[0] == 1
         assert user_of(app, SORA) is None
         assert (redis.llen(deferred.KEY), numbers(app).webhooks_failed) == (0, 1)
     finally:
@@ -358,7 +353,7 @@ def test_round_ends_at_the_first_failure_of_a_provider_and_goes_on_with_the_othe
     kakao.mock.post(f"{KAPI}/v1/user/unlink", **away)
     for subject in ("5", "6"):
         kakao.mock.delete(f"{GRAPH}/{subject}/permissions", json={"success": True})
-    done, left = retry(site, everything=everything)
+    done, left = run_jobs(site, everything=everything)
     assert done == 2
     assert left == (150 if everything else 100)
     assert calls(kakao, f"{KAPI}/v1/user/unlink") == 1
@@ -369,7 +364,7 @@ def test_command_does_what_waits_whatever_its_next_date(site: Flask, kakao: Fake
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     wait(site, "kakao", *map(str, range(100, 250)), next_try_at=tomorrow)
     wait(site, "kakao", "1", given_up_at=datetime.now(UTC))
-    assert retry(site) == (0, 0)
+    assert run_jobs(site) == (0, 0)
     assert command(site) == "151 done, 0 could not be done yet.\n"
     assert numbers(site) == (0, 0, 0)
 
@@ -390,10 +385,10 @@ def test_job_is_given_up_loudly_after_30_days(
     wait(site, "kakao", "1", user_id=77)
     kakao.mock.post(f"{KAPI}/v1/user/unlink", status_code=400, json={"msg": "?", "code": -1})
     clock.shift(29 * 86400)
-    assert retry(site) == (0, 1)
+    assert run_jobs(site) == (0, 1)
     assert numbers(site).unlinks_given_up == 0
     clock.shift(86400 + 3601)
-    assert retry(site) == (0, 1)
+    assert run_jobs(site) == (0, 1)
     assert numbers(site) == (0, 1, 0)
     (line,) = [one for one in caplog.records if "unlink given up" in one.getMessage() and one.levelno > 40]
     assert "provider=kakao" in line.getMessage()
@@ -401,7 +396,7 @@ def test_job_is_given_up_loudly_after_30_days(
         written = db.session.execute(text("SELECT target_id FROM audit_events WHERE action = 'unlink given up'"))
         assert written.scalars().all() == [77]
     clock.shift(86400)
-    assert retry(site) == (0, 0), "nobody tries it any more"
+    assert run_jobs(site) == (0, 0), "nobody tries it any more"
     with site.app_context():
         leaving.forget_old_unlinks()
         assert unlink_jobs.number_given_up() == 1
@@ -422,7 +417,7 @@ def test_mistake_of_ours_with_one_job_leaves_the_others(
         return plain(job)
 
     monkeypatch.setattr(leaving, "_tokens_of", tokens_of_job)
-    assert retry(site) == (1, 1)
+    assert run_jobs(site) == (1, 1)
     with site.app_context():
         (job,) = unlink_jobs.waiting()
         assert (job.subject, job.last_error) == ("1", "ValueError")

@@ -12,11 +12,10 @@ import time_machine
 from flask import Flask
 from joserfc import jwt
 from redis import Redis
-from support import CLIENT_ID, KAPI, KAUTH, FakeKakao, log_in, person
+from support import CLIENT_ID, KAPI, KAUTH, FakeKakao, log_in, person, run_jobs
 from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
 from support.facebook import log_in as log_in_by_facebook
 
-from kakaoauth import jobs
 from kakaoauth.models import Identity, find_identity
 from kakaoauth.providers.values import AccountEvent
 from kakaoauth.staff.csv import import_users
@@ -73,11 +72,6 @@ def is_there(app: Flask, provider: str = "kakao", subject: str = MINJI) -> bool:
 def asked(kakao: FakeKakao) -> int:
     calls = [call for call in kakao.mock.request_history if call.url.startswith(f"{KAPI}/v2/user/me")]
     return sum(call.headers["Authorization"] == f"KakaoAK {ADMIN_KEY}" for call in calls)
-
-
-def retry(app: Flask) -> tuple[int, int]:
-    with app.app_context():
-        return jobs.run_once()
 
 
 # With a time
@@ -197,9 +191,9 @@ def test_unlink_webhook_waits_while_kakao_cannot_be_asked(
     assert unlink(site) == 200
     assert is_there(site)
     assert redis.llen(deferred.KEY) == 1
-    assert retry(site) == (0, 1)
+    assert run_jobs(site) == (0, 1)
     kakao.fails(me={"json": kakao._me})
-    assert retry(site) == (1, 0)
+    assert run_jobs(site) == (1, 0)
     assert not is_there(site)
     assert redis.llen(deferred.KEY) == 0
 
@@ -215,7 +209,7 @@ def test_waiting_unlink_is_overtaken_by_a_login_after_it_came(
     kakao.fails(me={"json": kakao._me})
     enter(site, kakao)
     before = asked(kakao)
-    assert retry(site) == (1, 0)
+    assert run_jobs(site) == (1, 0)
     assert is_there(site)
     assert asked(kakao) == before
 
@@ -227,7 +221,7 @@ def test_kakao_that_is_silent_is_asked_once_a_round(site: Flask, kakao: FakeKaka
         clock.shift(1)
         assert unlink(site) == 200
     before = asked(kakao)
-    assert retry(site) == (0, 5)
+    assert run_jobs(site) == (0, 5)
     assert asked(kakao) == before + 1
 
 

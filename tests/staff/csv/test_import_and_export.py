@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from click.testing import Result
 from email_validator import EmailNotValidError, validate_email
 from flask import Flask
@@ -582,6 +583,18 @@ def test_dates_are_read_as_excel_shows_them(bring: Type, written: str, moment: t
     assert (result.exit_code == 0) == (moment is not None)
     if moment:
         assert db.session.scalars(select(User.date_joined)).one() == datetime(*moment, tzinfo=UTC)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("written", "taken"), [("2026-08-02T10:00:00Z", True), ("2026-08-02T10:00:01Z", False)])
+def test_date_of_the_future_is_refused_beyond_what_clocks_and_zones_differ_by(
+    bring: Type, written: str, taken: bool
+) -> None:
+    with time_machine.travel("2026-08-01T10:00:00Z", tick=False):
+        result = bring("email,date_joined", f"a@example.kr,{written}")
+    assert (result.exit_code == 0) == taken
+    assert ("in the future" in result.stdout) != taken
+    joined = db.session.scalars(select(User.date_joined)).all()
+    assert joined == [datetime(2026, 8, 1, 10, tzinfo=UTC)] * taken, "never later than now"
 
 
 # Dry runs, all or nothing, again

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, event, insert, select, update
 
 from kakaoauth.models import Identity, User
 from kakaoauth.staff.listing import counted, estimate, page
@@ -188,6 +188,34 @@ def test_pages_that_are_cut_lead_to_all_who_match_nevertheless(site: Flask) -> N
                 back = ids(found) + back
             assert back == there
     assert cuts
+
+
+def test_people_who_join_between_two_statements_of_a_page_hide_nobody(site: Flask) -> None:
+    """They come before everybody who is there, so each pushes one more of these out of what a statement reads."""
+    for number in range(30):
+        add(f"m{number:02}@example.kr", is_staff=True)
+    db.session.commit()
+    wanted = in_order("email")
+    joined = 0
+
+    def join(connection: Connection, statement: Any, *_rest: Any) -> None:
+        nonlocal joined
+        if statement.is_select:
+            joined += 1
+            address = f"a{joined}@example.kr"
+            connection.execute(insert(User).values(email=address, email_key=address))
+
+    event.listen(db.engine, "after_execute", join)
+    try:
+        found = page(Filter(role="staff"), sort="email", limit=50, budget=TIGHT)
+        seen = ids(found)
+        while found.next:
+            found = page(Filter(role="staff"), sort="email", limit=50, budget=TIGHT, cursor=found.next)
+            seen += ids(found)
+    finally:
+        event.remove(db.engine, "after_execute", join)
+    assert joined > 5
+    assert seen == wanted
 
 
 def test_page_says_that_it_was_cut(site: Flask) -> None:
