@@ -15,11 +15,8 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from kakaoauth import jobs
 from kakaoauth.config import load
 from kakaoauth.config.checks import ConfigError, is_loopback
-from kakaoauth.login import waiting
-from kakaoauth.providers import http
 from kakaoauth.storage import health
 
 PROBES = ("/healthz", "/readyz")
@@ -34,6 +31,13 @@ def _load() -> tuple[dict[str, Any], int]:
         sys.exit(f"kakaoauth: {error}")
     except ValueError:
         sys.exit("kakaoauth: WEB_CONCURRENCY must be a number")
+
+
+# Before the site is imported, which takes a second and more: a refusal comes at once.
+settings, workers = _load()
+from kakaoauth import jobs  # noqa: E402
+from kakaoauth.login import waiting  # noqa: E402
+from kakaoauth.providers import http  # noqa: E402
 
 
 def _has_ipv6() -> bool:
@@ -101,7 +105,6 @@ def post_worker_init(worker: Any) -> None:
     jobs.start(worker.wsgi)
 
 
-settings, workers = _load()
 bind = [f"{host}:{settings['PORT']}" for host in ("127.0.0.1", *(["[::1]"] if _has_ipv6() else []))]
 
 worker_class = "kakaoauth.server.BufferingWorker"  # gthread, but no thread waits for a client

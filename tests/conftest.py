@@ -22,12 +22,11 @@ from jinja2 import FileSystemBytecodeCache
 from joserfc.jwk import RSAKey
 from redis import Redis
 from sqlalchemy import Engine, event
-from sqlalchemy.engine.default import DefaultDialect
-from sqlalchemy.util import LRUCache
+from sqlalchemy.dialects import registry
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, api_client, log_in, person, tokens_of
+from support.compiled import SharedRule, share_statements
 from support.redis_server import RedisServer
 from support.wire import Wire
-from werkzeug.routing import Rule
 
 from kakaoauth import create_app
 from kakaoauth.accounts import roles as accounts_roles
@@ -56,44 +55,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def addresses_are_compiled_once() -> Iterator[None]:
-    """Werkzeug compiles each app's addresses anew: nine tenths of what making one costs, and the same each time."""
-    plain = Rule._compile_builder
-    known: dict[Any, Any] = {}
-
-    def compile_builder(rule: Rule, append_unknown: bool = True) -> Any:
-        key = (rule.rule, rule.host, rule.subdomain, tuple(rule._trace), repr(rule.defaults), append_unknown)
-        if key not in known:
-            known[key] = plain(rule, append_unknown)
-        return known[key]
-
+def all_apps_share_what_is_compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Addresses, templates and statements: each app would compile them anew, which is most of what the tests do."""
+    templates = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+    for name, dialect in (("sqlite", "SharedSQLite"), ("postgresql.psycopg", "SharedPostgreSQL")):
+        registry.register(name, "support.compiled", dialect)
+    event.listen(Engine, "engine_connect", share_statements)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Rule, "_compile_builder", compile_builder)
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def templates_are_compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """As each app would do anew, and each time alike: a fifth of what the tests do."""
-    cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Flask, "jinja_options", {"bytecode_cache": cache})
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def statements_are_compiled_once() -> Iterator[None]:
-    """Each app has an engine, whose cache knows its own dialect only: a third of what the tests do."""
-    shared: LRUCache[Any, Any] = LRUCache(4000)
-
-    def shape(dialect: DefaultDialect) -> Any:
-        version = getattr(dialect, "server_version_info", None)
-        return type(dialect), dialect.paramstyle, version, dialect.insert_returning
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DefaultDialect, "__eq__", lambda one, other: shape(one) == shape(other))
-        patch.setattr(DefaultDialect, "__hash__", lambda one: hash(type(one)))
-        patch.setattr(Engine, "_compiled_cache", property(lambda _: shared, lambda *_: None), raising=False)
+        patch.setattr(Flask, "url_rule_class", SharedRule)
+        patch.setattr(Flask, "jinja_options", {"bytecode_cache": templates})
         yield
 
 

@@ -82,8 +82,9 @@ SWITCHED_ON_BY_THE_SITE = {"edge", "error_pages", "cors", "logs"}
 
 FUNCTION_LINES = 40
 MODULE_LINES = 300
-#: What `from kakaoauth import ...` finds is loaded on demand, so that the sandbox can be used without the site.
-LAZY = {"kakaoauth/__init__.py"}
+#: What `from kakaoauth import ...` finds is loaded on demand, so that the sandbox can be used without the site; `make
+#: run` loads the site once no refusal is to be expected any more.
+LAZY = {"kakaoauth/__init__.py", "kakaoauth/devserver/launch.py"}
 #: Longer than allowed today: path, or path:function -> why.
 LONG: dict[str, str] = {"kakaoauth/errors.py": "one family; cut in two, nobody would see it whole"}
 

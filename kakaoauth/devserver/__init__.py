@@ -1,6 +1,7 @@
 """What `make run` adds on a bare machine: a private Redis, the schema, the Kakao sandbox, an example of a front end,
 and a watch over all of them.
 
+    launch       reads the settings, refuses, or starts the supervisor
     supervisor   what is started, in which order, and what is said about it
     checks       what would make a start fail, found before anything is started
     redis        the redis-server: where it is found, how it is started
@@ -9,7 +10,3 @@ and a watch over all of them.
 
 `python -m kakaoauth.devserver` is `make run`; the tests take their Redis from here.
 """
-
-from kakaoauth.devserver.redis import redis_executable, redis_server
-
-__all__ = ["redis_executable", "redis_server"]

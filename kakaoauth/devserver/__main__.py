@@ -2,6 +2,6 @@
 
 import sys
 
-from kakaoauth.devserver.supervisor import main
+from kakaoauth.devserver.launch import main
 
 sys.exit(main())

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 #: Loaded before the first fork: a child of a process with threads shall not load libraries.
@@ -22,6 +22,18 @@ LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 class Refused(Exception):
     """One line that says why nothing runs and what to do; empty when a part has said it already."""
+
+
+class Ended(Exception):
+    """Somebody wants us to end."""
+
+
+def say(text: str, file: TextIO | None = None) -> None:
+    """Print; the terminal may be gone by now."""
+    try:
+        print(text, file=file or sys.stdout, flush=True)
+    except OSError:
+        pass
 
 
 @dataclass

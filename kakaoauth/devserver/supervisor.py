@@ -22,12 +22,9 @@ from redis.exceptions import RedisClusterException, RedisError
 from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import config
-from kakaoauth.config.checks import ConfigError
 from kakaoauth.config.embedded import embedded_redis_socket
-from kakaoauth.config.settings import ROOT
-from kakaoauth.devserver import checks, front_end
-from kakaoauth.devserver.processes import Part, Refused, die_with, end_leftovers, start
+from kakaoauth.devserver import front_end
+from kakaoauth.devserver.processes import Ended, Part, Refused, say, start
 from kakaoauth.devserver.redis import SECONDS_TO_START, answers, start_redis, why_it_ended
 from kakaoauth.storage import schema
 
@@ -40,10 +37,6 @@ NAMES = {
 }
 #: A migration of a large table is no failure.
 SECONDS_TO_PREPARE = 600.0
-
-
-class Ended(Exception):
-    """Somebody wants us to end."""
 
 
 class Watch:
@@ -152,38 +145,6 @@ class Supervisor:
         if status < 0:
             return f"signal {-status}"
         return why_it_ended(self.redis_folder) if part.name == "redis" else f"exit status {status}"
-
-
-def main() -> int:
-    """Return the exit status: 0 after a signal, which is how it ought to end."""
-    try:
-        if "MAKELEVEL" in os.environ:
-            die_with(os.getppid())  # make, killed: nobody would be left to press Ctrl-C
-        os.chdir(ROOT)
-        os.umask(0o077)  # people's data, sessions, keys: for nobody else on this machine
-        settings = config.load()
-        run_folder = Path(settings["INSTANCE_PATH"]) / "run"
-        with checks.only_one(run_folder):
-            end_leftovers(run_folder)
-            checks.require_ports(settings)
-            Supervisor(settings, run_folder).run()
-    except Ended:
-        say("Stopped.")
-        return 0
-    except (ConfigError, Refused) as error:
-        if str(error):
-            say(f"kakaoauth: {error}", sys.stderr)
-    except OSError as error:
-        say(f"kakaoauth: {error.filename or 'the system'} cannot be used ({error.strerror})", sys.stderr)
-    return 1
-
-
-def say(text: str, file: Any = None) -> None:
-    """Print; the terminal may be gone by now."""
-    try:
-        print(text, file=file or sys.stdout, flush=True)
-    except OSError:
-        pass
 
 
 def describe(settings: dict[str, Any]) -> str:

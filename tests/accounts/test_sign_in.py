@@ -1,8 +1,6 @@
 """The verbs, on SQLite and on PostgreSQL: whose account a login opens, what it changes, and all of it or nothing."""
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from sqlalchemy import delete, inspect, text, update
 from sqlalchemy.exc import IntegrityError
 from support import profile
 from support.concurrency import at_once
+from support.programs import Program
 
 from kakaoauth import create_app
 from kakaoauth.accounts import roles, sign_in
@@ -30,7 +29,6 @@ from kakaoauth.storage.database import db
 from kakaoauth.storage.schema import VERSION_TABLE, downgrade, upgrade
 from kakaoauth.storage.transaction import TRIES
 
-ROOT = Path(__file__).resolve().parents[2]
 MINJI = "minji@example.kr"
 
 
@@ -510,13 +508,12 @@ def test_deployment_waits_for_the_one_before(bare: Flask) -> None:
     assert ended == ["well"]
 
 
-def test_two_deployments_at_once_both_end_well(settings: dict[str, Any], bare_postgres_url: str) -> None:
+def test_two_deployments_at_once_both_end_well(
+    settings: dict[str, Any], bare_postgres_url: str, tmp_path: Path
+) -> None:
     ours = {name: str(value) for name, value in settings.items() if name != "TESTING"}
     environ = {**os.environ, **ours, "DATABASE_URL": bare_postgres_url}
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "db", "upgrade"]
-    deployments = [
-        subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = [deployment.communicate(timeout=60)[1] for deployment in deployments]
-    assert [deployment.returncode for deployment in deployments] == [0, 0], said
+    said = [tmp_path / name for name in ("one", "other")]
+    command = ("flask", "--app", "wsgi", "db", "upgrade")
+    deployments = [Program(*command, env=environ, stdout=file) for file in said]
+    assert [deployment.wait(60) for deployment in deployments] == [0, 0], [file.read_text() for file in said]

@@ -243,9 +243,9 @@ def document(request: pytest.FixtureRequest) -> Any:
 
 #: By a fixture: requests are thought up by the process that sends them, and not by each that collects tests.
 schema = schemathesis.pytest.from_fixture("document")
-#: The same requests each time, and as many as fit into a few seconds.
+#: The same requests each time: three of a kind (valid, invalid) for each operation are all that a few seconds allow.
 bounded = settings(
-    max_examples=10, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=3, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -4,8 +4,6 @@ import contextlib
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -15,10 +13,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from support.ports import free_ports
+from support.programs import Program, run_program
 
 from kakaoauth.config.embedded import SANDBOX_FACEBOOK_CLIENT_ID
 
-ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE = {"width": 375, "height": 740}
 DESKTOP = {"width": 1100, "height": 760}
@@ -42,10 +40,9 @@ class Site:
         }
 
     def flask(self, *arguments: str, stdin: str = "") -> str:
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-        done = subprocess.run(
-            command, cwd=ROOT, env=self.env, input=stdin, capture_output=True, text=True, timeout=60, check=True
-        )
+        done = run_program("flask", "--app", "wsgi", *arguments, env=self.env, stdin=stdin)
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr, done.stderr  # a shell goes on after one
         return done.stdout
 
 
@@ -53,9 +50,7 @@ class Site:
 def running(**settings: str) -> Iterator[Site]:
     instance = Path(tempfile.mkdtemp(prefix="ka-site-"))
     site = Site(instance, **settings)
-    log = (instance / "log").open("wb")
-    command = [sys.executable, "-m", "kakaoauth.devserver"]
-    process = subprocess.Popen(command, cwd=ROOT, env=site.env, stdout=log, stderr=log, start_new_session=True)
+    process = Program("kakaoauth.devserver", env=site.env, stdout=instance / "log")
     try:
         wait_for(f"{site.url}/readyz", process)
         wait_for(f"{site.sandbox}/.well-known/jwks.json", process)
@@ -64,7 +59,6 @@ def running(**settings: str) -> Iterator[Site]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(20)
-        log.close()
         shutil.rmtree(instance, ignore_errors=True)
 
 
@@ -103,7 +97,7 @@ def nobody_has_agreed_yet(request: pytest.FixtureRequest) -> None:
             urllib.request.urlopen(call, timeout=10).close()
 
 
-def wait_for(url: str, process: "subprocess.Popen[bytes]", seconds: float = 40) -> None:
+def wait_for(url: str, process: Program, seconds: float = 40) -> None:
     give_up = time.monotonic() + seconds
     while time.monotonic() < give_up:
         assert process.poll() is None, "the site ended at its start"

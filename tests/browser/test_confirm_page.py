@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from redis import Redis
-from support.browser import agree, choose, fits, log_in_as
+from support.browser import agree, choose, enter_as, fits
 
 from kakaoauth.config.embedded import embedded_redis_socket
 from kakaoauth.sessions.store import name_of
@@ -30,7 +30,7 @@ def age(page: Page, site: Any, minutes: int = 6) -> None:
 
 def test_old_session_leaves_only_after_the_provider_has_asked(context: Context, site: Any) -> None:
     page = context(phone=True).new_page()
-    log_in_as(page, site, "bigid", "/users/me/")
+    enter_as(page, site, "bigid", "/users/me/")
     page.get_by_role("link", name="회원 탈퇴").click()
     age(page, site)
     page.locator("button.danger").click()
@@ -55,7 +55,7 @@ def test_old_session_leaves_only_after_the_provider_has_asked(context: Context, 
 def test_superuser_finds_the_form_filled_in_without_scripts(context: Context, site: Any, browser: Any) -> None:
     made = browser.new_context(locale="en-US", java_script_enabled=False)
     page = made.new_page()
-    log_in_as(page, site, "defaultpicture", "/users/me/")
+    enter_as(page, site, "defaultpicture", "/users/me/")
     email = page.locator("dd", has_text="@").first.inner_text()
     site.flask("users", "promote", email, "--superuser")
     page.goto(f"{site.url}/users/")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
-from support.browser import agree, choose, fits, log_in_as, press_login
+from support.browser import agree, choose, enter_as, fits, press_login
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +19,7 @@ def test_suspension_is_asked_done_noticed_and_written_down(context: Context, sit
     if them.locator("[data-page=consent]").count():
         agree(them)
     page = context("en-US", phone=True).new_page()
-    log_in_as(page, site, "twin-a")
+    enter_as(page, site, "twin-a")
     site.flask("users", "promote", "twins@example.com", "--superuser")
     page.goto(f"{site.url}/users/")
     page.get_by_role("link", name="하늘다람쥐").first.click()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from support.browser import fits, log_in_as, picture
+from support.browser import enter_as, fits, picture
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +19,7 @@ def look(page: Page, heading: str | re.Pattern[str], name: str) -> None:
 
 def test_superuser_finds_every_page_of_the_desk(context: Callable[..., BrowserContext], full_house: Any) -> None:
     page = context().new_page()
-    log_in_as(page, full_house, "haneul", "/users/me/")
+    enter_as(page, full_house, "haneul", "/users/me/")
     full_house.flask("users", "promote", "haneul@example.kr", "--superuser")
     page.reload()
     page.get_by_role("link", name="사용자", exact=True).click()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from support.browser import fits, log_in_as, picture
+from support.browser import enter_as, fits, picture
 
 pytestmark = pytest.mark.browser
 
@@ -19,14 +19,14 @@ GALAXY = (
 
 def device(context: Context, site: Any, agent: str) -> Page:
     page = context(phone=True, agent=agent).new_page()
-    log_in_as(page, site, "haneul", "/users/me/")
+    enter_as(page, site, "haneul", "/users/me/")
     return page
 
 
 def test_lost_phone_is_found_and_ended_by_keyboard(context: Context, site: Any) -> None:
     phone = device(context, site, f"{GALAXY} KAKAOTALK/25.10.2 (INAPP)")
     page = context(phone=True).new_page()
-    log_in_as(page, site, "haneul", "/users/me/")
+    enter_as(page, site, "haneul", "/users/me/")
     here, lost = page.locator(".devices li").first, page.locator(".devices li", has_text="카카오톡 인앱 · Android")
     expect(here).to_contain_text("이 기기")
     expect(lost).to_contain_text("x · 마지막 사용 20")
@@ -44,7 +44,7 @@ def test_lost_phone_is_found_and_ended_by_keyboard(context: Context, site: Any) 
 
 def test_all_others_end_at_once_and_this_one_goes_on(context: Context, site: Any) -> None:
     phone, page = device(context, site, GALAXY), context("en-US", dark=True).new_page()
-    log_in_as(page, site, "haneul", "/users/me/")
+    enter_as(page, site, "haneul", "/users/me/")
     page.get_by_role("button", name="Log out on all other devices").dblclick()
     expect(page.get_by_role("button", name="Log out on all other devices")).to_have_count(0)
     page.goto(f"{site.url}/users/me/")

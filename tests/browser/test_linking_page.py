@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from support.browser import choose, fits, log_in_as, picture
+from support.browser import choose, enter_as, fits, picture
 
 pytestmark = pytest.mark.browser
 
@@ -23,7 +23,7 @@ def link_facebook(page: Page, person: str, *, decision: str = "agree") -> None:
 
 def test_facebook_is_linked_used_and_unlinked_by_keyboard(context: Context, site_with_facebook: Any) -> None:
     site, page = site_with_facebook, context(phone=True).new_page()
-    log_in_as(page, site, "haneul", "/users/me/")
+    enter_as(page, site, "haneul", "/users/me/")
     expect(page.locator("main")).to_contain_text("어느 쪽으로 로그인해도 지금 이 계정으로")
     picture(page, "linking-ko")
     link_facebook(page, "minji", decision="cancel")
@@ -53,10 +53,10 @@ def test_facebook_is_linked_used_and_unlinked_by_keyboard(context: Context, site
 
 def test_login_of_somebody_else_is_refused_without_a_name(context: Context, site_with_facebook: Any) -> None:
     site, owner, page = site_with_facebook, context().new_page(), context(dark=True).new_page()
-    log_in_as(owner, site, "twin-a", "/users/me/")
+    enter_as(owner, site, "twin-a", "/users/me/")
     link_facebook(owner, "sameid")
     expect(owner.locator(".ways strong")).to_have_count(2)
-    log_in_as(page, site, "bigid", "/users/me/")
+    enter_as(page, site, "bigid", "/users/me/")
     link_facebook(page, "sameid")
     expect(page.locator("h1")).to_have_text("이미 사용 중인 로그인이에요")
     assert "쌍둥이" not in page.content()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from support.browser import fits, log_in_as
+from support.browser import enter_as, fits
 
 pytestmark = pytest.mark.browser
 
@@ -36,7 +36,7 @@ def test_numbers_are_drawn_and_can_be_read_as_tables(
 ) -> None:
     site.flask("shell", stdin=HISTORY)
     page = context().new_page()
-    log_in_as(page, site, "haneul", "/users/me/")
+    enter_as(page, site, "haneul", "/users/me/")
     site.flask("users", "promote", "haneul@example.kr", "--staff")
     page.reload()
     page.get_by_role("link", name="현황").click()
@@ -57,7 +57,7 @@ def test_numbers_are_drawn_and_can_be_read_as_tables(
     assert colour(page) != light
 
     phone = context("en-US", phone=True, dark=True).new_page()
-    log_in_as(phone, site, "haneul", "/users/overview/?days=90")
+    enter_as(phone, site, "haneul", "/users/overview/?days=90")
     expect(phone.locator("canvas")).to_have_count(4)
     assert fits(phone)
     for summary in phone.get_by_text("As a table").all():
@@ -70,7 +70,7 @@ def test_numbers_are_drawn_and_can_be_read_as_tables(
 
     bare = browser.new_context(java_script_enabled=False, locale="ko-KR")
     page = bare.new_page()
-    log_in_as(page, site, "haneul", "/users/overview/")
+    enter_as(page, site, "haneul", "/users/overview/")
     expect(page.locator("table").first).to_be_visible()
     expect(page.locator("canvas").first).to_be_hidden()
     bare.close()

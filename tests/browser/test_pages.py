@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from support.browser import agree, choose, log_in_as, picture, press_login
+from support.browser import agree, choose, enter_as, log_in_as, picture, press_login
 
 pytestmark = pytest.mark.browser
 
@@ -84,13 +84,13 @@ def test_those_who_cannot_come_in_learn_why(page: Page, site: Any, person: str, 
 
 
 def test_nickname_from_outside_is_only_text(page: Page, site: Any) -> None:
-    log_in_as(page, site, "html")
+    enter_as(page, site, "html")
     expect(page.locator("h1")).to_contain_text("<b>")
     assert page.locator("main b").count() == 0
 
 
 def test_nineteen_digits_survive(page: Page, site: Any) -> None:
-    log_in_as(page, site, "bigid", "/users/me/")
+    enter_as(page, site, "bigid", "/users/me/")
     site.flask("users", "promote", "bigid@example.com", "--staff")
     page.goto(f"{site.url}/users/?q=1376016924429759228")
     page.click("tbody a")
@@ -135,7 +135,7 @@ def test_double_click_logs_in_once(page: Page, site: Any) -> None:
 
 
 def test_logout_and_back_shows_nothing_private(page: Page, site: Any) -> None:
-    log_in_as(page, site, "haneul", "/users/me/")
+    enter_as(page, site, "haneul", "/users/me/")
     expect(page.locator("main")).to_contain_text("haneul@example.kr")
     page.get_by_role("button", name="로그아웃", exact=True).click()
     expect(page.locator("a.login.kakao")).to_be_visible()
@@ -145,7 +145,7 @@ def test_logout_and_back_shows_nothing_private(page: Page, site: Any) -> None:
 
 
 def test_logout_with_the_account_asks_again_who_one_is(page: Page, site: Any) -> None:
-    log_in_as(page, site, "haneul", "/kakao/logout/")
+    enter_as(page, site, "haneul", "/kakao/logout/")
     page.goto(f"{site.url}/kakao/logout/")
     page.click("text=카카오계정과 함께 로그아웃")
     page.click("button[name=decision][value=logout]")
@@ -156,7 +156,7 @@ def test_logout_with_the_account_asks_again_who_one_is(page: Page, site: Any) ->
 
 def test_staff_sees_the_list_and_searches_it(context: Context, site: Any) -> None:
     page = context().new_page()
-    log_in_as(page, site, "longname", "/users/me/")
+    enter_as(page, site, "longname", "/users/me/")
     email = page.locator("dd").first.inner_text()
     page.goto(f"{site.url}/users/")
     expect(page.locator("h1")).to_have_text("이 페이지를 볼 수 없어요")
@@ -177,7 +177,7 @@ def test_phone_shows_every_page_without_sideways_scrolling(
     page.goto(site.url)
     if language == "ko-KR" and not dark:
         picture(page, "phone-ko")
-    log_in_as(page, site, "bigid")
+    enter_as(page, site, "bigid")
     site.flask("users", "promote", "bigid@example.com", "--staff")
     for path in (
         "/",
@@ -218,7 +218,7 @@ def test_pages_work_without_script(browser: Any, site: Any) -> None:
 
 def test_leaving_for_good_unlinks_at_kakao_too(context: Context, site: Any) -> None:
     page = context(phone=True).new_page()
-    log_in_as(page, site, "defaultname", "/users/me/")
+    enter_as(page, site, "defaultname", "/users/me/")
     page.click("text=회원 탈퇴")
     expect(page.locator("main")).to_contain_text("없어지는 것")
     expect(page.locator("main")).to_contain_text("남는 것")
@@ -232,7 +232,7 @@ def test_leaving_for_good_unlinks_at_kakao_too(context: Context, site: Any) -> N
 
 
 def test_leaving_can_be_thought_over(page: Page, site: Any) -> None:
-    log_in_as(page, site, "haneul", "/users/me/")
+    enter_as(page, site, "haneul", "/users/me/")
     page.click("text=회원 탈퇴")
     page.click("text=아니요, 계속 쓸게요")
     expect(page.locator("main")).to_contain_text("haneul@example.kr")
@@ -241,7 +241,7 @@ def test_leaving_can_be_thought_over(page: Page, site: Any) -> None:
 def test_logout_everywhere_reaches_the_other_device(context: Context, site: Any) -> None:
     phone, laptop = context(phone=True).new_page(), context().new_page()
     for page in (phone, laptop):
-        log_in_as(page, site, "defaultpicture", "/users/me/")
+        enter_as(page, site, "defaultpicture", "/users/me/")
     laptop.get_by_role("button", name="모든 기기에서 로그아웃", exact=True).click()
     expect(laptop.locator("a.login.kakao")).to_be_visible()
     phone.reload()
@@ -249,7 +249,7 @@ def test_logout_everywhere_reaches_the_other_device(context: Context, site: Any)
 
 
 def test_another_account_can_be_chosen(page: Page, site: Any) -> None:
-    log_in_as(page, site, "haneul")
+    enter_as(page, site, "haneul")
     page.get_by_role("button", name="로그아웃", exact=True).click()
     page.click("text=다른 카카오계정으로 로그인")
     expect(page.locator("[data-page=chooser]")).to_be_visible()
@@ -258,7 +258,7 @@ def test_another_account_can_be_chosen(page: Page, site: Any) -> None:
 def test_unlinking_at_kakao_ends_the_session_here(context: Context, site: Any) -> None:
     browser = context()
     page, console = browser.new_page(), browser.new_page()
-    log_in_as(page, site, "longname", "/users/me/")
+    enter_as(page, site, "longname", "/users/me/")
     console.goto(site.sandbox)
     console.click("button[name=person][value=longname]")
     for _ in range(50):  # the sandbox sends its webhook in the background

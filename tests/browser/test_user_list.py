@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from support.browser import fits, log_in_as
+from support.browser import enter_as, fits
 
 pytestmark = pytest.mark.browser
 
@@ -26,9 +26,9 @@ def downloaded(page: Page) -> str:
 def test_somebody_is_found_on_a_phone_passed_on_by_the_address_and_downloaded(
     context: Callable[..., BrowserContext], site: Any
 ) -> None:
-    log_in_as(context().new_page(), site, "bigid", "/users/me/")
+    enter_as(context().new_page(), site, "bigid", "/users/me/")
     page = context("en-US", phone=True).new_page()
-    log_in_as(page, site, "haneul", "/users/me/")
+    enter_as(page, site, "haneul", "/users/me/")
     site.flask("users", "promote", "haneul@example.kr", "--staff")
     page.goto(f"{site.url}/users/")
     assert fits(page)

@@ -1,6 +1,7 @@
 """`make run` and gunicorn.conf.py, with real processes: what they start, what they refuse, how they end."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,7 +18,8 @@ from typing import Any
 
 import pytest
 from redis import Redis
-from support.ports import free_ports
+from support.ports import free_port, free_ports
+from support.programs import Program, run_program
 
 from kakaoauth.config.settings import NAMES, ROOT
 from kakaoauth.devserver import checks, processes
@@ -29,8 +31,8 @@ from kakaoauth.providers import http
 #: Generous: the machine may be busy with other tests.
 SECONDS = 30.0
 OURS = ("DATABASE_URL", "WEB_CONCURRENCY", "GUNICORN_CMD_ARGS", "FLASK_DEBUG", "MAKEFLAGS", *NAMES)
-SUPERVISOR = (sys.executable, "-m", "kakaoauth.devserver")
-GUNICORN = (sys.executable, "-m", "gunicorn", "wsgi:app")
+SUPERVISOR = ("kakaoauth.devserver",)
+GUNICORN = ("gunicorn", "wsgi:app")
 PRODUCTION = {"SECRET_KEY": "a secret for tests, of more than 32 characters", "KAKAO_CLIENT_ID": "0" * 32}
 
 
@@ -67,9 +69,9 @@ def alive(pid: int) -> bool:
 
 
 class Run:
-    """One supervisor, or one gunicorn, on ports of its own."""
+    """One supervisor, or one gunicorn, on ports of its own; with `python` by a new interpreter that imports it all."""
 
-    def __init__(self, instance: Path, *command: str, **environment: str) -> None:
+    def __init__(self, instance: Path, *command: str, python: bool = False, **environment: str) -> None:
         self.instance = instance
         self.port, self.sandbox_port, self.front_end_port = free_ports(3)
         self.log = instance.parent / f"{instance.name}-{time.monotonic_ns()}.log"
@@ -80,11 +82,18 @@ class Run:
             "SANDBOX_PORT": str(self.sandbox_port),
             "FRONTEND_PORT": str(self.front_end_port),
         }
+        self.log.touch()
+        env = {**clean, **own, **environment}
+        module, *arguments = command or SUPERVISOR
+        self.process: Program | subprocess.Popen[bytes]
+        if not python:
+            self.process = Program(module, *arguments, env=env, stdout=self.log)
+            return
         # Under nohup it is ignored, which a child inherits.
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                command or SUPERVISOR, cwd=ROOT, env={**clean, **own, **environment},
+                [sys.executable, "-m", module, *arguments], cwd=ROOT, env=env,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
@@ -137,8 +146,8 @@ def folder() -> Iterator[Path]:
 def run(folder: Path) -> Iterator[Callable[..., Run]]:
     started: list[Run] = []
 
-    def start(*command: str, **environment: str) -> Run:
-        started.append(Run(folder / "instance", *command, **environment))
+    def start(*command: str, python: bool = False, **environment: str) -> Run:
+        started.append(Run(folder / "instance", *command, python=python, **environment))
         return started[-1]
 
     yield start
@@ -166,7 +175,7 @@ def end_with(one: Run, signum: int) -> None:
 
 
 def test_everything_starts_stays_private_and_ctrl_c_ends_it(run: Callable[..., Run]) -> None:
-    first = run().up()
+    first = run(python=True).up()
     assert get(first.port, "/readyz") == 200
     assert get(first.sandbox_port) == 200
     assert get(first.front_end_port) == 302, "to localhost, the name under which the cookies are"
@@ -290,7 +299,7 @@ def test_ports_that_cannot_be_meant_are_refused(settings: dict[str, Any], words:
 
 
 def test_a_redis_of_ones_own_that_is_away(run: Callable[..., Run]) -> None:
-    one = run(REDIS_URL=f"redis://:hidden@127.0.0.1:{free_ports(1)[0]}/0")
+    one = run(REDIS_URL=f"redis://:hidden@127.0.0.1:{free_port()}/0")
     line = one.line()
     assert line.startswith("kakaoauth: REDIS_URL does not answer")
     assert "hidden" not in line
@@ -298,14 +307,26 @@ def test_a_redis_of_ones_own_that_is_away(run: Callable[..., Run]) -> None:
 
 @pytest.mark.parametrize("url", ["postgresql://u:hidden@127.0.0.1:{port}/d", "sqlite:////dev/null/x.db"])
 def test_a_database_that_is_away(run: Callable[..., Run], url: str) -> None:
-    line = run(DATABASE_URL=url.format(port=free_ports(1)[0])).line()
+    line = run(DATABASE_URL=url.format(port=free_port())).line()
     assert "DATABASE_URL" in line
     assert "hidden" not in line
 
 
 def test_half_a_configuration(run: Callable[..., Run]) -> None:
-    for command in (SUPERVISOR, GUNICORN):
-        assert run(*command, KAKAO_CLIENT_SECRET="s").line().startswith("kakaoauth: KAKAO_CLIENT_SECRET is set but")
+    for command, python in ((SUPERVISOR, True), (GUNICORN, False)):
+        assert (
+            run(*command, python=python, KAKAO_CLIENT_SECRET="s")
+            .line()
+            .startswith("kakaoauth: KAKAO_CLIENT_SECRET is set but")
+        )
+
+
+def test_what_is_refused_is_refused_before_the_site_is_imported() -> None:
+    list_modules = "import sys, kakaoauth.devserver.launch; print(*sys.modules)"
+    command = [sys.executable, "-c", list_modules]
+    loaded = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    assert "kakaoauth.config" in loaded
+    assert not {"kakaoauth.site", "kakaoauth.devserver.supervisor", "flask_migrate", "gunicorn", "redis"} & set(loaded)
 
 
 def test_a_folder_that_cannot_be_written_to(run: Callable[..., Run], folder: Path) -> None:
@@ -377,7 +398,7 @@ def test_a_socket_folder_of_somebody_elses_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize("bind", ["0.0.0.0:{port}", "unix:{folder}/g.sock"])
 def test_embedded_parts_stay_on_this_machine(run: Callable[..., Run], folder: Path, bind: str) -> None:
-    line = run(*GUNICORN, "-b", bind.format(port=free_ports(1)[0], folder=folder), "--log-level=warning").line()
+    line = run(*GUNICORN, "-b", bind.format(port=free_port(), folder=folder), "--log-level=warning").line()
     assert "KAKAO_CLIENT_ID and REDIS_URL" in line
 
 
@@ -386,15 +407,16 @@ def test_threads_are_left_when_every_provider_is_silent(calls: str, providers: i
     facebook = {"FACEBOOK_CLIENT_ID": "1" * 15, "FACEBOOK_CLIENT_SECRET": "f" * 32} if providers == 2 else {}
     clean = {name: value for name, value in os.environ.items() if name not in OURS}
     own = {"REDIS_URL": "redis://127.0.0.1:1/0", "PROVIDER_MAX_CALLS": calls, **PRODUCTION, **facebook}
-    program = "import runpy; print(runpy.run_path('gunicorn.conf.py')['threads'])"
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env={**clean, **own}, capture_output=True, text=True
-    )
-    assert int(done.stdout) >= providers * http.threads_held(int(calls)) + waiting.WAITING + 12, done.stderr
+    done = run_program("gunicorn", "--print-config", "wsgi:app", env={**clean, **own})
+    threads = re.search(r"^threads += (\d+)$", done.stdout, re.MULTILINE)
+    assert threads, done.stderr
+    assert int(threads[1]) >= providers * http.threads_held(int(calls)) + waiting.WAITING + 12
 
 
 def test_too_few_threads_are_named_at_start(run: Callable[..., Run]) -> None:
-    one = run(*GUNICORN, "--threads=16", REDIS_URL="redis://127.0.0.1:1/0", **PRODUCTION).up("Booting worker")
+    one = run(*GUNICORN, "--threads=16", python=True, REDIS_URL="redis://127.0.0.1:1/0", **PRODUCTION).up(
+        "Booting worker"
+    )
     assert "a silent provider can take all threads" in one.output
 
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
-from support.redis_server import free_port
+from support.ports import free_port
 from support.sandbox import page_of, request_id, running
 from werkzeug.serving import make_server
 

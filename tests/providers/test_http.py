@@ -17,6 +17,7 @@ import requests_mock as rm
 from flask.config import Config
 from support.bad_server import Server, always
 from support.bad_server import http as answer
+from support.ports import free_port
 from support.stopwatch import Stopwatch
 
 from kakaoauth.errors import ProviderBusy, ProviderUnavailable
@@ -122,9 +123,7 @@ class TestConnections:
             assert len(server.requests) == 1
 
     def test_refused_connection_is_unavailable(self, line: Transport) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        assert seconds_until_refused(line, f"http://127.0.0.1:{port}") < 2
+        assert seconds_until_refused(line, f"http://127.0.0.1:{free_port()}") < 2
 
 
 class TestDeadline:
@@ -216,8 +215,7 @@ class TestDeadline:
     def test_address_that_refuses_does_not_hide_the_next_one(
         self, line: Transport, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            refusing = free.getsockname()
+        refusing = ("127.0.0.1", free_port())
         with always(OK) as server:
             host, port = server.url.removeprefix("http://").split(":")
             families = (socket.AF_INET, -5, socket.AF_INET)  # -5: one this machine does not speak

@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import requests
+from support.ports import free_port
 
 import kakaoauth.sandbox
 
@@ -51,9 +51,7 @@ def test_package_itself_loads_nothing_until_a_name_is_asked_for() -> None:
 
 def test_its_folder_alone_serves_pages_and_styles(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "kakaoauth/sandbox", ignore=shutil.ignore_patterns("__pycache__"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "kakaoauth.sandbox", "--port", str(port)]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:

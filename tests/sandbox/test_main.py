@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from support.ports import free_port
 from support.sandbox import SETTINGS
 
 from kakaoauth.config import embedded
@@ -55,10 +56,8 @@ def test_senseless_command_line_is_refused_with_its_reason(
 
 
 def test_serves_until_ended_and_names_a_taken_port() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         command = [sys.executable, "-m", "kakaoauth.sandbox", "--port", str(port), "--strict"]
         refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (refused.returncode, f"port {port} cannot be used" in refused.stderr) == (1, True)

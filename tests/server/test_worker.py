@@ -12,6 +12,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
+from support.ports import free_port
 
 from kakaoauth.config.settings import ROOT
 from kakaoauth.server.incoming import MAX_HEAD, MAX_LINE, Arrived, Incoming
@@ -55,8 +56,7 @@ accesslog = "-"
 
 class Server:
     def __init__(self, folder: Path, **changes: object) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         (folder / "tiny.py").write_text(APP)
         own = [f"{name} = {value!r}" for name, value in changes.items() if name.islower()]
         theirs = [

@@ -9,7 +9,8 @@ from redis import Redis
 from redis.sentinel import Sentinel
 from support import FakeKakao, csrf_token, log_in, set_cookie
 from support.concurrency import until
-from support.redis_server import RedisServer, free_port
+from support.ports import free_port
+from support.redis_server import RedisServer
 from support.stopwatch import Stopwatch
 
 from kakaoauth.config.checks import ConfigError

@@ -1,9 +1,7 @@
-"""A redis-server of a test's own, and free ports."""
+"""A redis-server of a test's own."""
 
-import contextlib
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,21 +9,9 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
-from kakaoauth.devserver import redis_executable
+from kakaoauth.devserver.redis import redis_executable
 from support.concurrency import until
-
-
-def free_port() -> int:
-    """A port that is free together with the one 10000 above it, where a Cluster node listens too."""
-    while True:
-        with socket.socket() as low, socket.socket() as high:
-            low.bind(("127.0.0.1", 0))
-            port: int = low.getsockname()[1]
-            if port > 55_000:
-                continue
-            with contextlib.suppress(OSError):
-                high.bind(("127.0.0.1", port + 10_000))
-                return port
+from support.ports import free_cluster_port
 
 
 def answers(client: Any) -> bool:
@@ -39,7 +25,7 @@ class RedisServer:
     """A redis-server that a test may stop, freeze and start again."""
 
     def __init__(self, directory: Path, *options: str) -> None:
-        self.port = free_port()
+        self.port = free_cluster_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._directory = directory
         self._options = options

@@ -1,6 +1,5 @@
 """Front ends on other origins: the login that ends in cookies, the walls around these, and whose scripts may read."""
 
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from support import FakeKakao, api_client, begin_login, come_back, log_in, person, problem, set_cookie, tokens_of
+from support.ports import free_port
 
 from kakaoauth.accounts import roles
 from kakaoauth.config import load
@@ -532,8 +532,7 @@ def test_example_goes_with_the_sandbox_until_front_ends_are_named(settings: dict
 
 
 def test_example_serves_its_three_files_and_nothing_else() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     origin = f"http://localhost:{port}"
     server = front_end.Server(port, origin, "http://localhost:8000")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -9,8 +9,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, begin_login, come_back, csrf_token, log_in, person
+from support.ports import free_port
 from support.rate_limits import AMOUNT, fill
-from support.redis_server import RedisServer, free_port
+from support.redis_server import RedisServer
 
 from kakaoauth.errors import InvalidCredentials, ProviderUnavailable, RateLimited, SessionsUnavailable
 from kakaoauth.storage.redis import REDIS_ERRORS

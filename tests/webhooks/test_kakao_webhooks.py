@@ -6,8 +6,6 @@ import logging
 import os
 import re
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +26,9 @@ from redis import Redis
 from sqlalchemy import text
 from support import CLIENT_ID, KAUTH, FakeKakao, begin_login, come_back, is_logged_in, log_in, person, run_jobs
 from support.concurrency import ask_at_once, until
-from support.redis_server import RedisServer, free_port
+from support.ports import free_port
+from support.programs import Program
+from support.redis_server import RedisServer
 from support.sandbox import page_of, request_id, running
 from support.stopwatch import Stopwatch
 from support.webhooks import (
@@ -63,7 +63,6 @@ KINDS_THAT_END_A_LOGIN = (
     *("user-unlinked", "account-purged", "account-disabled"),
     *("sessions-revoked", "tokens-revoked", "credential-compromise"),
 )
-ROOT = Path(__file__).resolve().parents[2]
 #: Kakao waits no longer for an answer (seconds).
 PATIENCE = 3.0
 TABLES = ("users", "identities", "provider_tokens", "provider_events", "unlink_jobs")
@@ -961,8 +960,8 @@ def test_flawed_sets_of_the_sandbox_are_refused(neighbours: Neighbours, flaw: st
 def test_sandbox_of_the_command_line_knows_the_sites_addresses(tmp_path: Path) -> None:
     port = free_port()
     env = {**os.environ, "INSTANCE_PATH": str(tmp_path), "PORT": "8765"}
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "kakao", "sandbox", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = ("flask", "--app", "wsgi", "kakao", "sandbox", "--port", str(port))
+    process = Program(*command, env=env, stdout=tmp_path / "log")
     try:
         console = until(lambda: console_of(port), 20)
     finally:

@@ -23,6 +23,8 @@ from joserfc.jwk import RSAKey
 from redis import Redis
 from sqlalchemy import inspect, text
 from support import CLIENT_ID, CLIENT_SECRET, KAPI, KAUTH
+from support.ports import free_port
+from support.programs import Ended, run_program
 from support.stopwatch import Stopwatch
 
 from kakaoauth.cli.doctor import machine, show
@@ -867,21 +869,23 @@ def test_every_terminal_can_show_it(encoding: str) -> None:
 # A configuration that is refused at start
 
 
-MODULE = ("-m", "kakaoauth.cli.doctor")
-COMMAND = ("-m", "flask", "--app", "wsgi", "kakao", "doctor")
+MODULE = ("kakaoauth.cli.doctor",)
+COMMAND = ("flask", "--app", "wsgi", "kakao", "doctor")
 
 
-def run_module(
-    tmp_path: Path, *arguments: str, called: tuple[str, ...] = MODULE, **settings: str
-) -> subprocess.CompletedProcess[str]:
+def environment(tmp_path: Path, **settings: str) -> dict[str, str]:
     environ = {name: value for name, value in os.environ.items() if name not in NAMES}
-    environ |= {"INSTANCE_PATH": str(tmp_path / "instance"), **settings}
-    command = [sys.executable, *called, *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
+    return environ | {"INSTANCE_PATH": str(tmp_path / "instance"), **settings}
+
+
+def run_module(tmp_path: Path, *arguments: str, called: tuple[str, ...] = MODULE, **settings: str) -> Ended:
+    return run_program(*called, *arguments, env=environment(tmp_path, **settings))
 
 
 def test_refused_configuration_is_a_cross(tmp_path: Path) -> None:
-    ended = run_module(tmp_path, "--json", KAKAO_CLIENT_SECRET="canary-secret")
+    command = [sys.executable, "-m", *MODULE, "--json"]
+    environ = environment(tmp_path, KAKAO_CLIENT_SECRET="canary-secret")
+    ended = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60)
     rows = {row["id"]: row for row in json.loads(ended.stdout)}
     assert (ended.returncode, ended.stderr) == (1, "")
     assert list(rows) == list(TITLES)
@@ -910,7 +914,7 @@ def test_quotes_around_a_key_are_json_as_well(tmp_path: Path, called: tuple[str,
 
 
 def test_other_commands_still_say_it_in_one_line(tmp_path: Path) -> None:
-    called = ("-m", "flask", "--app", "wsgi", "kakao", "retry")
+    called = ("flask", "--app", "wsgi", "kakao", "retry")
     ended = run_module(tmp_path, "doctor", called=called, KAKAO_CLIENT_ID='"x"')
     expected = "kakaoauth: KAKAO_CLIENT_ID is wrapped in quotation marks: remove them\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", expected)
@@ -949,8 +953,7 @@ def sandbox() -> Iterator[Callable[..., dict[str, Any]]]:
             "redirect_uris": (CALLBACK,),
             "logout_redirect_uris": (AFTER_LOGOUT,),
         }
-        with bind(Flask("nobody"), 0) as free:
-            port = free.server_port
+        port = free_port()
         settings = SandboxSettings(**{**usual, "issuer": f"http://127.0.0.1:{port}", **console})
         server = bind(create_sandbox(settings), port)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
