@@ -38,7 +38,9 @@
     ├── UntrustedIdentity       502  the provider's answer is contradictory or not signed correctly
     │   └── ContradictoryAnswers 502 two answers are about different people
     ├── Forbidden               403
+    │   └── TokensNotTaken      403  the provider does not say for which app a token was made
     ├── Refused                 403  a hook of the host's app says no, in its own words
+    ├── EmbeddedBrowser         403  the browser inside another app, which the provider refuses
     ├── Tunnelled               403  the site with embedded parts, through a proxy
     ├── LastSuperuser           409  nobody could look after the site any more
     ├── NotFound                404
@@ -64,7 +66,7 @@ from kakaoauth.translation import gettext, lazy_gettext
 _ = lazy_gettext
 
 #: Names of the providers, and of an account there. A provider without a line goes by its own name.
-PROVIDER_LABELS = {"kakao": _("Kakao"), "facebook": _("Facebook")}
+PROVIDER_LABELS = {"kakao": _("Kakao"), "facebook": _("Facebook"), "google": _("Google")}
 ACCOUNT_LABELS = {"kakao": _("Kakao account")}
 
 
@@ -580,6 +582,29 @@ class Refused(AppError):
     def arguments(self) -> dict[str, Any]:
         """As `AppError.arguments`."""
         return {"message": str(self.message), "user_id": self.user_id}
+
+
+class TokensNotTaken(Forbidden):
+    """The provider does not prove for which app a token was made: one of another app would open an account here."""
+
+    title = _("Tokens of %(provider)s are not taken here")
+    message = _(
+        "%(provider)s does not say for which app a token was made, so it proves nothing. Send the code of an "
+        "authorization request instead."
+    )
+
+
+class EmbeddedBrowser(AppError):
+    """The browser inside another app, which the provider refuses."""
+
+    status = 403
+    code = "EMBEDDED_BROWSER"
+    title = _("%(provider)s does not work inside this app")
+    message = _(
+        "%(provider)s lets nobody log in inside another app. Please open this page in your own browser "
+        "(Chrome, Safari, Samsung Internet) and log in there."
+    )
+    can_retry = False
 
 
 class Tunnelled(AppError):

@@ -40,6 +40,7 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/webhooks/kakao/account-status/"): (400, 400, 400, 400, 400),
     ("POST", "/webhooks/facebook/deauthorize/"): (404, 404, 404, 404, 404),  # not configured here
     ("POST", "/webhooks/facebook/data-deletion/"): (404, 404, 404, 404, 404),
+    ("POST", "/webhooks/google/events/"): (404, 404, 404, 404, 404),
     ("GET", "/facebook/data-deletion/no-such-code/"): (404, 404, 404, 404, 404),
     ("GET", "/users/"): (302, 403, 200, 200, 302),
     ("POST", "/users/export.csv"): (302, 403, 400, 400, 302),
@@ -111,6 +112,7 @@ NOT_FRESH = {
     ("POST", "/webhooks/kakao/unlink/"),
     ("POST", "/webhooks/kakao/account-status/"),
     ("POST", "/webhooks/facebook/deauthorize/"),
+    ("POST", "/webhooks/google/events/"),
     ("POST", "/webhooks/facebook/data-deletion/"),
     ("POST", "/api/auth/kakao/"),
     ("POST", "/api/token/"),

@@ -1,5 +1,7 @@
 """One's own account page: profile, devices, linking, logout everywhere, withdrawal."""
 
+from urllib.parse import urljoin
+
 from flask import Blueprint, abort, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
@@ -11,7 +13,7 @@ from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards
+from kakaoauth.web import guards, in_app
 from kakaoauth.web.mounting import home
 from kakaoauth.web.redirects import callback_address
 
@@ -110,6 +112,7 @@ def link(provider: str) -> ResponseReturnValue:
         error.provider = chosen.name
         error.actions.append((gettext("My page"), url_for("kakaoauth.account.show")))
         raise
+    in_app.lead_outside(chosen, urljoin(callback_address(chosen.name), url_for("kakaoauth.account.show")))
     address = chosen.begin(
         callback_address(chosen.name),
         url_for("kakaoauth.account.show"),

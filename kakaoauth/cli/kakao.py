@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 from flask import current_app
@@ -10,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth import jobs
 from kakaoauth.cli import doctor as cli_doctor
+from kakaoauth.config import sandbox as sandbox_apps
 from kakaoauth.config.embedded import (
     SANDBOX_ADMIN_KEY,
     SANDBOX_APP_ID,
@@ -18,7 +20,15 @@ from kakaoauth.config.embedded import (
     SANDBOX_FACEBOOK_CLIENT_ID,
     SANDBOX_FACEBOOK_CLIENT_SECRET,
 )
-from kakaoauth.sandbox import FacebookSettings, SandboxSettings, StateFileError, serve
+from kakaoauth.sandbox import (
+    AppleSettings,
+    FacebookSettings,
+    GoogleSettings,
+    NaverSettings,
+    SandboxSettings,
+    StateFileError,
+    serve,
+)
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import revocation as token_revocation
 
@@ -68,7 +78,7 @@ def rotate_keys() -> None:
 @click.option("--port", type=int, help="Port on 127.0.0.1; SANDBOX_PORT if not given.")
 @click.option("--strict", is_flag=True, help="Refuse what Kakao's documents do not allow but Kakao takes.")
 def sandbox(port: int | None, strict: bool) -> None:
-    """Serve the local imitation of Kakao's and Facebook's login, on this machine only."""
+    """Serve the local imitation of Kakao, Facebook, Naver, Google and Apple, on this machine only."""
     config = current_app.config
     port = port or config["SANDBOX_PORT"]
     site = f"http://localhost:{config['PORT']}"
@@ -94,6 +104,7 @@ def sandbox(port: int | None, strict: bool) -> None:
         state_file=Path(config["INSTANCE_PATH"]) / "sandbox.json",
         strict=strict,
         facebook=_facebook_settings(site),
+        **_other_providers(site),
     )
     try:
         serve(settings, port)
@@ -116,3 +127,36 @@ def _facebook_settings(site: str) -> FacebookSettings:
         deauthorize_url=f"{site}/webhooks/facebook/deauthorize/",
         data_deletion_url=f"{site}/webhooks/facebook/data-deletion/",
     )
+
+
+def _other_providers(site: str) -> dict[str, Any]:
+    return {
+        "naver": NaverSettings(
+            client_id=sandbox_apps.SANDBOX_NAVER_CLIENT_ID,
+            client_secret=sandbox_apps.SANDBOX_NAVER_CLIENT_SECRET,
+            redirect_uris=_callbacks(site, "naver"),
+            disconnect_url=f"{site}/webhooks/naver/disconnect/",
+        ),
+        "google": GoogleSettings(
+            client_id=sandbox_apps.SANDBOX_GOOGLE_CLIENT_ID,
+            client_secret=sandbox_apps.SANDBOX_GOOGLE_CLIENT_SECRET,
+            redirect_uris=_callbacks(site, "google"),
+            events_url=f"{site}/webhooks/google/events/",
+        ),
+        "apple": AppleSettings(
+            client_id=sandbox_apps.SANDBOX_APPLE_CLIENT_ID,
+            team_id=sandbox_apps.SANDBOX_APPLE_TEAM_ID,
+            key_id=sandbox_apps.SANDBOX_APPLE_KEY_ID,
+            private_key=sandbox_apps.SANDBOX_APPLE_PRIVATE_KEY,
+            redirect_uris=_callbacks(site, "apple"),
+            notification_url=f"{site}/webhooks/apple/notifications/",
+        ),
+    }
+
+
+def _callbacks(site: str, provider: str) -> tuple[str, ...]:
+    config = current_app.config
+    path = f"/{provider}/login/callback/"
+    own = config.get(f"{provider.upper()}_REDIRECT_URI") or f"{site}{path}"
+    # Of an app that logs in by itself and brings the code to the API: docs/api.md.
+    return own, f"http://127.0.0.1:{config['PORT']}{path}", f"http://localhost:{config['FRONTEND_PORT']}/oauth"

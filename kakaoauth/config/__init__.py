@@ -12,6 +12,7 @@ from typing import Any
 from dotenv import dotenv_values
 from flask import Config
 
+from kakaoauth.config import providers
 from kakaoauth.config.checks import ConfigError, check, check_facebook_is_whole, check_kakao_is_whole
 from kakaoauth.config.embedded import embed
 from kakaoauth.config.libraries import derive
@@ -35,8 +36,11 @@ def load(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     check_kakao_is_whole(values, Settings)
     embed(values)
     check_facebook_is_whole(values, Settings)
+    providers.embed(values)
+    providers.check(values, Settings)
     check(values, TYPES)
     derive(values)
+    providers.normalise(values)
     return values
 
 

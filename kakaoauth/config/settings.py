@@ -56,6 +56,23 @@ class Settings:
     #: Version of both. Facebook retires each about two years after it came.
     FACEBOOK_GRAPH_VERSION: str = "v24.0"
 
+    #: Google's OAuth client id: the button appears; with the sandbox's, its imitation of Google answers.
+    GOOGLE_CLIENT_ID: str = ""
+    #: Google's client secret.
+    GOOGLE_CLIENT_SECRET: str = ""
+    #: Used byte for byte when set; otherwise the callback's absolute address.
+    GOOGLE_REDIRECT_URI: str = ""
+    #: Client ids besides GOOGLE_CLIENT_ID that an app's token may have been made for.
+    GOOGLE_ID_TOKEN_AUDIENCES: tuple[str, ...] = ()
+    #: Login pages; also the issuer of id_tokens.
+    GOOGLE_ACCOUNTS_URL: str = "https://accounts.google.com"
+    #: Token, tokeninfo and revocation host.
+    GOOGLE_OAUTH_URL: str = "https://oauth2.googleapis.com"
+    #: Host of the signing keys.
+    GOOGLE_APIS_URL: str = "https://www.googleapis.com"
+    #: Host of userinfo.
+    GOOGLE_OPENID_URL: str = "https://openidconnect.googleapis.com"
+
     #: Seconds a whole login may spend talking to the provider.
     PROVIDER_DEADLINE_SECONDS: float = 5.0
     #: Seconds to open a connection to the provider, within the deadline.

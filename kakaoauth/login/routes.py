@@ -14,7 +14,7 @@ from kakaoauth.login.callback import finish_login
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards, rate_limits
+from kakaoauth.web import guards, in_app, rate_limits
 from kakaoauth.web.mounting import home
 from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import callback_address, safe_next
@@ -44,6 +44,7 @@ def login(provider: str) -> ResponseReturnValue:
     chosen = providers.get_provider(provider)
     prompt, consent = only(request.args, "prompt"), CONSENTS.get(only(request.args, "consent") or "", ())
     _require_askable(chosen, consent)
+    in_app.lead_outside(chosen, _login_address(chosen))
     address = chosen.begin(
         callback_address(chosen.name),
         safe_next(only(request.args, "next")),
@@ -115,6 +116,13 @@ def _require_askable(provider: Provider, consent: tuple[str, ...]) -> None:
         if current_user.is_authenticated:
             error.actions.append((gettext("My page"), url_for("kakaoauth.account.show")))
         raise error
+
+
+def _login_address(provider: Provider) -> str:
+    """This page with what it was asked, on the host of the callback."""
+    target, mode = only(request.args, "next"), only(request.args, "mode")
+    path = url_for("kakaoauth.auth.login", provider=provider.name, next=target, mode=mode)
+    return urljoin(callback_address(provider.name), path)
 
 
 def _logout_address(provider: Provider) -> str:

@@ -12,6 +12,7 @@ from flask import Flask, current_app
 from kakaoauth.errors import NotFound, one_line
 from kakaoauth.providers.base import Provider, TokenKeeper
 from kakaoauth.providers.facebook import Facebook
+from kakaoauth.providers.google import Google
 from kakaoauth.providers.http import quiet_loggers
 from kakaoauth.providers.kakao import Kakao
 from kakaoauth.providers.login_state import StateData
@@ -20,7 +21,7 @@ from kakaoauth.providers.oauth import OAuthProvider
 EXTENSION = "kakaoauth.providers"
 
 #: In the order of their buttons.
-KNOWN: tuple[type[OAuthProvider], ...] = (Kakao, Facebook)
+KNOWN: tuple[type[OAuthProvider], ...] = (Kakao, Facebook, Google)
 
 
 class Clients(OAuth):

@@ -55,10 +55,11 @@ def read_answer(
     return body
 
 
-def read_token(body: Json, unsaid: int = 0) -> dict[str, Any]:
+def read_token(body: Json, unsaid: int = 0, refresh_unsaid: int = REFRESH_SECONDS) -> dict[str, Any]:
     """Return the token endpoint's answer (RFC 6749, section 5.1), reduced to what we use.
 
     :param unsaid: seconds an access token lives where the answer does not say; 0: it is used at once and never again.
+    :param refresh_unsaid: the same for a refresh token.
     :raises ProviderUnavailable: a field that no client could use.
     """
     access_token, kind = body.get("access_token"), body.get("token_type")
@@ -76,7 +77,7 @@ def read_token(body: Json, unsaid: int = 0) -> dict[str, Any]:
     }
     refresh_token = body.get("refresh_token")
     if isinstance(refresh_token, str) and _VISIBLE.fullmatch(refresh_token):
-        lifetime = _seconds(body.get("refresh_token_expires_in"), REFRESH_SECONDS)
+        lifetime = _seconds(body.get("refresh_token_expires_in"), refresh_unsaid)
         token.update(refresh_token=refresh_token, refresh_expires_at=int(time.time()) + lifetime)
     return token
 

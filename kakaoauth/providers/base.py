@@ -62,6 +62,10 @@ class Provider(Protocol):
         """What an app has to ask the provider for where the e-mail is missing, in the provider's own words."""
 
     @property
+    def refuses_embedded_browsers(self) -> bool:
+        """Browsers inside other apps see an error page of the provider's, from which nobody comes back."""
+
+    @property
     def leaves_fragment(self) -> bool:
         """It appends a fragment to the callback's address, which a browser carries on to where we send it."""
 

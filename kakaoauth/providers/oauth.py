@@ -5,7 +5,7 @@ provider is a subclass that says what is its own: docs/adding-a-provider.md.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from authlib.integrations.flask_client import OAuth
 from flask.config import Config
 from requests import Response
 
-from kakaoauth.errors import AppError, CodeRefused, Forbidden, InvalidAccessToken, provider_label
+from kakaoauth.errors import AppError, CodeRefused, InvalidAccessToken, TokensNotTaken, provider_label
 from kakaoauth.providers import answers
 from kakaoauth.providers.answers import Json, bearer, refused_as_code
 from kakaoauth.providers.base import SetRefused, TokenKeeper
@@ -47,6 +47,14 @@ class OAuthProvider:
     #: The provider's codes for a redirect_uri that does not fit.
     redirect_uri_codes: frozenset[str] = frozenset()
     session_class: type[OAuthSession] = OAuthSession
+    #: Seconds a refresh token lives where the answer does not say.
+    refresh_unsaid_seconds = answers.REFRESH_SECONDS
+    #: What the error names of its token endpoint mean.
+    faults: Mapping[str, answers.Fault] = answers.OAUTH
+    #: What the error names of its authorization endpoint mean.
+    refusals: Mapping[str, type[AppError]] = answers.REFUSALS
+    #: Browsers inside other apps see an error page of the provider's.
+    refuses_embedded_browsers = False
 
     def __init__(self, oauth: OAuth, config: Config, keeper: TokenKeeper) -> None:
         # The site decides how long a person waits and how many threads may wait: one set of limits for all
@@ -96,7 +104,7 @@ class OAuthProvider:
 
     def read_token(self, response: Response) -> dict[str, Any]:
         """Read the token endpoint's answer. :raises AppError:"""
-        return answers.read_token(self.read_answer(response), self.unsaid_seconds)
+        return answers.read_token(self.read_answer(response), self.unsaid_seconds, self.refresh_unsaid_seconds)
 
     def ask_profile(self, token: Json) -> dict[str, Any]:
         """GET `profile_url` with a token in Authlib's form. :raises AppError:"""
@@ -139,7 +147,7 @@ class OAuthProvider:
             confirms=confirms,
             consent=",".join(consent),
         )
-        return str(request["url"])
+        return str(request["url"]).replace("+", "%20")  # a plus sign is a blank in forms only, and not for Apple
 
     def can_ask_for(self, consent: tuple[str, ...]) -> bool:
         """Plain OAuth 2.0 does not tell: True."""
@@ -155,7 +163,7 @@ class OAuthProvider:
 
     def refusal(self, error: str, description: str) -> AppError:
         """By the error names of RFC 6749, section 4.1.2.1."""
-        return answers.refusal(error)
+        return answers.refusal(error, self.refusals)
 
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
         """Two calls under one deadline."""
@@ -165,8 +173,8 @@ class OAuthProvider:
         return replace(profile, tokens=TokenSet.from_authlib(token))
 
     def profile_of_access_token(self, access_token: str) -> Profile:
-        """:raises Forbidden: always; a subclass that can tell whose app a token is for overrides it."""
-        raise Forbidden(f"{self.name} does not say for which app an access token was made")
+        """:raises TokensNotTaken: always; a subclass that can tell whose app a token is for overrides it."""
+        raise TokensNotTaken(f"{self.name} does not say for which app an access token was made")
 
     def profile_of_code(
         self, code: str, redirect_uri: str, *, code_verifier: str | None = None, nonce: str | None = None
@@ -270,8 +278,10 @@ class OAuthProvider:
 
     def _error_of(self, status: int, body: Json, retry_after: str) -> AppError:
         name = body.get("error")
-        fault = answers.OAUTH.get(name) if isinstance(name, str) else None
-        return answers.error_of(self.name, fault, status, retry_after=retry_after)
+        fault = self.faults.get(name) if isinstance(name, str) else None
+        # A name that no table has is the answer's own text, and stays out of pages and logs.
+        code = str(name) if fault is not None and name in self.error_codes else ""
+        return answers.error_of(self.name, fault, status, code=code, retry_after=retry_after)
 
 
 def _is_error(body: Json) -> bool:

@@ -162,19 +162,19 @@ def validate(
     id_token: object,
     keys: KeyStore,
     *,
-    issuer: str,
+    issuer: str | tuple[str, ...],
     audiences: Sequence[str],
     nonce: str | None,
     max_age: float | None = None,
     subjects: re.Pattern[str] = SUBJECT,
+    any_party: bool = False,
 ) -> dict[str, Any]:
     """Return the claims of a genuine id_token that was made for this login.
 
-    :param audiences: the client ids it may have been made for. :param nonce: of the authorization request; None if
-        the caller names none. :param max_age: seconds since it was issued; None leaves that to `exp`.
-    :param subjects: what the provider's numbers or names for people look like.
-    :raises UntrustedIdentity: any doubt (OtherAudience, TooOld: no other). :raises ProviderUnavailable: the signing
-        keys cannot be had.
+    :param audiences: client ids it may be for. :param nonce: the request's; None if unknown. :param max_age: seconds
+        since it was issued; None leaves that to `exp`. :param subjects: how the provider's ids for people look.
+    :param any_party: do not compare `azp` with `aud`.
+    :raises UntrustedIdentity: any doubt (OtherAudience, TooOld: no other). :raises ProviderUnavailable: no keys.
     """
     if not isinstance(id_token, str):
         raise UntrustedIdentity("id_token: not a text")
@@ -192,7 +192,7 @@ def validate(
         claims = jwt.decode(id_token, key_of, registry=registry).claims
     except _HOSTILE as error:
         raise UntrustedIdentity(f"id_token: {type(error).__name__}") from None
-    _check_parties(claims, issuer, audiences)
+    _check_parties(claims, (issuer,) if isinstance(issuer, str) else issuer, audiences, any_party=any_party)
     _check_subject(claims.get("sub"), subjects)
     _check_times(claims, max_age)
     if nonce is not None:
@@ -213,15 +213,17 @@ def _is_for_us(entry: Mapping[str, Any]) -> bool:
     )
 
 
-def _check_parties(claims: Mapping[str, Any], issuer: str, audiences: Sequence[str]) -> None:
-    if claims.get("iss") != issuer:
+def _check_parties(
+    claims: Mapping[str, Any], issuers: tuple[str, ...], audiences: Sequence[str], *, any_party: bool
+) -> None:
+    if claims.get("iss") not in issuers:
         raise UntrustedIdentity("id_token: another issuer")
     audience = claims.get("aud")
     if isinstance(audience, list) and len(audience) == 1:
         audience = audience[0]
     if not isinstance(audience, str) or audience not in audiences:
         raise OtherAudience("id_token: another audience")
-    if claims.get("azp", audience) != audience:
+    if not any_party and claims.get("azp", audience) != audience:
         raise OtherAudience("id_token: another authorized party")
 
 

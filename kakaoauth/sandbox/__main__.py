@@ -7,8 +7,11 @@ from pathlib import Path
 
 from kakaoauth.sandbox.app import create_sandbox
 from kakaoauth.sandbox.server import bind, run
+from kakaoauth.sandbox.state.apple_settings import AppleSettings
 from kakaoauth.sandbox.state.facebook_settings import FacebookSettings
 from kakaoauth.sandbox.state.file import StateFileError
+from kakaoauth.sandbox.state.google_settings import GoogleSettings
+from kakaoauth.sandbox.state.naver_settings import NaverSettings
 from kakaoauth.sandbox.state.settings import SandboxSettings
 
 SITE = "http://localhost:8000"
@@ -42,7 +45,9 @@ def main(arguments: Sequence[str] | None = None, *, prog: str = PROG) -> None:
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=prog, description="A local imitation of Kakao's and Facebook's login.")
+    parser = argparse.ArgumentParser(
+        prog=prog, description="A local imitation of five logins: Kakao, Facebook, Naver, Google, Apple."
+    )
     parser.add_argument("--port", type=int, default=8001, help="on 127.0.0.1; 8001 if not given")
     parser.add_argument("--strict", action="store_true", help="refuse what Kakao's documents do not allow")
     parser.add_argument("--client-id", default="5a9db0c5a9db0c5a9db0c5a9db0c0001", metavar="KEY", help="REST API key")
@@ -50,7 +55,10 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--no-client-secret", action="store_true", help="the console's switch is OFF")
     parser.add_argument("--admin-key", default="5a9db0c5a9db0c5a9db0c5a9db0cad31", metavar="KEY")
     parser.add_argument("--app-id", type=int, default=100001, metavar="NUMBER")
-    for name in ("--redirect-uri", "--logout-redirect-uri", "--facebook-redirect-uri"):
+    for name in (
+        *("--redirect-uri", "--logout-redirect-uri", "--facebook-redirect-uri"),
+        *("--naver-redirect-uri", "--google-redirect-uri", "--apple-redirect-uri"),
+    ):
         parser.add_argument(name, action="append", metavar="URI", help="may be given more than once")
     parser.add_argument("--unlink-webhook-url", metavar="URL", help="an address on this computer")
     parser.add_argument("--account-status-webhook-url", metavar="URL", help="an address on this computer")
@@ -75,7 +83,14 @@ def _settings(given: argparse.Namespace) -> SandboxSettings:
         account_status_webhook_url=given.account_status_webhook_url,
         strict=given.strict,
         facebook=FacebookSettings(redirect_uris=tuple(facebook_uris)),
+        naver=NaverSettings(redirect_uris=_callbacks(given, "naver")),
+        google=GoogleSettings(redirect_uris=_callbacks(given, "google")),
+        apple=AppleSettings(redirect_uris=_callbacks(given, "apple")),
     )
+
+
+def _callbacks(given: argparse.Namespace, provider: str) -> tuple[str, ...]:
+    return tuple(getattr(given, f"{provider}_redirect_uri") or [f"{SITE}/{provider}/login/callback/"])
 
 
 if __name__ == "__main__":

@@ -50,12 +50,13 @@ def kakao_unlink() -> ResponseReturnValue:
 @bp.post("/kakao/account-status/")
 def kakao_account_status() -> ResponseReturnValue:
     """Kakao's account-status webhook: RFC 8935. 202, or 400 with `err` and `description`."""
-    provider = get_provider("kakao")
-    if (request.content_length or 0) > MAX_BYTES:
-        abort(413)
-    event = _read_event(provider, request.get_data(as_text=False).decode("ascii", "replace"))
-    _receive(provider.name, event)
-    return "", 202
+    return _security_event("kakao")
+
+
+@bp.post("/google/events/")
+def google_events() -> ResponseReturnValue:
+    """Google's security events (Cross-Account Protection): 202, or 400 with `err` and `description`."""
+    return _security_event("google")
 
 
 @bp.post("/facebook/deauthorize/")
@@ -85,6 +86,16 @@ def data_deletion(provider: str, code: str) -> ResponseReturnValue:
     if deletion is None:
         abort(404)
     return render_template("kakaoauth/auth/deletion.html", deletion=deletion)
+
+
+def _security_event(name: str) -> ResponseReturnValue:
+    """A Security Event Token as the body (RFC 8935)."""
+    provider = get_provider(name)
+    if (request.content_length or 0) > MAX_BYTES:
+        abort(413)
+    event = _read_event(provider, request.get_data(as_text=False).decode("ascii", "replace"))
+    _receive(provider.name, event)
+    return "", 202
 
 
 def _signed_request() -> str:

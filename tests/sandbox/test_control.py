@@ -509,6 +509,9 @@ CHANGES = [
     *(("DELETE", path) for path in ("faults", "log", "people/haneul")),
     *(("POST", f"facebook/{path}") for path in ("app", "people", "tokens", "callbacks/send")),
     *(("POST", f"facebook/people/haneul/{path}") for path in ("install", "remove", "delete-data", "end-tokens")),
+    *(("POST", f"naver/{path}") for path in ("app", "keys/rotate", "people", "tokens", "messages/send")),
+    *(("POST", f"naver/people/haneul/{path}") for path in ("log-in", "remove", "relay")),
+    ("DELETE", "naver/people/haneul"),
 ]
 
 
@@ -529,7 +532,7 @@ def test_every_change_is_among_those_above(sandbox):
         if rule.rule.startswith("/sandbox/api/")
         for method in rule.methods - {"GET", "HEAD", "OPTIONS"}
     }
-    tried = {(method, re.sub(r"haneul|(?<=/)1(?=/)|(?<=keys/)rotate", "*", path)) for method, path in CHANGES}
+    tried = {(method, re.sub(r"naver|haneul|(?<=/)1(?=/)|(?<=keys/)rotate", "*", path)) for method, path in CHANGES}
     assert rules == tried
 
 

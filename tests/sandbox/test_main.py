@@ -35,12 +35,14 @@ def test_every_option_is_a_setting(tmp_path: Path) -> None:
             *("--port", "9001", "--strict", "--no-client-secret", "--no-oidc", "--client-id", SETTINGS.client_id),
             *("--redirect-uri", "http://localhost:3000/a", "--redirect-uri", "http://localhost:3000/b"),
             *("--unlink-webhook-url", "http://localhost:3000/hook", "--state-file", str(tmp_path / "state.json")),
+            *("--apple-redirect-uri", "http://localhost:3000/apple"),
         ]
     )
     assert (port, settings.issuer) == (9001, "http://127.0.0.1:9001")
     assert (settings.strict, settings.client_secret, settings.oidc) == (True, None, False)
     assert settings.redirect_uris == ("http://localhost:3000/a", "http://localhost:3000/b")
     assert settings.unlink_webhook_url == "http://localhost:3000/hook"
+    assert settings.apple.redirect_uris == ("http://localhost:3000/apple",)
     assert settings.state_file == tmp_path / "state.json"
 
 

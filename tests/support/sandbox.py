@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,10 +68,12 @@ COMPILED = Compiled()
 
 
 class Sandbox:
-    def __init__(self, *, keyring: KeyRing = KEYS, **changes: Any) -> None:
+    def __init__(
+        self, *, keyring: KeyRing = KEYS, keyrings: Mapping[str, KeyRing] | None = None, **changes: Any
+    ) -> None:
         self.settings = replace(SETTINGS, **changes)
         self.clock = Clock(lambda: START)
-        self.app = create_sandbox(self.settings, clock=self.clock, keyring=keyring)
+        self.app = create_sandbox(self.settings, clock=self.clock, keyring=keyring, keyrings=keyrings)
         self.app.testing = True
         self.app.jinja_env.bytecode_cache = COMPILED
         self.state = self.app.extensions["kakaoauth_sandbox"]

@@ -5,28 +5,15 @@ Which claims Kakao sends is known in part from receivers only, so what is option
 is present; there is no `exp`.
 """
 
-import re
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from joserfc import jwt
-from joserfc.errors import DecodeError, JoseError
-from joserfc.jwk import GuestProtocol, RSAKey
-from joserfc.jws import JWSRegistry
-
-from kakaoauth.errors import ProviderUnavailable, UntrustedIdentity
 from kakaoauth.providers.base import SetRefused
 from kakaoauth.providers.kakao.profile import SUBJECT
-from kakaoauth.providers.oidc import LEEWAY, KeyStore, UnknownForNow
+from kakaoauth.providers.oidc import LEEWAY, KeyStore
+from kakaoauth.providers.signed_events import last_part, message_id, moment, read_signed
 from kakaoauth.providers.values import AccountEvent
-
-#: Seconds: older messages are refused. Longer than an outage of ours, shorter than their ids are remembered.
-MAX_AGE = 30 * 86400
-
-_ODD = re.compile(r"[^A-Za-z0-9._-]")
-_HOSTILE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 
 def read_set(raw: str, keys: KeyStore, *, issuer: str, client_id: str, app_id: int) -> AccountEvent:
@@ -39,9 +26,7 @@ def read_set(raw: str, keys: KeyStore, *, issuer: str, client_id: str, app_id: i
         raise SetRefused("invalid_audience", "aud is another app")
     if app_id and str(claims.get("app_id", app_id)) != str(app_id):
         raise SetRefused("invalid_audience", "app_id is another app")
-    jti = claims.get("jti")
-    if not isinstance(jti, str) or not 0 < len(jti) <= 255 or not jti.isprintable():
-        raise SetRefused("invalid_request", "jti is missing or no printable text of up to 255 characters")
+    jti = message_id(claims)
     subject = claims.get("sub")
     if not isinstance(subject, str) or not SUBJECT.fullmatch(subject):
         raise SetRefused("invalid_request", "sub is no user id")
@@ -50,27 +35,7 @@ def read_set(raw: str, keys: KeyStore, *, issuer: str, client_id: str, app_id: i
 
 
 def _verified_claims(raw: str, keys: KeyStore) -> dict[str, Any]:
-    def key_of(token: GuestProtocol) -> RSAKey:
-        kid = token.headers().get("kid")
-        if not isinstance(kid, str) or not kid:
-            raise SetRefused("invalid_key", "no kid")
-        return keys.find(kid)
-
-    raw = raw.strip()
-    if raw.count(".") != 2:
-        raise SetRefused("invalid_request", "the body is no signed token")
-    registry = JWSRegistry(algorithms=["RS256"], strict_check_header=False)
-    try:
-        token = jwt.decode(raw, key_of, registry=registry)
-    except UnknownForNow:
-        # Made-up messages by anybody hold the brake; a genuine one under a new key must not be refused for it.
-        raise ProviderUnavailable("the key may be newer than the ones we have") from None
-    except UntrustedIdentity:
-        raise SetRefused("invalid_key", "unknown kid") from None
-    except DecodeError:
-        raise SetRefused("invalid_request", "the body is no signed token") from None
-    except _HOSTILE:
-        raise SetRefused("authentication_failed", "the signature could not be verified") from None
+    token = read_signed(raw, keys)
     kind = token.header.get("typ")
     # An id_token of the same app is signed with the same key: only typ and events tell them apart.
     if not isinstance(kind, str) or kind.lower().removeprefix("application/") != "secevent+jwt":
@@ -87,17 +52,14 @@ def _only_event(events: object, subject: str) -> tuple[str, Mapping[str, Any]]:
     about = body.get("subject")
     if isinstance(about, dict) and about.get("sub", subject) != subject:
         raise SetRefused("invalid_request", "the event is about somebody else")
-    # Ends in logs and in the database: PostgreSQL takes no NUL, a log no line break.
-    return _ODD.sub("?", uri.rstrip("/").rsplit("/", 1)[-1])[:100], body
+    return last_part(uri), body
 
 
 def _moment(claims: Mapping[str, Any]) -> datetime:
-    iat, toe, now = claims.get("iat"), claims.get("toe"), time.time()
-    if type(iat) is not int or iat > now + LEEWAY:
-        raise SetRefused("invalid_request", "iat is missing or in the future")
-    if iat < now - MAX_AGE:
-        raise SetRefused("invalid_request", "iat is too long ago")
-    return datetime.fromtimestamp(toe if type(toe) is int and 0 < toe <= iat + LEEWAY else iat, UTC)
+    issued, toe = moment(claims), claims.get("toe")
+    if type(toe) is int and 0 < toe <= claims["iat"] + LEEWAY:
+        return datetime.fromtimestamp(toe, UTC)
+    return issued
 
 
 def _scopes(body: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from kakaoauth.sandbox.clock import move_clock, utc_text
 from kakaoauth.sandbox.control.console import ConsoleError, change_console, describe_console
+from kakaoauth.sandbox.control.console_accounts import describe_app as describe_account_app
 from kakaoauth.sandbox.control.console_facebook import describe_app
 from kakaoauth.sandbox.control.key_actions import ACTIONS, change_keys, describe_keys
 from kakaoauth.sandbox.control.requests import ControlError, check_header, flag_of, read_body, refuse, text_of, texts_of
@@ -33,6 +34,10 @@ def state() -> Response:
             "keys": describe_keys(now),
             "linked": sorted(now.links),
             "facebook": {"app": describe_app(now.settings.facebook), "installed": sorted(now.facebook.installed)},
+            **{
+                name: {"app": describe_account_app(now, name), "linked": sorted(store.consents)}
+                for name, store in now.accounts.items()
+            },
         }
     )
 

@@ -19,15 +19,15 @@ ACTIONS: dict[str, Callable[[KeyRing], None]] = {
 }
 
 
-def change_keys(state: State, action: str) -> None:
+def change_keys(state: State, action: str, provider: str = "kakao") -> None:
     """Do one of `ACTIONS`, and save."""
     with state.changing():
-        ACTIONS[action](state.keys())
+        ACTIONS[action](state.keys(provider))
 
 
-def describe_keys(state: State) -> dict[str, Any]:
+def describe_keys(state: State, provider: str = "kakao") -> dict[str, Any]:
     """Return {"signing": key id, "kids": ids, the signing one first, "published": whether JWKS shows them}."""
-    ring = state.keys()
+    ring = state.keys(provider)
     with state.reading():
         kids = [key.kid for key in ring.all()]
     return {"signing": kids[0], "kids": kids, "published": ring.published}

@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 
 from flask import Request, Response
 
+from kakaoauth.sandbox.apple.login import form_post
 from kakaoauth.sandbox.endpoints import PAGES
 from kakaoauth.sandbox.errors import KapiError, KauthError, PageError
 from kakaoauth.sandbox.facebook.dialog_answer import location_of
+from kakaoauth.sandbox.faults.account_codes import ACCOUNT_BACK, account_fault
 from kakaoauth.sandbox.faults.active import ActiveFault
 from kakaoauth.sandbox.faults.catalogue import is_kapi_code
 from kakaoauth.sandbox.faults.codes import KAPI_CODES, KAUTH_CODES, REDIRECT_ERRORS
@@ -28,9 +30,14 @@ ELSEWHERE = "/sandbox/elsewhere"
 def answer_instead(active: ActiveFault, request: Request, settings: SandboxSettings) -> Response | None:
     """Return the fault's own answer, or None when it changes the real one.
 
-    :raise Refusal: an error as Kakao or Facebook puts it.
+    :raise Refusal: an error as the provider puts it.
     """
     name = active.fault
+    refusal = account_fault(name, active.endpoint, active.status)
+    if refusal is not None:
+        raise refusal
+    if name in ACCOUNT_BACK:
+        return _back_from_account(name, active.endpoint.partition("_")[0], request, settings)
     if name in GRAPH_FAULTS:
         raise graph_fault(name, active.status)
     if name in DIALOG_FAULTS:
@@ -93,6 +100,15 @@ def _back_from_dialog(name: str, request: Request, settings: SandboxSettings) ->
         return None
     location = location_of(uri, DIALOG_FAULTS[name], raw_state(request.query_string))
     return Response(status=302, headers={"Location": location})
+
+
+def _back_from_account(name: str, provider: str, request: Request, settings: SandboxSettings) -> Response | None:
+    uri = request.values.get("redirect_uri", "")
+    if uri not in getattr(settings, provider).redirect_uris:
+        return None
+    state = request.values.get("state")
+    values = ACCOUNT_BACK[name] | ({} if state is None else {"state": state})
+    return form_post(uri, values) if provider == "apple" else redirect_back(uri, **values)
 
 
 def _json(content: bytes, status: int) -> Response:

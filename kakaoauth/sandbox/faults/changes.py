@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response
 
 from kakaoauth.sandbox.faults.active import ActiveFault
-from kakaoauth.sandbox.signing.tokens import alter_claims, payload_of, sign
+from kakaoauth.sandbox.signing.tokens import alter_claims, another_text, payload_of, sign
 from kakaoauth.sandbox.state.state import State
 
 # What is left out when nothing is named
@@ -27,6 +27,16 @@ OMITTED: dict[str, tuple[str, ...]] = {
     "graph_user": ("name", "email", "picture"),
     "graph_debug_token": ("data.user_id",),
     "graph_permissions": ("data",),
+    "naver_token": ("access_token",),
+    "naver_oidc_token": ("access_token",),
+    "naver_me": ("response.name", "response.email", "response.nickname", "response.profile_image"),
+    "google_token": ("access_token",),
+    "google_userinfo": ("sub",),
+    "google_tokeninfo": ("aud", "azp"),
+    "apple_token": ("access_token",),
+    **dict.fromkeys(("naver_jwks", "google_jwks", "apple_jwks"), ("keys",)),
+    **dict.fromkeys(("naver_discovery", "google_discovery", "apple_discovery"), ("token_endpoint",)),
+    "google_risc": ("jwks_uri",),
 }
 
 
@@ -44,7 +54,7 @@ def change_answer(active: ActiveFault, response: Response, state: State) -> None
 def _change_body(active: ActiveFault, response: Response, state: State) -> None:
     body = response.get_json()
     if active.fault.startswith("id_token_"):
-        _change_id_token(body, active.fault.removeprefix("id_token_"), state)
+        _change_id_token(body, active.fault.removeprefix("id_token_"), state, active.endpoint.partition("_")[0])
     elif active.fault == "omit_fields":
         for path in active.fields or OMITTED.get(active.endpoint, ("id",)):
             _omit(body, path.split("."))
@@ -53,14 +63,14 @@ def _change_body(active: ActiveFault, response: Response, state: State) -> None:
     response.set_data(json.dumps(body, ensure_ascii=False, separators=(",", ":")))
 
 
-def _change_id_token(body: dict[str, Any], flaw: str, state: State) -> None:
+def _change_id_token(body: dict[str, Any], flaw: str, state: State, provider: str) -> None:
     if "id_token" not in body:
         return
     if flaw == "missing":
         del body["id_token"]
     else:
         claims = alter_claims(payload_of(body["id_token"]), {flaw})
-        body["id_token"] = sign(state.keys(), "JWT", claims, {flaw})
+        body["id_token"] = sign(state.keys(provider), "JWT", claims, {flaw})
 
 
 def _omit(body: Any, path: list[str]) -> None:
@@ -73,17 +83,25 @@ def _omit(body: Any, path: list[str]) -> None:
 def _other_id(body: dict[str, Any]) -> dict[str, Any]:
     if "data" in body:
         return body | {"data": _next(body["data"], "user_id")}
+    if "response" in body:
+        return body | {"response": _next(body["response"], "id")}
     return _next(body, "sub" if "sub" in body else "id")
 
 
 def _other_app(body: dict[str, Any]) -> dict[str, Any]:
-    return body | {"data": _next(body["data"], "app_id")} if "data" in body else _next(body, "app_id")
+    if "data" in body:
+        return body | {"data": _next(body["data"], "app_id")}
+    if "aud" in body:
+        return body | dict.fromkeys(("aud", "azp"), "somebody-elses-client")
+    return _next(body, "app_id")
 
 
 def _next(body: dict[str, Any], name: str) -> dict[str, Any]:
-    """Raise a number by one; one that is written as a text stays a text."""
+    """Raise a number by one; one that is written as a text stays a text. Other texts are changed at their end."""
     if name not in body:
         return body
+    if isinstance(body[name], str) and not body[name].isdecimal():
+        return body | {name: another_text(body[name])}
     return body | {name: type(body[name])(int(body[name]) + 1)}
 
 

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, quote, urlencode
 from flask import Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
+from kakaoauth.sandbox.accounts.errors import LoginPageError, NaverApiError, OAuthError, provider_of
 from kakaoauth.sandbox.errors import KapiError, KauthError, PageError
 from kakaoauth.sandbox.facebook.errors import DialogError, GraphError, is_graph_path
 from kakaoauth.sandbox.pages.texts import LANGUAGES, TEXTS, translate
@@ -66,7 +67,7 @@ def add_headers(response: Response) -> Response:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "no-referrer")
     if request.endpoint != "static":
-        response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 
@@ -97,11 +98,32 @@ def show_dialog_error(error: DialogError) -> Response:
     return page("facebook_error", status=error.status, why=f"facebook_why_{error.why}", detail=error.detail)
 
 
+def show_login_page_error(error: LoginPageError) -> Response:
+    """Answer as a page of Naver, Google or Apple."""
+    why = f"account_why_{error.error}"
+    return page(
+        "account_error",
+        status=error.status,
+        provider=error.provider,
+        error=error.error,
+        why=why if why in TEXTS else "account_why_other",
+        detail=error.detail,
+    )
+
+
+def show_json_error(error: OAuthError | NaverApiError) -> Response:
+    """Answer as their JSON."""
+    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'} if error.status == 401 else None
+    return json_answer(error.body, error.status, headers)
+
+
 def show_http_error(error: HTTPException) -> Response:
     """Unknown addresses, wrong methods, large bodies, our own bugs: in the format of the address that was called."""
     status = error.code or 500
     if request.path.startswith("/sandbox/api/"):
         response = json_answer({"error": error.name.lower().replace(" ", "_")}, status)
+    elif provider_of(request.path) is not None:
+        response = show_json_error(OAuthError("server_error" if status >= 500 else "invalid_request", status=status))
     elif is_graph_path(request.path):
         response = show_graph_error(GraphError(1, error.name, type="OAuthException", status=status))
     elif request.path.startswith(("/v1/", "/v2/")):

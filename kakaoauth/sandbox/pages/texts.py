@@ -1,5 +1,6 @@
 """Every sentence of the sandbox's pages, Korean and English."""
 
+from kakaoauth.sandbox.pages.texts_accounts import ACCOUNT_TEXTS
 from kakaoauth.sandbox.pages.texts_facebook import FACEBOOK_TEXTS
 from kakaoauth.sandbox.pages.texts_tools import TOOL_TEXTS
 
@@ -120,6 +121,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     **TOOL_TEXTS,
     **FACEBOOK_TEXTS,
+    **ACCOUNT_TEXTS,
 }
 
 

@@ -35,8 +35,14 @@ def alter_claims(claims: dict[str, Any], flaws: Collection[str]) -> dict[str, An
     if "no_nonce" in flaws:
         altered.pop("nonce", None)
     if "other_subject" in flaws:
-        altered["sub"] = str(int(altered["sub"]) + 1)
+        subject = altered["sub"]
+        altered["sub"] = str(int(subject) + 1) if subject.isdecimal() else another_text(subject)
     return altered
+
+
+def another_text(text: str) -> str:
+    """Return a text of the same shape that is another person's."""
+    return f"{text[:-1]}{'1' if text[-1] == '0' else '0'}"
 
 
 def sign(keys: KeyRing, typ: str, claims: dict[str, Any], flaws: Collection[str] = ()) -> str:

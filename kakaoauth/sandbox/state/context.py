@@ -73,3 +73,24 @@ def leave_facebook() -> None:
     """End the Facebook session of this browser."""
     for name in ("facebook", "facebook_generation"):
         session.pop(name, None)
+
+
+def account_session(provider: str) -> tuple[str | None, int]:
+    """Return whom this browser knows at Naver, Google or Apple, and when they logged in there."""
+    known = session.get(f"{provider}_generation") == current_state().generation
+    return (session.get(provider), int(session.get(f"{provider}_time", 0))) if known else (None, 0)
+
+
+def enter_account(provider: str, person_key: str) -> int:
+    """Begin this browser's session at Naver, Google or Apple, and return when."""
+    now = int(current_state().clock.now())
+    session.update(
+        {provider: person_key, f"{provider}_time": now, f"{provider}_generation": current_state().generation}
+    )
+    return now
+
+
+def leave_account(provider: str) -> None:
+    """End this browser's session at Naver, Google or Apple."""
+    for name in (provider, f"{provider}_time", f"{provider}_generation"):
+        session.pop(name, None)

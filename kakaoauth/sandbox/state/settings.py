@@ -7,7 +7,10 @@ from urllib.parse import urlsplit
 
 from kakaoauth.sandbox.endpoints import ADMIN_APIS
 from kakaoauth.sandbox.loopback import is_webhook_address
+from kakaoauth.sandbox.state.apple_settings import AppleSettings
 from kakaoauth.sandbox.state.facebook_settings import FacebookSettings
+from kakaoauth.sandbox.state.google_settings import GoogleSettings
+from kakaoauth.sandbox.state.naver_settings import NaverSettings
 
 Level = Literal["required", "optional"]
 WebhookMethod = Literal["GET", "POST"]
@@ -89,6 +92,9 @@ class SandboxSettings:
     token_parameters_in_query_allowed: bool = True
     strict: bool = False  # True: as in the documents, whatever the three above say
     facebook: FacebookSettings = field(default_factory=FacebookSettings)
+    naver: NaverSettings = field(default_factory=NaverSettings)
+    google: GoogleSettings = field(default_factory=GoogleSettings)
+    apple: AppleSettings = field(default_factory=AppleSettings)
 
     def __post_init__(self) -> None:
         self._check_items()

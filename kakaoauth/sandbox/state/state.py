@@ -2,7 +2,7 @@
 
 import secrets
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 from kakaoauth.sandbox.clock import Clock
 from kakaoauth.sandbox.delivery.outbox import Outbox
 from kakaoauth.sandbox.faults.active import ActiveFaults
+from kakaoauth.sandbox.people import apple, google, naver
 from kakaoauth.sandbox.people.kakao import SAMPLE_PEOPLE, Person
 from kakaoauth.sandbox.signing.keys import KeyRing
 from kakaoauth.sandbox.state import file
+from kakaoauth.sandbox.state.accounts import AccountStore
 from kakaoauth.sandbox.state.facebook import FacebookStore
 from kakaoauth.sandbox.state.grants import Grants
 from kakaoauth.sandbox.state.limits import Limiter
@@ -23,7 +25,13 @@ from kakaoauth.sandbox.state.settings import SandboxSettings
 
 
 class State:
-    def __init__(self, settings: SandboxSettings, clock: Clock, keyring: KeyRing) -> None:
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        clock: Clock,
+        keyring: KeyRing,
+        keyrings: Mapping[str, KeyRing] | None = None,
+    ) -> None:
         self.settings = settings
         self._first_settings = settings
         self.clock = clock
@@ -39,6 +47,12 @@ class State:
         self.pending: Waiting[Pending] = Waiting(clock)
         self.logouts: Waiting[PendingLogout] = Waiting(clock)
         self.facebook = FacebookStore(clock)
+        self.accounts = {
+            "naver": AccountStore(clock, naver.SAMPLE_PEOPLE),
+            "google": AccountStore(clock, google.SAMPLE_PEOPLE, code_prefix="4/0A"),
+            "apple": AccountStore(clock, apple.SAMPLE_PEOPLE, code_prefix="c"),
+        }
+        self._keyrings = {name: (keyrings or {}).get(name) or KeyRing() for name in self.accounts}
         self._begin()
         self._restore()
 
@@ -58,6 +72,11 @@ class State:
         with self.reading():
             self.change_settings(facebook=replace(self.settings.facebook, **changes))
 
+    def change_account_settings(self, provider: str, **changes: Any) -> None:
+        """Do what a developer does at Naver, Google or Apple. :raise ValueError: the new settings make no sense."""
+        with self.reading():
+            self.change_settings(**{provider: replace(getattr(self.settings, provider), **changes)})
+
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Hold the lock for one change; the outermost change saves."""
@@ -76,12 +95,13 @@ class State:
         with self._lock:
             yield
 
-    def keys(self) -> KeyRing:
-        """Return the signing keys, made and saved when first asked for."""
+    def keys(self, provider: str = "kakao") -> KeyRing:
+        """Return a provider's signing keys, made and saved when first asked for."""
         with self._lock:
-            if self._keyring.ensure():
+            ring = self._keyrings.get(provider, self._keyring)
+            if ring.ensure():
                 self._save()
-            return self._keyring
+            return ring
 
     def add_person(self, person: Person) -> None:
         """Add a person, or put another in the place of the one with this key."""
@@ -129,7 +149,8 @@ class State:
             self.faults.clear()
             self.log.clear()
             self.outbox.clear()
-            self._keyring.published = True
+            for ring in (self._keyring, *self._keyrings.values()):
+                ring.published = True
 
     def forget_everything(self) -> None:
         """Back to the first day, except for the keys: a running site has them cached."""
@@ -140,6 +161,8 @@ class State:
             self.pending.clear()
             self.logouts.clear()
             self.facebook.clear()
+            for store in self.accounts.values():
+                store.clear()
 
     def _save(self) -> None:
         if self.settings.state_file is None:
@@ -155,6 +178,8 @@ class State:
                 "links": [asdict(link) for link in self.links.values()],
                 "keys": self._keyring.dump(),
                 "facebook": self.facebook.dump(),
+                "accounts": {name: store.dump() for name, store in self.accounts.items()},
+                "keyrings": {name: ring.dump() for name, ring in self._keyrings.items()},
                 **self.grants.dump(),
             },
         )
@@ -180,3 +205,7 @@ class State:
         self.grants.restore(stored)
         if "facebook" in stored:  # not in files from before there was one
             self.facebook.restore(stored["facebook"])
+        for name, store in self.accounts.items():  # not in files from before there were any
+            if name in stored.get("accounts", {}):
+                store.restore(stored["accounts"][name])
+                self._keyrings[name].restore(stored["keyrings"][name])

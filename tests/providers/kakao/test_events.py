@@ -18,8 +18,9 @@ from support.provider_app import claims as id_token_claims
 
 from kakaoauth.errors import ProviderUnavailable
 from kakaoauth.providers.base import SetRefused
-from kakaoauth.providers.kakao.events import MAX_AGE, read_set
+from kakaoauth.providers.kakao.events import read_set
 from kakaoauth.providers.oidc import LEEWAY, KeyStore
+from kakaoauth.providers.signed_events import MAX_AGE
 from kakaoauth.providers.values import AccountEvent
 from kakaoauth.sandbox.kakao.security_events import EVENTS
 

@@ -1,0 +1,47 @@
+"""Read Google's security events, Cross-Account Protection (https://developers.google.com/identity/protocols/risc)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kakaoauth.providers.base import SetRefused
+from kakaoauth.providers.oidc import SUBJECT, KeyStore
+from kakaoauth.providers.signed_events import check_parties, last_part, message_id, moment, read_signed
+from kakaoauth.providers.values import AccountEvent
+
+#: Events that name no person: an echo of a test, and a token by its first characters.
+WITHOUT_PERSON = frozenset(("verification", "token-revoked"))
+
+
+def read_event(
+    raw: str, keys: KeyStore, *, issuers: Callable[[], tuple[str, ...]], audiences: tuple[str, ...]
+) -> AccountEvent:
+    """:param issuers: as they are known once the keys are. `exp` is not looked at: an event stays true.
+
+    :raises SetRefused: not a message for us. :raises ProviderUnavailable: the signing keys cannot be had.
+    """
+    claims = read_signed(raw, keys).claims
+    check_parties(claims, issuers(), audiences)
+    kind, body = _only_event(claims.get("events"))
+    subject = "" if kind in WITHOUT_PERSON else _subject(body.get("subject"), issuers())
+    return AccountEvent(message_id(claims), kind, subject, moment(claims))
+
+
+def _only_event(events: object) -> tuple[str, Mapping[str, Any]]:
+    if not isinstance(events, dict) or len(events) != 1:
+        raise SetRefused("invalid_request", "events must name one event")
+    ((uri, body),) = events.items()
+    if not isinstance(body, dict):
+        raise SetRefused("invalid_request", "the event is not an object")
+    return last_part(uri), body
+
+
+def _subject(about: object, issuers: tuple[str, ...]) -> str:
+    if not isinstance(about, dict):
+        raise SetRefused("invalid_request", "the event is about nobody")
+    known = {one.rstrip("/") for one in issuers}
+    if str(about.get("iss", "")).rstrip("/") not in known:
+        raise SetRefused("invalid_request", "the event is about somebody of another issuer")
+    subject = about.get("sub")
+    if not isinstance(subject, str) or not SUBJECT.fullmatch(subject):
+        raise SetRefused("invalid_request", "sub is no user id")
+    return subject

@@ -1,0 +1,1 @@
+"""What Naver, Google and Apple have in common: the pages of a login, refusals, PKCE, tokens."""

@@ -1,0 +1,1 @@
+"""Google: OpenID Connect, tokeninfo, revoke, security events."""

@@ -1,0 +1,1 @@
+"""Naver: login by the older addresses and by OpenID Connect, profile, revoke, the message of a disconnect."""

@@ -1,0 +1,83 @@
+"""The people's Naver accounts. All of them, and all their addresses, are invented."""
+
+from kakaoauth.sandbox.people.accounts import Account
+
+SAMPLE_PEOPLE = (
+    Account(
+        "haneul",
+        "Kx2-yQ8mB7vT0nR5wLz1cHs9uFgJdE3oPaIqXrYbVtM",
+        "김하늘",
+        "카카오의 하늘다람쥐와 같은 사람, 같은 이메일",
+        "The same person as Kakao's haneul, with the same e-mail",
+        email="haneul@example.kr",
+        nickname="하늘다람쥐",
+        gender="F",
+        age="20-29",
+        birthday="07-14",
+        birthyear="1999",
+        mobile="010-0000-1234",
+    ),
+    Account(
+        "boram",
+        "9dJk_Wm3Zp6QeX1sVh8TnB4LrCy2GfUa0iOoRxS5YtE",
+        "윤보람",
+        "평범한 계정: 네이버에만 있는 사람",
+        "Ordinary. Nobody of this name at Kakao",
+        email="boram@example.com",
+        nickname="보람",
+        gender="F",
+        age="30-39",
+        birthday="03-02",
+        birthyear="1991",
+        mobile="010-0000-5678",
+    ),
+    Account(
+        "noemail",
+        "Qp7sLd2YxN5vK0cRtZ8wFhB3mJ6gUe1aTiOoEqXyCvS",
+        "이수달",
+        "연락처 이메일이 없음",
+        "There is no contact address",
+        nickname="nosu***",
+        picture=False,
+    ),
+    Account(
+        "refuses",
+        "Vb4nM1qKzW9xEr6TyJ2pLs8cHd0GfUa5iOoRtXqYeCv",
+        "최슬기",
+        "동의 화면에서 추가 항목의 체크를 풀어 보세요",
+        "Would rather not: untick the additional items on the consent page",
+        email="careful@example.kr",
+        nickname="슬기",
+        gender="M",
+        age="40-49",
+    ),
+    # Applications made before 2021-05-01 have 64-bit numbers for ids. This one is Kakao's haneul's
+    Account(
+        "oldid",
+        "3902187701",
+        "정두리",
+        "옛 숫자 id: 카카오 하늘다람쥐의 회원번호와 같지만 다른 사람",
+        "An old numeric id: the user id of Kakao's haneul, yet another person",
+        email="duri@example.com",
+        nickname="두리",
+    ),
+    Account(
+        "contact",
+        "Zx8cVb5nM2qWe9rTy6uIo3pAs0dFgHj7kLkQwXeRtYu",
+        "한외부",
+        "연락처 이메일이 남의 주소: 네이버는 확인해 주지 않음",
+        "The contact address is somebody else's: Naver does not vouch for it",
+        email="minji.park@example.kr",
+        nickname="외부",
+    ),
+    # U+202E turns the text around; written as escapes so that this source stays readable
+    Account(
+        "html",
+        "Hh1tMl2xXs3sQq4wEe5rRt6tYy7uUi8iOo9pPa0aSdF",
+        "<b>여우</b>\"'&<script>alert(1)</script>\U0001f98a\u202etxet\u202c",
+        "이름에 HTML, 이모지, 글자 방향 바꿈 문자가 있음",
+        "HTML, emoji and text-direction characters in the name",
+        email="fox.naver@example.com",
+        nickname="<i>여우</i>",
+    ),
+)
