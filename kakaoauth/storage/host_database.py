@@ -1,13 +1,15 @@
 """The database that the app has already: what we need of it, and what its tables may not do."""
 
-from collections.abc import Iterator
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, MetaData
-from sqlalchemy.exc import NoReferencedTableError
+from sqlalchemy import Engine, MetaData, Table, event
 from sqlalchemy.orm import scoped_session
 
 from kakaoauth.config.checks import ConfigError
+
+#: Tables of apps that were given to us, and ours, to which they may refer.
+_hosts: "WeakKeyDictionary[MetaData, MetaData]" = WeakKeyDictionary()
 
 
 class HostDatabase(Protocol):
@@ -37,7 +39,7 @@ def engine_of(host: HostDatabase) -> Engine:
 def check_tables(host: HostDatabase, ours: MetaData) -> None:
     """Check the tables that the app has defined by now.
 
-    :raises ConfigError: one has the name of one of ours, or refers to one of ours by name.
+    :raises ConfigError: one has the name of one of ours.
     """
     metadata = getattr(host, "metadata", None)
     if not isinstance(metadata, MetaData) or metadata is ours:
@@ -47,18 +49,18 @@ def check_tables(host: HostDatabase, ours: MetaData) -> None:
             f"the app's table {name!r} has the name of one of kakaoauth's: give it another __tablename__, or keep"
             " kakaoauth's tables in a database of their own (db=False and DATABASE_URL)"
         )
-    for column, target in _references_by_name(metadata, ours):
-        raise ConfigError(
-            f"{column} refers to {target!r} by name, which its db does not know: write db.ForeignKey(User.id), with"
-            " User from kakaoauth"
-        )
-
-
-def _references_by_name(metadata: MetaData, ours: MetaData) -> Iterator[tuple[str, str]]:
+    _hosts[metadata] = ours
     for table in list(metadata.tables.values()):
-        for key in table.foreign_keys:
-            try:
-                _ = key.column
-            except NoReferencedTableError:
-                if key.target_fullname.rpartition(".")[0] in ours.tables:
-                    yield f"{table.name}.{key.parent.name}", key.target_fullname
+        _find_ours(table, metadata)
+
+
+@event.listens_for(Table, "after_parent_attach")
+def _find_ours(table: Table, metadata: Any) -> None:
+    """Let a foreign key of the app's say "users.id": by name SQLAlchemy looks for tables of the app's own db only."""
+    ours = _hosts.get(metadata)
+    if ours is None:
+        return
+    for key in table.foreign_keys:
+        name, _, column = key.target_fullname.rpartition(".")
+        if name in ours.tables and column in ours.tables[name].columns and name not in metadata.tables:
+            key._set_target_column(ours.tables[name].columns[column])

@@ -179,12 +179,33 @@ def test_what_cannot_be_used_is_refused_in_one_line(settings: dict[str, Any], re
     assert "'users'" in refused(host.app, db=host.db)
 
 
-def test_reference_by_name_is_refused_with_the_right_form(settings: dict[str, Any], redis: Redis) -> None:
-    host = Host(settings)
-    host.db.Table("notes", host.db.Column("user", host.db.ForeignKey("users.id")))
-    message = refused(host.app, db=host.db)
-    assert "notes.user" in message
-    assert "db.ForeignKey(User.id)" in message
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_model_may_refer_to_ours_by_name(
+    settings: dict[str, Any], redis: Redis, bare_database_url: str, when: str
+) -> None:
+    """Whether it is defined before kakaoauth is set up or after."""
+    host = Host({**settings, "DATABASE_URL": bare_database_url})
+    if when == "after":
+        host.add_kakao()
+
+    class Note(host.db.Model):  # type: ignore[name-defined,misc]
+        id = host.db.Column(host.db.Integer, primary_key=True)
+        user_id = host.db.Column(host.db.ForeignKey("users.id"))
+        user = host.db.relationship(User)
+
+    if when == "before":
+        host.add_kakao()
+    with host.app.app_context():
+        schema.upgrade()
+        host.db.create_all()
+        db.session.add(Note(user=join()))
+        db.session.commit()
+        assert db.session.query(Note).join(User).one().user.provider == "kakao"
+        db.session.add(Note(user_id=77))
+        with pytest.raises(IntegrityError):
+            db.session.flush()
+        db.session.remove()
+        db.engine.dispose()
 
 
 def test_db_without_a_database_for_everybody_is_refused(settings: dict[str, Any], redis: Redis) -> None:
