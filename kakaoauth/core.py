@@ -81,7 +81,7 @@ class KakaoAuth:
         _check_once(app)
         app.config["KAKAOAUTH_URL_PREFIX"] = _checked_prefix(self.url_prefix if url_prefix is None else url_prefix)
         app.config["KAKAOAUTH_FEATURES"] = _checked_features(self.features if features is None else features)
-        host.complete(app, has_database=bool(db))
+        host.complete(app, has_database=bool(db), is_separate=db is False)
         neighbours.check(app)
         app.extensions["kakaoauth"] = self
         app.extensions["kakaoauth_hooks"] = self.hooks

@@ -16,12 +16,13 @@ from kakaoauth.config.settings import NAMES, RENAMED, SITE_NAMES, TYPES, Setting
 DEV_FOLDER = "KAKAOAUTH_DEV_FOLDER"
 
 
-def complete(app: Flask, *, has_database: bool) -> None:
+def complete(app: Flask, *, has_database: bool, is_separate: bool = False) -> None:
     """Read our settings from `app.config`, and put them back as their types, with the defaults.
 
     A name that belongs to the reference site's process is left as the host has it.
 
-    :param has_database: the host brings its own, so DATABASE_URL is not needed.
+    :param has_database: the host brings its own, so DATABASE_URL is not needed. :param is_separate: ours is beside the
+        host's, so it is not at SQLALCHEMY_DATABASE_URI.
     :raises ConfigError: one line that names the setting and the cure.
     """
     config = app.config
@@ -34,7 +35,7 @@ def complete(app: Flask, *, has_database: bool) -> None:
         elif config.get(name) not in (None, ""):
             values[name] = parse(name, _as_text(name, config[name]))
     values["INSTANCE_PATH"] = config.get("INSTANCE_PATH") or app.instance_path
-    _require(values, config, has_database=has_database)
+    _require(values, config, has_database=has_database, is_separate=is_separate)
     check_facebook_is_whole(values, Settings)
     check(values, TYPES)
     derive_ours(values)
@@ -47,13 +48,13 @@ def _as_text(name: str, value: Any) -> Any:
     return str(value) if TYPES[name] is str and type(value) is int else value
 
 
-def _require(values: dict[str, Any], config: Mapping[str, Any], *, has_database: bool) -> None:
+def _require(values: dict[str, Any], config: Mapping[str, Any], *, has_database: bool, is_separate: bool) -> None:
     """Embed what is missing under `kakaoauth dev`; elsewhere say so."""
     if "KAKAOAUTH_EMBEDDED" in config:  # the site, whose settings are whole
         values["KAKAOAUTH_EMBEDDED"] = config["KAKAOAUTH_EMBEDDED"]
         return
     folder = os.environ.get(DEV_FOLDER)
-    if not values["DATABASE_URL"]:
+    if not values["DATABASE_URL"] and not is_separate:
         values["DATABASE_URL"] = config.get("SQLALCHEMY_DATABASE_URI") or ""
     if folder:
         values["INSTANCE_PATH"] = folder

@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase, scoped_session
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.storage import host_database, sqlite
 from kakaoauth.storage.host_database import HostDatabase
-from kakaoauth.storage.own_database import OwnDatabase
+from kakaoauth.storage.own_database import OwnDatabase, SeparateDatabase
 
 #: Seconds to wait for the pool's "are you there?", which psycopg sends outside a transaction, ...
 PING_SECONDS = 0.8
@@ -187,8 +187,9 @@ def init_app(app: Flask, host: HostDatabase | Literal[False] | None = None) -> N
             " keeps its tables in a database of its own, DATABASE_URL"
         )
     if not host:
-        own = OwnDatabase(app)
-        prepare(own.engine, Path(app.config["INSTANCE_PATH"]))
+        own = OwnDatabase(app) if host is None else SeparateDatabase(app)
+        with app.app_context():
+            prepare(own.engine, Path(app.config["INSTANCE_PATH"]))
         app.extensions["kakaoauth_database"] = own
         return
     with app.app_context():

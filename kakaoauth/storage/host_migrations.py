@@ -10,7 +10,7 @@ from flask import Flask, appcontext_pushed
 from kakaoauth.storage import host_database, schema
 from kakaoauth.storage.database import Base
 from kakaoauth.storage.host_database import HostDatabase
-from kakaoauth.storage.own_database import OwnDatabase
+from kakaoauth.storage.own_database import OwnDatabase, SeparateDatabase
 
 log = logging.getLogger("kakaoauth.database")
 
@@ -20,7 +20,7 @@ def init_app(app: Flask) -> None:
     looked for, and each of its commands begins with one.
     """
     database = app.extensions["kakaoauth_database"]
-    if isinstance(database, OwnDatabase):
+    if isinstance(database, OwnDatabase | SeparateDatabase):
         return
 
     def look(sender: Flask, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""The database of an app that gives us none: an engine, and a session for each app context."""
+"""The database of an app that gives us none."""
 
 import logging
 from contextlib import suppress
@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Flask
 from flask.globals import app_ctx
+from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import scoped_session, sessionmaker
@@ -17,11 +18,25 @@ from kakaoauth.config import libraries
 log = logging.getLogger("kakaoauth.database")
 
 
-class OwnDatabase:
-    """Beside a Flask-SQLAlchemy that the app may have: of that there can be one only."""
+class OwnDatabase(SQLAlchemy):
+    """The app's Flask-SQLAlchemy, at DATABASE_URL."""
 
     def __init__(self, app: Flask) -> None:
-        # Not SQLALCHEMY_DATABASE_URI, which may be the Flask-SQLAlchemy's.
+        super().__init__()
+        address = libraries.database_url(app.config["DATABASE_URL"])
+        app.config["SQLALCHEMY_DATABASE_URI"] = address
+        app.config["SQLALCHEMY_ENGINE_OPTIONS"] = libraries.engine_options(address)
+        self.init_app(app)
+
+    def _teardown_session(self, exc: BaseException | None) -> None:
+        _give_back(self.session)
+
+
+class SeparateDatabase:
+    """A second one, beside a Flask-SQLAlchemy that the app keeps for itself: of that there can be one only."""
+
+    def __init__(self, app: Flask) -> None:
+        # Not SQLALCHEMY_DATABASE_URI, which is the Flask-SQLAlchemy's.
         address = libraries.database_url(app.config["DATABASE_URL"])
         url, options = make_url(address), libraries.engine_options(address)
         if url.get_backend_name() == "sqlite":
@@ -31,21 +46,22 @@ class OwnDatabase:
                 options["connect_args"] = {**options.get("connect_args", {}), "check_same_thread": False}
         self.engine: Engine = create_engine(url, **options)
         self.session: scoped_session[Any] = scoped_session(sessionmaker(self.engine), scopefunc=_context)
-        app.teardown_appcontext(self._give_back)
+        app.teardown_appcontext(lambda _error: _give_back(self.session))
 
-    def _give_back(self, _error: BaseException | None) -> None:
-        """Give the connection back, or, if it does not answer any more, up.
 
-        A rollback that fails here would replace the answer, or the page that says the database is away, by the server's
-        own bare 500. What was to be stored is committed by now.
-        """
-        try:
-            self.session.remove()
-        except Exception as error:
-            log.warning("a connection is given up after the answer: %s", type(error).__name__)
-            with suppress(Exception):
-                self.session().invalidate()
-            self.session.registry.clear()
+def _give_back(session: scoped_session[Any]) -> None:
+    """Give the connection back, or, if it does not answer any more, up.
+
+    A rollback that fails here would replace the answer, or the page that says the database is away, by the server's own
+    bare 500. What was to be stored is committed by now.
+    """
+    try:
+        session.remove()
+    except Exception as error:
+        log.warning("a connection is given up after the answer: %s", type(error).__name__)
+        with suppress(Exception):
+            session().invalidate()
+        session.registry.clear()
 
 
 def _context() -> int:

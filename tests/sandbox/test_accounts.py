@@ -9,6 +9,7 @@ from joserfc.jwk import KeySet
 from support.accounts import RINGS, unsigned
 from support.sandbox import Sandbox, page_of
 
+from kakaoauth.config import sandbox as config
 from kakaoauth.sandbox import AppleSettings, GoogleSettings, NaverSettings
 from kakaoauth.sandbox.endpoints import ACCOUNT_JSON, ACCOUNT_PAGES, ACCOUNT_TOKENS
 from kakaoauth.sandbox.faults.catalogue import FAULTS
@@ -178,16 +179,16 @@ def test_everything_survives_a_restart(tmp_path):
 
 
 def test_credentials_are_the_ones_the_site_knows():
-    assert NaverSettings().client_id == embedded.SANDBOX_NAVER_CLIENT_ID
-    assert NaverSettings().client_secret == embedded.SANDBOX_NAVER_CLIENT_SECRET
-    assert GoogleSettings().client_id == embedded.SANDBOX_GOOGLE_CLIENT_ID
-    assert GoogleSettings().client_secret == embedded.SANDBOX_GOOGLE_CLIENT_SECRET
+    assert NaverSettings().client_id == config.SANDBOX_NAVER_CLIENT_ID
+    assert NaverSettings().client_secret == config.SANDBOX_NAVER_CLIENT_SECRET
+    assert GoogleSettings().client_id == config.SANDBOX_GOOGLE_CLIENT_ID
+    assert GoogleSettings().client_secret == config.SANDBOX_GOOGLE_CLIENT_SECRET
     apple = AppleSettings()
     assert (apple.client_id, apple.team_id, apple.key_id, apple.private_key) == (
-        embedded.SANDBOX_APPLE_CLIENT_ID,
-        embedded.SANDBOX_APPLE_TEAM_ID,
-        embedded.SANDBOX_APPLE_KEY_ID,
-        embedded.SANDBOX_APPLE_PRIVATE_KEY,
+        config.SANDBOX_APPLE_CLIENT_ID,
+        config.SANDBOX_APPLE_TEAM_ID,
+        config.SANDBOX_APPLE_KEY_ID,
+        config.SANDBOX_APPLE_PRIVATE_KEY,
     )
 
 
