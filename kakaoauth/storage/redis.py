@@ -5,7 +5,7 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask
-from redis import Redis
+from redis import DriverInfo, Redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.commands.core import Script
@@ -33,6 +33,8 @@ def get_redis(app: Flask) -> Redis:
     return client
 
 
+#: How each connection names itself. redis-py would look its own version up anew for each, which takes 0.7 ms.
+DRIVER = DriverInfo()
 #: A page has 3 seconds to say that Redis is away; two tries of this length leave room for the page itself.
 SECONDS = 0.8
 
@@ -63,7 +65,7 @@ def _single(url: str) -> Redis:
     parts = urlsplit(url)
     if not parts.path.strip("/") if parts.scheme == "unix" else not re.fullmatch(r"(/[0-9]*)?", parts.path):
         raise ValueError("no socket, or a database that is no number")
-    client = Redis.from_url(url, **_limits())
+    client = Redis.from_url(url, driver_info=DRIVER, **_limits())
     pool = client.connection_pool
     pool.connection_class(**pool.connection_kwargs)  # Does not connect yet, and knows the options it takes.
     return client
