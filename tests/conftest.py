@@ -254,7 +254,7 @@ def make_app(settings: dict[str, Any], redis: Redis, empty_database: Path) -> It
         with app.app_context():
             db.engine.dispose()
         with contextlib.suppress(AttributeError):
-            app.extensions["redis"].close()
+            app.extensions["kakaoauth_redis"].close()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -273,7 +273,7 @@ def kept_app(
     yield app
     with app.app_context():
         db.engine.dispose()
-    app.extensions["redis"].close()
+    app.extensions["kakaoauth_redis"].close()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from werkzeug.routing import Rule
 from kakaoauth import providers
 from kakaoauth.api.operation import FORM, OPERATIONS, Errors, Operation, View
 from kakaoauth.api.schemas import ProblemOut
+from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import AppError, InvalidAccessToken, Unavailable
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.tokens import cookies
@@ -61,7 +62,9 @@ HEADERS: Json = {
 
 def document() -> Json:
     """The same for everybody, and made once: that takes longer than any other answer."""
-    found: Json = current_app.extensions.get("openapi") or current_app.extensions.setdefault("openapi", _write())
+    found: Json = current_app.extensions.get("kakaoauth_openapi") or current_app.extensions.setdefault(
+        "kakaoauth_openapi", _write()
+    )
     return found
 
 
@@ -91,10 +94,15 @@ def _operations() -> Iterator[tuple[Rule, View, Operation]]:
             yield rule, view, said
 
 
+def _name_of(rule: Rule) -> str:
+    """The endpoint without our blueprint's name: programs are generated from it."""
+    return str(rule.endpoint).removeprefix(f"{BLUEPRINT}.").replace(".", "_")
+
+
 def _operation(rule: Rule, method: str, view: View, said: Operation, schemas: Json) -> Json:
     for_whom = f"For {said.who}." if said.who else ""
     found: Json = {
-        "operationId": f"{method.lower()}_{rule.endpoint.replace('.', '_')}",
+        "operationId": f"{method.lower()}_{_name_of(rule)}",
         "summary": said.summary,
         "description": f"{for_whom} {inspect.getdoc(view) or ''}".strip(),
         "tags": [rule.endpoint.split(".")[-2]],

@@ -16,7 +16,7 @@ PAUSE = 3600
 
 def ring(about: str, cure: str) -> None:
     """:param about: what tells this alarm from others. :param cure: the line: what is wrong, and what to do."""
-    rung: dict[str, float] = current_app.extensions.setdefault("alarms", {})
+    rung: dict[str, float] = current_app.extensions.setdefault("kakaoauth_alarms", {})
     if about in rung and time.monotonic() - rung[about] < PAUSE:
         return
     rung[about] = time.monotonic()

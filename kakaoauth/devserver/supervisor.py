@@ -170,7 +170,7 @@ def prepare() -> None:
     try:
         app = ScriptInfo(app_import_path="wsgi").load_app()
         if "redis" not in app.config["KAKAOAUTH_EMBEDDED"]:
-            app.extensions["redis"].ping()
+            app.extensions["kakaoauth_redis"].ping()
         with app.app_context():
             schema.upgrade()
     except (RedisError, RedisClusterException) as error:

@@ -24,7 +24,7 @@ SECONDS = 600
 
 def init_app(app: Flask) -> None:
     """Prepare the heartbeat of the requests that hold a lock."""
-    app.extensions["callback_heartbeat"] = Heartbeat(get_redis(app))
+    app.extensions["kakaoauth_callback_heartbeat"] = Heartbeat(get_redis(app))
 
 
 class CallbackLock:
@@ -57,7 +57,7 @@ class CallbackLock:
 
     def kept_alive(self) -> AbstractContextManager[None]:
         """Return a context in which the other request sees that this process still works on the login."""
-        heartbeat: Heartbeat = current_app.extensions["callback_heartbeat"]
+        heartbeat: Heartbeat = current_app.extensions["kakaoauth_callback_heartbeat"]
         return heartbeat.of(self._alive)
 
     def publish(self, outcome: dict[str, Any]) -> None:

@@ -19,6 +19,8 @@ from kakaoauth.providers.login_state import StateData
 from kakaoauth.providers.oauth import OAuthProvider
 
 EXTENSION = "kakaoauth.providers"
+#: Where Authlib leaves a registry. The app may have one of its own, for clients that are none of ours.
+AUTHLIBS = "authlib.integrations.flask_client"
 
 #: In the order of their buttons.
 KNOWN: tuple[type[OAuthProvider], ...] = (Kakao, Facebook, Google)
@@ -41,7 +43,11 @@ class Registry(NamedTuple):
 def init_app(app: Flask, keeper: TokenKeeper) -> None:
     """Register every known provider whose client id is set. :param keeper: stores users' tokens."""
     quiet_loggers()
+    theirs = app.extensions.get(AUTHLIBS)
     oauth = Clients(app, fetch_token=keeper.fetch_token, update_token=keeper.update_token)
+    del app.extensions[AUTHLIBS]
+    if theirs is not None:
+        app.extensions[AUTHLIBS] = theirs
     app.extensions[EXTENSION] = Registry(oauth, keeper, {})
     for kind in KNOWN:
         add(app, kind)

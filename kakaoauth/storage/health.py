@@ -26,7 +26,7 @@ MEMORY = 1.0
 
 def init_app(app: Flask) -> None:
     """Begin with no remembered answers."""
-    app.extensions["health"] = {"until": 0.0, "error": None, "writable_until": {}, "schema": ""}
+    app.extensions["kakaoauth_health"] = {"until": 0.0, "error": None, "writable_until": {}, "schema": ""}
 
 
 def redis_answers() -> bool:
@@ -52,10 +52,10 @@ def schema_is_usable() -> bool:
     if found is None:
         return False
     if not migrations.is_behind(found):
-        current_app.extensions["health"]["schema"] = USABLE
+        current_app.extensions["kakaoauth_health"]["schema"] = USABLE
         return True
-    if current_app.extensions["health"]["schema"] != TOLD:
-        current_app.extensions["health"]["schema"] = TOLD
+    if current_app.extensions["kakaoauth_health"]["schema"] != TOLD:
+        current_app.extensions["kakaoauth_health"]["schema"] = TOLD
         log.critical(
             "the database has %s of kakaoauth, this version needs %s: run: flask kakaoauth upgrade",
             f"schema {found}" if found else "no tables",
@@ -80,7 +80,7 @@ def takes_writes(name: str) -> bool:
 
     Only storing tells. What went well is believed for a second, so that a crowd of probes is no crowd of writes.
     """
-    until: dict[str, float] = current_app.extensions["health"]["writable_until"]
+    until: dict[str, float] = current_app.extensions["kakaoauth_health"]["writable_until"]
     if time.monotonic() < until.get(name, 0.0):
         return True
     store = {"redis": _store_in_redis, "database": _store_in_database}[name]
@@ -114,7 +114,7 @@ def require() -> None:
 
     :raises SessionsUnavailable, DatabaseUnavailable:
     """
-    memory = current_app.extensions["health"]
+    memory = current_app.extensions["kakaoauth_health"]
     if time.monotonic() >= memory["until"]:
         memory["error"] = _find_error()
         memory["until"] = time.monotonic() + MEMORY
@@ -125,5 +125,7 @@ def require() -> None:
 def _find_error() -> type[SessionsUnavailable] | type[DatabaseUnavailable] | None:
     if not redis_answers():
         return SessionsUnavailable
-    usable = database_answers() if current_app.extensions["health"]["schema"] == USABLE else schema_is_usable()
+    usable = (
+        database_answers() if current_app.extensions["kakaoauth_health"]["schema"] == USABLE else schema_is_usable()
+    )
     return None if usable else DatabaseUnavailable

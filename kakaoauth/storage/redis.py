@@ -29,7 +29,7 @@ def is_full(error: Exception) -> bool:
 
 def get_redis(app: Flask) -> Redis:
     """The app's Redis client. Sentinel and Cluster clients answer to the same commands."""
-    client: Redis = app.extensions["redis"]
+    client: Redis = app.extensions["kakaoauth_redis"]
     return client
 
 
@@ -41,7 +41,7 @@ SECONDS = 0.8
 
 def init_app(app: Flask) -> None:
     """Make the app's client; it connects when first used. :raises ConfigError:"""
-    app.extensions["redis"] = connect(app.config["REDIS_URL"])
+    app.extensions["kakaoauth_redis"] = connect(app.config["REDIS_URL"])
 
 
 def connect(url: str) -> Any:

@@ -125,7 +125,7 @@ class AppRedis(RedisStorage):
 def init_app(app: Flask) -> None:
     """Prepare the limiter; KAKAOAUTH_RATE_LIMITS = False turns it off."""
     limiter = FixedWindowRateLimiter(AppRedis(get_redis(app))) if app.config["KAKAOAUTH_RATE_LIMITS"] else None
-    app.extensions["rate_limits"] = limiter
+    app.extensions["kakaoauth_rate_limits"] = limiter
 
 
 def hit(name: str, key: str, *, times: int = 1, cost: int = 1) -> None:
@@ -134,7 +134,7 @@ def hit(name: str, key: str, *, times: int = 1, cost: int = 1) -> None:
     :param times: factor on the limit's number. :param cost: what this request counts for.
     :raises RateLimited: too many. :raises SessionsUnavailable: Redis is away, and the limit is `closed`.
     """
-    limiter: FixedWindowRateLimiter | None = current_app.extensions["rate_limits"]
+    limiter: FixedWindowRateLimiter | None = current_app.extensions["kakaoauth_rate_limits"]
     if limiter is None:
         return
     item = _item_of(name, times)
@@ -160,7 +160,7 @@ def require_room(name: str) -> None:
 
     :raises RateLimited, SessionsUnavailable: as `hit`.
     """
-    limiter: FixedWindowRateLimiter | None = current_app.extensions["rate_limits"]
+    limiter: FixedWindowRateLimiter | None = current_app.extensions["kakaoauth_rate_limits"]
     if limiter is None:
         return
     try:
@@ -191,7 +191,7 @@ def _item(name: str, times: int) -> RateLimitItem:
 
 def give_back(name: str, key: str) -> None:
     """Take one request of `key` off the count again."""
-    limiter: FixedWindowRateLimiter | None = current_app.extensions["rate_limits"]
+    limiter: FixedWindowRateLimiter | None = current_app.extensions["kakaoauth_rate_limits"]
     if limiter is not None:
         item = ITEMS[name]
         with suppress(*REDIS_ERRORS):  # then one too many is counted, for a while

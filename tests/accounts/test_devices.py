@@ -260,7 +260,7 @@ def costs(redis: Redis, client: FlaskClient) -> int:
 def test_login_costs_no_round_trip_more_than_storing_it(app: Flask, people: People, redis: Redis) -> None:
     with app.test_request_context("/"):
         user = db.session.get(User, people["minji"])
-        app.extensions["redis"].ping()  # connected
+        app.extensions["kakaoauth_redis"].ping()  # connected
         before = redis.info("stats")["total_reads_processed"]
         sessions.begin(user)
         assert redis.info("stats")["total_reads_processed"] - before - 1 == 1

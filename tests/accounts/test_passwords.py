@@ -422,7 +422,7 @@ def test_too_many_guesses_close_the_account_for_a_quarter_of_an_hour(app: Flask,
 
 def test_one_address_may_not_try_many_accounts(app: Flask, hana: int, verified: list[str]) -> None:
     limit = rate_limits.ITEMS["password"]
-    app.extensions["rate_limits"].hit(limit, "password", "127.0.0.1", cost=limit.amount)
+    app.extensions["kakaoauth_rate_limits"].hit(limit, "password", "127.0.0.1", cost=limit.amount)
     answer = post(app.test_client())
     assert answer.status_code == 429
     assert "잠시 기다렸다가" in answer.text

@@ -433,7 +433,7 @@ def bare(settings: dict[str, Any], bare_database_url: str) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
-    app.extensions["redis"].close()
+    app.extensions["kakaoauth_redis"].close()
 
 
 def tables() -> set[str]:

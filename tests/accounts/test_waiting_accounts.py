@@ -372,7 +372,7 @@ def old(settings: dict[str, Any], bare_database_url: str) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
-    app.extensions["redis"].close()
+    app.extensions["kakaoauth_redis"].close()
 
 
 def test_accounts_that_wait_get_seven_days_and_those_that_a_message_left_none(old: Flask) -> None:

@@ -275,3 +275,8 @@ def test_document_holds_for_a_user(case: schemathesis.Case, open_app: Flask) -> 
 @bounded
 def test_document_holds_for_a_superuser(case: schemathesis.Case, open_app: Flask) -> None:
     probe(case, open_app.extensions.setdefault("caller", Person(open_app, is_staff=True, is_superuser=True)))
+
+
+def test_names_of_operations_are_those_that_programs_were_generated_from() -> None:
+    ids = {said["operationId"] for _, said in OPERATIONS}
+    assert {"get_api_users_show_me", "post_api_login_provider_login", "post_api_tokens_refresh"} <= ids

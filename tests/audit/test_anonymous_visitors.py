@@ -175,7 +175,9 @@ def test_suspended_person_who_tries_again_and_again_fills_nothing(
         roles.change_user(people["minji"], is_active=False)
     before, room = len(rows(app)), rate_limits.ITEMS["refusals_stored"].amount
     key = f"user {people['minji']}"
-    app.extensions["rate_limits"].hit(rate_limits.ITEMS["refusals_stored"], "refusals_stored", key, cost=room - 1)
+    app.extensions["kakaoauth_rate_limits"].hit(
+        rate_limits.ITEMS["refusals_stored"], "refusals_stored", key, cost=room - 1
+    )
     kakao.me = person(1000, email="minji@example.kr")
     for number in range(3):
         assert log_in(browser(app, f"203.0.113.{number}"), kakao).status_code == 403
@@ -281,7 +283,7 @@ def neighbours(prefix: int, number: int) -> str:
 
 @pytest.mark.parametrize(("prefix", "times"), [(64, 1), (56, 4), (48, 16)])
 def test_ipv6_counts_by_wider_networks_with_higher_numbers(app: Flask, prefix: int, times: int) -> None:
-    limiter, item = app.extensions["rate_limits"], rate_limits.ITEMS["login"]
+    limiter, item = app.extensions["kakaoauth_rate_limits"], rate_limits.ITEMS["login"]
     widest = type(item)(item.amount * times, item.multiples)
     assert limiter.hit(
         widest, "login", f"2001:db8:1::/{prefix}" if prefix < 64 else "2001:db8:1:2::/64", cost=widest.amount

@@ -66,7 +66,7 @@ def long_trail(url: str, folder: Path, redis_url: str) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
-    app.extensions["redis"].close()
+    app.extensions["kakaoauth_redis"].close()
 
 
 @pytest.fixture(scope="module")

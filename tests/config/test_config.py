@@ -437,7 +437,7 @@ def test_embedded_redis_is_found_where_its_name_has_odd_characters(tmp_path: Pat
     """The address is put together from a path: blanks, percent signs and Hangul in it must survive."""
     with tempfile.TemporaryDirectory(prefix="k") as short:
         instance = Path(short).resolve() / ODD_FOLDER
-        redis: Redis = create_app({"INSTANCE_PATH": str(instance)}).extensions["redis"]
+        redis: Redis = create_app({"INSTANCE_PATH": str(instance)}).extensions["kakaoauth_redis"]
     assert redis.connection_pool.connection_kwargs["path"] == str(instance / "redis" / "redis.sock")
     redis.close()
 

@@ -108,7 +108,7 @@ def test_add_counts_holds_on_both_databases(make_app: Callable[..., Flask], data
 
 def test_login_goes_on_while_nothing_can_be_counted(app: Flask) -> None:
     with app.app_context():
-        app.extensions["redis"] = Redis.from_url("unix:///nowhere")
+        app.extensions["kakaoauth_redis"] = Redis.from_url("unix:///nowhere")
         counters.count("sign_up", "kakao")
         assert counters.totals() == {}
 

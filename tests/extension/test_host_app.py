@@ -510,3 +510,15 @@ def test_empty_prefix_leaves_the_first_page_to_the_host(make_host: MakeHost, kak
     client = make_host(given={"url_prefix": "/"}).test_client()
     assert client.get("/").text == "shop"
     assert log_in(client, kakao, prefix="").location == "/"
+
+
+def test_nothing_that_the_app_or_its_extensions_keep_is_replaced(make_host: MakeHost) -> None:
+    """An app may have Flask-Redis, Flask-Babel, an OAuth of its own: their names in `app.extensions` are theirs."""
+    theirs = dict.fromkeys(
+        ("redis", "babel", "health", "limiter", "authlib.integrations.flask_client"), "the app's own"
+    )
+    app = make_host(before=lambda app: app.extensions.update(theirs))
+    assert {name: app.extensions[name] for name in theirs} == theirs
+    added = app.extensions.keys() - theirs.keys() - {"sqlalchemy"}
+    assert {name for name in added if not name.startswith("kakaoauth")} == set()
+    assert not [name for name in app.jinja_env.filters if "login" in name and not name.startswith("kakaoauth")]

@@ -500,13 +500,13 @@ def upgraded(settings: dict[str, Any], bare_database_url: str, server: RedisServ
     yield app
     with app.app_context():
         db.engine.dispose()
-    app.extensions["redis"].close()
+    app.extensions["kakaoauth_redis"].close()
 
 
 def ready(app: Flask, *, later: bool = True) -> tuple[int, Any]:
     """:param later: more than a second after the last look."""
     if later:
-        app.extensions["health"]["writable_until"].clear()
+        app.extensions["kakaoauth_health"]["writable_until"].clear()
     answer = app.test_client().get("/readyz")
     return answer.status_code, answer.json
 

@@ -254,7 +254,7 @@ def test_page_without_redis_says_what_is_missing(app: Flask, enter: Callable[[st
     with app.app_context():
         daily_counts.store_counts()
     # The sessions' connection stays, or nobody could look.
-    app.extensions["redis"] = Redis.from_url("unix:///nowhere")
+    app.extensions["kakaoauth_redis"] = Redis.from_url("unix:///nowhere")
     page = staff.get(PATH, headers=ENGLISH)
     assert page.status_code == 200
     assert "Redis does not answer" in page.text
@@ -464,7 +464,7 @@ def test_app_that_logs_out_everywhere_closes_the_browsers(
 
 def test_ending_goes_on_while_nothing_can_be_counted(app: Flask, people: People) -> None:
     with app.app_context():
-        app.extensions["redis"] = Redis.from_url("unix:///nowhere")
+        app.extensions["kakaoauth_redis"] = Redis.from_url("unix:///nowhere")
         roles.end_all_sessions(people["minji"])
         assert token_flows.issue_tokens(roles.change_user(people["minji"], is_staff=True)).user_id == people["minji"]
 

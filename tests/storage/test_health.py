@@ -21,11 +21,11 @@ def bare(settings: dict[str, Any], redis: Redis, bare_database_url: str) -> Iter
     yield app
     with app.app_context():
         db.engine.dispose()
-    app.extensions["redis"].close()
+    app.extensions["kakaoauth_redis"].close()
 
 
 def first_page(app: Flask) -> int:
-    app.extensions["health"]["until"] = 0.0  # as if a second had passed
+    app.extensions["kakaoauth_health"]["until"] = 0.0  # as if a second had passed
     return app.test_client().get("/").status_code
 
 

@@ -42,7 +42,7 @@ def make_host(settings: dict[str, Any], redis: Redis, bare_database_url: str) ->
     for host in made:
         with host.app.app_context():
             host.db.engine.dispose()
-        host.app.extensions["redis"].close()
+        host.app.extensions["kakaoauth_redis"].close()
 
 
 def join(subject: str = "1") -> User:

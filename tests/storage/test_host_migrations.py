@@ -55,7 +55,7 @@ def make_shop(settings: dict[str, Any], redis: Redis, bare_database_url: str, tm
     for host in made:
         with host.app.app_context():
             host.db.engine.dispose()
-        host.app.extensions["redis"].close()
+        host.app.extensions["kakaoauth_redis"].close()
 
 
 def tables(host: Host) -> set[str]:

@@ -10,4 +10,6 @@ AMOUNT = {name: item.amount for name, item in rate_limits.ITEMS.items()}
 
 def fill(app: Flask, name: str, key: str, times: int | None = None) -> None:
     """As if so many had come already: all that are allowed, if not told."""
-    app.extensions["rate_limits"].hit(rate_limits.ITEMS[name], name, key, cost=AMOUNT[name] if times is None else times)
+    app.extensions["kakaoauth_rate_limits"].hit(
+        rate_limits.ITEMS[name], name, key, cost=AMOUNT[name] if times is None else times
+    )

@@ -272,7 +272,7 @@ def embedded(settings: dict[str, Any], redis_url: str) -> Iterator[FlaskClient]:
     yield app.test_client()
     with app.app_context():
         db.engine.dispose()
-    app.extensions["redis"].close()
+    app.extensions["kakaoauth_redis"].close()
 
 
 @pytest.mark.parametrize("address", ["192.168.0.7", "203.0.113.9", "::ffff:203.0.113.9", "2001:db8::1"])

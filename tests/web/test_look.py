@@ -71,7 +71,7 @@ def make_host(settings: dict[str, Any], redis: Redis, tmp_path: Path) -> Iterato
     for app in made:
         with app.app_context():
             db.engine.dispose()
-        app.extensions["redis"].close()
+        app.extensions["kakaoauth_redis"].close()
 
 
 def in_host(app: Flask, path: str, **more: Any) -> str:

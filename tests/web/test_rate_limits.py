@@ -375,4 +375,4 @@ def test_redis_that_goes_during_the_attempt_does_not_undo_it(
     with app.app_context():
         assert rate_limits.by_password("hana@example.kr", attempt) == "in"
         with pytest.raises(REDIS_ERRORS):
-            app.extensions["redis"].ping()
+            app.extensions["kakaoauth_redis"].ping()

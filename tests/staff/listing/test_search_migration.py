@@ -49,7 +49,7 @@ def old(settings: dict[str, Any], bare_database_url: str) -> Iterator[Flask]:
         yield app
         db.session.remove()
         db.engine.dispose()
-    app.extensions["redis"].close()
+    app.extensions["kakaoauth_redis"].close()
 
 
 def definitions() -> set[tuple[Any, ...]]:
