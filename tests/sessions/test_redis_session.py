@@ -17,11 +17,12 @@ from support import CLIENT_ID, FakeKakao, begin_login, come_back, csrf_token, lo
 from kakaoauth import sessions
 from kakaoauth.errors import AccountDisabled
 from kakaoauth.models import User
+from kakaoauth.sessions import host_data
 from kakaoauth.storage.database import db
 
 
 def stored(redis: Redis) -> list[dict[str, Any]]:
-    return [json.loads(redis.get(key)) for key in redis.keys("session:*")]
+    return [host_data.unpack(json.loads(redis.get(key))) for key in redis.keys("session:*")]
 
 
 def commands(redis: Redis) -> int:

@@ -329,11 +329,13 @@ def test_crash_before_the_commit_leaves_the_old_token_good(make_app: MakeApp, da
     def crash(_session: Any) -> None:
         raise MemoryError
 
-    event.listen(db.session, "before_commit", crash)
+    with app.app_context():
+        sessions = db.session
+    event.listen(sessions, "before_commit", crash)
     try:
         assert refresh(app, pair.refresh_token).status_code == 500
     finally:
-        event.remove(db.session, "before_commit", crash)
+        event.remove(sessions, "before_commit", crash)
     assert families(app)[0].generation == 0
     assert next_of(app, pair.refresh_token)
 
