@@ -581,7 +581,7 @@ class Refused(AppError):
 
     def arguments(self) -> dict[str, Any]:
         """As `AppError.arguments`."""
-        return {"message": str(self.message), "user_id": self.user_id}
+        return {"message": str(self.__dict__.get("message", "")), "user_id": self.user_id}
 
 
 class TokensNotTaken(Forbidden):

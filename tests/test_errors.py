@@ -24,6 +24,7 @@ from kakaoauth.errors import (
     ProviderBusy,
     ProviderUnavailable,
     RateLimited,
+    Refused,
     from_dict,
     one_line,
 )
@@ -56,6 +57,8 @@ def made(kind: type[AppError]) -> AppError:
         return RateLimited(90)
     if kind is FreshLoginRequired:
         return FreshLoginRequired(300)
+    if kind is Refused:  # what it is given is for the person
+        return kind()
     return kind("what happened", provider_code="KOE320")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.orm import joinedload
 from support import FakeKakao, log_in
 
 from kakaoauth import days as korean_days
@@ -138,7 +139,7 @@ def identity(app: Flask) -> Identity:
         user = User.objects.create_user("minji@example.kr", provider="kakao")
         db.session.add(Identity(provider="kakao", subject="7", user=user))
         db.session.commit()
-        return db.session.scalars(db.select(Identity).options(db.joinedload(Identity.user))).one()
+        return db.session.scalars(db.select(Identity).options(joinedload(Identity.user))).one()
 
 
 def test_what_is_over_goes_and_what_is_not_stays(app: Flask, identity: Identity) -> None:

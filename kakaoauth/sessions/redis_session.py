@@ -106,7 +106,9 @@ class RedisSession(SessionMixin):
         waits for its callback, a CSRF token and a host's data cannot."""
         stored = self._store.decode(self.raw) or {} if self.raw else {}
         changed = [key for key, value in (self.data or {}).items() if stored.get(key) != value]
-        return "_user_id" in stored and not any(key.startswith(NEEDED) or is_hosts(key) for key in changed)
+        return "_user_id" in stored and not any(
+            key.startswith(NEEDED) or is_hosts(key) for key in changed if key != "_flashes"
+        )
 
 
 @contextmanager

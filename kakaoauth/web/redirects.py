@@ -126,7 +126,7 @@ def _is_own_page(target: str) -> bool:
     blueprint, _, ours = str(endpoint).partition(".")
     if blueprint != BLUEPRINT:
         return str(endpoint) != "static"
-    return ours == "kakaoauth.auth.index" or ours.split(".")[0] not in NOT_PAGES
+    return str(endpoint) == "kakaoauth.auth.index" or ours.split(".")[0] not in NOT_PAGES
 
 
 def _is_front_end(target: str) -> bool:

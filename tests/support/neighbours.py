@@ -16,7 +16,7 @@ from kakaoauth.models import User
 from kakaoauth.sandbox import SandboxSettings, bind, create_sandbox
 from kakaoauth.storage.database import db
 from support.accounts import RINGS, posted
-from support.redis_server import free_port
+from support.ports import free_port
 from support.sandbox import page_of, request_id, running
 
 #: What each is told where messages go, and where they go.

@@ -34,7 +34,11 @@ def free_cluster_port() -> int:
 def _hold(port: int) -> int:
     held = socket.socket()
     # Not yet while binding: then port 0 and a port by number mean one that nobody else has.
-    held.bind(("127.0.0.1", port))
+    try:
+        held.bind(("127.0.0.1", port))
+    except OSError:
+        held.close()
+        raise
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     found: int = held.getsockname()[1]
     if sys.platform == "linux":

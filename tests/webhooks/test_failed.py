@@ -64,20 +64,24 @@ def break_for(app: Flask, user_id: int | None) -> None:
     """A trigger of the host's forbids to take this person's identity away, whichever way."""
     with app.app_context():
         if db.engine.dialect.name == "sqlite":
-            when = f"BEFORE DELETE ON identities WHEN old.user_id = {user_id}"
-            db.session.execute(text(f"CREATE TRIGGER keep_{user_id} {when} BEGIN SELECT RAISE(ABORT, 'no'); END"))
+            for way in ("DELETE", "UPDATE OF subject"):
+                when = f"BEFORE {way} ON identities WHEN old.user_id = {user_id}"
+                no = "BEGIN SELECT RAISE(ABORT, 'no'); END"
+                db.session.execute(text(f"CREATE TRIGGER keep_{user_id}_{way[:6]} {when} {no}"))
         else:
             body = "BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'integrity_constraint_violation'; END"
             db.session.execute(text(f"CREATE FUNCTION keep_{user_id}() RETURNS trigger LANGUAGE plpgsql AS $${body}$$"))
-            when = f"BEFORE DELETE ON identities FOR EACH ROW WHEN (old.user_id = {user_id})"
+            when = f"BEFORE DELETE OR UPDATE OF subject ON identities FOR EACH ROW WHEN (old.user_id = {user_id})"
             db.session.execute(text(f"CREATE TRIGGER keep_{user_id} {when} EXECUTE FUNCTION keep_{user_id}()"))
         db.session.commit()
 
 
 def _mend(user_id: int | None) -> None:
-    on = " ON identities" if db.engine.dialect.name == "postgresql" else ""
-    db.session.execute(text(f"DROP TRIGGER IF EXISTS keep_{user_id}{on}"))
-    if on:
+    if db.engine.dialect.name == "sqlite":
+        for way in ("DELETE", "UPDATE"):
+            db.session.execute(text(f"DROP TRIGGER IF EXISTS keep_{user_id}_{way}"))
+    else:
+        db.session.execute(text(f"DROP TRIGGER IF EXISTS keep_{user_id} ON identities"))
         db.session.execute(text(f"DROP FUNCTION IF EXISTS keep_{user_id}()"))
     db.session.commit()
 

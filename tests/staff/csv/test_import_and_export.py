@@ -17,6 +17,7 @@ from email_validator import EmailNotValidError, validate_email
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete, event, func, insert, select
+from sqlalchemy.exc import OperationalError
 from support import FakeKakao, log_in, person
 
 from kakaoauth.accounts import roles as accounts_roles
@@ -737,7 +738,7 @@ def test_export_leaves_the_old_file_if_it_fails(run: Type, tmp_path: Path) -> No
 
     def fail(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         if "FROM identities" in statement:
-            raise db.exc.OperationalError(statement, {}, Exception("away"))  # type: ignore[attr-defined]
+            raise OperationalError(statement, {}, Exception("away"))
 
     event.listen(db.engine, "before_cursor_execute", fail)
     try:
