@@ -17,7 +17,6 @@ from gunicorn.glogging import Logger
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from kakaoauth.config import load
 from kakaoauth.config.checks import ConfigError, is_loopback
-from kakaoauth.storage import health
 
 PROBES = ("/healthz", "/readyz")
 #: Threads that serve other pages while all providers are silent.
@@ -35,7 +34,7 @@ def _load() -> tuple[dict[str, Any], int]:
 
 # Before the site is imported, which takes a second and more: a refusal comes at once.
 settings, workers = _load()
-from kakaoauth import jobs  # noqa: E402
+from kakaoauth.core import KakaoAuth  # noqa: E402
 from kakaoauth.login import waiting  # noqa: E402
 from kakaoauth.providers import http  # noqa: E402
 
@@ -100,9 +99,7 @@ def on_starting(server: Any) -> None:
 
 def post_worker_init(worker: Any) -> None:
     """The site itself retries what waits for Kakao or for the database; a schema that is behind is told at once."""
-    with worker.wsgi.app_context():
-        health.schema_is_usable()
-    jobs.start(worker.wsgi)
+    KakaoAuth.start_jobs(worker.wsgi)
 
 
 bind = [f"{host}:{settings['PORT']}" for host in ("127.0.0.1", *(["[::1]"] if _has_ipv6() else []))]

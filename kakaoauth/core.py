@@ -1,11 +1,12 @@
 """The extension: `KakaoAuth` adds the login and the parts around it to a Flask app."""
 
+import threading
 from collections.abc import Callable, Collection
 from typing import Any, Literal, TypeVar
 
 from flask import Blueprint, Flask
 
-from kakaoauth import api, cli, providers, sessions
+from kakaoauth import api, cli, jobs, providers, sessions
 from kakaoauth.accounts import hooks, token_keeper
 from kakaoauth.accounts import routes as account_routes
 from kakaoauth.config import host
@@ -98,6 +99,7 @@ class KakaoAuth:
         app.register_blueprint(_blueprint(app))
         neighbours.init_app(app)
         host_guards.init_app(app)
+        edge.keep_on_this_machine(app)
         cli.init_app(app)
 
     def before_sign_up(self, hook: Hook) -> Hook:
@@ -117,6 +119,18 @@ class KakaoAuth:
         """
         self.hooks.before_leave.append(hook)
         return hook
+
+    @staticmethod
+    def start_jobs(app: Flask) -> threading.Event:
+        """Begin, in a thread of this process, what a running app does by itself: retry unlinks, act on messages that
+        wait, store counters, remove old rows. Says in the log if the schema is behind.
+
+        Call it in each process of the server, after the fork: gunicorn's `post_worker_init`. Without such a place
+        `flask kakaoauth work` does the same. Set the returned event to end it.
+        """
+        with app.app_context():
+            health.schema_is_usable()
+        return jobs.start(app)
 
     @staticmethod
     def api(provider: str) -> Provider:

@@ -8,11 +8,13 @@ from kakaoauth.cli.schema import group
 from kakaoauth.cli.tokens import tokens
 from kakaoauth.cli.user_files import export_users, import_users
 from kakaoauth.cli.users import users
+from kakaoauth.cli.work import work
 
 users.add_command(export_users)
 users.add_command(import_users)
 for part in (users, kakao, tokens, audit):
     group.add_command(part)
+group.add_command(work)
 
 
 def init_app(app: Flask) -> None:

@@ -81,7 +81,9 @@ def sandbox(port: int | None, strict: bool) -> None:
     """Serve the local imitation of Kakao, Facebook, Naver, Google and Apple, on this machine only."""
     config = current_app.config
     port = port or config["SANDBOX_PORT"]
-    site = f"http://localhost:{config['PORT']}"
+    ours = f"{config['PORT']}{config['KAKAOAUTH_URL_PREFIX']}"
+    site, same_site = f"http://localhost:{ours}", f"http://127.0.0.1:{ours}"
+    hears = "webhooks" in config["KAKAOAUTH_FEATURES"]
     callback = config["KAKAO_REDIRECT_URI"] or f"{site}/kakao/login/callback/"
     settings = SandboxSettings(
         client_id=SANDBOX_CLIENT_ID,
@@ -90,17 +92,17 @@ def sandbox(port: int | None, strict: bool) -> None:
         app_id=SANDBOX_APP_ID,
         redirect_uris=(
             callback,
-            f"http://127.0.0.1:{config['PORT']}/kakao/login/callback/",
+            f"{same_site}/kakao/login/callback/",
             # Of an app that logs in by itself and brings the code to the API: docs/api.md.
             f"http://localhost:{config['FRONTEND_PORT']}/oauth",
         ),
         logout_redirect_uris=(
             f"{site}/kakao/logout/callback/",
-            f"http://127.0.0.1:{config['PORT']}/kakao/logout/callback/",
+            f"{same_site}/kakao/logout/callback/",
         ),
         issuer=f"http://127.0.0.1:{port}",
-        unlink_webhook_url=f"{site}/webhooks/kakao/unlink/",
-        account_status_webhook_url=f"{site}/webhooks/kakao/account-status/",
+        unlink_webhook_url=f"{site}/webhooks/kakao/unlink/" if hears else None,
+        account_status_webhook_url=f"{site}/webhooks/kakao/account-status/" if hears else None,
         state_file=Path(config["INSTANCE_PATH"]) / "sandbox.json",
         strict=strict,
         facebook=_facebook_settings(site),
@@ -122,7 +124,7 @@ def _facebook_settings(site: str) -> FacebookSettings:
         client_secret=SANDBOX_FACEBOOK_CLIENT_SECRET,
         redirect_uris=(
             config["FACEBOOK_REDIRECT_URI"] or f"{site}/facebook/login/callback/",
-            f"http://127.0.0.1:{config['PORT']}/facebook/login/callback/",
+            f"http://127.0.0.1:{config['PORT']}{config['KAKAOAUTH_URL_PREFIX']}/facebook/login/callback/",
         ),
         deauthorize_url=f"{site}/webhooks/facebook/deauthorize/",
         data_deletion_url=f"{site}/webhooks/facebook/data-deletion/",
@@ -159,4 +161,5 @@ def _callbacks(site: str, provider: str) -> tuple[str, ...]:
     path = f"/{provider}/login/callback/"
     own = config.get(f"{provider.upper()}_REDIRECT_URI") or f"{site}{path}"
     # Of an app that logs in by itself and brings the code to the API: docs/api.md.
-    return own, f"http://127.0.0.1:{config['PORT']}{path}", f"http://localhost:{config['FRONTEND_PORT']}/oauth"
+    same_site = f"http://127.0.0.1:{config['PORT']}{config['KAKAOAUTH_URL_PREFIX']}"
+    return own, f"{same_site}{path}", f"http://localhost:{config['FRONTEND_PORT']}/oauth"

@@ -59,7 +59,7 @@ def embed(values: dict[str, Any]) -> None:
     if not values["DATABASE_URL"]:
         values["DATABASE_URL"] = f"sqlite:///{quote(str(instance / 'kakaoauth.db'))}"
     if not values["SECRET_KEY"] and embedded:
-        values["SECRET_KEY"] = _secret_of_this_machine(instance)
+        values["SECRET_KEY"] = secret_of_this_machine(instance)
     _embed_facebook(values)
 
 
@@ -75,7 +75,7 @@ def _embed_facebook(values: dict[str, Any]) -> None:
     )
 
 
-def _secret_of_this_machine(instance: Path) -> str:
+def secret_of_this_machine(instance: Path) -> str:
     """Read or make the secret; made under a private name first so that two starts at once agree on one."""
     path = instance / "secret_key"
     try:

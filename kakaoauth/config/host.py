@@ -1,7 +1,7 @@
 """Settings in a host's app: what is the extension's own in `app.config`, read, checked and completed there."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from flask import Flask
@@ -14,6 +14,8 @@ from kakaoauth.config.settings import NAMES, RENAMED, SITE_NAMES, TYPES, Setting
 #: Set by `kakaoauth dev`: the folder of the embedded Redis and SQLite. Without it a host embeds nothing, since the
 #: sandbox lets everybody in as anybody.
 DEV_FOLDER = "KAKAOAUTH_DEV_FOLDER"
+#: Set by it, too: where the app and the sandbox are.
+DEV_PORTS = ("PORT", "SANDBOX_PORT")
 
 
 def complete(app: Flask, *, has_database: bool, is_separate: bool = False) -> None:
@@ -48,7 +50,20 @@ def _as_text(name: str, value: Any) -> Any:
     return str(value) if TYPES[name] is str and type(value) is int else value
 
 
-def _require(values: dict[str, Any], config: Mapping[str, Any], *, has_database: bool, is_separate: bool) -> None:
+def _embed_in(folder: str, values: dict[str, Any], config: MutableMapping[str, Any]) -> None:
+    """Use the parts of `kakaoauth dev`, at the ports that it has chosen."""
+    values["INSTANCE_PATH"] = folder
+    for name in DEV_PORTS:
+        values[name] = config[name] = parse(name, os.environ.get(name) or str(values[name]))
+    check_kakao_is_whole(values, Settings)
+    origins = values["KAKAOAUTH_FRONTEND_ORIGINS"]
+    embed(values)
+    values["KAKAOAUTH_FRONTEND_ORIGINS"] = origins  # the example of a front end goes with the reference site
+
+
+def _require(
+    values: dict[str, Any], config: MutableMapping[str, Any], *, has_database: bool, is_separate: bool
+) -> None:
     """Embed what is missing under `kakaoauth dev`; elsewhere say so."""
     if "KAKAOAUTH_EMBEDDED" in config:  # the site, whose settings are whole
         values["KAKAOAUTH_EMBEDDED"] = config["KAKAOAUTH_EMBEDDED"]
@@ -57,9 +72,7 @@ def _require(values: dict[str, Any], config: Mapping[str, Any], *, has_database:
     if not values["DATABASE_URL"] and not is_separate:
         values["DATABASE_URL"] = config.get("SQLALCHEMY_DATABASE_URI") or ""
     if folder:
-        values["INSTANCE_PATH"] = folder
-        check_kakao_is_whole(values, Settings)
-        embed(values)
+        _embed_in(folder, values, config)
         return
     values["KAKAOAUTH_EMBEDDED"] = frozenset()
     for name, cure in (

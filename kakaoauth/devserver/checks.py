@@ -13,11 +13,20 @@ from typing import Any
 from kakaoauth.devserver import front_end
 from kakaoauth.devserver.processes import Refused
 
+#: What to add to the command for another port.
+MAKE_RUN = {
+    "PORT": "make run PORT=8010",
+    "SANDBOX_PORT": "make run SANDBOX_PORT=8011",
+    "FRONTEND_PORT": "make run FRONTEND_PORT=8012",
+}
+DEV = {"PORT": "--port 8010", "SANDBOX_PORT": "--sandbox-port 8011"}
+
 
 @contextmanager
-def only_one(run_folder: Path) -> Iterator[None]:
+def only_one(run_folder: Path, what: str = "make run") -> Iterator[None]:
     """Hold the folder's lock. A POSIX lock: forked parts do not inherit it, and it ends with the process.
 
+    :param what: the command that wants it, for the message.
     :raises Refused: another one runs here, or the folder cannot be written to.
     """
     try:
@@ -30,7 +39,7 @@ def only_one(run_folder: Path) -> Iterator[None]:
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        raise Refused(f"make run is already running in this folder (process {_owner(file)}): stop that one") from None
+        raise Refused(f"{what} is already running in this folder (process {_owner(file)}): stop that one") from None
     try:
         os.truncate(file, 0)
         os.write(file, str(os.getpid()).encode())
@@ -45,7 +54,7 @@ def _owner(file: int) -> str:
     return owner or "unknown"
 
 
-def require_ports(settings: Mapping[str, Any]) -> None:
+def require_ports(settings: Mapping[str, Any], cures: Mapping[str, str] = MAKE_RUN) -> None:
     """:raises Refused: a port that is needed cannot be used."""
     ports = ["PORT"]
     if "kakao" in settings["KAKAOAUTH_EMBEDDED"]:
@@ -58,14 +67,10 @@ def require_ports(settings: Mapping[str, Any]) -> None:
     for name in ports:
         port = settings[name]
         if not 1 <= port <= 65535:
-            raise Refused(f"{name} is {port}: choose a port from 1 to 65535, e.g. make run {name}={_next(name)}")
+            raise Refused(f"{name} is {port}: choose a port from 1 to 65535, e.g. {cures[name]}")
         reason = _why_taken(port)
         if reason:
-            raise Refused(f"port {port} {reason}: choose another, e.g. make run {name}={_next(name)}")
-
-
-def _next(name: str) -> int:
-    return {"PORT": 8010, "SANDBOX_PORT": 8011, "FRONTEND_PORT": 8012}[name]
+            raise Refused(f"port {port} {reason}: choose another, e.g. {cures[name]}")
 
 
 def _why_taken(port: int) -> str:

@@ -1,4 +1,4 @@
-"""What `make run` starts, in which order, what it says, and how all of it ends together.
+"""What `make run` and `kakaoauth dev` start, in which order, what it says, and how all of it ends together.
 
 Redis, the sandbox, the example front end and the schema come up at the same time, then the site. The end goes the other
 way round: the site first, which still needs Redis for its last answers.
@@ -8,25 +8,17 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
-from flask.cli import ScriptInfo
-from flask.cli import main as flask_main
-from gunicorn.app import wsgiapp  # type: ignore[import-untyped]
-from redis.exceptions import RedisClusterException, RedisError
-from sqlalchemy import make_url
-from sqlalchemy.exc import SQLAlchemyError
-
 from kakaoauth.config.embedded import embedded_redis_socket
 from kakaoauth.devserver import front_end
 from kakaoauth.devserver.processes import Ended, Part, Refused, say, start
 from kakaoauth.devserver.redis import SECONDS_TO_START, answers, start_redis, why_it_ended
-from kakaoauth.storage import schema
+from kakaoauth.devserver.site import Site
 
 NAMES = {
     "redis": "the embedded Redis",
@@ -66,10 +58,11 @@ class Watch:
 
 
 class Supervisor:
-    """The parts of one `make run`."""
+    """The parts of one `make run` or `kakaoauth dev`."""
 
-    def __init__(self, settings: dict[str, Any], run_folder: Path) -> None:
+    def __init__(self, settings: dict[str, Any], run_folder: Path, app: Site) -> None:
         self.settings = settings
+        self.app = app
         self.run_folder = run_folder
         self.redis_folder = Path(settings["INSTANCE_PATH"]) / "redis"
         self.parts: list[Part] = []
@@ -84,7 +77,7 @@ class Supervisor:
         try:
             self._start_ground()
             self._start_site()
-            say(describe(self.settings))
+            say(describe(self.settings, self.app))
             while True:
                 self.watch.sleep(None)
                 self._require_alive()
@@ -98,18 +91,19 @@ class Supervisor:
         if "redis" in embedded:
             self.parts.append(start_redis(self.redis_folder, socket_path, self.run_folder))
         if "kakao" in embedded:
-            self._start("sandbox", serve_sandbox, patience=2)
+            self._start("sandbox", self.app.serve_sandbox, patience=2)
         if front_end.is_wanted(self.settings):
             self._start("front_end", lambda: front_end.serve(self.settings), patience=2)
-        preparation = self._start("preparation", prepare, patience=5)
+        preparation = self._start("preparation", self.app.prepare, patience=5)
         if "redis" in embedded:
             self._wait_until(lambda: answers(socket_path), "redis")
         self._wait_until(lambda: preparation.poll() is not None, "preparation", seconds=SECONDS_TO_PREPARE)
         self._require_alive()
 
     def _start_site(self) -> None:
-        self._start("site", serve_site, patience=5)
-        self._wait_until(lambda: responds(self.settings["PORT"], "/healthz"), "site")
+        self._start("site", self.app.serve, patience=5)
+        if probe := self.app.probe:
+            self._wait_until(lambda: responds(self.settings["PORT"], probe), "site")
         if "kakao" in self.settings["KAKAOAUTH_EMBEDDED"]:
             self._wait_until(lambda: listens(self.settings["SANDBOX_PORT"]), "sandbox")
         if front_end.is_wanted(self.settings):
@@ -128,7 +122,7 @@ class Supervisor:
             self.watch.sleep(0.02)
 
     def _require_alive(self) -> None:
-        """:raises Refused: a part ended by itself; the preparation may, when it is done."""
+        """:raises Refused: a part ended by itself; the preparation may, when it is done, and a server that reloads."""
         for part in list(self.parts):
             status = part.poll()
             if status is None:
@@ -138,6 +132,10 @@ class Supervisor:
                 self.parts.remove(part)
             elif part.name == "preparation" and status > 0:
                 raise Refused  # it has said why
+            elif part.name == "site" and status == self.app.again:
+                part.end()
+                self.parts.remove(part)
+                self._start("site", self.app.serve, patience=5)
             else:
                 raise Refused(f"{NAMES[part.name]} ended by itself ({self._how(part, status)}): stopping the rest")
 
@@ -147,7 +145,7 @@ class Supervisor:
         return why_it_ended(self.redis_folder) if part.name == "redis" else f"exit status {status}"
 
 
-def describe(settings: dict[str, Any]) -> str:
+def describe(settings: dict[str, Any], app: Site) -> str:
     """Where everything is, and what of it is real."""
     kakao = f"the real one, {settings['KAKAO_KAUTH_URL']}"
     if "kakao" in settings["KAKAOAUTH_EMBEDDED"]:
@@ -155,53 +153,11 @@ def describe(settings: dict[str, Any]) -> str:
     redis = "your own, REDIS_URL"
     if "redis" in settings["KAKAOAUTH_EMBEDDED"]:
         redis = f"embedded, data in {Path(settings['INSTANCE_PATH']) / 'redis'} (for your own set REDIS_URL)"
-    example = ""
+    lines = {"Site": f"http://localhost:{settings['PORT']}", "Kakao": kakao, "Redis": redis, **app.describe(settings)}
     if front_end.is_wanted(settings):
-        example = f"  Front end {front_end.origin(settings)} (an example that logs in here, with tokens in cookies)\n"
-    database = make_url(settings["SQLALCHEMY_DATABASE_URI"]).render_as_string(hide_password=True)
-    return (
-        f"\n  Site      http://localhost:{settings['PORT']}\n  Kakao     {kakao}\n  Redis     {redis}\n"
-        f"  Database  {database}\n{example}\nCtrl-C stops everything.\n"
-    )
-
-
-def prepare() -> None:
-    """Bring the schema up to date, and meet a Redis of one's own: by way of the app, which knows how."""
-    try:
-        app = ScriptInfo(app_import_path="wsgi").load_app()
-        if "redis" not in app.config["KAKAOAUTH_EMBEDDED"]:
-            app.extensions["kakaoauth_redis"].ping()
-        with app.app_context():
-            schema.upgrade()
-    except (RedisError, RedisClusterException) as error:
-        sys.exit(
-            f"kakaoauth: REDIS_URL does not answer ({first_line(error)}): start that Redis, correct REDIS_URL,"
-            " or remove it to use the embedded one"
-        )
-    except (SQLAlchemyError, ImportError) as error:
-        reason = first_line(getattr(error, "orig", None) or error)
-        sys.exit(f"kakaoauth: the database cannot be used ({reason}): start it or correct DATABASE_URL")
-
-
-def first_line(error: BaseException) -> str:
-    """Return an error's first line, or its class's name."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".:") if lines else type(error).__name__
-
-
-def serve_sandbox() -> None:
-    """Run `flask kakao sandbox` in this process."""
-    sys.argv = ["flask", "--app", "wsgi", "kakao", "sandbox"]
-    flask_main()
-
-
-def serve_site() -> None:
-    """Run gunicorn with one worker in this process."""
-    # These two are for production; here they could move the site to another address.
-    os.environ.pop("GUNICORN_CMD_ARGS", None)
-    os.environ.pop("WEB_CONCURRENCY", None)
-    sys.argv = ["gunicorn", "--workers=1", "--graceful-timeout=2", "--log-level=warning", "wsgi:app"]
-    wsgiapp.run()
+        lines["Front end"] = f"{front_end.origin(settings)} (an example that logs in here, with tokens in cookies)"
+    told = "".join(f"  {label:<9} {text}\n" for label, text in lines.items())
+    return f"\n{told}\nCtrl-C stops everything.\n"
 
 
 def listens(port: int) -> bool:

@@ -12,6 +12,7 @@ from kakaoauth import audit, providers
 from kakaoauth.audit.visitors import plain_address, visitor
 from kakaoauth.config.checks import is_loopback
 from kakaoauth.config.libraries import MAX_BODY
+from kakaoauth.config.loopback import is_of_a_proxy
 from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import Tunnelled
 from kakaoauth.models import User
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger("kakaoauth.edge")
-#: Headers that proxies and tunnels add, besides X-Forwarded-... and Cloudflare's CF-...
-PROXY_HEADERS = frozenset(
-    f"HTTP_{name}"
-    for name in (
-        *("FORWARDED", "VIA", "X_REAL_IP", "X_CLIENT_IP", "X_CLUSTER_CLIENT_IP", "X_ENVOY_EXTERNAL_ADDRESS"),
-        *("TRUE_CLIENT_IP", "FASTLY_CLIENT_IP", "FLY_CLIENT_IP", "CDN_LOOP", "X_AZURE_CLIENTIP", "X_APPENGINE_USER_IP"),
-    )
-)
 #: Endpoints whose response is the same for everybody.
 CACHEABLE = ("kakaoauth.files.static", "kakaoauth.api.tokens.jwks", "kakaoauth.api.docs.asset")
 
@@ -68,6 +61,12 @@ def init_blueprint(bp: Blueprint) -> None:
     bp.before_request(set_audit_source)
     bp.before_request(limit_body)
     bp.after_request(add_headers)
+
+
+def keep_on_this_machine(app: Flask) -> None:
+    """With embedded parts, have the whole of the app for this machine: its own pages know who is logged in, too."""
+    if app.config["KAKAOAUTH_EMBEDDED"]:
+        app.before_request(refuse_foreign_hosts)
 
 
 def init_app(app: Flask) -> None:
@@ -111,23 +110,20 @@ def hostname() -> str:
     return urlsplit(f"//{request.host}").hostname or ""
 
 
-def is_of_a_proxy(name: str) -> bool:
-    """Whether a proxy or a tunnel adds this request header. :param name: as in a WSGI environ."""
-    return name in PROXY_HEADERS or name.startswith(("HTTP_X_FORWARDED", "HTTP_X_ORIGINAL_", "HTTP_CF_"))
-
-
 def refuse_foreign_hosts() -> None:
     """Refuse a foreign Host (400), and with embedded parts every client that is not on this machine (403).
 
     :raises Tunnelled: embedded parts, and a proxy or tunnel has forwarded the request.
     """
     config = current_app.config
-    if config["KAKAOAUTH_EMBEDDED"] and any(is_of_a_proxy(name) for name in request.environ):
+    embedded = bool(config["KAKAOAUTH_EMBEDDED"])
+    if embedded and any(is_of_a_proxy(name) for name in request.environ):
         raise Tunnelled("a proxy or a tunnel has forwarded it; see docs/operations.md, What `make run` does")
-    if config["KAKAOAUTH_EMBEDDED"] and request.remote_addr and not is_loopback(request.remote_addr):
+    if embedded and request.remote_addr and not is_loopback(request.remote_addr):
         log.warning("refused a request from outside: embedded parts are for this machine; see docs/production.md")
         abort(403)
-    if config["PUBLIC_URL"] or request.endpoint in ("kakaoauth.ops.healthz", "kakaoauth.ops.readyz"):
+    # With embedded parts neither of the next two counts: a host may use these names for something of its own.
+    if (config["PUBLIC_URL"] and not embedded) or request.endpoint in ("kakaoauth.ops.healthz", "kakaoauth.ops.readyz"):
         return
     try:
         host = hostname()
@@ -137,9 +133,10 @@ def refuse_foreign_hosts() -> None:
         return
     redirect_uris = [config.get(f"{provider.name.upper()}_REDIRECT_URI") for provider in providers.all_providers()]
     ours = {urlsplit(redirect_uri).hostname for redirect_uri in redirect_uris if redirect_uri}
-    if host in ours or (config["TRUSTED_PROXIES"] and not ours):
+    if host in ours or (config["TRUSTED_PROXIES"] and not ours and not embedded):
         return
-    log.warning("refused a request for a foreign host: set PUBLIC_URL to the address of this site")
+    cure = "embedded parts are for http://localhost" if embedded else "set PUBLIC_URL to the address of this site"
+    log.warning("refused a request for a foreign host: %s", cure)
     abort(400)
 
 

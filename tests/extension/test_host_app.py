@@ -16,7 +16,9 @@ from flask_login import login_required as flask_logins_login_required
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from redis import Redis
+from sqlalchemy import text
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, person
+from support.concurrency import until
 
 from kakaoauth import (
     ConfigError,
@@ -26,6 +28,7 @@ from kakaoauth import (
     bearer_required,
     current_user,
     fresh_login_required,
+    jobs,
     login_required,
     staff_required,
     superuser_required,
@@ -183,6 +186,50 @@ def test_feature_that_is_not_wanted_has_no_address(make_host: MakeHost, kakao: F
         assert client.get(page).status_code == 200  # without a link that leads nowhere
     assert client.get("/auth/api/users/me/").status_code == 401
     assert client.get("/auth/healthz").status_code == 404
+
+
+@pytest.fixture
+def sandboxed(make_host: MakeHost, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Flask:
+    """As under `kakaoauth dev`, with settings of the host's own that have our site's names."""
+    monkeypatch.setenv("KAKAOAUTH_DEV_FOLDER", str(tmp_path / "dev"))
+    monkeypatch.setenv("PORT", "8310")
+    monkeypatch.setenv("SANDBOX_PORT", "8311")
+    return make_host(KAKAO_CLIENT_ID="", KAKAO_CLIENT_SECRET="", PUBLIC_URL="https://shop.example", TRUSTED_PROXIES=1)
+
+
+def test_host_with_the_sandbox_is_for_this_machine_only(sandboxed: Flask) -> None:
+    client = sandboxed.test_client()
+    assert client.get("/").text == "shop"
+    for path in ("/", "/nowhere/", "/auth/"):
+        assert client.get(path, headers={"Host": "shop.example"}).status_code == 400
+        assert client.get(path, headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 403
+        assert client.get(path, environ_base={"REMOTE_ADDR": "203.0.113.1"}).status_code == 403
+
+
+def test_sandbox_is_where_the_environment_says_and_sends_back_to_the_host(sandboxed: Flask) -> None:
+    answer = sandboxed.test_client().get("/auth/kakao/login/", base_url="http://localhost:8310")
+    assert answer.location.startswith("http://127.0.0.1:8311/oauth/authorize?")
+    assert sandboxed.config["PORT"] == 8310
+    assert not sandboxed.config["KAKAOAUTH_FRONTEND_ORIGINS"]
+
+
+def test_host_starts_the_jobs_of_a_running_site(
+    host: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(jobs, "PAUSE", 0.02)
+    with host.app_context():
+        ours.session.execute(text("INSERT INTO ended_sessions (name, until) VALUES ('over', '2000-01-01')"))
+        ours.session.commit()
+    ended = KakaoAuth.start_jobs(host)
+    try:
+        with host.app_context():
+            until(lambda: not ours.session.scalar(text("SELECT count(*) FROM ended_sessions")))
+            ours.drop_all()
+    finally:
+        ended.set()
+    assert "run: flask kakaoauth upgrade" not in caplog.text
+    KakaoAuth.start_jobs(host).set()
+    assert "run: flask kakaoauth upgrade" in caplog.text
 
 
 # Its session

@@ -21,6 +21,7 @@ PRELOADED = (
     "kakaoauth.site",
     "kakaoauth.server.worker",
     "kakaoauth.devserver.supervisor",
+    "kakaoauth.devserver.host",
     "alembic.command",
     "gunicorn.arbiter",
 )
@@ -39,9 +40,10 @@ class Program:
         stdout: Path,
         stderr: Path | None = None,
         stdin: Path = Path(os.devnull),
+        cwd: Path = ROOT,
     ) -> None:
         files = (str(stdin), str(stdout), str(stderr or stdout))
-        self._process = _context.Process(target=_become, args=(module, arguments, dict(env), files))
+        self._process = _context.Process(target=_become, args=(module, arguments, dict(env), files, cwd))
         self._process.start()
         self.pid: int = self._process.pid or 0
 
@@ -64,7 +66,9 @@ class Program:
         self.send_signal(signal.SIGKILL)
 
 
-def _become(module: str, arguments: tuple[str, ...], env: dict[str, str], files: tuple[str, str, str]) -> None:
+def _become(
+    module: str, arguments: tuple[str, ...], env: dict[str, str], files: tuple[str, str, str], cwd: Path
+) -> None:
     """The child's whole life."""
     os.setsid()
     for signum in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
@@ -73,7 +77,7 @@ def _become(module: str, arguments: tuple[str, ...], env: dict[str, str], files:
     for number, (file, mode) in enumerate(zip(files, (os.O_RDONLY, os.O_WRONLY, os.O_WRONLY), strict=True)):
         os.dup2(os.open(file, mode | (os.O_CREAT | os.O_APPEND if number else 0), 0o600), number)
     sys.stdin = open(0, closefd=False)
-    os.chdir(ROOT)
+    os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
     sys.path[0:0] = [str(ROOT)]
@@ -88,10 +92,10 @@ class Ended:
     stderr: str
 
 
-def run_program(module: str, *arguments: str, env: Mapping[str, str], stdin: str = "") -> Ended:
+def run_program(module: str, *arguments: str, env: Mapping[str, str], stdin: str = "", cwd: Path = ROOT) -> Ended:
     """Run it to its end."""
     with tempfile.TemporaryDirectory(prefix="ka-program-") as folder:
         given, out, err = (Path(folder) / name for name in ("in", "out", "err"))
         given.write_text(stdin)
-        program = Program(module, *arguments, env=env, stdin=given, stdout=out, stderr=err)
+        program = Program(module, *arguments, env=env, stdin=given, stdout=out, stderr=err, cwd=cwd)
         return Ended(program.wait(60), out.read_text(), err.read_text())
