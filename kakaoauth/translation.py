@@ -12,7 +12,7 @@ from typing import Any
 
 from babel import Locale, dates, numbers
 from babel.support import LazyProxy, NullTranslations, Translations
-from flask import has_request_context, request
+from flask import current_app, has_request_context, request
 
 LANGUAGES = ("ko", "en")
 #: Where neither a request nor `in_language` says which.
@@ -43,7 +43,9 @@ def language() -> str:
 
 
 def _of_request() -> str:
-    """The query, the cookie, then Accept-Language; Korean if none of them decides."""
+    """KAKAOAUTH_LANGUAGE, the query, the cookie, then Accept-Language; Korean if none of them decides."""
+    if only := current_app.config.get("KAKAOAUTH_LANGUAGE"):
+        return str(only)
     for choice in (request.args.get("lang"), request.cookies.get("lang")):
         if choice in LANGUAGES:
             return choice

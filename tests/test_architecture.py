@@ -34,15 +34,25 @@ LEVELS: tuple[set[str], ...] = (
     {"wsgi"},
 )
 #: Beside the levels, with all they may import from them.
-BESIDE: dict[str, set[str]] = {"devserver": {"config", "storage"}, "sandbox": set(), "server": set()}
+BESIDE: dict[str, set[str]] = {
+    "devserver": {"config", "storage"},
+    "sandbox": set(),
+    "server": set(),
+    "testing": {"config", "devserver", "providers", "sandbox", "storage"},
+}
 #: Who may import what stands beside.
-GUESTS: dict[str, set[str]] = {"devserver": {"cli"}, "sandbox": {"cli"}, "server": set()}
+GUESTS: dict[str, set[str]] = {
+    "devserver": {"cli", "testing"},
+    "sandbox": {"cli", "testing"},
+    "server": set(),
+    "testing": set(),
+}
 
 #: Libraries and names that belong to few. The sandbox plays the providers, so it signs tokens of its own.
 LIBRARIES: dict[str, set[str]] = {
     "authlib": {"providers"},
-    "requests": {"providers"},
-    "urllib3": {"providers"},
+    "requests": {"providers", "testing"},
+    "urllib3": {"providers", "testing"},
     "joserfc": {"providers", "tokens", "sandbox"},
     "flask_session": {"sessions"},
     "argon2": {"accounts"},

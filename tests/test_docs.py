@@ -20,13 +20,17 @@ from kakaoauth.config.settings import NAMES, Settings
 from kakaoauth.providers.kakao.errors import KOE
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*/*.md")])
 #: Pages that exist in both languages.
 IN_BOTH = [
     *("settings", "commands", "production", "building-on-it", "kakao-setup"),
     *("operations", "doctor", "webhooks", "security"),
 ]
-TWINS = [("README.md", "README.ko.md"), *((f"docs/{name}.md", f"docs/{name}.ko.md") for name in IN_BOTH)]
+TWINS = [
+    ("README.md", "README.ko.md"),
+    *((f"docs/{name}.md", f"docs/{name}.ko.md") for name in IN_BOTH),
+    ("examples/bookclub/README.md", "examples/bookclub/README.ko.md"),
+]
 SETTINGS, COMMANDS, PRODUCTION, _BUILDING, GUIDES = TWINS[1:6]
 
 FENCE = re.compile(r"^```.*?^```[ \t]*$", re.MULTILINE | re.DOTALL)

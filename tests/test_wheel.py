@@ -249,6 +249,12 @@ def test_somebody_logs_in_to_a_site_made_of_the_wheel(
     assert not list(environment.rglob("instance"))
 
 
+def test_example_tests_itself_with_the_installed_wheel(environment: Path, tmp_path: Path) -> None:
+    club = shutil.copytree(ROOT / "examples" / "bookclub", tmp_path / "bookclub", ignore=NOT_SHIPPED)
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "welcome")
+    assert "1 passed" in run(str(environment / "bin" / "python"), *words, cwd=club)
+
+
 def test_settings_of_an_installed_site_lie_in_its_working_folder(environment: Path, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=8123\n")
     (tmp_path / "instance").mkdir()

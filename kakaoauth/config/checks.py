@@ -56,6 +56,8 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
         raise ConfigError("PROVIDER_MAX_CALLS must be 1 or more")
     if values["LOG_LEVEL"].upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
+    if values["KAKAOAUTH_LANGUAGE"] not in ("", "ko", "en"):
+        raise ConfigError("KAKAOAUTH_LANGUAGE must be ko or en, or not set for the visitor's")
     if values["KAKAOAUTH_ACCESS_TOKEN_ALGORITHM"] not in ("HS256", "RS256", "ES256"):
         raise ConfigError("KAKAOAUTH_ACCESS_TOKEN_ALGORITHM must be HS256, RS256 or ES256")
     if not 2 <= values["PROVIDER_CALLS_PER_MINUTE"] <= 1_000_000:

@@ -122,6 +122,8 @@ class Settings:
     KAKAOAUTH_SESSION_KEEP: tuple[str, ...] = ()
     #: The template that all pages extend. It has the blocks `title`, `head`, `nav`, `content` and `footer`.
     KAKAOAUTH_LAYOUT: str = "kakaoauth/layout.html"
+    #: `ko` or `en`: the language of all pages. Empty: the visitor's.
+    KAKAOAUTH_LANGUAGE: str = ""
 
     #: The audit trail goes back this many days; what is older is removed.
     KAKAOAUTH_AUDIT_DAYS: int = 365
@@ -150,7 +152,7 @@ SITE_NAMES = (
 )
 
 #: Settings that are newer than version 0.1, and never had another name.
-NEW = ("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT")
+NEW = ("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE")
 #: Names until version 0.1 -> names today.
 RENAMED = {
     **{

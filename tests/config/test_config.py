@@ -235,6 +235,7 @@ def test_redirect_uri_is_kept_byte_for_byte() -> None:
         ({"REDIS_URL": "canary-redis"}, "REDIS_URL must begin with", "redis://"),
         ({"REDIS_URL": "http://:canary-redis@h/"}, "REDIS_URL must begin with", "redis+sentinel://"),
         ({"KAKAO_KAUTH_URL": "http://kauth.kakao.com"}, "KAKAO_KAUTH_URL must use https://", "https://"),
+        ({"KAKAOAUTH_LANGUAGE": "canary-fr"}, "KAKAOAUTH_LANGUAGE must be ko or en", "visitor's"),
         ({"KAKAO_KAPI_URL": "kapi.kakao.com"}, "KAKAO_KAPI_URL must be an absolute address", "https://"),
         ({"KAKAO_KAPI_URL": "https://kapi.kakao.com/v2"}, "KAKAO_KAPI_URL must be scheme and host only", "https://"),
         ({"KAKAO_REDIRECT_URI": "http://a.kr/kakao/login/callback/"}, "KAKAO_REDIRECT_URI must use https://", "https"),

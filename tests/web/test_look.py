@@ -130,6 +130,17 @@ def test_page_in_a_hosts_layout_has_both_ones_texts(make_host: MakeHost, languag
     assert "layout." not in page
 
 
+def test_site_of_one_language_speaks_no_other(make_host: MakeHost) -> None:
+    app = make_host({"page.html": MACROS.replace("CONTEXT", "") + "{{ login_buttons() }}"}, KAKAOAUTH_LANGUAGE="ko")
+    headers = {"Accept-Language": "en", "Cookie": "lang=en"}
+    client = app.test_client(use_cookies=False)
+    for path, text in (("/books/?lang=en", "카카오 로그인"), ("/login/?lang=en", "비밀번호로 로그인")):
+        assert text in client.get(path, headers=headers).text
+    page = client.get("/login/").text
+    assert '<html lang="ko">' in page
+    assert "hreflang" not in page
+
+
 def test_layout_without_a_place_for_the_style_sheet_is_no_error(make_host: MakeHost) -> None:
     bare = "{% block content %}{% endblock %}"
     assert "data-page=" in in_host(make_host({"base.html": bare}, KAKAOAUTH_LAYOUT="base.html"), "/login/")

@@ -1,0 +1,69 @@
+"""What a host's own tests use: settings for an app, and logins without a network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+from kakaoauth import KakaoAuth, current_user, login_required, testing
+
+
+@pytest.fixture
+def host() -> Iterator[Flask]:
+    with testing.settings() as settings:
+        app = Flask("host")
+        app.config.update(settings)
+        database = SQLAlchemy(app)
+        KakaoAuth(app, db=database, url_prefix="/members")
+
+        @app.get("/")
+        @login_required
+        def home() -> str:
+            return f"{current_user.nickname} {current_user.email}"
+
+        with app.app_context():
+            testing.create_tables()
+            database.create_all()
+        yield app
+
+
+def test_client_is_logged_in_as_somebody_of_the_sandbox(host: Flask) -> None:
+    client = host.test_client()
+    assert client.get("/").status_code == 302
+    answer = testing.log_in(client)
+    assert (answer.status_code, answer.location) == (302, "/")
+    assert client.get("/").text == "하늘다람쥐 haneul@example.kr"
+    other = host.test_client()
+    testing.log_in(other, "html")
+    assert client.get("/").text == "하늘다람쥐 haneul@example.kr"
+    assert "haneul" not in other.get("/").text
+
+
+def test_login_returns_where_it_is_told(host: Flask) -> None:
+    assert testing.log_in(host.test_client(), next="/?page=2").location == "/?page=2"
+
+
+def test_login_that_the_site_refuses_ends_on_the_page_that_says_why(host: Flask) -> None:
+    answer = testing.log_in(host.test_client(), "noemail")
+    assert answer.status_code == 403
+    assert 'data-code="EMAIL_REQUIRED"' in answer.text
+
+
+def test_person_whom_kakao_does_not_send_back_is_an_error(host: Flask) -> None:
+    with pytest.raises(ValueError, match=r"^unknown person: nobody$"):
+        testing.log_in(host.test_client(), "nobody")
+
+
+def test_one_person_may_log_in_more_often_than_kakao_allows(host: Flask) -> None:
+    for _ in range(21):
+        assert testing.log_in(host.test_client()).status_code == 302
+
+
+def test_nothing_is_left_of_the_settings() -> None:
+    with testing.settings() as settings:
+        socket = Path(urlsplit(settings["REDIS_URL"]).path)
+        assert socket.exists()
+    assert not socket.parent.exists()
