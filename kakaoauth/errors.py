@@ -66,7 +66,13 @@ from kakaoauth.translation import gettext, lazy_gettext
 _ = lazy_gettext
 
 #: Names of the providers, and of an account there. A provider without a line goes by its own name.
-PROVIDER_LABELS = {"kakao": _("Kakao"), "facebook": _("Facebook"), "google": _("Google")}
+PROVIDER_LABELS = {
+    "kakao": _("Kakao"),
+    "facebook": _("Facebook"),
+    "naver": _("Naver"),
+    "google": _("Google"),
+    "apple": _("Apple"),
+}
 ACCOUNT_LABELS = {"kakao": _("Kakao account")}
 
 
@@ -377,6 +383,10 @@ class EmailRequired(AppError):
         "unverified": _(
             "The e-mail address of your %(account)s is not confirmed yet. "
             "Please confirm it in your %(account)s and try again."
+        ),
+        "not_vouched": _(
+            "%(provider)s does not say whether an e-mail address is yours, so no account can be made with it alone. "
+            "Please log in another way first; on your page you can then link %(provider)s."
         ),
         "expired": _(
             "The e-mail address of your %(account)s now belongs to another account. "

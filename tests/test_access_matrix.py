@@ -21,6 +21,7 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/login/"): (400, 400, 400, 400, 400),
     ("GET", "/kakao/login/"): (302, 302, 302, 302, 302),
     ("GET", "/kakao/login/callback/"): (400, 400, 400, 400, 400),
+    ("POST", "/kakao/login/callback/"): (405, 405, 405, 405, 405),  # Kakao answers by GET
     ("GET", "/kakao/logout/"): (302, 200, 200, 200, 302),
     ("POST", "/kakao/logout/"): (302, 400, 400, 400, 302),
     ("GET", "/kakao/logout/callback/"): (400, 400, 400, 400, 400),
@@ -40,6 +41,8 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/webhooks/kakao/account-status/"): (400, 400, 400, 400, 400),
     ("POST", "/webhooks/facebook/deauthorize/"): (404, 404, 404, 404, 404),  # not configured here
     ("POST", "/webhooks/facebook/data-deletion/"): (404, 404, 404, 404, 404),
+    ("POST", "/webhooks/naver/disconnect/"): (404, 404, 404, 404, 404),
+    ("POST", "/webhooks/apple/notifications/"): (404, 404, 404, 404, 404),
     ("POST", "/webhooks/google/events/"): (404, 404, 404, 404, 404),
     ("GET", "/facebook/data-deletion/no-such-code/"): (404, 404, 404, 404, 404),
     ("GET", "/users/"): (302, 403, 200, 200, 302),
@@ -112,6 +115,9 @@ NOT_FRESH = {
     ("POST", "/webhooks/kakao/unlink/"),
     ("POST", "/webhooks/kakao/account-status/"),
     ("POST", "/webhooks/facebook/deauthorize/"),
+    ("POST", "/webhooks/naver/disconnect/"),
+    ("POST", "/webhooks/apple/notifications/"),
+    ("POST", "/kakao/login/callback/"),
     ("POST", "/webhooks/google/events/"),
     ("POST", "/webhooks/facebook/data-deletion/"),
     ("POST", "/api/auth/kakao/"),

@@ -163,7 +163,8 @@ def bring_up_to_date(user: User, profile: Profile, *, leads: bool) -> None:
     own = user.own_fields.split(",")
     for field in PROFILE_FIELDS:
         value = getattr(profile, field)
-        if value is not None and field not in own and (leads or getattr(user, field) is None):
+        replaces = leads and not (field == "name" and profile.name_fills_gap)
+        if value is not None and field not in own and (replaces or getattr(user, field) is None):
             setattr(user, field, value)
     if profile.email and profile.email != user.email and (leads or user.email is None):
         owner = find_user_by_email(profile.email)

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 
 from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
@@ -11,7 +12,15 @@ from kakaoauth.accounts import sign_in
 from kakaoauth.accounts.sign_in import Entry
 from kakaoauth.api import provider_quota, used_id_tokens
 from kakaoauth.api.operation import answer, operation
-from kakaoauth.api.schemas import AccessTokenLogin, CodeLogin, IdTokenLogin, Login, LoginOut, PasswordLogin
+from kakaoauth.api.schemas import (
+    AccessTokenLogin,
+    CodeLogin,
+    IdTokenLogin,
+    Login,
+    LoginOut,
+    NativeCodeLogin,
+    PasswordLogin,
+)
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import (
@@ -44,6 +53,9 @@ from kakaoauth.providers.values import Profile
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.web import guards, rate_limits, redirects
 
+#: What a provider gave an app.
+Given = AccessTokenLogin | CodeLogin | NativeCodeLogin | IdTokenLogin
+
 bp = Blueprint("login", __name__, url_prefix="/api")
 bp.before_request(guards.anyone)
 
@@ -60,7 +72,7 @@ bp.before_request(guards.anyone)
         *(UntrustedIdentity, ProviderUnavailable, SessionsUnavailable),
     ),
 )
-def provider_login(provider: str, body: AccessTokenLogin | CodeLogin | IdTokenLogin) -> ResponseReturnValue:
+def provider_login(provider: str, body: Given) -> ResponseReturnValue:
     """201 for a person who is new here, 200 for a known one. Every refusal leaves nothing behind.
 
     503 is the provider's fault or ours, never a bad token: keep what you have and try again later. 500 is for the
@@ -108,21 +120,26 @@ def password_login(body: PasswordLogin) -> ResponseReturnValue:
     return _logged_in(Entry(user, None))
 
 
-def _profile(provider: Provider, body: AccessTokenLogin | CodeLogin | IdTokenLogin) -> Profile:
+def _profile(provider: Provider, body: Given) -> Profile:
     if isinstance(body, AccessTokenLogin):
         return provider_quota.profile_of_access_token(provider, body.access_token)
     if isinstance(body, IdTokenLogin):
         profile = provider.profile_of_id_token(body.id_token, nonce=body.nonce)
     else:
-        if redirects.is_own_callback(body.redirect_uri):
+        if isinstance(body, CodeLogin) and redirects.is_own_callback(body.redirect_uri):
             # Its code belongs to a browser's login, which has a nonce and a verifier; here it would need neither.
             raise InvalidFields({"redirect_uri": "this site's own callback address: use one of the app's"})
         with provider_quota.asking(provider):
-            profile = provider.profile_of_code(
-                body.code, body.redirect_uri, code_verifier=body.code_verifier, nonce=body.nonce
-            )
+            profile = _profile_of_code(provider, body)
     provider_quota.count_person(profile)
     return profile
+
+
+def _profile_of_code(provider: Provider, body: CodeLogin | NativeCodeLogin) -> Profile:
+    ask = partial(provider.profile_of_code, body.code, code_verifier=body.code_verifier, nonce=body.nonce)
+    if isinstance(body, NativeCodeLogin):
+        return ask(redirect_uri="", client_id=body.client_id)
+    return ask(redirect_uri=body.redirect_uri, state=body.state or "")
 
 
 def _logged_in(entry: Entry, *, proven_at: float | None = None) -> ResponseReturnValue:

@@ -53,6 +53,18 @@ class CodeLogin(Incoming):
     redirect_uri: Address
     code_verifier: Verifier | None = None
     nonce: Nonce | None = None
+    state: Nonce | None = None
+    """Of the authorization request; Naver wants it beside its code."""
+
+
+class NativeCodeLogin(Incoming):
+    """A code that Apple has given a phone's app for itself, without a redirect address."""
+
+    code: Code
+    client_id: Nonce
+    """The app's bundle id."""
+    code_verifier: Verifier | None = None
+    nonce: Nonce | None = None
 
 
 class IdTokenLogin(Incoming):
@@ -64,12 +76,15 @@ class IdTokenLogin(Incoming):
 
 def _kind_of_login(value: Any) -> str | None:
     given = value if isinstance(value, dict) else vars(value)
+    if given.get("code") is not None and given.get("client_id") is not None:
+        return "native_code"
     return next((name for name in ("access_token", "code", "id_token") if given.get(name) is not None), None)
 
 
 Login = Annotated[
     Annotated[AccessTokenLogin, Tag("access_token")]
     | Annotated[CodeLogin, Tag("code")]
+    | Annotated[NativeCodeLogin, Tag("native_code")]
     | Annotated[IdTokenLogin, Tag("id_token")],
     Discriminator(
         _kind_of_login,

@@ -8,7 +8,13 @@ from urllib.parse import SplitResult, urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-REDIRECT_URIS = ("KAKAO_REDIRECT_URI", "FACEBOOK_REDIRECT_URI", "GOOGLE_REDIRECT_URI")
+REDIRECT_URIS = (
+    "KAKAO_REDIRECT_URI",
+    "FACEBOOK_REDIRECT_URI",
+    "NAVER_REDIRECT_URI",
+    "GOOGLE_REDIRECT_URI",
+    "APPLE_REDIRECT_URI",
+)
 GRAPH_VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
 
 

@@ -56,6 +56,17 @@ class Settings:
     #: Version of both. Facebook retires each about two years after it came.
     FACEBOOK_GRAPH_VERSION: str = "v24.0"
 
+    #: Naver's client id: the button appears; with the sandbox's, its imitation of Naver answers.
+    NAVER_CLIENT_ID: str = ""
+    #: Naver's client secret.
+    NAVER_CLIENT_SECRET: str = ""
+    #: Used byte for byte when set; otherwise the callback's absolute address.
+    NAVER_REDIRECT_URI: str = ""
+    #: Login and token host.
+    NAVER_NID_URL: str = "https://nid.naver.com"
+    #: Profile host.
+    NAVER_OPENAPI_URL: str = "https://openapi.naver.com"
+
     #: Google's OAuth client id: the button appears; with the sandbox's, its imitation of Google answers.
     GOOGLE_CLIENT_ID: str = ""
     #: Google's client secret.
@@ -72,6 +83,21 @@ class Settings:
     GOOGLE_APIS_URL: str = "https://www.googleapis.com"
     #: Host of userinfo.
     GOOGLE_OPENID_URL: str = "https://openidconnect.googleapis.com"
+
+    #: Apple's Services ID: the button appears; with the sandbox's, its imitation of Apple answers.
+    APPLE_CLIENT_ID: str = ""
+    #: Apple's team id, 10 characters.
+    APPLE_TEAM_ID: str = ""
+    #: Id of the key for Sign in with Apple, 10 characters.
+    APPLE_KEY_ID: str = ""
+    #: That key, the .p8 file's content; line breaks may be written as two characters.
+    APPLE_PRIVATE_KEY: str = ""
+    #: Used byte for byte when set; otherwise the callback's absolute address.
+    APPLE_REDIRECT_URI: str = ""
+    #: Bundle ids of apps whose id_tokens are taken.
+    APPLE_ID_TOKEN_AUDIENCES: tuple[str, ...] = ()
+    #: All of Apple's addresses; also the issuer of id_tokens.
+    APPLE_URL: str = "https://appleid.apple.com"
 
     #: Seconds a whole login may spend talking to the provider.
     PROVIDER_DEADLINE_SECONDS: float = 5.0
@@ -170,6 +196,10 @@ def refuse_old_names(given: Collection[str]) -> None:
             raise ConfigError(f"{old} is called {new} now: rename it")
 
 
+#: A key's file has several lines.
+SEVERAL_LINES = ("APPLE_PRIVATE_KEY",)
+
+
 def parse(name: str, raw: Any) -> Any:
     """Return a given value as the setting's type.
 
@@ -182,7 +212,8 @@ def parse(name: str, raw: Any) -> Any:
     text = raw.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         raise ConfigError(f"{name} is wrapped in quotation marks: remove them")
-    if any(ord(char) < 32 or ord(char) == 127 for char in text):
+    plain = text.replace("\n", "") if name in SEVERAL_LINES else text
+    if any(ord(char) < 32 or ord(char) == 127 for char in plain):
         raise ConfigError(f"{name} contains a line break or control character: remove it")
     if kind is bool:
         if text.lower() in ("1", "true", "yes", "on"):

@@ -1,16 +1,17 @@
 """The callback: the provider's redirect becomes a session, tokens, a link, or an error."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import current_app, redirect, request
 from flask.typing import ResponseReturnValue
+from werkzeug.datastructures import MultiDict
 
 from kakaoauth import sessions
 from kakaoauth.counting import counters
 from kakaoauth.errors import AppError, CookieLost, LoginExpired, MalformedCallback, UnknownState, from_dict
-from kakaoauth.login import completion, next_steps
+from kakaoauth.login import completion, next_steps, posted_answers
 from kakaoauth.login.callback_lock import CallbackLock
 from kakaoauth.login.completion import LoginResult
 from kakaoauth.login.refusals import record_refusal
@@ -26,6 +27,8 @@ from kakaoauth.web.redirects import redirect_without_fragment
 STATE = re.compile(r"[A-Za-z0-9_-]{43}")
 #: Visible ASCII (RFC 6749, appendix A.11). Kakao's codes have fewer than 100 characters.
 CODE = re.compile(r"[\x21-\x7e]{1,1000}")
+#: Characters of Apple's `user`: two names and an e-mail address, as JSON.
+LONGEST_SAID = 2000
 #: Authorization error names (RFC 6749, appendix A.7).
 ERROR = re.compile(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,500}")
 
@@ -38,6 +41,8 @@ class AuthorizationResponse:
     code: str
     error: str
     description: str
+    #: What the browser brought beside it, unsigned.
+    said: str = ""
 
 
 def finish_login(chosen: Provider) -> ResponseReturnValue:
@@ -47,7 +52,7 @@ def finish_login(chosen: Provider) -> ResponseReturnValue:
     """
     pending: PendingLogin | None = None
     try:
-        answer = _read_response()
+        answer = _read_response(chosen)
         pending = chosen.find_pending(answer.state)
         result = _finish(chosen, pending, answer) if pending else _answer_again(answer)
     except AppError as error:
@@ -63,11 +68,45 @@ def finish_login(chosen: Provider) -> ResponseReturnValue:
     return response
 
 
-def _read_response() -> AuthorizationResponse:
-    """:raises MalformedCallback: no provider sends this. :raises CookieLost: the browser sent no session cookie."""
+def keep_posted(chosen: Provider, form: MultiDict[str, str]) -> str:
+    """Keep an answer that comes as a form until the browser goes on; return its name.
+
+    :raises MalformedCallback: no provider sends this.
+    """
+    try:
+        answer = _read(form)
+    except AppError as error:
+        error.provider = chosen.name
+        record_refusal(error, chosen.name, pending=None, action=completion.action_of(None))
+        next_steps.offer(error, chosen, None)
+        raise
+    fields = {"state": answer.state, "code": answer.code, "error": answer.error, "user": answer.said}
+    return posted_answers.keep(chosen.name, {name: value for name, value in fields.items() if value})
+
+
+def _read_response(chosen: Provider) -> AuthorizationResponse:
+    """:raises MalformedCallback: no provider sends this. :raises CookieLost: the browser sent no session cookie.
+    :raises LoginExpired: what the provider posted is not kept any more.
+    """
+    answer: AuthorizationResponse | None = None
+    name = only(request.args, posted_answers.PARAMETER)
+    if not (chosen.answers_by_post and name):
+        answer = _read(request.args)
+    if not sessions.has_cookie():
+        raise CookieLost("no session cookie")
+    if answer is not None:
+        return answer
+    kept = posted_answers.find(chosen.name, name or "")
+    if kept is None:
+        raise LoginExpired("the posted answer is not kept any more")
+    return _read(MultiDict(kept))
+
+
+def _read(sent: MultiDict[str, str]) -> AuthorizationResponse:
+    """:raises MalformedCallback: no provider sends this."""
     found: dict[str, str] = {}
-    for name in ("state", "code", "error", "error_code", "error_description"):
-        found[name] = only(request.args, name, doubled=MalformedCallback(f"doubled {name}")) or ""
+    for name in ("state", "code", "error", "error_code", "error_description", "user"):
+        found[name] = only(sent, name, doubled=MalformedCallback(f"doubled {name}")) or ""
     if not found["code"] and not found["error"]:
         found["error"] = found["error_code"]  # Facebook's dialog, where the app's settings are the reason
     if bool(found["code"]) == bool(found["error"]):
@@ -77,9 +116,11 @@ def _read_response() -> AuthorizationResponse:
             raise MalformedCallback(f"odd {name}")
     if not found["state"]:
         raise MalformedCallback("no state")
-    if not sessions.has_cookie():
-        raise CookieLost("no session cookie")
-    return AuthorizationResponse(found["state"], found["code"], found["error"], found["error_description"])
+    if len(found["user"]) > LONGEST_SAID:
+        raise MalformedCallback("long user")
+    return AuthorizationResponse(
+        found["state"], found["code"], found["error"], found["error_description"], found["user"]
+    )
 
 
 def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> LoginResult:
@@ -97,11 +138,15 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
     sid = lock.acquire()
     if sid is None:
         return _replay(lock)
+    said = posted_answers.said_before(provider.name) if provider.answers_by_post else ""
+    told = replace(pending, said=answer.said or said)
     with lock.kept_alive():
         try:
             _consume(provider, pending, answer)
-            result = completion.complete_login(pending, provider.fetch_profile(pending, answer.code), sid)
+            result = completion.complete_login(pending, provider.fetch_profile(told, answer.code), sid)
         except Exception as error:
+            if told.said:
+                posted_answers.keep_said(provider.name, told.said)
             lock.publish(as_app_error(error, provider.name).to_dict())
             raise
         lock.publish(result.to_dict())

@@ -10,7 +10,7 @@ from kakaoauth import providers, sessions
 from kakaoauth.audit import alarms
 from kakaoauth.counting import counters
 from kakaoauth.errors import EmailNotConfigured, UnknownState
-from kakaoauth.login.callback import finish_login
+from kakaoauth.login.callback import finish_login, keep_posted
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
 from kakaoauth.translation import gettext
@@ -21,6 +21,9 @@ from kakaoauth.web.redirects import callback_address, safe_next
 
 bp = Blueprint("auth", __name__)
 bp.before_request(guards.anyone)
+
+#: Bytes of a posted answer: code, state and a name are less than half of it.
+MAX_POSTED = 16 * 1024
 
 #: Named sets of consent items a link may ask for.
 CONSENTS = {"account_email": CONSENT_FOR_EMAIL}
@@ -63,6 +66,18 @@ def callback(provider: str) -> ResponseReturnValue:
     if request.method != "GET":
         abort(405)
     return finish_login(providers.get_provider(provider))
+
+
+@bp.route("/<provider>/login/callback/", methods=["POST"], provide_automatic_options=False)
+@guards.guarded(rate_limits.per_address("callback"), rate_limits.room_at_address("callback_refused"))
+def posted_callback(provider: str) -> ResponseReturnValue:
+    """Take the answer of a provider that posts it, and go on with a GET of this site. See `login.posted_answers`."""
+    chosen = providers.get_provider(provider)
+    if not chosen.answers_by_post:
+        abort(405)
+    request.max_content_length = MAX_POSTED
+    name = keep_posted(chosen, request.form)
+    return redirect(url_for("kakaoauth.auth.callback", provider=chosen.name, answer=name), 303)
 
 
 @bp.after_request

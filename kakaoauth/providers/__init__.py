@@ -10,12 +10,14 @@ from authlib.integrations.flask_client import OAuth
 from flask import Flask, current_app
 
 from kakaoauth.errors import NotFound, one_line
+from kakaoauth.providers.apple import Apple
 from kakaoauth.providers.base import Provider, TokenKeeper
 from kakaoauth.providers.facebook import Facebook
 from kakaoauth.providers.google import Google
 from kakaoauth.providers.http import quiet_loggers
 from kakaoauth.providers.kakao import Kakao
 from kakaoauth.providers.login_state import StateData
+from kakaoauth.providers.naver import Naver
 from kakaoauth.providers.oauth import OAuthProvider
 
 EXTENSION = "kakaoauth.providers"
@@ -23,7 +25,7 @@ EXTENSION = "kakaoauth.providers"
 AUTHLIBS = "authlib.integrations.flask_client"
 
 #: In the order of their buttons.
-KNOWN: tuple[type[OAuthProvider], ...] = (Kakao, Facebook, Google)
+KNOWN: tuple[type[OAuthProvider], ...] = (Kakao, Naver, Facebook, Google, Apple)
 
 
 class Clients(OAuth):

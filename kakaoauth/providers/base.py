@@ -62,6 +62,10 @@ class Provider(Protocol):
         """What an app has to ask the provider for where the e-mail is missing, in the provider's own words."""
 
     @property
+    def answers_by_post(self) -> bool:
+        """Its answer to an authorization request is a form that the browser posts from the provider's page."""
+
+    @property
     def refuses_embedded_browsers(self) -> bool:
         """Browsers inside other apps see an error page of the provider's, from which nobody comes back."""
 
@@ -112,7 +116,14 @@ class Provider(Protocol):
         """
 
     def profile_of_code(
-        self, code: str, redirect_uri: str, *, code_verifier: str | None = None, nonce: str | None = None
+        self,
+        code: str,
+        redirect_uri: str,
+        *,
+        code_verifier: str | None = None,
+        nonce: str | None = None,
+        state: str = "",
+        client_id: str = "",
     ) -> Profile:
         """Exchange a code that an app has got by itself, with the values of its authorization request.
 

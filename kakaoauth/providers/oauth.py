@@ -32,29 +32,28 @@ class OAuthProvider:
     authorize_url: str
     token_url: str
     profile_url: str
-    #: What `get` and short paths are relative to.
+    #: What `get` and short paths are relative to; what is asked for, as it goes into the authorization request.
     api_url: str = ""
-    #: What is asked for, as it goes into the authorization request.
     scope: str = ""
     #: See Provider.
     prompts: tuple[str, ...] = ()
     email_scopes: tuple[str, ...] = ("email",)
     leaves_fragment = False
-    #: Seconds an access token lives where the answer does not say.
+    answers_by_post = False
+    refuses_embedded_browsers = False
+    #: Seconds an access token and a refresh token live where the answer does not say.
     unsaid_seconds = 0
+    refresh_unsaid_seconds = answers.REFRESH_SECONDS
     #: See Provider.
     error_codes: frozenset[str] = frozenset()
     #: The provider's codes for a redirect_uri that does not fit.
     redirect_uri_codes: frozenset[str] = frozenset()
     session_class: type[OAuthSession] = OAuthSession
-    #: Seconds a refresh token lives where the answer does not say.
-    refresh_unsaid_seconds = answers.REFRESH_SECONDS
-    #: What the error names of its token endpoint mean.
+    #: What the error names of its token endpoint, and those of its authorization endpoint, mean.
     faults: Mapping[str, answers.Fault] = answers.OAUTH
-    #: What the error names of its authorization endpoint mean.
     refusals: Mapping[str, type[AppError]] = answers.REFUSALS
-    #: Browsers inside other apps see an error page of the provider's.
-    refuses_embedded_browsers = False
+    #: Client ids of apps whose codes are exchanged as theirs.
+    native_clients: tuple[str, ...] = ()
 
     def __init__(self, oauth: OAuth, config: Config, keeper: TokenKeeper) -> None:
         # The site decides how long a person waits and how many threads may wait: one set of limits for all
@@ -97,6 +96,10 @@ class OAuthProvider:
     def request_parameters(self, prompt: str | None, consent: tuple[str, ...], nonce: str) -> dict[str, str | None]:
         """The authorization request's parameters besides those of RFC 6749 and 7636; None leaves one out."""
         return {"scope": self.scope or None}
+
+    def token_parameters(self, pending: PendingLogin) -> dict[str, str]:
+        """The token call's parameters by code besides those of RFC 6749 and 7636."""
+        return {}
 
     def read_answer(self, response: Response) -> dict[str, Any]:
         """Return a successful answer's JSON object. :raises AppError: what any other answer means."""
@@ -168,7 +171,7 @@ class OAuthProvider:
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
         """Two calls under one deadline."""
         with self.transport.conversation():
-            token = self._app.exchange(pending, code)
+            token = self._app.exchange(pending, code, **self.token_parameters(pending))
             profile = self.read_profile(self.ask_profile(token))
         return replace(profile, tokens=TokenSet.from_authlib(token))
 
@@ -177,13 +180,22 @@ class OAuthProvider:
         raise TokensNotTaken(f"{self.name} does not say for which app an access token was made")
 
     def profile_of_code(
-        self, code: str, redirect_uri: str, *, code_verifier: str | None = None, nonce: str | None = None
+        self,
+        code: str,
+        redirect_uri: str,
+        *,
+        code_verifier: str | None = None,
+        nonce: str | None = None,
+        state: str = "",
+        client_id: str = "",
     ) -> Profile:
         """As Provider.profile_of_code."""
+        if client_id and client_id not in self.native_clients:
+            raise InvalidAccessToken("the code's client is not one of this site's apps")
         login = PendingLogin(
             provider=self.name,
-            state="",
-            client_id=self._app.client_id,
+            state=state,
+            client_id=client_id or self._app.client_id,
             redirect_uri=redirect_uri,
             nonce=nonce,
             code_verifier=code_verifier,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
+from urllib.parse import urlencode
 
 from authlib.integrations.base_client import MissingTokenError
 from authlib.integrations.flask_client import FlaskOAuth2App
@@ -46,10 +47,14 @@ class OAuthApp(FlaskOAuth2App):
     framework: StateData
     read_token: Callable[[Response], dict[str, Any]]
     renewing: Renewing
+    #: Makes the client secret, from the client id, where it is no fixed text.
+    make_secret: Callable[[str], str] | None = None
 
     def _get_oauth_client(self, **metadata: Any) -> OAuthSession:
         client: OAuthSession = super()._get_oauth_client(**metadata)
         client.read_token, client.renewing = self.read_token, self.renewing
+        if self.make_secret is not None:
+            client.client_secret = self.make_secret(client.client_id)
         client.headers["Accept"] = "application/json"  # some answer with a form, or a script, unless asked
         return client
 
@@ -64,12 +69,18 @@ class OAuthApp(FlaskOAuth2App):
             )
         return self.read_token(answer)
 
-    def exchange(self, pending: PendingLogin, code: str) -> dict[str, Any]:
+    def exchange(self, pending: PendingLogin, code: str, **more: str) -> dict[str, Any]:
         """Call the token endpoint with the values this login was begun with, which the settings may not be any more."""
         with self._get_oauth_client() as client:
             client.client_id = pending.client_id
             client.redirect_uri = pending.redirect_uri
+            if self.make_secret is not None:
+                client.client_secret = self.make_secret(pending.client_id)
             token: dict[str, Any] = client.fetch_token(
-                self.access_token_url, grant_type="authorization_code", code=code, code_verifier=pending.code_verifier
+                self.access_token_url,
+                grant_type="authorization_code",
+                code=code,
+                code_verifier=pending.code_verifier,
+                body=urlencode(more),  # by name Authlib would keep `state` for itself
             )
             return token

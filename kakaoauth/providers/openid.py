@@ -118,7 +118,7 @@ class OpenIdProvider(OAuthProvider):
         """One call where the id_token says all that is needed, two otherwise; one deadline for both."""
         with self.transport.conversation():
             self.discover()
-            token = self._app.exchange(pending, code)
+            token = self._app.exchange(pending, code, **self.token_parameters(pending))
             claims = self._claims_of_login(token, pending)
             if self.profile_url and not self.is_enough(claims):
                 claims = self._with_userinfo(claims, token)

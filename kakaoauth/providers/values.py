@@ -32,6 +32,8 @@ class EmailState(Enum):
     ABSENT = "absent"
     #: The account's owner has not confirmed it.
     UNVERIFIED = "unverified"
+    #: The provider does not say whether it is the person's, of nobody.
+    NOT_VOUCHED = "not_vouched"
     #: It has passed to another account.
     EXPIRED = "expired"
     #: Masked, or no address at all.
@@ -80,6 +82,8 @@ class Profile:
     age: int | None = None
     age_range: str | None = None
     gender: str | None = None
+    #: Whether the name fills a gap only: it was not the provider itself that said it.
+    name_fills_gap: bool = False
     #: Whether this e-mail may open an account that was made on the command line and waits for its owner's first login.
     email_opens_waiting_account: bool = True
     #: When the provider said so: at this moment the person was linked.
@@ -111,6 +115,8 @@ class PendingLogin:
     confirms: str = ""
     #: The consent item that the person wants to share, beyond logging in.
     consent: str = ""
+    #: What the browser brought beside the code, unsigned.
+    said: str = field(default="", repr=False)
     #: An app brings the code to the API; `nonce` is the one it names, if any.
     by_app: bool = False
 

@@ -2,9 +2,10 @@
 
 import hmac
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 from flask import Blueprint, abort, current_app, jsonify, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -51,6 +52,30 @@ def kakao_unlink() -> ResponseReturnValue:
 def kakao_account_status() -> ResponseReturnValue:
     """Kakao's account-status webhook: RFC 8935. 202, or 400 with `err` and `description`."""
     return _security_event("kakao")
+
+
+@bp.post("/naver/disconnect/")
+def naver_disconnect() -> ResponseReturnValue:
+    """Naver's message of a disconnect: 204, or 400. Its fields come as a form or, as in Naver's sample, in the
+    address."""
+    provider = get_provider("naver")
+    request.max_content_length = MAX_BYTES
+    fields = request.form or request.args
+    event = _read_event(provider, urlencode(list(fields.items(multi=True))))
+    _receive(provider.name, event)
+    return "", 204
+
+
+@bp.post("/apple/notifications/")
+def apple_notifications() -> ResponseReturnValue:
+    """Apple's server-to-server notifications: 200, or 400. A JWT in `payload`, of JSON or, as seen too, of a form."""
+    provider = get_provider("apple")
+    request.max_content_length = MAX_BYTES
+    body = request.get_json(silent=True) if request.is_json else request.form
+    payload = body.get("payload") if isinstance(body, Mapping) else None
+    event = _read_event(provider, payload if isinstance(payload, str) else "")
+    _receive(provider.name, event)
+    return "", 200
 
 
 @bp.post("/google/events/")

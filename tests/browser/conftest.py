@@ -16,6 +16,7 @@ from support.ports import free_ports
 from support.programs import Program, run_program
 
 from kakaoauth.config.embedded import SANDBOX_FACEBOOK_CLIENT_ID
+from kakaoauth.config.sandbox import SANDBOX_APPLE_CLIENT_ID, SANDBOX_GOOGLE_CLIENT_ID, SANDBOX_NAVER_CLIENT_ID
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PHONE = {"width": 375, "height": 740}
@@ -72,6 +73,17 @@ def site() -> Iterator[Site]:
 def site_with_facebook() -> Iterator[Site]:
     """One more, that offers the sandbox's Facebook as well."""
     with running(FACEBOOK_CLIENT_ID=SANDBOX_FACEBOOK_CLIENT_ID) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def site_with_all() -> Iterator[Site]:
+    """One more, that offers the sandbox's Naver, Google and Apple as well."""
+    with running(
+        NAVER_CLIENT_ID=SANDBOX_NAVER_CLIENT_ID,
+        GOOGLE_CLIENT_ID=SANDBOX_GOOGLE_CLIENT_ID,
+        APPLE_CLIENT_ID=SANDBOX_APPLE_CLIENT_ID,
+    ) as site:
         yield site
 
 

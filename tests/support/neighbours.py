@@ -103,7 +103,7 @@ class Neighbours:
         return person in self.state.accounts[self.provider].consents
 
     def api(self, **body: Any) -> Any:
-        return self.app.test_client().post(f"/api/auth/{self.provider}/", json=body)
+        return self.app.test_client().post(f"/api/auth/{self.provider}/", json=body, headers={"Accept-Language": "en"})
 
 
 @contextmanager

@@ -32,6 +32,10 @@ TITLES: dict[str, Any] = {
     "kakao.logout_uri": _("The logout redirect address is registered"),
     "kakao.admin_key": _("Kakao accepts the admin key"),
     "kakao.webhooks": _("Webhooks"),
+    "others.facebook": _("Facebook accepts id and secret"),
+    "others.naver": _("Naver accepts id and secret"),
+    "others.google": _("Google accepts id and secret"),
+    "others.apple": _("Apple accepts id and key"),
     "machine.redis": _("Redis answers"),
     "machine.redis_version": _("Version of Redis"),
     "machine.redis_eviction": _("What Redis does when it is full"),
@@ -44,6 +48,7 @@ TITLES: dict[str, Any] = {
 SECTIONS: dict[str, Any] = {
     "settings": _("Settings"),
     "kakao": _("Kakao"),
+    "others": _("Other logins"),
     "machine": _("This machine"),
 }
 

@@ -16,20 +16,20 @@ def path_of(app: Flask, endpoint: str, **values: str) -> str:
     return app.url_map.bind("localhost").build(endpoint, values)
 
 
-def callback_path(app: Flask) -> str:
-    """Return the path of the Kakao login's callback."""
-    return path_of(app, "kakaoauth.auth.callback", provider="kakao")
+def callback_path(app: Flask, provider: str = "kakao") -> str:
+    """Return the path of a provider's callback."""
+    return path_of(app, "kakaoauth.auth.callback", provider=provider)
 
 
-def redirect_uri(app: Flask) -> str | None:
+def redirect_uri(app: Flask, provider: str = "kakao") -> str | None:
     """What a login sends as `redirect_uri`; None if only the proxy's headers will tell."""
     config = app.config
-    if config["KAKAO_REDIRECT_URI"]:
-        return str(config["KAKAO_REDIRECT_URI"])
+    if config[f"{provider.upper()}_REDIRECT_URI"]:
+        return str(config[f"{provider.upper()}_REDIRECT_URI"])
     if not config["PUBLIC_URL"] and config["TRUSTED_PROXIES"]:
         return None
     site = config["PUBLIC_URL"] or f"http://localhost:{config['PORT']}"
-    return urljoin(site, callback_path(app))
+    return urljoin(site, callback_path(app, provider))
 
 
 def logout_uri(app: Flask) -> str | None:

@@ -10,7 +10,8 @@ from kakaoauth.staff.csv import cells
 from kakaoauth.storage.columns import now
 from kakaoauth.text import MAX_TEXT, clean_image, clean_text, normal_form
 
-SUBJECT = re.compile(r"[A-Za-z0-9._-]{1,64}")
+#: Not a number that a spreadsheet has rounded.
+SUBJECT = re.compile(r"(?![0-9.]+E\+[0-9]+$)[A-Za-z0-9._+/=-]{1,64}")
 AGE_RANGE = re.compile(r"[0-9]{1,3}~[0-9]{0,3}")
 GENDERS = ("female", "male")
 OLDEST = 150
