@@ -159,6 +159,9 @@ def test_somebodys_app_is_served_with_all_it_needs_and_reloads(folder: Folder, s
     for words in (folder.url(""), f"http://127.0.0.1:{folder.sandbox_port}", "instance/redis", "instance/app.db"):
         assert words in folder.output
     assert "yours in migrations: up to date" in folder.output
+    second = folder.run("bookclub")
+    assert (second.returncode, second.stderr.count("\n")) == (1, 1)
+    assert f"kakaoauth dev is already running in this folder (process {program.pid})" in second.stderr
     with requests.Session() as browser:
         landed = log_in(browser, folder)
         assert (landed.url, landed.text) == (folder.url(), "0 books of 하늘다람쥐"), folder.output
