@@ -5,6 +5,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from click import ClickException
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,8 +19,8 @@ REDIRECT_URIS = (
 GRAPH_VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
 
 
-class ConfigError(Exception):
-    """One line that names the setting and the cure; never a secret's value."""
+class ConfigError(ClickException):
+    """One line that names the setting and the cure; never a secret's value. A command shows it without a traceback."""
 
 
 def is_loopback(host: str | None) -> bool:

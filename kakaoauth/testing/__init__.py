@@ -52,7 +52,7 @@ ASKED = ("redirect_uri", "code_challenge", "nonce")
 def settings() -> Iterator[dict[str, Any]]:
     """Give what an app needs in `app.config`: an empty Redis, an empty database in memory, the sandbox's keys.
 
-    :raises Refused: no redis-server: `pip install kakaoauth[dev]`, or install one.
+    :raises devserver.processes.Refused: no redis-server: `pip install kakaoauth[dev]`, or install one.
     """
     with tempfile.TemporaryDirectory(prefix="kakaoauth-") as folder:
         socket = Path(folder) / "redis.sock"

@@ -25,7 +25,9 @@ class Example:
     """A copy of an example, which `kakaoauth dev` serves."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.folder = Path(shutil.copytree(ROOT / "examples" / name, folder / name))
+        self.folder = Path(
+            shutil.copytree(ROOT / "examples" / name, folder / name, ignore=shutil.ignore_patterns("instance"))
+        )
         (command,) = re.findall(r"^kakaoauth (dev \S+)$", (self.folder / "README.md").read_text(), re.MULTILINE)
         port, sandbox_port = free_ports(2)
         self.url = f"http://localhost:{port}"

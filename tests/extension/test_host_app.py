@@ -9,7 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
+from click.testing import CliRunner
 from flask import Blueprint, Flask, flash, session
+from flask.cli import FlaskGroup
 from flask.testing import FlaskClient
 from flask_login import LoginManager
 from flask_login import login_required as flask_logins_login_required
@@ -512,6 +514,17 @@ def test_what_is_missing_is_named_in_one_line(redis_url: str, tmp_path: Path, mi
     with pytest.raises(ConfigError, match=f"^{told}") as caught:
         KakaoAuth(app)
     assert "\n" not in str(caught.value)
+
+
+def test_flask_shows_that_line_and_no_traceback(redis_url: str, tmp_path: Path) -> None:
+    def create_app() -> Flask:
+        app = host_app(tmp_path, redis_url, KAKAO_CLIENT_ID="")
+        KakaoAuth(app)
+        return app
+
+    shown = CliRunner().invoke(FlaskGroup(create_app=create_app), ["run"])
+    assert (shown.exit_code, shown.output.count("\n")) == (1, 1)
+    assert shown.output.startswith("Error: KAKAO_CLIENT_ID is missing: set app.config")
 
 
 @pytest.mark.parametrize(
