@@ -36,7 +36,8 @@ def _load() -> tuple[dict[str, Any], int]:
 settings, workers = _load()
 from kakaoauth.core import KakaoAuth  # noqa: E402
 from kakaoauth.login import waiting  # noqa: E402
-from kakaoauth.providers import http  # noqa: E402
+from kakaoauth.monitoring import logs  # noqa: E402
+from kakaoauth.providers import KNOWN, http  # noqa: E402
 
 
 def _has_ipv6() -> bool:
@@ -55,6 +56,9 @@ class QuietLogger(Logger):  # type: ignore[misc]
         for old in list(self.error_log.filters):
             self.error_log.removeFilter(old)
         self.error_log.addFilter(_cut_queries)
+        if settings["LOG_FORMAT"] == "json":
+            for handler in (*self.error_log.handlers, *self.access_log.handlers):
+                handler.setFormatter(logs.formatter("json"))
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         # Probes come every few seconds and would bury everything else.
@@ -76,7 +80,7 @@ def _cut_queries(record: logging.LogRecord) -> bool:
 
 def _threads_held() -> int:
     """How many threads wait at most, in each process, when no provider answers."""
-    lines = 1 + bool(settings["FACEBOOK_CLIENT_ID"])
+    lines = sum(bool(settings[f"{kind.name.upper()}_CLIENT_ID"]) for kind in KNOWN)
     return lines * http.threads_held(settings["PROVIDER_MAX_CALLS"]) + waiting.WAITING
 
 

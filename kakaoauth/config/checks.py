@@ -63,6 +63,8 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
         raise ConfigError("PROVIDER_MAX_CALLS must be 1 or more")
     if values["LOG_LEVEL"].upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
+    if values["LOG_FORMAT"] not in ("text", "json"):
+        raise ConfigError("LOG_FORMAT must be text or json")
     if values["KAKAOAUTH_LANGUAGE"] not in ("", "ko", "en"):
         raise ConfigError("KAKAOAUTH_LANGUAGE must be ko or en, or not set for the visitor's")
     if values["KAKAOAUTH_ACCESS_TOKEN_ALGORITHM"] not in ("HS256", "RS256", "ES256"):

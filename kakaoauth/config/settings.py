@@ -164,6 +164,8 @@ class Settings:
     FRONTEND_PORT: int = 8002
     #: DEBUG, INFO, WARNING or ERROR.
     LOG_LEVEL: str = "INFO"
+    #: `text`, or `json`: one object a line.
+    LOG_FORMAT: str = "text"
     #: Where the embedded parts keep their data.
     INSTANCE_PATH: str = str(ROOT / "instance")
 
@@ -173,7 +175,16 @@ NAMES = tuple(TYPES)
 
 #: What belongs to the reference site's process and not to the extension.
 SITE_NAMES = (
-    *("PUBLIC_URL", "TRUSTED_PROXIES", "METRICS_TOKEN", "PORT", "SANDBOX_PORT", "FRONTEND_PORT", "LOG_LEVEL"),
+    *(
+        "PUBLIC_URL",
+        "TRUSTED_PROXIES",
+        "METRICS_TOKEN",
+        "PORT",
+        "SANDBOX_PORT",
+        "FRONTEND_PORT",
+        "LOG_LEVEL",
+        "LOG_FORMAT",
+    ),
     "INSTANCE_PATH",
 )
 

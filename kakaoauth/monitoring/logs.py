@@ -5,9 +5,21 @@ import time
 
 from flask import Flask
 
+from kakaoauth.web.log_lines import JsonFormatter
+
+#: The name of our handler of the log.
+HANDLER = "kakaoauth"
+
 
 class UtcFormatter(logging.Formatter):
     converter = staticmethod(time.gmtime)
+
+
+def formatter(kind: str) -> logging.Formatter:
+    """Return what makes the lines. :param kind: LOG_FORMAT."""
+    if kind == "json":
+        return JsonFormatter()
+    return UtcFormatter("%(asctime)sZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
 
 
 class WithoutQuery(logging.Filter):
@@ -28,8 +40,11 @@ def init_app(app: Flask) -> None:
     root.setLevel(app.config["LOG_LEVEL"].upper())
     if not root.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(UtcFormatter("%(asctime)sZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
+        handler.set_name(HANDLER)
         root.addHandler(handler)
+    for handler in root.handlers:
+        if handler.get_name() == HANDLER:
+            handler.setFormatter(formatter(app.config["LOG_FORMAT"]))
     werkzeug = logging.getLogger("werkzeug")
     if not any(isinstance(known, WithoutQuery) for known in werkzeug.filters):
         werkzeug.addFilter(WithoutQuery())

@@ -87,6 +87,7 @@ def render(error: Exception) -> Response:
         request.endpoint if has_request_context() else "-",
         reference,
         exc_info=_without_message(error) if unforeseen else None,
+        extra={"reference": reference},
     )
     wants_json = has_request_context() and (_wants_json() or g.get("problem_wanted"))
     response = _as_problem(ours, reference) if wants_json else _as_page(ours, reference)

@@ -272,6 +272,7 @@ def test_redirect_uri_is_kept_byte_for_byte() -> None:
         ({"PUBLIC_URL": "https://login.example.kr/site"}, "PUBLIC_URL must be scheme and host only", "https://"),
         ({"PUBLIC_URL": "https://login.example.kr:port"}, "PUBLIC_URL must be an absolute address", "https://"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be", "INFO"),
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be text or json", ""),
         ({"DEBUG": True}, "FLASK_DEBUG is on", "switch it off"),
         ({"KAKAOAUTH_EMAIL_REQUIRED": "perhaps"}, "KAKAOAUTH_EMAIL_REQUIRED must be true or false", ""),
         ({"KAKAO_CLIENT_ID": embedded.SANDBOX_CLIENT_ID}, "KAKAO_CLIENT_ID is the sandbox's", "REST API key"),
