@@ -71,8 +71,12 @@ def delete_user(user_id: int, *, by: int | None = None, reason: str = "") -> boo
 
 
 def job_for(identity: Identity) -> unlink_jobs.UnlinkJob:
-    """Return an unlink job for an identity, with its newest tokens. It is not added to the transaction."""
-    newest = next(iter(provider_tokens.of_identity(identity)), None)
+    """Return an unlink job for an identity, with its newest tokens. It is not added to the transaction.
+
+    Those that can be renewed come first: Google gives a refresh token at the first of several logins only.
+    """
+    rows = provider_tokens.of_identity(identity)
+    newest = next((row for row in rows if row.refresh_token), rows[0] if rows else None)
     return unlink_jobs.UnlinkJob(
         provider=identity.provider,
         subject=identity.subject,

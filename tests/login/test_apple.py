@@ -14,7 +14,6 @@ from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 from redis import Redis
-from support import csrf_token
 from support.accounts import posted
 from support.neighbours import Neighbours, neighbours_of
 
@@ -27,7 +26,6 @@ from kakaoauth.config.sandbox import (
     SANDBOX_APPLE_PRIVATE_KEY,
     SANDBOX_APPLE_TEAM_ID,
 )
-from kakaoauth.models import find_identity
 from kakaoauth.providers.apple import read_name
 from kakaoauth.providers.apple.client_secret import SigningKey
 from kakaoauth.sandbox.people.apple import SAMPLE_PEOPLE
@@ -395,15 +393,6 @@ def test_withdrawal_waits_while_apple_is_away(apple: Neighbours) -> None:
         apple.order("faults", "DELETE")
         assert leaving.retry_unlinks(everything=True) == (1, 0)
     assert not apple.is_linked("haneul")
-
-
-def test_account_is_linked_by_post(apple: Neighbours) -> None:
-    tokens = apple.order("people/refuses/log-in", redirect_uri="")
-    assert tokens["access_token"]
-    browser, _ = apple.enter("haneul")
-    assert browser.post("/users/me/link/apple/", data={"csrf_token": csrf_token(browser)}).status_code == 409
-    with apple.app.app_context():
-        assert find_identity("apple", SUBJECTS["haneul"])
 
 
 # Notifications

@@ -165,14 +165,6 @@ def test_callback_twice_and_back_button_end_logged_in(google: Neighbours) -> Non
     assert google.back(google.visitor(), step).status_code == 400
 
 
-def test_account_is_linked_and_unlinked(google: Neighbours) -> None:
-    browser, _ = google.enter("gmail")
-    google.order("people/haneul/log-in", redirect_uri="", without=[])
-    begun = browser.post("/users/me/link/google/", data={"csrf_token": csrf_token(browser)})
-    assert 'data-code="ALREADY_LINKED"' in begun.text
-    assert google.is_linked("gmail")
-
-
 # Inside other apps
 
 
@@ -279,6 +271,16 @@ def test_token_is_believed_only_if_tokeninfo_and_userinfo_agree(
 def test_withdrawal_is_told_to_google(google: Neighbours) -> None:
     google.enter("gmail")
     assert google.is_linked("gmail")
+    with google.app.app_context():
+        (job,) = leaving.withdraw(google.users()[0].id)
+        assert leaving.try_unlink(job)
+    assert not google.is_linked("gmail")
+
+
+def test_withdrawal_uses_the_refresh_token_of_the_first_login(google: Neighbours) -> None:
+    google.enter("gmail")
+    google.enter("gmail")
+    google.order("clock", advance=7200)
     with google.app.app_context():
         (job,) = leaving.withdraw(google.users()[0].id)
         assert leaving.try_unlink(job)

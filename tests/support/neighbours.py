@@ -85,6 +85,19 @@ class Neighbours:
         browser = self.visitor()
         return browser, self.back(browser, self.walk(self.press(browser), person, *items, **form))
 
+    def enter_by_kakao(self, person: str) -> FlaskClient:
+        """Log that person in by Kakao, who agrees to everything."""
+        browser = self.visitor()
+        step = self.follow(browser.get("/kakao/login/").location)
+        chosen = {"request": request_id(step), "person": person}
+        step = self.pages.get(self.pages.post("/oauth/authorize/person", data=chosen).location)
+        if page_of(step) == "consent":
+            agreed = {"request": request_id(step), "item": ["account_email"], "decision": "agree"}
+            step = self.pages.post("/oauth/authorize/consent", data=agreed)
+        address = urlsplit(step.location)
+        assert browser.get(f"{address.path}?{address.query}").status_code == 302
+        return browser
+
     def order(self, path: str, method: str = "POST", **body: Any) -> Any:
         url = f"http://127.0.0.1:{self.port}/sandbox/api/{path}"
         answer = requests.request(method, url, json=body, headers={"X-Sandbox": "1"}, timeout=10)
@@ -121,7 +134,7 @@ def neighbours_of(provider: str, make_app: Callable[..., Flask], **settings: Any
                 client_secret=embedded.SANDBOX_CLIENT_SECRET,
                 admin_key=embedded.SANDBOX_ADMIN_KEY,
                 app_id=embedded.SANDBOX_APP_ID,
-                redirect_uris=(),
+                redirect_uris=("http://localhost/kakao/login/callback/",),
                 issuer=f"http://127.0.0.1:{port}",
             ),
             keyrings=RINGS,

@@ -26,7 +26,7 @@ def lines(make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]) ->
     logging.getLogger("kakaoauth.jobs").warning("two\nlines of %s", "a job")
     written = capsys.readouterr().err
     root.handlers[:] = before
-    return written.splitlines()
+    return [line for line in written.splitlines() if '"kakaoauth.audit"' not in line]
 
 
 def test_each_line_is_an_object_that_says_when_who_and_what(lines: list[str]) -> None:
@@ -36,13 +36,8 @@ def test_each_line_is_an_object_that_says_when_who_and_what(lines: list[str]) ->
     assert "in broken" in error["traceback"]
     assert (refused["level"], refused["endpoint"]) == ("WARNING", "kakaoauth.auth.callback")
     assert len(refused["reference"]) == 8
-    assert job == {
-        "time": job["time"],
-        "level": "WARNING",
-        "logger": "kakaoauth.jobs",
-        "message": "two\nlines of a job",
-    }
-    assert job["time"].endswith("Z")
+    assert job.pop("time").endswith("Z")
+    assert job == {"level": "WARNING", "logger": "kakaoauth.jobs", "message": "two\nlines of a job"}
 
 
 def test_no_line_holds_what_an_exception_or_an_address_holds(lines: list[str]) -> None:
