@@ -39,9 +39,9 @@ def init_app(app: Flask) -> None:
     root = logging.getLogger("kakaoauth")
     root.setLevel(app.config["LOG_LEVEL"].upper())
     if not root.handlers:
-        handler = logging.StreamHandler()
-        handler.set_name(HANDLER)
-        root.addHandler(handler)
+        ours = logging.StreamHandler()
+        ours.set_name(HANDLER)
+        root.addHandler(ours)
     for handler in root.handlers:
         if handler.get_name() == HANDLER:
             handler.setFormatter(formatter(app.config["LOG_FORMAT"]))
