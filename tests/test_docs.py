@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po
 from flask import Flask
 from flask.cli import FlaskGroup, ScriptInfo
 
-from kakaoauth.config.settings import NAMES, Settings
+from kakaoauth.config.settings import NAMES, SITE_NAMES, Settings
 from kakaoauth.providers.kakao.errors import KOE
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -75,6 +75,12 @@ def shown(name: str) -> str:
 @pytest.mark.parametrize("page", SETTINGS)
 def test_settings_table_is_config(page: str) -> None:
     assert SETTING_ROW.findall(read(page)) == [(name, shown(name)) for name in NAMES]
+
+
+@pytest.mark.parametrize("page", SETTINGS)
+def test_settings_page_says_what_becomes_of_the_sites_in_a_hosts_app(page: str) -> None:
+    items = "".join(re.findall(r"^- (`[^:]+`): ", read(page), re.MULTILINE))
+    assert sorted(re.findall(r"`([A-Z_]+)`", items)) == sorted(SITE_NAMES)
 
 
 @each_document
