@@ -12,7 +12,7 @@ from kakaoauth import sessions
 from kakaoauth.errors import CodeRefused, ProviderBusy
 from kakaoauth.providers.values import TokenSet
 from kakaoauth.storage.database import db
-from kakaoauth.storage.redis import get_redis
+from kakaoauth.storage.redis import get_redis, named
 from kakaoauth.tokens import provider_tokens
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.tokens.provider_tokens import ProviderToken
@@ -50,7 +50,7 @@ def renewing(provider: str) -> Iterator[dict[str, Any] | None]:
 
     :raises ProviderBusy: the one that refreshes takes too long.
     """
-    name = f"refresh:{sessions.token_id()}"
+    name = named(f"refresh:{sessions.token_id()}")
     lock = get_redis(current_app).lock(name, timeout=LOCK_SECONDS, blocking_timeout=WAIT_SECONDS)
     if not lock.acquire():
         raise ProviderBusy("another worker refreshes this token")

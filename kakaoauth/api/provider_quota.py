@@ -44,7 +44,7 @@ from kakaoauth.models import User, find_identity
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import EmailState, Profile
 from kakaoauth.storage import encryption, keys, transaction
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, named
 from kakaoauth.web import rate_limits
 
 log = logging.getLogger(__name__)
@@ -174,7 +174,7 @@ def _confirmed(provider: str, verdict: Verdict) -> Profile | None:
 
 
 def _key(provider: str, access_token: str) -> str:
-    return f"token-verdict:{keys.mac('token verdict', f'{provider}|{access_token}').hex()}"
+    return named(f"token-verdict:{keys.mac('token verdict', f'{provider}|{access_token}').hex()}")
 
 
 def _recall(key: str) -> Verdict:

@@ -10,7 +10,7 @@ from flask import current_app
 from kakaoauth.errors import InvalidAccessToken
 from kakaoauth.providers.oidc import LEEWAY
 from kakaoauth.providers.values import ID_TOKEN_SECONDS
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, named
 
 #: Seconds after which any id_token that is genuine today is too old to be taken: it may be issued LEEWAY ahead of our
 #: clock, and be LEEWAY late.
@@ -24,7 +24,7 @@ def taken_once(id_token: str) -> Iterator[None]:
     :raises InvalidAccessToken: it has logged somebody in, or does so right now. :raises RedisError: not known now.
     """
     # By what was signed: the signature's last character has spare bits, so it can be spelled in several ways.
-    key = f"id_token:{sha256(id_token.rpartition('.')[0].encode()).hexdigest()}"
+    key = named(f"id_token:{sha256(id_token.rpartition('.')[0].encode()).hexdigest()}")
     redis, mine = get_redis(current_app), secrets.token_hex(8)
     # The client sends a command again whose answer was lost: then our own mark is there already.
     if not redis.set(key, mine, ex=REMEMBERED, nx=True) and redis.get(key) not in (mine, mine.encode()):

@@ -16,6 +16,8 @@ REDIRECT_URIS = (
     "GOOGLE_REDIRECT_URI",
     "APPLE_REDIRECT_URI",
 )
+#: No braces: with them a Cluster would keep all keys on one node.
+REDIS_PREFIX = re.compile(r"[A-Za-z0-9.:_-]{0,50}")
 GRAPH_VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
 
 
@@ -61,6 +63,20 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
             raise ConfigError(f"{name} must be more than 0 seconds")
     if values["PROVIDER_MAX_CALLS"] < 1:
         raise ConfigError("PROVIDER_MAX_CALLS must be 1 or more")
+    _check_choices(values)
+    if not 2 <= values["PROVIDER_CALLS_PER_MINUTE"] <= 1_000_000:
+        raise ConfigError("PROVIDER_CALLS_PER_MINUTE must be from 2 to 1000000")
+    if not 1 <= values["KAKAOAUTH_AUDIT_DAYS"] <= 36500:
+        raise ConfigError("KAKAOAUTH_AUDIT_DAYS must be from 1 to 36500")
+    if values["METRICS_TOKEN"] and len(values["METRICS_TOKEN"]) < 16:
+        raise ConfigError("METRICS_TOKEN is too short: use 16 random characters or more")
+    if not REDIS_PREFIX.fullmatch(values["KAKAOAUTH_REDIS_PREFIX"]):
+        raise ConfigError("KAKAOAUTH_REDIS_PREFIX may have letters, digits and . : _ - only, like shop:")
+    _check_redis(values["REDIS_URL"])
+    _check_embedded_stays_here(values)
+
+
+def _check_choices(values: dict[str, Any]) -> None:
     if values["LOG_LEVEL"].upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError("LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR")
     if values["LOG_FORMAT"] not in ("text", "json"):
@@ -69,14 +85,6 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
         raise ConfigError("KAKAOAUTH_LANGUAGE must be ko or en, or not set for the visitor's")
     if values["KAKAOAUTH_ACCESS_TOKEN_ALGORITHM"] not in ("HS256", "RS256", "ES256"):
         raise ConfigError("KAKAOAUTH_ACCESS_TOKEN_ALGORITHM must be HS256, RS256 or ES256")
-    if not 2 <= values["PROVIDER_CALLS_PER_MINUTE"] <= 1_000_000:
-        raise ConfigError("PROVIDER_CALLS_PER_MINUTE must be from 2 to 1000000")
-    if not 1 <= values["KAKAOAUTH_AUDIT_DAYS"] <= 36500:
-        raise ConfigError("KAKAOAUTH_AUDIT_DAYS must be from 1 to 36500")
-    if values["METRICS_TOKEN"] and len(values["METRICS_TOKEN"]) < 16:
-        raise ConfigError("METRICS_TOKEN is too short: use 16 random characters or more")
-    _check_redis(values["REDIS_URL"])
-    _check_embedded_stays_here(values)
 
 
 def check_kakao_is_whole(values: dict[str, Any], defaults: type) -> None:

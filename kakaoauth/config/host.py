@@ -1,7 +1,8 @@
 """Settings in a host's app: what is the extension's own in `app.config`, read, checked and completed there."""
 
+import hmac
 import os
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from flask import Flask
@@ -41,8 +42,20 @@ def complete(app: Flask, *, has_database: bool, is_separate: bool = False) -> No
     check_facebook_is_whole(values, Settings)
     check(values, TYPES)
     derive_ours(values)
+    if config.get("KAKAOAUTH_REDIS_PREFIX") is None:
+        values["KAKAOAUTH_REDIS_PREFIX"] = redis_prefix(values["SECRET_KEY"], config.get("SECRET_KEY_FALLBACKS") or ())
     config.update({name: value for name, value in values.items() if name not in SITE_NAMES})
     config["INSTANCE_PATH"] = values["INSTANCE_PATH"]
+
+
+def redis_prefix(secret: str, former: Sequence[str]) -> str:
+    """Return what the app's keys in Redis begin with, so that apps of different secrets can share one Redis.
+
+    A session of one must not count at the other, where the same number is another user. The oldest secret decides:
+    sessions outlive a change of SECRET_KEY as long as the old one is in SECRET_KEY_FALLBACKS.
+    """
+    oldest = former[-1] if former else secret
+    return f"{hmac.digest(oldest.encode(), b'kakaoauth keys in Redis', 'sha256').hex()[:12]}:"
 
 
 def _as_text(name: str, value: Any) -> Any:

@@ -144,6 +144,9 @@ class Settings:
     #: Calls to providers that all apps' logins may cost in a minute, two each: see provider_quota.
     PROVIDER_CALLS_PER_MINUTE: int = 600
 
+    #: What all our keys in Redis begin with. In a host's app that does not set it: made from its SECRET_KEY, see
+    #: `host.redis_prefix`.
+    KAKAOAUTH_REDIS_PREFIX: str = ""
     #: Keys of the session, comma separated, that the app's own pages have set and a login leaves there.
     KAKAOAUTH_SESSION_KEEP: tuple[str, ...] = ()
     #: The template that all pages extend. It has the blocks `title`, `head`, `nav`, `content` and `footer`.
@@ -189,7 +192,7 @@ SITE_NAMES = (
 )
 
 #: Settings that are newer than version 0.1, and never had another name.
-NEW = ("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE")
+NEW = ("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX")
 #: Names until version 0.1 -> names today.
 RENAMED = {
     **{

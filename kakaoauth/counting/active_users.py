@@ -16,7 +16,7 @@ from redis.client import Pipeline
 
 from kakaoauth.counting import counters
 from kakaoauth.days import today
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, named
 
 log = logging.getLogger("kakaoauth.presence")
 
@@ -64,4 +64,4 @@ def _count(days: Sequence[date]) -> int:
 
 def _key(day: date) -> str:
     # The braces keep all days in one slot of a Cluster: several are counted together.
-    return f"{{people}}:{day.isoformat()}"
+    return named(f"{{people}}:{day.isoformat()}")

@@ -21,7 +21,7 @@ from kakaoauth import providers
 from kakaoauth.days import today
 from kakaoauth.errors import AppError, is_code
 from kakaoauth.storage.database import Base, db
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, is_full
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, is_full, named
 
 log = logging.getLogger("kakaoauth.counters")
 #: Seconds that numbers wait in Redis at most: if the site that would move them has stopped for good, they go.
@@ -63,8 +63,8 @@ def count(name: str, label: str = "") -> None:
         pipe = get_redis(current_app).pipeline(transaction=False)
         pipe.hincrby(_key(day), f"{name}|{known(label)}", 1)
         pipe.expire(_key(day), KEPT)
-        pipe.sadd(DAYS, day)
-        pipe.expire(DAYS, KEPT)
+        pipe.sadd(named(DAYS), day)
+        pipe.expire(named(DAYS), KEPT)
         pipe.execute()
     except REDIS_ERRORS as error:
         log.debug("not counted: %s", type(error).__name__)
@@ -125,7 +125,7 @@ def taken_day() -> Iterator[tuple[date, Mapping[Key, int]] | None]:
     the block, that batch is counted twice: half a minute's numbers.
     """
     redis = get_redis(current_app)
-    lock = redis.lock("counters:lock", timeout=LOCK_SECONDS, blocking=False)
+    lock = redis.lock(named("counters:lock"), timeout=LOCK_SECONDS, blocking=False)
     name = min(_days(), default=None)
     try:
         is_mine = name is not None and lock.acquire()
@@ -143,7 +143,7 @@ def taken_day() -> Iterator[tuple[date, Mapping[Key, int]] | None]:
                 redis.rename(_key(name), taken)
             except ResponseError:  # nothing new since
                 if name != today().isoformat():
-                    redis.srem(DAYS, name)
+                    redis.srem(named(DAYS), name)
         yield date.fromisoformat(name), _read(taken)
         redis.delete(taken)
     finally:
@@ -165,7 +165,7 @@ def _waiting() -> dict[date, Counter[Key]]:
 
 
 def _days() -> set[str]:
-    return {day.decode() for day in cast("set[bytes]", get_redis(current_app).smembers(DAYS))}
+    return {day.decode() for day in cast("set[bytes]", get_redis(current_app).smembers(named(DAYS)))}
 
 
 def _read(key: str) -> dict[Key, int]:
@@ -178,4 +178,4 @@ def _read(key: str) -> dict[Key, int]:
 
 def _key(day: str) -> str:
     # The braces keep a day's two keys in one slot of a Cluster.
-    return f"counters:{{{day}}}"
+    return named(f"counters:{{{day}}}")

@@ -16,7 +16,7 @@ from kakaoauth.login import waiting
 from kakaoauth.sessions.store import current_session
 from kakaoauth.storage import keys
 from kakaoauth.storage.heartbeat import LEASE, Heartbeat
-from kakaoauth.storage.redis import get_redis
+from kakaoauth.storage.redis import get_redis, named
 
 #: Seconds in which a repeated callback still finds out how the first one ended: as long as a login may take.
 SECONDS = 600
@@ -38,7 +38,7 @@ class CallbackLock:
 
     def __init__(self, state: str, code: str) -> None:
         digest = sha256(state.encode()).hexdigest()
-        self._key, self._alive = f"login:{digest}", f"login-alive:{digest}"
+        self._key, self._alive = named(f"login:{digest}"), named(f"login-alive:{digest}")
         self._cookie = current_session().cookie or ""
         self._code = code
 

@@ -27,7 +27,7 @@ from kakaoauth.errors import (
 from kakaoauth.providers.login_state import REMEMBERED
 from kakaoauth.providers.values import PendingLogin
 from kakaoauth.signals import login_refused
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, named
 from kakaoauth.storage.transaction import tell
 from kakaoauth.web import rate_limits
 
@@ -56,7 +56,7 @@ def _is_first(pending: PendingLogin) -> bool:
 
     False while Redis is away: the log has the refusal in any case.
     """
-    key = f"login-refused:{sha256(pending.state.encode()).hexdigest()}"
+    key = named(f"login-refused:{sha256(pending.state.encode()).hexdigest()}")
     try:
         return bool(get_redis(current_app).set(key, 1, nx=True, ex=REMEMBERED))
     except REDIS_ERRORS:

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flask import Flask, current_app, g, session
+from flask import Flask, current_app, g, request, session
+from flask_login import AnonymousUserMixin, current_user, login_user, logout_user
 from flask_login import LoginManager as FlaskLoginManager
-from flask_login import current_user, login_user, logout_user
+from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth.errors import AccountDisabled, LogoutUnfinished
+from kakaoauth.config.mounting import BLUEPRINT
+from kakaoauth.errors import AccountDisabled, DatabaseUnavailable, LogoutUnfinished
 from kakaoauth.models import User, find_session_user
 from kakaoauth.sessions import ended as ended_sessions
 from kakaoauth.sessions import finished_logins, host_data, logout
@@ -19,6 +21,8 @@ from kakaoauth.sessions.data import ends_at_last, ends_unused
 from kakaoauth.sessions.index import owner_of
 from kakaoauth.sessions.logout import EndingSession
 from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks, name_of
+from kakaoauth.storage import transaction
+from kakaoauth.storage.database import is_away
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import revocation as token_revocation
 
@@ -70,8 +74,16 @@ def load_user(session_user_id: str) -> User | None:
     """Return the session's user, by one statement; None, and end the session, if it is over or was ended before.
 
     :param session_user_id: `User.get_id`: id and session version.
+    :raises DatabaseUnavailable: on a page of a host's: it can show errors of ours, but none of SQLAlchemy's.
     """
-    user = find_session_user(session_user_id, name())
+    try:
+        user = find_session_user(session_user_id, name())
+    except SQLAlchemyError as error:
+        if BLUEPRINT in request.blueprints or not is_away(error):
+            raise
+        transaction.forget_transaction()
+        g._login_user = AnonymousUserMixin()  # the host's error page can name who is logged in, and must not ask again
+        raise DatabaseUnavailable(type(error).__name__) from None
     if user is None or is_over(user, session):
         current_session().end()
         return None

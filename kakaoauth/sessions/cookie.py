@@ -13,8 +13,10 @@ class SessionCookie:
         return cookies.is_secure()
 
     def get_cookie_name(self, app: Flask) -> str:
-        """`__Host-` makes browsers enforce Secure, path `/` and no domain."""
-        return "__Host-session" if self.get_cookie_secure(app) else "session"
+        """`__Host-` makes browsers enforce Secure, path `/` and no domain. The rest is SESSION_COOKIE_NAME, by which
+        two apps of one host name differ."""
+        name = app.config["SESSION_COOKIE_NAME"].removeprefix("__Host-")
+        return f"__Host-{name}" if self.get_cookie_secure(app) else name
 
     def get_cookie_httponly(self, app: Flask) -> bool:
         """Keep the cookie from scripts."""

@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from kakaoauth.models import EndedSession
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
-from kakaoauth.storage.redis import get_redis
+from kakaoauth.storage.redis import get_redis, named
 
 #: Rows removed in one transaction.
 BATCH = 5000
@@ -68,15 +68,15 @@ def keep(end: Mapping[str, Any]) -> None:
     :raises RedisError: Redis takes no writes either. :raises OverflowError: the list is full.
     """
     redis = get_redis(current_app)
-    if redis.llen(KEY) >= MOST:
+    if redis.llen(named(KEY)) >= MOST:
         raise OverflowError
-    redis.rpush(KEY, json.dumps(end))
-    redis.expire(KEY, LONGEST)
+    redis.rpush(named(KEY), json.dumps(end))
+    redis.expire(named(KEY), LONGEST)
 
 
 def first() -> bytes | None:
     """Return the oldest entry and leave it in the list; `drop` removes it after it is done."""
-    return cast("bytes | None", get_redis(current_app).lindex(KEY, 0))
+    return cast("bytes | None", get_redis(current_app).lindex(named(KEY), 0))
 
 
 def read(raw: bytes) -> dict[str, Any]:
@@ -89,4 +89,4 @@ def read(raw: bytes) -> dict[str, Any]:
 
 def drop(raw: bytes) -> None:
     """Remove an entry by its content: another worker may have removed it already."""
-    get_redis(current_app).lrem(KEY, 1, cast(str, raw))
+    get_redis(current_app).lrem(named(KEY), 1, cast(str, raw))

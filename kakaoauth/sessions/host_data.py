@@ -5,10 +5,17 @@ from typing import Any
 
 from flask.json.tag import TaggedJSONSerializer
 
-#: Flask's own marks: a host uses them by `flash` and `session.permanent`.
-FLASKS = ("_flashes", "_permanent")
-#: Our keys without an underscore in front.
-OURS = ("csrf_token", "finished_")
+#: Our keys, see sessions.store. All others are the host's, with an underscore in front as well, as Flask's own
+#: `_flashes` and `_permanent`.
+OURS = frozenset(
+    (
+        *("_user_id", "_fresh", "_id", "_remember", "_remember_seconds"),
+        *("_begun", "_seen", "_confirmed", "_draft", "_staff", "_agent", "_address", "_token", "_logout_state"),
+        *("finished_logins", "_done", "finished_with_tokens", "_landed", "csrf_token"),
+    )
+)
+#: And those that begin with this: logins that wait. An OAuth of the host's by Authlib names its own so, too.
+WAITING = "_state_"
 #: Where the stored object has a host's data, as text: Flask's serializer knows more types than JSON.
 STORED = "_host"
 
@@ -16,8 +23,8 @@ _serializer = TaggedJSONSerializer()
 
 
 def is_hosts(key: str) -> bool:
-    """Whether a key of the session is the host's."""
-    return key in FLASKS or not key.startswith(("_", *OURS))
+    """Whether a key of the session is the host's. It may be a number: Flask takes some."""
+    return key not in OURS and key != STORED and not str(key).startswith(WAITING)
 
 
 def kept_through_login(data: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from kakaoauth.models import SESSION_USER_ID
+from kakaoauth.storage.redis import named
 
 #: Sessions of one person. One more login ends the one that was unused for longest: nobody has so many devices, but
 #: a script that never logs out has.
@@ -30,7 +31,7 @@ SHORT = 20
 
 def key_of(user_id: int) -> str:
     """Return the Redis key of a user's list."""
-    return f"sessions-of:{user_id}"
+    return named(f"sessions-of:{user_id}")
 
 
 def owner_of(data: Mapping[str, Any]) -> int | None:
@@ -47,9 +48,9 @@ def enter(commands: Pipeline, user_id: int, name: str, *, seen: float, until: fl
     :param seen: last use, in unix seconds. :param until: when it ends if it is not used again.
     :param seconds: the longest that a session lives unused.
     """
-    commands.zadd(OPEN, {name[:SHORT]: until})
-    commands.zremrangebyscore(OPEN, "-inf", time.time())
-    commands.expire(OPEN, seconds)
+    commands.zadd(named(OPEN), {name[:SHORT]: until})
+    commands.zremrangebyscore(named(OPEN), "-inf", time.time())
+    commands.expire(named(OPEN), seconds)
     key = key_of(user_id)
     commands.zadd(key, {name: seen})
     commands.expire(key, seconds)
@@ -67,16 +68,16 @@ def strike(redis: Redis, user_id: int, names: Sequence[str]) -> None:
     """Remove sessions from their owner's list and from the count."""
     if names:
         redis.zrem(key_of(user_id), *names)
-        redis.zrem(OPEN, *(name[:SHORT] for name in names))
+        redis.zrem(named(OPEN), *(name[:SHORT] for name in names))
 
 
 def strike_all(redis: Redis, user_id: int) -> None:
     """Take all sessions of a user out of the count. They stay on the user's list until they are deleted."""
     names = names_of(redis, user_id)
     if names:
-        redis.zrem(OPEN, *(name[:SHORT] for name in names))
+        redis.zrem(named(OPEN), *(name[:SHORT] for name in names))
 
 
 def number_open(redis: Redis) -> int:
     """Return how many sessions of all users are open."""
-    return redis.zcount(OPEN, f"({time.time()}", "+inf")
+    return redis.zcount(named(OPEN), f"({time.time()}", "+inf")

@@ -1,12 +1,16 @@
 """The session object of a request: it is read on first use and knows what has changed since."""
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from flask import request
 from flask.sessions import SessionMixin
 
+from kakaoauth.config.mounting import BLUEPRINT
+from kakaoauth.errors import SessionsUnavailable
 from kakaoauth.sessions.host_data import is_hosts
 from kakaoauth.storage.redis import REDIS_ERRORS, is_full
 
@@ -59,12 +63,21 @@ class RedisSession(SessionMixin):
         self.ended = True
 
     def load(self) -> dict[str, Any]:
-        """Return the data, read from Redis at the first call."""
+        """Return the data, read from Redis at the first call.
+
+        :raises SessionsUnavailable: on a page of a host's: it can show errors of ours, but none of Redis. Its error
+            page then finds an empty session. :raises RedisError: on our own pages.
+        """
         self.accessed = True
         if self.data is None:
             self.data = {}
-            if self.cookie:
-                self.read(self.cookie)
+            try:
+                if self.cookie:
+                    self.read(self.cookie)
+            except REDIS_ERRORS as error:
+                if BLUEPRINT in request.blueprints:
+                    raise
+                raise SessionsUnavailable(type(error).__name__) from None
         return self.data
 
     def read(self, sid: str) -> bool:
@@ -100,6 +113,22 @@ class RedisSession(SessionMixin):
     def new(self) -> bool:  # type: ignore[override]
         """Whether nothing is stored yet."""
         return self.sid is None
+
+    def holds_unknown_user(self) -> bool:
+        """Whether a user is in here whom no login of ours has put here: ours are stored at once."""
+        user = (self.data or {}).get("_user_id")
+        return user is not None and f'"_user_id":{json.dumps(user)}'.encode() not in self.raw
+
+    def drop_login(self) -> bool:
+        """Drop what is left of a login that the host has taken out, by `session.clear()` or Flask-Login's
+        `logout_user()`. Return whether it has."""
+        if self.ended or self.data is None or "_user_id" in self.data or b'"_user_id"' not in self.raw:
+            return False
+        if "_user_id" not in (self._store.decode(self.raw) or {}):
+            return False
+        self.data = {key: value for key, value in self.data.items() if is_hosts(key)}
+        self.ended = not self.data
+        return True
 
     def may_lose_changes(self) -> bool:
         """Whether the changes of a logged-in session can be dropped: last use, a message that was shown. A state that

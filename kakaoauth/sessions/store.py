@@ -78,7 +78,7 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
     """Flask-Session's interface with our own way to store: atomic updates (REPLACE), JSON, hashed ids."""
 
     def __init__(self, app: Flask) -> None:
-        super().__init__(app, key_prefix="session:", sid_length=32)
+        super().__init__(app, key_prefix=f"{app.config['KAKAOAUTH_REDIS_PREFIX']}session:", sid_length=32)
         self.redis = get_redis(app)
         self.replace_script = self.redis.register_script(REPLACE)
 
@@ -95,6 +95,12 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
             response.vary.add("Cookie")
         if session.data is None:
             return
+        if session.holds_unknown_user():
+            session.data, session.set_cookie = None, False
+            raise ConfigError(
+                "the app has called flask_login.login_user: remove that, people log in on kakaoauth's pages"
+            )
+        is_logged_out = not session.is_substitute and session.drop_login()
         with given_up_on_failure(session):
             if session.ended and not session.data:
                 if session.sid:
@@ -103,6 +109,8 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
                 return
             if not session.data and session.sid is None:
                 return
+            if is_logged_out:
+                self.create(session, self.new_id())  # deletes the login's
             self.persist(session)
         if session.set_cookie and session.sid:
             is_lasting = "_user_id" in session.data or session.data.get("_permanent")

@@ -12,7 +12,7 @@ from kakaoauth.errors import DatabaseUnavailable, SessionsUnavailable
 from kakaoauth.storage import schema as migrations
 from kakaoauth.storage.columns import UtcDateTime, now
 from kakaoauth.storage.database import db
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, named
 
 log = logging.getLogger("kakaoauth.database")
 
@@ -92,7 +92,7 @@ def takes_writes(name: str) -> bool:
 
 def _store_in_redis() -> bool:
     try:
-        return bool(get_redis(current_app).set("readyz", "1", ex=60))
+        return bool(get_redis(current_app).set(named("readyz"), "1", ex=60))
     except REDIS_ERRORS:
         return False
 

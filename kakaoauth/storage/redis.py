@@ -4,7 +4,7 @@ import re
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-from flask import Flask
+from flask import Flask, current_app
 from redis import DriverInfo, Redis
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
@@ -31,6 +31,11 @@ def get_redis(app: Flask) -> Redis:
     """The app's Redis client. Sentinel and Cluster clients answer to the same commands."""
     client: Redis = app.extensions["kakaoauth_redis"]
     return client
+
+
+def named(name: str) -> str:
+    """Return the Redis key of that name in the current app: several apps may share one Redis."""
+    return f"{current_app.config['KAKAOAUTH_REDIS_PREFIX']}{name}"
 
 
 #: How each connection names itself. redis-py would look its own version up anew for each, which takes 0.7 ms.

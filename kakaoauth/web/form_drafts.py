@@ -57,8 +57,12 @@ def holds_text(target: str) -> bool:
 
 def typed() -> Mapping[str, str]:
     """Return the draft of the requested page, field by field; empty if there is none."""
-    draft: dict[str, str] = _drafts().get(request.path, {}).get("form", {})
+    draft: dict[str, str] = _drafts().get(_path(), {}).get("form", {})
     return draft
+
+
+def _path() -> str:
+    return f"{request.script_root}{request.path}"
 
 
 def _page() -> str:
@@ -66,7 +70,7 @@ def _page() -> str:
     referrer = urlsplit(request.referrer or "")
     stood = referrer.path if f"{referrer.scheme}://{referrer.netloc}/" == request.host_url else ""
     own_page = url_for("kakaoauth.account.show")
-    return safe_next(request.path, default="") or safe_next(stood, default=own_page)
+    return safe_next(_path(), default="") or safe_next(stood, default=own_page)
 
 
 def _drafts() -> dict[str, Any]:

@@ -25,6 +25,7 @@ from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import cookies
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.web import form_drafts
+from kakaoauth.web.mounting import here
 
 P = ParamSpec("P")
 Guard = Callable[[], ResponseReturnValue | None]
@@ -48,7 +49,7 @@ def login() -> ResponseReturnValue | None:
 def ask_to_log_in() -> ResponseReturnValue:
     """Redirect an anonymous visitor to the first page."""
     health.require()
-    target = request.full_path.rstrip("?") if request.method == "GET" else None
+    target = here() if request.method == "GET" else None
     return redirect(url_for("kakaoauth.auth.index", next=target))
 
 

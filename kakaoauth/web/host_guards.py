@@ -1,6 +1,7 @@
 """Guards for a host's views and blueprints.
 
-Each serves as a decorator below the route, and as `bp.before_request(staff_required)` for a whole blueprint. Whom it
+Each serves as a decorator below the route, as `bp.before_request(staff_required)` for a whole blueprint, and as
+`app.before_request(login_required)` for all pages of the host's. Whom it
 refuses gets the host's own error page, by status; an app gets a problem document (RFC 9457).
 """
 
@@ -10,13 +11,17 @@ from typing import Any, TypeVar, cast, overload
 import flask_login
 from flask import Flask, current_app, g, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import default_exceptions
 
 from kakaoauth import sessions
+from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import AppError
 from kakaoauth.models import User
+from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import cookies
 from kakaoauth.web import error_pages, guards
+from kakaoauth.web.mounting import here
 
 #: Flask-Login's, with a type. For an anonymous visitor `is_authenticated` is False, and the user's fields are missing.
 current_user = cast(User, flask_login.current_user)
@@ -39,9 +44,10 @@ class HostGuard:
     def __call__(self, view: View) -> View: ...
 
     def __call__(self, view: View | None = None) -> Any:
-        """Guard `view`; without one, this request."""
+        """Guard `view`; without one, this request, if it is for a page of the host's: ours have guards of their own,
+        and nobody could log in if the login wanted one."""
         if view is None:
-            return self._check()
+            return None if BLUEPRINT in request.blueprints else self._check()
         return cast(View, guards.guarded(self._check)(view))
 
 
@@ -62,13 +68,16 @@ def _fresh_login() -> ResponseReturnValue | None:
     if refusal is not None or sessions.is_fresh():
         return refusal
     if request.method in cookies.SAFE_METHODS:
-        return redirect(url_for("kakaoauth.confirm.show", next=request.full_path.rstrip("?")))
+        return redirect(url_for("kakaoauth.confirm.show", next=here()))
     return guards.fresh_login()
 
 
 def _bearer() -> None:
     g.problem_wanted = True
-    guards.bearer()
+    try:
+        guards.bearer()
+    except (SQLAlchemyError, *REDIS_ERRORS) as error:
+        raise error_pages.translate(error) from None
     g._login_user = g.bearer  # for current_user: a session's cookie decides nothing here
 
 
@@ -96,4 +105,7 @@ def answer(error: AppError) -> ResponseReturnValue:
     kind = default_exceptions.get(error.status)
     if g.get("problem_wanted") or kind is None:
         return error_pages.render(error)
-    return current_app.handle_user_exception(kind(description=error.describe()))
+    page = current_app.make_response(current_app.handle_user_exception(kind(description=error.describe())))
+    if error.retry_after:
+        page.headers.setdefault("Retry-After", str(error.retry_after))
+    return page

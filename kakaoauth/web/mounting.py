@@ -1,4 +1,4 @@
-"""The request's path and the first page, as seen from the app and from our blueprint."""
+"""The request's path and the first page, as seen from the browser and from our blueprint."""
 
 from flask import request
 
@@ -10,6 +10,11 @@ def own_path() -> str:
     prefix = url_prefix()
     is_ours = request.path.startswith(f"{prefix}/")
     return request.path[len(prefix) :] if is_ours else ""
+
+
+def here() -> str:
+    """Return the request's path and query as the browser has them, a script name included."""
+    return f"{request.script_root}{request.full_path}".rstrip("?")
 
 
 def home() -> str:

@@ -11,6 +11,11 @@ from kakaoauth.config.mounting import BLUEPRINT
 
 def check(app: Flask) -> None:
     """:raises ConfigError: the app has something that cannot live together with us."""
+    if app.url_map.host_matching:
+        raise ConfigError(
+            "the app chooses its pages by host (host_matching=True), and kakaoauth's would be on none: use"
+            " subdomain_matching, or give kakaoauth an app of its own"
+        )
     if type(app.session_interface) is not SecureCookieSessionInterface:
         raise ConfigError(
             f"the app keeps its sessions by {type(app.session_interface).__name__}: remove that; with kakaoauth"

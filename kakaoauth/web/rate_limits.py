@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from flask import Flask, current_app, request
 from limits import RateLimitItem, parse
@@ -31,7 +31,7 @@ from kakaoauth.config.checks import is_loopback
 from kakaoauth.errors import InvalidCredentials, RateLimited, SessionsUnavailable
 from kakaoauth.sessions.store import current_session
 from kakaoauth.storage import keys
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, is_full
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, is_full, named
 from kakaoauth.text import normal_form
 from kakaoauth.web.guards import Guard
 
@@ -110,11 +110,11 @@ class AppRedis(RedisStorage):
     """The library's counters on the app's own client, and with it REDIS_URL's forms and time-outs. The library itself
     would make a second client with others, and for a Cluster ask for it at start."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, app: Flask) -> None:
         Storage.__init__(self)
-        self.storage = client
-        self.key_prefix = "rate"
-        self.lua_incr_expire = client.register_script(self.SCRIPT_INCR_EXPIRE.decode())
+        self.storage = get_redis(app)
+        self.key_prefix = f"{app.config['KAKAOAUTH_REDIS_PREFIX']}rate"
+        self.lua_incr_expire = self.storage.register_script(self.SCRIPT_INCR_EXPIRE.decode())
 
     @property
     def base_exceptions(self) -> tuple[type[Exception], ...]:
@@ -124,7 +124,7 @@ class AppRedis(RedisStorage):
 
 def init_app(app: Flask) -> None:
     """Prepare the limiter; KAKAOAUTH_RATE_LIMITS = False turns it off."""
-    limiter = FixedWindowRateLimiter(AppRedis(get_redis(app))) if app.config["KAKAOAUTH_RATE_LIMITS"] else None
+    limiter = FixedWindowRateLimiter(AppRedis(app)) if app.config["KAKAOAUTH_RATE_LIMITS"] else None
     app.extensions["kakaoauth_rate_limits"] = limiter
 
 
@@ -150,7 +150,7 @@ def hit(name: str, key: str, *, times: int = 1, cost: int = 1) -> None:
 
 def _refusal(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str, key: str) -> RateLimited:
     wait = max(1, math.ceil(limiter.storage.get_expiry(item.key_for(name, key)) - time.time()))
-    if not LIMITS[name].told_once or get_redis(current_app).set(f"limit-told:{name}:{key}", 1, nx=True, ex=wait):
+    if not LIMITS[name].told_once or get_redis(current_app).set(named(f"limit-told:{name}:{key}"), 1, nx=True, ex=wait):
         log.warning("limit reached name=%s key=%s", name, key)
     return RateLimited(wait)
 

@@ -5,7 +5,7 @@ import unicodedata
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote, urlsplit
 
-from flask import Response, current_app, url_for
+from flask import Response, current_app, request, url_for
 from flask_login import current_user
 from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
@@ -117,10 +117,15 @@ def _is_own_page(target: str) -> bool:
     parts = urlsplit(target)
     if parts.scheme or parts.netloc:
         return False
+    root, path = request.script_root, unquote(parts.path)
+    return path.startswith(f"{root}/") and _is_route(path[len(root) :])
+
+
+def _is_route(path: str) -> bool:
     try:
-        endpoint, _ = current_app.url_map.bind("localhost").match(unquote(parts.path), method="GET")
+        endpoint, _ = current_app.url_map.bind("localhost").match(path, method="GET")
     except RequestRedirect as moved:
-        return _is_own_page(urlsplit(moved.new_url).path)
+        return _is_route(unquote(urlsplit(moved.new_url).path))
     except HTTPException:
         return False
     blueprint, _, ours = str(endpoint).partition(".")

@@ -16,8 +16,7 @@ from kakaoauth.days import SEOUL
 from kakaoauth.models import User
 from kakaoauth.providers.base import Provider
 from kakaoauth.sessions.csrf_tokens import csrf_token
-from kakaoauth.web import guards, static_files
-from kakaoauth.web.mounting import home
+from kakaoauth.web import guards, mounting, static_files
 from kakaoauth.web.redirects import ANONYMOUS_LENGTH
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -70,7 +69,7 @@ class Helpers:
     @staticmethod
     def home() -> str:
         """Return the path of the app's first page."""
-        return home()
+        return mounting.home()
 
     @staticmethod
     def has(feature: str) -> bool:
@@ -97,7 +96,7 @@ class Helpers:
         """Return the current page as a `next`, None if there is no such page to return to. The login decides whether it
         returns there (`redirects.safe_next`): asking here would read the session of every visitor of a host's page.
         """
-        path = request.full_path.rstrip("?")
+        path = mounting.here()
         is_page = request.method == "GET" and request.endpoint not in (None, *NOT_AGAIN)
         return path if is_page and len(path) <= ANONYMOUS_LENGTH else None
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 from flask import current_app
 
 from kakaoauth.providers.values import AccountEvent
-from kakaoauth.storage.redis import get_redis
+from kakaoauth.storage.redis import get_redis, named
 
 KEY = "webhooks:waiting"
 #: More than a night's; beyond it a message is answered 503, so that the sender knows.
@@ -17,29 +17,29 @@ MOST = 100_000
 def keep(provider: str, event: AccountEvent) -> None:
     """:raises RedisError: Redis is away as well. :raises OverflowError: too many wait."""
     redis = get_redis(current_app)
-    if redis.llen(KEY) >= MOST:
+    if redis.llen(named(KEY)) >= MOST:
         raise OverflowError
-    redis.rpush(KEY, json.dumps({"provider": provider, **_as_json(event)}))
+    redis.rpush(named(KEY), json.dumps({"provider": provider, **_as_json(event)}))
 
 
 def first(after: int = 0) -> bytes | None:
     """The oldest message but `after`, left where it is: it goes only when it has been acted upon."""
-    return cast("bytes | None", get_redis(current_app).lindex(KEY, after))
+    return cast("bytes | None", get_redis(current_app).lindex(named(KEY), after))
 
 
 def number_waiting() -> int:
     """Return the length of the queue. :raises RedisError:"""
-    return get_redis(current_app).llen(KEY)
+    return get_redis(current_app).llen(named(KEY))
 
 
 def drop(raw: bytes) -> None:
     """By its content: another worker may have dropped it already, and the oldest is another one by now."""
-    get_redis(current_app).lrem(KEY, 1, cast(str, raw))
+    get_redis(current_app).lrem(named(KEY), 1, cast(str, raw))
 
 
 def move_to_end(raw: bytes) -> None:
     """Let the others pass. Should this process end in between, it is there twice, and is acted upon once."""
-    get_redis(current_app).rpush(KEY, raw)
+    get_redis(current_app).rpush(named(KEY), raw)
     drop(raw)
 
 

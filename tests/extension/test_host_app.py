@@ -10,17 +10,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import time_machine
 from click.testing import CliRunner
-from flask import Blueprint, Flask, flash, session
+from flask import Blueprint, Flask
 from flask.cli import FlaskGroup
-from flask.testing import FlaskClient
 from flask_login import LoginManager
 from flask_login import login_required as flask_logins_login_required
-from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from redis import Redis
 from sqlalchemy import text
-from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, person
+from support import FakeKakao, person
 from support.concurrency import until
+from support.shop import begin, csrf_of, host_app, log_in, make_staff
 
 from kakaoauth import (
     ConfigError,
@@ -37,89 +36,7 @@ from kakaoauth import (
 )
 from kakaoauth.storage.database import db as ours
 
-SECRET = "a host's secret, of more than 32 characters"
 MakeHost = Callable[..., Flask]
-
-
-def host_app(folder: Path, redis_url: str, **settings: Any) -> Flask:
-    app = Flask("shop", instance_path=str(folder))
-    app.config.update(
-        SECRET_KEY=SECRET,
-        REDIS_URL=redis_url,
-        KAKAO_CLIENT_ID=CLIENT_ID,
-        KAKAO_CLIENT_SECRET=CLIENT_SECRET,
-        SQLALCHEMY_DATABASE_URI=f"sqlite:///{folder / 'shop.db'}",
-    )
-    app.config.update(settings)
-
-    @app.get("/")
-    def home() -> str:
-        return f"shop of {current_user.nickname}" if current_user.is_authenticated else "shop"
-
-    @app.get("/cart/")
-    def cart() -> dict[str, Any]:
-        return {"cart": session.get("cart"), "kinds": [type(item).__name__ for item in session.get("cart", ())]}
-
-    @app.post("/cart/")
-    def fill() -> str:
-        session["cart"] = ("apple", b"pear", {"n": 2})
-        session["coupon"] = "SPRING"
-        flash("filled")
-        return "ok"
-
-    @app.errorhandler(403)
-    @app.errorhandler(404)
-    def refused(error: Any) -> tuple[str, int]:
-        return f"shop's own {error.code}", error.code
-
-    return app
-
-
-@pytest.fixture
-def make_host(redis: Redis, redis_url: str, tmp_path: Path) -> MakeHost:
-    def make(
-        *, name: str = "one", before: Callable[[Flask], object] = lambda app: None, auth: KakaoAuth | None = None,
-        given: dict[str, Any] | None = None, **settings: Any
-    ) -> Flask:  # fmt: skip
-        app = host_app(tmp_path / name, redis_url, **settings)
-        (tmp_path / name).mkdir()
-        database = SQLAlchemy(app)
-        before(app)
-        (auth or KakaoAuth()).init_app(app, db=database, **{"url_prefix": "/auth", **(given or {})})
-        with app.app_context():
-            ours.create_all()
-        return app
-
-    return make
-
-
-@pytest.fixture
-def host(make_host: MakeHost) -> Flask:
-    return make_host()
-
-
-def begin(client: FlaskClient, prefix: str = "/auth", **query: str) -> dict[str, str]:
-    answer = client.get(f"{prefix}/kakao/login/", query_string=query)
-    assert answer.status_code == 302, answer.text
-    return {name: values[0] for name, values in parse_qs(urlsplit(answer.location).query).items()}
-
-
-def log_in(client: FlaskClient, kakao: FakeKakao, prefix: str = "/auth", **query: str) -> Any:
-    sent = begin(client, prefix, **query)
-    assert sent["redirect_uri"] == f"http://localhost{prefix}/kakao/login/callback/"
-    kakao.nonce = sent["nonce"]
-    return client.get(f"{prefix}/kakao/login/callback/", query_string={"state": sent["state"], "code": "canary-code"})
-
-
-def csrf_of(client: FlaskClient, page: str) -> str:
-    return client.get(page).text.split('name="csrf_token" value="', 1)[1].split('"', 1)[0]
-
-
-def make_staff(app: Flask, *, superuser: bool = False) -> None:
-    with app.app_context():
-        user = ours.session.query(User).one()
-        user.is_staff, user.is_superuser = True, superuser
-        ours.session.commit()
 
 
 # What the host keeps
@@ -279,7 +196,7 @@ def test_logout_leaves_nothing_of_the_host(make_host: MakeHost, kakao: FakeKakao
 def test_anonymous_cart_lives_as_long_as_a_session_unused(make_host: MakeHost, redis: Redis) -> None:
     client = make_host(KAKAOAUTH_SESSION_IDLE_SECONDS=5000).test_client()
     client.post("/cart/")
-    assert [redis.ttl(key) for key in redis.keys("session:*")] == [pytest.approx(5000, abs=30)]
+    assert [redis.ttl(key) for key in redis.keys("*:session:*")] == [pytest.approx(5000, abs=30)]
 
 
 def test_key_of_ours_cannot_be_kept_under_a_hosts_name(make_host: MakeHost, kakao: FakeKakao) -> None:

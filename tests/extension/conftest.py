@@ -1,0 +1,37 @@
+"""What the tests of the extension share: apps of somebody else's."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from redis import Redis
+from support.shop import host_app
+
+from kakaoauth import KakaoAuth
+from kakaoauth.storage.database import db as ours
+
+
+@pytest.fixture
+def make_host(redis: Redis, redis_url: str, tmp_path: Path) -> Callable[..., Flask]:
+    def make(
+        *, name: str = "one", before: Callable[[Flask], object] = lambda app: None, auth: KakaoAuth | None = None,
+        given: dict[str, Any] | None = None, **settings: Any
+    ) -> Flask:  # fmt: skip
+        app = host_app(tmp_path / name, redis_url, **settings)
+        (tmp_path / name).mkdir()
+        database = SQLAlchemy(app)
+        before(app)
+        (auth or KakaoAuth()).init_app(app, db=database, **{"url_prefix": "/auth", **(given or {})})
+        with app.app_context():
+            ours.create_all()
+        return app
+
+    return make
+
+
+@pytest.fixture
+def host(make_host: Callable[..., Flask]) -> Flask:
+    return make_host()
