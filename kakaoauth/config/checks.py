@@ -70,9 +70,7 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
         raise ConfigError("KAKAOAUTH_AUDIT_DAYS must be from 1 to 36500")
     if values["METRICS_TOKEN"] and len(values["METRICS_TOKEN"]) < 16:
         raise ConfigError("METRICS_TOKEN is too short: use 16 random characters or more")
-    if not REDIS_PREFIX.fullmatch(values["KAKAOAUTH_REDIS_PREFIX"]):
-        raise ConfigError("KAKAOAUTH_REDIS_PREFIX may have letters, digits and . : _ - only, like shop:")
-    _check_redis(values["REDIS_URL"])
+    _check_redis(values["REDIS_URL"], values["KAKAOAUTH_REDIS_PREFIX"])
     _check_embedded_stays_here(values)
 
 
@@ -165,7 +163,9 @@ def check_database(url: str) -> None:
         ) from None
 
 
-def _check_redis(url: str) -> None:
+def _check_redis(url: str, prefix: str) -> None:
+    if not REDIS_PREFIX.fullmatch(prefix):
+        raise ConfigError("KAKAOAUTH_REDIS_PREFIX may have letters, digits and . : _ - only, like shop:")
     scheme = url.split("://", 1)[0]
     if scheme not in ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster"):
         raise ConfigError(

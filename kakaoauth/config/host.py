@@ -2,14 +2,22 @@
 
 import hmac
 import os
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from flask import Flask
 
-from kakaoauth.config.checks import ConfigError, check, check_facebook_is_whole, check_kakao_is_whole
+from kakaoauth.config import providers
+from kakaoauth.config.checks import (
+    ConfigError,
+    check,
+    check_database,
+    check_facebook_is_whole,
+    check_kakao_is_whole,
+)
 from kakaoauth.config.embedded import embed
-from kakaoauth.config.libraries import derive_ours
+from kakaoauth.config.libraries import database_url, derive_ours
 from kakaoauth.config.settings import NAMES, RENAMED, SITE_NAMES, TYPES, Settings, parse, refuse_old_names
 
 #: Set by `kakaoauth dev`: the folder of the embedded Redis and SQLite. Without it a host embeds nothing, since the
@@ -31,6 +39,7 @@ def complete(app: Flask, *, has_database: bool, is_separate: bool = False) -> No
     config = app.config
     # A short name of before may be a setting of the host's own; one with Kakao's name is ours.
     refuse_old_names([name for name in RENAMED if name.startswith("KAKAO_") and name in config])
+    _refuse_misspelt(config)
     values: dict[str, Any] = {name: getattr(Settings, name) for name in NAMES}
     for name in NAMES:
         if name in SITE_NAMES:
@@ -40,8 +49,13 @@ def complete(app: Flask, *, has_database: bool, is_separate: bool = False) -> No
     values["INSTANCE_PATH"] = config.get("INSTANCE_PATH") or app.instance_path
     _require(values, config, has_database=has_database, is_separate=is_separate)
     check_facebook_is_whole(values, Settings)
+    providers.embed(values)
+    providers.check(values, Settings)
     check(values, TYPES)
+    if not has_database:
+        check_database(database_url(values["DATABASE_URL"]))
     derive_ours(values)
+    providers.normalise(values)
     if config.get("KAKAOAUTH_REDIS_PREFIX") is None:
         values["KAKAOAUTH_REDIS_PREFIX"] = redis_prefix(values["SECRET_KEY"], config.get("SECRET_KEY_FALLBACKS") or ())
     config.update({name: value for name, value in values.items() if name not in SITE_NAMES})
@@ -61,6 +75,14 @@ def redis_prefix(secret: str, former: Sequence[str]) -> str:
 def _as_text(name: str, value: Any) -> Any:
     """`Config.from_prefixed_env` reads a client id of digits as a number."""
     return str(value) if TYPES[name] is str and type(value) is int else value
+
+
+def _refuse_misspelt(config: Mapping[str, Any]) -> None:
+    """A setting with our prefix that is nearly one of ours would be without effect."""
+    for name in config:
+        if name.startswith("KAKAOAUTH_") and name not in NAMES:
+            for meant in get_close_matches(name, NAMES, n=1, cutoff=0.9):
+                raise ConfigError(f"{name} is no setting of kakaoauth: {meant} is one")
 
 
 def _embed_in(folder: str, values: dict[str, Any], config: MutableMapping[str, Any]) -> None:

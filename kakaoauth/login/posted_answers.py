@@ -17,7 +17,7 @@ from flask import current_app, session
 
 from kakaoauth.providers.values import PENDING_SECONDS
 from kakaoauth.storage import encryption
-from kakaoauth.storage.redis import get_redis
+from kakaoauth.storage.redis import get_redis, named
 
 #: As long as a login may take: for the back button and the reload.
 SECONDS = PENDING_SECONDS
@@ -34,13 +34,13 @@ def keep(provider: str, fields: Mapping[str, str]) -> str:
     """
     name = secrets.token_urlsafe(32)
     content = encryption.encrypt(json.dumps({"provider": provider, "fields": dict(fields)}))
-    get_redis(current_app).set(f"{_PREFIX}{name}", content, ex=SECONDS)
+    get_redis(current_app).set(named(f"{_PREFIX}{name}"), content, ex=SECONDS)
     return name
 
 
 def find(provider: str, name: str) -> dict[str, str] | None:
     """Return the fields; None if they are not kept any more, or another provider's. :raises RedisError:"""
-    raw = get_redis(current_app).get(f"{_PREFIX}{name}")
+    raw = get_redis(current_app).get(named(f"{_PREFIX}{name}"))
     if not isinstance(raw, bytes | str):
         return None
     text = encryption.decrypt(raw.decode() if isinstance(raw, bytes) else raw)

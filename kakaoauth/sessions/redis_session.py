@@ -136,7 +136,7 @@ class RedisSession(SessionMixin):
         stored = self._store.decode(self.raw) or {} if self.raw else {}
         changed = [key for key, value in (self.data or {}).items() if stored.get(key) != value]
         return "_user_id" in stored and not any(
-            key.startswith(NEEDED) or is_hosts(key) for key in changed if key != "_flashes"
+            is_hosts(key) or key.startswith(NEEDED) for key in changed if key != "_flashes"
         )
 
 

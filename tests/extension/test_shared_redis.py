@@ -10,6 +10,7 @@ from support import FakeKakao, person
 from support.shop import SECRET, begin, log_in
 
 from kakaoauth import ConfigError, jobs
+from kakaoauth.login import posted_answers
 
 MakeHost = Callable[..., Flask]
 OTHER = "another host's secret, of more than 32 characters"
@@ -43,10 +44,20 @@ def test_all_keys_of_an_app_begin_with_its_prefix(make_host: MakeHost, kakao: Fa
     client.get("/auth/readyz")
     with app.app_context():
         jobs.run_once()
+        posted_answers.keep("apple", {"code": "canary-code"})
     names = [key.decode() for key in redis.keys()]
     kinds = {name.split(":")[1] for name in names if name.startswith("shop:")}
     assert [name for name in names if not name.startswith("shop:")] == []
-    assert {"session", "sessions-of", "open-sessions", "login", "rate", "counters", "{people}"} <= kinds
+    assert {
+        "session",
+        "sessions-of",
+        "open-sessions",
+        "login",
+        "rate",
+        "counters",
+        "{people}",
+        "posted_answer",
+    } <= kinds
 
 
 def test_sessions_outlive_a_change_of_the_secret_while_the_old_one_is_named(
