@@ -117,7 +117,10 @@ class RedisSession(SessionMixin):
     def holds_unknown_user(self) -> bool:
         """Whether a user is in here whom no login of ours has put here: ours are stored at once."""
         user = (self.data or {}).get("_user_id")
-        return user is not None and f'"_user_id":{json.dumps(user)}'.encode() not in self.raw
+        if user is None or f'"_user_id":{json.dumps(user)}'.encode() in self.raw:
+            return False
+        stored = self._store.decode(self.raw) if self.raw else None
+        return stored is None or bool(stored.get("_user_id") != user)
 
     def drop_login(self) -> bool:
         """Drop what is left of a login that the host has taken out, by `session.clear()` or Flask-Login's
