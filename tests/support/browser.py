@@ -55,7 +55,8 @@ def enter_as(page: Page, site: Any, person: str, path: str = "/") -> None:
 
 
 def fits(page: Page) -> bool:
-    """Nothing has to be scrolled sideways."""
+    """Nothing has to be scrolled sideways, once the style sheets are there."""
+    page.wait_for_load_state("load")
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
