@@ -10,8 +10,8 @@ stamp = .venv/$(1)-$(VERSION)-$(shell cat $(2) | cksum | cut -d' ' -f1)
 RUN := $(call stamp,run,requirements.txt requirements-embedded.txt)
 DEV := $(call stamp,dev,requirements.txt requirements-embedded.txt requirements-dev.txt)
 PIP := .venv/bin/python -m pip install --quiet --no-input
-# Two more than there are processors, as a test often waits for what it has started; each has a database server of its own.
-TESTERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 6 ? n + 2 : 8)))
+# One more than there are processors, as a test often waits for what it has started; each has a database server of its own.
+TESTERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 7 ? n + 1 : 8)))
 # Ctrl-C while Python still imports ends it without a traceback.
 START := import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); \
 	import runpy; runpy.run_module("kakaoauth.devserver", run_name="__main__")
