@@ -1,8 +1,8 @@
 """Guards for a host's views and blueprints.
 
 Each serves as a decorator below the route, as `bp.before_request(staff_required)` for a whole blueprint, and as
-`app.before_request(login_required)` for all pages of the host's. Whom it
-refuses gets the host's own error page, by status; an app gets a problem document (RFC 9457).
+`app.before_request(login_required)` for all pages of the host's. Whom it refuses gets the host's own error page, by
+status; an app gets a problem document (RFC 9457).
 """
 
 from collections.abc import Callable
@@ -51,18 +51,6 @@ class HostGuard:
         return cast(View, guards.guarded(self._check)(view))
 
 
-def _login() -> ResponseReturnValue | None:
-    return guards.login()
-
-
-def _staff() -> ResponseReturnValue | None:
-    return guards.staff()
-
-
-def _superuser() -> ResponseReturnValue | None:
-    return guards.superuser()
-
-
 def _fresh_login() -> ResponseReturnValue | None:
     refusal = guards.login()
     if refusal is not None or sessions.is_fresh():
@@ -81,9 +69,11 @@ def _bearer() -> None:
     g._login_user = g.bearer  # for current_user: a session's cookie decides nothing here
 
 
-login_required = HostGuard(_login, "Require a login. Others are asked to log in, and return to the page they wanted.")
-staff_required = HostGuard(_staff, "Require a login of staff; 403 for others.")
-superuser_required = HostGuard(_superuser, "Require a login of a superuser; 403 for others.")
+login_required = HostGuard(
+    guards.login, "Require a login. Others are asked to log in, and return to the page they wanted."
+)
+staff_required = HostGuard(guards.staff, "Require a login of staff; 403 for others.")
+superuser_required = HostGuard(guards.superuser, "Require a login of a superuser; 403 for others.")
 fresh_login_required = HostGuard(
     _fresh_login,
     "Require a login not older than five minutes. Others confirm who they are, and return to the page; what they had"

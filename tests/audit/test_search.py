@@ -3,18 +3,15 @@ also where two filters are common alone and never meet, and where all that is as
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import insert
-from support.plans import nodes, statements, steps
+from support.plans import explained, filled_app, statements, steps
 
-from kakaoauth import create_app
 from kakaoauth.audit import AuditEvent, search
 from kakaoauth.audit.search import BUDGET, Filter
 from kakaoauth.storage.database import db
@@ -54,34 +51,36 @@ def event_of(number: int) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def long_trail(url: str, folder: Path, redis_url: str) -> Iterator[Flask]:
-    app = create_app(
-        {"SECRET_KEY": "x" * 40, "DATABASE_URL": url, "REDIS_URL": redis_url, "INSTANCE_PATH": str(folder)}
-    )
-    with app.app_context():
-        db.create_all()
-        db.session.execute(insert(AuditEvent), [event_of(number) for number in range(EVENTS)])
-        db.session.commit()
-        yield app
-        db.session.remove()
-        db.engine.dispose()
-    app.extensions["kakaoauth_redis"].close()
+def write_trail() -> None:
+    db.session.execute(insert(AuditEvent), [event_of(number) for number in range(EVENTS)])
+    db.session.commit()
 
 
 @pytest.fixture(scope="module")
-def postgresql(module_postgres_url: str, tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
-    with long_trail(module_postgres_url, tmp_path_factory.mktemp("trail"), redis_url) as app:
+def filled_postgresql(module_postgres_url: str, tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
+    with filled_app(module_postgres_url, tmp_path_factory.mktemp("trail"), redis_url, write_trail) as app:
         with psycopg.connect(module_postgres_url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE audit_events")  # as autovacuum does within a minute
         yield app
 
 
+@pytest.fixture
+def postgresql(filled_postgresql: Flask) -> Iterator[Flask]:
+    with filled_postgresql.app_context():
+        yield filled_postgresql
+
+
 @pytest.fixture(scope="module")
-def sqlite(tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
+def filled_sqlite(tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
     folder = tmp_path_factory.mktemp("trail")
-    with long_trail(f"sqlite:///{folder / 'trail.db'}", folder, redis_url) as app:
+    with filled_app(f"sqlite:///{folder / 'trail.db'}", folder, redis_url, write_trail) as app:
         yield app
+
+
+@pytest.fixture
+def sqlite(filled_sqlite: Flask) -> Iterator[Flask]:
+    with filled_sqlite.app_context():
+        yield filled_sqlite
 
 
 def matching(chosen: Filter) -> Callable[[dict[str, Any]], bool]:
@@ -125,10 +124,7 @@ def asked_for(chosen: Filter) -> list[tuple[str, Any]]:
 def test_postgresql_looks_at_few_rows_whatever_is_asked(postgresql: Flask) -> None:
     for chosen in SHAPES:
         for statement, parameters in asked_for(chosen):
-            explained = db.session.connection().exec_driver_sql(
-                f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters
-            )
-            for node in nodes(explained.scalar_one()[0]["Plan"]):
+            for node in explained(statement, parameters):
                 assert node["Node Type"] not in ("Seq Scan", "Gather"), (chosen, statement, node)
                 looked_at = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
                 assert looked_at <= BUDGET, (chosen, statement, node)

@@ -1,11 +1,41 @@
 """What a database does for a statement."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from sqlalchemy import Connection, event
 
+from kakaoauth import create_app
 from kakaoauth.storage.database import db
+
+
+@contextmanager
+def filled_app(url: str, folder: Path, redis_url: str, fill: Callable[[], object]) -> Iterator[Flask]:
+    """An app for a whole module; `fill` writes the rows whose plans are looked at.
+
+    Outside its context: of two that stay open, the one that was opened last would answer for both.
+    """
+    app = create_app(
+        {"SECRET_KEY": "x" * 40, "DATABASE_URL": url, "REDIS_URL": redis_url, "INSTANCE_PATH": str(folder)}
+    )
+    with app.app_context():
+        db.create_all()
+        fill()
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+    app.extensions["kakaoauth_redis"].close()
+
+
+def explained(statement: str, parameters: Any) -> Iterator[dict[str, Any]]:
+    """Run a statement on PostgreSQL; the nodes of its plan, with what they have really looked at."""
+    answer = db.session.connection().exec_driver_sql(
+        f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters
+    )
+    return nodes(answer.scalar_one()[0]["Plan"])
 
 
 def statements(act: Callable[[], Any]) -> list[tuple[str, Any]]:

@@ -420,37 +420,8 @@ def test_new_refresh_token_takes_the_place_of_the_old(site: Flask, kakao: FakeKa
     assert kakao.form()["refresh_token"] == "fresh-refresh"
 
 
-def test_twenty_at_once_renew_once(site: Flask, kakao: FakeKakao, clock: Any) -> None:
-    client = site.test_client()
-    log_in(client, kakao)
-    cookie = set_cookie(client)
-    clock.shift(SIX_HOURS)
-    kakao.token = {"access_token": "fresh-access", "refresh_token": "fresh-refresh"}
-    line = threading.Barrier(20)
-    found: list[int] = []
-
-    def ask() -> None:
-        browser = site.test_client()
-        browser.set_cookie("session", cookie)
-        line.wait(10)
-        found.append(browser.get("/from-kakao/").status_code)
-
-    threads = [threading.Thread(target=ask) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert found == [200] * 20
-    assert token_calls(kakao) == 2, "one login, one renewal"
-    assert opened(site) == [("fresh-access", "fresh-refresh")]
-
-
-def test_twenty_at_once_with_a_dead_refresh_token_ask_kakao_once(app: Flask, kakao: FakeKakao, clock: Any) -> None:
-    client = app.test_client()
-    log_in(client, kakao)
-    cookie = set_cookie(client)
-    clock.shift(SIX_HOURS)
-    kakao.fails(token=KOE322)
+def ask_at_once(app: Flask, cookie: str) -> list[int]:
+    """Twenty tabs of one session ask Kakao in the same moment; their statuses."""
     line = threading.Barrier(20)
     found: list[int] = []
 
@@ -465,7 +436,27 @@ def test_twenty_at_once_with_a_dead_refresh_token_ask_kakao_once(app: Flask, kak
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert found == [400] * 20
+    return found
+
+
+def test_twenty_at_once_renew_once(site: Flask, kakao: FakeKakao, clock: Any) -> None:
+    client = site.test_client()
+    log_in(client, kakao)
+    cookie = set_cookie(client)
+    clock.shift(SIX_HOURS)
+    kakao.token = {"access_token": "fresh-access", "refresh_token": "fresh-refresh"}
+    assert ask_at_once(site, cookie) == [200] * 20
+    assert token_calls(kakao) == 2, "one login, one renewal"
+    assert opened(site) == [("fresh-access", "fresh-refresh")]
+
+
+def test_twenty_at_once_with_a_dead_refresh_token_ask_kakao_once(app: Flask, kakao: FakeKakao, clock: Any) -> None:
+    client = app.test_client()
+    log_in(client, kakao)
+    cookie = set_cookie(client)
+    clock.shift(SIX_HOURS)
+    kakao.fails(token=KOE322)
+    assert ask_at_once(app, cookie) == [400] * 20
     assert token_calls(kakao) == 2, "one login, one renewal"
 
 

@@ -3,19 +3,16 @@ no more rows are looked at than the budget allows."""
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
-from support.plans import nodes, statements, steps
+from support.plans import explained, filled_app, statements, steps
 
-from kakaoauth import create_app
 from kakaoauth.cli import seed as seeding
 from kakaoauth.models import User
 from kakaoauth.staff.listing import counted, estimate, page
@@ -59,33 +56,35 @@ SHAPES: dict[str, tuple[Filter, str, float]] = {
 MOST_ROWS = Budget().long + 200
 
 
-@contextmanager
-def full_house(url: str, folder: Path, redis_url: str) -> Iterator[Flask]:
-    app = create_app(
-        {"SECRET_KEY": "x" * 40, "DATABASE_URL": url, "REDIS_URL": redis_url, "INSTANCE_PATH": str(folder)}
-    )
-    with app.app_context():
-        db.create_all()
-        seeding.seed(USERS, random_seed=1, report=lambda _: None)
-        yield app
-        db.session.remove()
-        db.engine.dispose()
-    app.extensions["kakaoauth_redis"].close()
+def seed() -> None:
+    seeding.seed(USERS, random_seed=1, report=lambda _: None)
 
 
 @pytest.fixture(scope="module")
-def postgresql(module_postgres_url: str, tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
-    with full_house(module_postgres_url, tmp_path_factory.mktemp("plans"), redis_url) as app:
+def filled_postgresql(module_postgres_url: str, tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
+    with filled_app(module_postgres_url, tmp_path_factory.mktemp("plans"), redis_url, seed) as app:
         with psycopg.connect(module_postgres_url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE users, identities")  # as autovacuum does within a minute
         yield app
 
 
+@pytest.fixture
+def postgresql(filled_postgresql: Flask) -> Iterator[Flask]:
+    with filled_postgresql.app_context():
+        yield filled_postgresql
+
+
 @pytest.fixture(scope="module")
-def sqlite(tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
+def filled_sqlite(tmp_path_factory: Any, redis_url: str) -> Iterator[Flask]:
     folder = tmp_path_factory.mktemp("plans")
-    with full_house(f"sqlite:///{folder / 'plans.db'}", folder, redis_url) as app:
+    with filled_app(f"sqlite:///{folder / 'plans.db'}", folder, redis_url, seed) as app:
         yield app
+
+
+@pytest.fixture
+def sqlite(filled_sqlite: Flask) -> Iterator[Flask]:
+    with filled_sqlite.app_context():
+        yield filled_sqlite
 
 
 def cursor_at(sort: str, depth: float) -> str | None:
@@ -109,10 +108,7 @@ def test_postgresql_goes_by_indexes_and_looks_at_few_rows(postgresql: Flask, nam
     asked = asked_for(name)
     assert len(asked) <= 26
     for statement, parameters in asked:
-        explained = db.session.connection().exec_driver_sql(
-            f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {statement}", parameters
-        )
-        for node in nodes(explained.scalar_one()[0]["Plan"]):
+        for node in explained(statement, parameters):
             assert node["Node Type"] not in ("Seq Scan", "Gather"), (statement, node)
             looked_at = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
             if node["Node Type"] != "Bitmap Index Scan":  # which counts what it only reads in the index
