@@ -1,7 +1,8 @@
 """Every setting with its type and default, and how a given value is read."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -208,6 +209,14 @@ def refuse_old_names(given: Collection[str]) -> None:
     for old, new in RENAMED.items():
         if old in given:
             raise ConfigError(f"{old} is called {new} now: rename it")
+
+
+def refuse_misspelt(given: Iterable[str]) -> None:
+    """:raises ConfigError: a name with our prefix is nearly one of ours, and would be without effect."""
+    for name in given:
+        if name.startswith("KAKAOAUTH_") and name not in NAMES:
+            for meant in get_close_matches(name, NAMES, n=1, cutoff=0.9):
+                raise ConfigError(f"{name} is no setting of kakaoauth: {meant} is one")
 
 
 #: A key's file has several lines.
