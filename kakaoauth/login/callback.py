@@ -1,6 +1,7 @@
 """The callback: the provider's redirect becomes a session, tokens, a link, or an error."""
 
 import re
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from kakaoauth import sessions
+from kakaoauth.accounts.known_login import KnownLogin
 from kakaoauth.counting import counters
 from kakaoauth.errors import AppError, CookieLost, LoginExpired, MalformedCallback, UnknownState, from_dict
 from kakaoauth.login import completion, next_steps, posted_answers
@@ -139,11 +141,14 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
     if sid is None:
         return _replay(lock)
     said = posted_answers.said_before(provider.name) if provider.answers_by_post else ""
+    known = KnownLogin(provider.name)
     told = replace(pending, said=answer.said or said)
-    with lock.kept_alive():
+    if pending.is_login:
+        told = replace(told, is_enough_of=known.is_enough)
+    with lock.kept_alive(), closing(known):
         try:
             _consume(provider, pending, answer)
-            result = completion.complete_login(pending, provider.fetch_profile(told, answer.code), sid)
+            result = completion.complete_login(pending, provider.fetch_profile(told, answer.code), sid, known)
         except Exception as error:
             if told.said:
                 posted_answers.keep_said(provider.name, told.said)

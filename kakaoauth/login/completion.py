@@ -10,6 +10,7 @@ from flask_login import current_user
 
 from kakaoauth import sessions
 from kakaoauth.accounts import linking, sign_in
+from kakaoauth.accounts.known_login import KnownLogin
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated
@@ -52,16 +53,17 @@ def action_of(pending: PendingLogin | None) -> str:
     return "confirmed" if pending.confirms else "linked"
 
 
-def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+def complete_login(pending: PendingLogin, profile: Profile, sid: str, known: KnownLogin) -> LoginResult:
     """Log in, link or confirm, whatever `pending` was begun for.
 
-    :param sid: the id for the session to begin. :raises AppError: nothing was changed.
+    :param sid: the id for the session to begin. :param known: which may have read the person already.
+    :raises AppError: nothing was changed.
     """
     if pending.link_to:
         return _link(pending, profile, sid)
     if pending.confirms:
         return _confirm(pending, profile, sid)
-    user, token_id, is_new = sign_in.log_in(
+    user, token_id, is_new = known.log_in(profile) or sign_in.log_in(
         profile,
         email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
         consent_for_email=CONSENT_FOR_EMAIL,
