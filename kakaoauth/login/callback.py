@@ -20,6 +20,7 @@ from kakaoauth.login.refusals import record_refusal
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import PendingLogin
 from kakaoauth.sessions import finished_logins
+from kakaoauth.sessions.store import current_session
 from kakaoauth.tokens import cookies
 from kakaoauth.web.error_pages import as_app_error
 from kakaoauth.web.parameters import only
@@ -147,22 +148,31 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
         told = replace(told, is_enough_of=known.is_enough)
     with lock.kept_alive(), closing(known):
         try:
-            _consume(provider, pending, answer)
-            result = completion.complete_login(pending, provider.fetch_profile(told, answer.code), sid, known)
+            provider.forget_pending(answer.state)
+            profile = provider.fetch_profile(told, answer.code)
+            result = completion.complete_login(pending, profile, sid, known, lock)
         except Exception as error:
+            current_session().along.clear()
+            _count_return(provider, pending)
             if told.said:
                 posted_answers.keep_said(provider.name, told.said)
             lock.publish(as_app_error(error, provider.name).to_dict())
             raise
-        lock.publish(result.to_dict())
+        if not lock.has_outcome:
+            _count_return(provider, pending)
+            lock.publish(result.to_dict())
     return result
 
 
 def _consume(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> None:
     """Forget the login's state and count its return, once for several equal callbacks."""
     provider.forget_pending(answer.state)
+    _count_return(provider, pending)
+
+
+def _count_return(provider: Provider, pending: PendingLogin) -> None:
     if pending.is_login:
-        counters.count("login_returned", provider.name)
+        counters.count(completion.RETURNED, provider.name)
 
 
 def _answer_again(answer: AuthorizationResponse) -> LoginResult:

@@ -1,6 +1,5 @@
 """The provider's tokens: encrypted at rest, renewed once for all, dropped only when Kakao says that they are dead."""
 
-import json
 import logging
 import sqlite3
 import threading
@@ -35,6 +34,8 @@ from support import (
     token_calls,
     tokens_of,
 )
+from support.stored_sessions import edit
+from support.stored_sessions import opened as opened_session
 
 from kakaoauth import create_app
 from kakaoauth.accounts import token_keeper
@@ -191,7 +192,7 @@ def test_row_whose_access_token_outlives_the_refresh_token_is_still_of_use(app: 
 
 def test_session_holds_the_number_of_the_row_and_no_token(app: Flask, minji: FlaskClient, redis: Redis) -> None:
     (key,) = redis.keys("session:*")
-    assert json.loads(redis.get(key))["_token"] == rows(app)[0].id
+    assert opened_session(redis.get(key))["_token"] == rows(app)[0].id
 
 
 # Keys
@@ -362,8 +363,8 @@ def test_row_of_somebody_else_is_not_used(app: Flask, minji: FlaskClient, kakao:
     log_in(stranger, kakao)
     first, second = rows(app)
     for name in redis.keys("session:*"):
-        data = json.loads(redis.get(name))
-        redis.set(name, json.dumps({**data, "_token": first.id if data["_token"] == second.id else second.id}))
+        other = first.id if opened_session(redis.get(name))["_token"] == second.id else second.id
+        edit(redis, name, lambda data, other=other: data.update(_token=other))
     before = len(kakao.calls)
     assert [browser.get("/from-kakao/").status_code for browser in (minji, stranger)] == [400, 400]
     assert len(kakao.calls) == before
