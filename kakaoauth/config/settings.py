@@ -116,6 +116,9 @@ class Settings:
 
     #: `false` lets people without a trusted e-mail in; their e-mail stays empty.
     KAKAOAUTH_EMAIL_REQUIRED: bool = True
+    #: A provider whose id_token says nothing new is asked for the whole profile this many seconds after the last time
+    #: (a day); 0: at each login.
+    KAKAOAUTH_PROFILE_REFRESH_SECONDS: int = 86400
     #: A session ends after this many seconds unused (14 days) ...
     KAKAOAUTH_SESSION_IDLE_SECONDS: int = 14 * 86400
     #: ... and after this many whatever happens (90 days).
