@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from kakaoauth.config import terms
 from kakaoauth.config.checks import ConfigError
 
 _TREE = Path(__file__).resolve().parents[2]
@@ -115,6 +116,8 @@ class Settings:
 
     #: `false` lets people without a trusted e-mail in; their e-mail stays empty.
     KAKAOAUTH_EMAIL_REQUIRED: bool = True
+    #: What people must or may agree to when they sign up, as JSON: docs/terms.md. Empty: no such step.
+    KAKAOAUTH_TERMS: tuple[terms.Term, ...] = ()
     #: A session ends after this many seconds unused (14 days) ...
     KAKAOAUTH_SESSION_IDLE_SECONDS: int = 14 * 86400
     #: ... and after this many whatever happens (90 days).
@@ -192,7 +195,7 @@ SITE_NAMES = (
 )
 
 #: Settings that are newer than version 0.1, and never had another name.
-NEW = ("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX")
+NEW = ("KAKAOAUTH_TERMS", "KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX")
 #: Names until version 0.1 -> names today.
 RENAMED = {
     **{
@@ -221,6 +224,8 @@ def parse(name: str, raw: Any) -> Any:
     :raises ConfigError: it cannot be read so.
     """
     kind = TYPES[name]
+    if name == terms.NAME:
+        return terms.read(raw)
     if not isinstance(raw, str):
         return _typed(name, raw)
     text = raw.strip()

@@ -5,16 +5,19 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, flash
+from flask import current_app, flash, url_for
 from flask_login import current_user
 
-from kakaoauth import sessions
-from kakaoauth.accounts import linking, sign_in
+from kakaoauth import sessions, terms
+from kakaoauth.accounts import hooks, linking, sign_in
+from kakaoauth.accounts.sign_in import Entry
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
-from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated
+from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated, TermsRequired
+from kakaoauth.login import waiting_sign_up
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL, PendingLogin, Profile
 from kakaoauth.sessions import finished_logins
+from kakaoauth.terms import of_provider
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.flows import TokenPair
 from kakaoauth.translation import gettext
@@ -61,13 +64,28 @@ def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginRe
         return _link(pending, profile, sid)
     if pending.confirms:
         return _confirm(pending, profile, sid)
-    user, token_id, is_new = sign_in.log_in(
+    try:
+        entry = admit(pending, profile, terms.UNASKED)
+    except TermsRequired:
+        return _after_the_terms(pending, profile, sid)
+    return enter(pending, entry, profile, sid)
+
+
+def admit(pending: PendingLogin, profile: Profile, answer: terms.Answer) -> Entry:
+    """Find or make the account. :raises TermsRequired: `answer` lacks something. :raises AppError: as `log_in`."""
+    return sign_in.log_in(
         profile,
         email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
         consent_for_email=CONSENT_FOR_EMAIL,
         begun_at=pending.begun_at,
         shares_email=bool(pending.consent),
+        answer=answer,
     )
+
+
+def enter(pending: PendingLogin, entry: Entry, profile: Profile, sid: str) -> LoginResult:
+    """Begin the session, or issue the tokens, of a login whose account was found."""
+    user, token_id, is_new = entry
     counters.count_entry(profile.provider, "front-end" if pending.mode == "jwt" else "page", is_new=is_new)
     if pending.mode == "jwt":
         tokens = token_flows.issue_tokens(
@@ -79,6 +97,25 @@ def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginRe
         result = LoginResult(pending.next)
     finished_logins.remember(pending.state, pending.next, with_tokens=pending.mode == "jwt")
     return result
+
+
+def _after_the_terms(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+    """Lead to the sign-up step, unless the person has agreed to everything at the provider."""
+    token = profile.tokens.access_token if profile.tokens else None
+    asks_more = hooks.sign_up_form() is not None
+    answer = of_provider.answer(profile.provider, profile.subject, token, asks_more=asks_more)
+    if answer.agreements:
+        try:
+            return enter(pending, admit(pending, profile, answer), profile, sid)
+        except TermsRequired:
+            pass
+    name = waiting_sign_up.new_name()
+    address = url_for("kakaoauth.sign_up.show", name=name)
+    waiting = waiting_sign_up.Waiting(profile, pending, answer, time.time())
+    waiting_sign_up.keep(waiting, name, sid=sid)
+    waiting_sign_up.remember_address(waiting, address)
+    counters.count("terms_asked", profile.provider)
+    return LoginResult(address)
 
 
 def _link(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:

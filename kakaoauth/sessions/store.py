@@ -14,6 +14,7 @@ cookie, so a copy of Redis opens no session. The object's keys:
     _token          id of the provider_tokens row of this login
     finished_logins the last finished logins: state -> next                 sessions.finished_logins
     finished_with_tokens  the same for logins that ended in tokens
+    _sign_up        people who have not agreed yet, encrypted               login.waiting_sign_up
     _state_*        logins that wait for their callback                     providers.login_state
     _logout_state   state of a logout at the provider
     csrf_token      Flask-WTF

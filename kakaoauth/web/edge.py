@@ -167,11 +167,15 @@ def add_headers(response: Response) -> Response:
     return response
 
 
-def content_security_policy(*, images: str = "https:") -> str:
-    """Return the Content-Security-Policy. :param images: sources of pictures besides this site."""
+def content_security_policy(*, images: str = "https:", forms: str = "") -> str:
+    """Return the Content-Security-Policy.
+
+    :param images: sources of pictures besides this site. :param forms: where a form may lead besides the providers.
+    """
     # Browsers apply form-action to redirects after a form as well; linking and logout redirect to the provider.
     theirs = dict.fromkeys(origin for provider in providers.all_providers() for origin in provider.page_origins)
+    led_to = " ".join([*theirs, *forms.split()])
     return (
         "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
-        f"img-src 'self' {images}; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {' '.join(theirs)}"
+        f"img-src 'self' {images}; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {led_to}"
     )
