@@ -163,6 +163,7 @@ RULES: dict[str, Rule] = {
     "former_identities": Rule(
         "with the user: one row for each identity that was taken from the account", "that request"
     ),
+    "user_consents": Rule("with the user", "that request"),
     "suspensions": Rule("when a superuser lifts the suspension or reinstates the account; not by age", "that request"),
     "ended_sessions": Rule(
         "an hour after the session would have ended anyway", "the jobs", _forget_ended_sessions, EndedSession.until
