@@ -12,7 +12,7 @@ from kakaoauth.accounts import routes as account_routes
 from kakaoauth.config import host
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.config.mounting import BLUEPRINT
-from kakaoauth.login import callback_lock, confirmation, password
+from kakaoauth.login import callback_lock, closed, confirmation, password
 from kakaoauth.login import routes as login_routes
 from kakaoauth.monitoring import routes as monitoring_routes
 from kakaoauth.providers.base import Provider
@@ -27,7 +27,10 @@ from kakaoauth.webhooks import routes as webhook_routes
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 
 #: Blueprints that are always registered.
-LOGIN: tuple[Blueprint, ...] = (template_helpers.bp, login_routes.bp, password.bp, account_routes.bp, confirmation.bp)
+LOGIN: tuple[Blueprint, ...] = (
+    *(template_helpers.bp, login_routes.bp, password.bp, account_routes.bp, confirmation.bp),
+    closed.bp,
+)
 #: Optional parts by name.
 FEATURES: dict[str, tuple[Blueprint, ...]] = {
     "staff": (user_list.bp, user_page.bp, actions.bp, suspension_pages.bp, audit_log.bp, overview.bp),

@@ -18,6 +18,7 @@ from sqlalchemy import (
     exists,
     false,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
@@ -86,6 +87,12 @@ class User(UserMixin, Base):
     __table_args__ = (
         CheckConstraint("is_staff OR NOT is_superuser", name="superuser_is_staff"),
         Index("ix_users_date_joined_id", "date_joined", "id"),
+        Index(
+            "ix_users_erase_at",
+            "erase_at",
+            postgresql_where=text("erase_at IS NOT NULL"),
+            sqlite_where=text("erase_at IS NOT NULL"),
+        ),
         # SQLite would give the number of a deleted user, and with it their open sessions, to the next one.
         {"sqlite_autoincrement": True},
     )
@@ -116,6 +123,10 @@ class User(UserMixin, Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     #: When all that is personal was erased from this row. It stays, empty, where another table refers to it.
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When its owner closed the account, which is not `is_active` since: until `erase_at` they may restore it.
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When the jobs erase it: of a closed account, also if it was suspended since.
+    erase_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Part of what a session and a token hold; one more ends every session and token of this user.
     session_version: Mapped[int] = mapped_column(default=0)
     #: Without an identity, and until then: the first login with its trusted e-mail makes this account its own. Only a
@@ -140,6 +151,11 @@ class User(UserMixin, Base):
     def find_identity(self, provider: str, subject: str) -> "Identity | None":
         """Return this user's identity at a provider; None if it is not theirs."""
         return next((one for one in self.identities if (one.provider, one.subject) == (provider, subject)), None)
+
+    @property
+    def is_suspended(self) -> bool:
+        """Kept out by a superuser, and not by their own wish."""
+        return not self.is_active and self.closed_at is None
 
     @property
     def display_name(self) -> str:

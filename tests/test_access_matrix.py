@@ -33,6 +33,9 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/users/me/unlink/1/"): (302, 400, 400, 400, 302),
     ("GET", "/users/me/withdraw/"): (302, 200, 200, 200, 302),
     ("POST", "/users/me/withdraw/"): (302, 400, 400, 400, 302),
+    ("GET", "/users/me/withdrawn/"): (200, 302, 302, 302, 200),
+    ("GET", "/users/me/restore/"): (302, 302, 302, 302, 302),  # of nobody whose account is closed
+    ("POST", "/users/me/restore/"): (400, 400, 400, 400, 400),
     ("GET", "/users/me/confirm/"): (302, 302, 302, 302, 302),  # fresh ones go on to their page
     ("POST", "/users/me/confirm/kakao/"): (302, 400, 400, 400, 302),
     ("POST", "/users/me/confirm/password/"): (302, 400, 400, 400, 302),
@@ -109,6 +112,7 @@ NOT_FRESH = {
     ("POST", "/users/me/logout-everywhere/"),
     ("POST", "/users/me/devices/x/end/"),
     ("POST", "/users/me/devices/end-others/"),
+    ("POST", "/users/me/restore/"),
     ("POST", "/users/me/confirm/kakao/"),
     ("POST", "/users/me/confirm/password/"),
     ("POST", "/users/export.csv"),

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from flask import current_app
@@ -31,6 +32,23 @@ def ask_before_leave(user: User) -> None:
     """:raises Exception: what a hook has raised; the account must not be erased."""
     for hook in _hooks().before_leave:
         hook(user)
+
+
+class _Heard(Exception):
+    """Undoes what the hooks have changed."""
+
+
+def hear_before_leave(user: User) -> None:
+    """The same for an account that is closed, and erased later: only to hear a refusal. What the hooks change in the
+    database is undone; they are called again when the account is erased.
+
+    :raises Exception: what a hook has raised.
+    """
+    if not _hooks().before_leave:
+        return
+    with suppress(_Heard), db.session.begin_nested():
+        ask_before_leave(user)
+        raise _Heard
 
 
 def tell_before_leave(user: User) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from kakaoauth import audit
-from kakaoauth.accounts import hooks, provider_events, suspensions, unlink_jobs, ways_in
+from kakaoauth.accounts import hooks, provider_events, rejoining, suspensions, unlink_jobs, ways_in
 from kakaoauth.accounts.provider_events import ENDS_LOGIN
 from kakaoauth.audit import alarms
 from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, NotClaimable
@@ -43,6 +43,7 @@ def log_in(
 
     :param shares_email: the login was begun to share the e-mail address, so a conflict is an error.
     :raises AccountDisabled: suspended, now or when erased. :raises EmailRequired: no trusted one. :raises EmailInUse:
+    :raises AccountClosing: closed by its owner. :raises RejoinBlocked: they left not long ago.
     """
     identity = find_identity(profile.provider, profile.subject)
     user = _known_user(profile, identity, begun_at)
@@ -53,8 +54,7 @@ def log_in(
             _refuse_email_of_another(user, profile)
     is_new = user is None
     if user is None:
-        refuse_if_suspended(profile)  # the account with this e-mail may have been erased since the first look
-        hooks.ask_before_sign_up(profile)
+        _ask_to_sign_up(profile)
         user = User.objects.create_user(profile.email, provider=profile.provider)
     if identity is None:
         identity = user.find_identity(profile.provider, profile.subject)
@@ -76,7 +76,7 @@ def log_in(
 def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime | None) -> User | None:
     """Return the identity's user, or the account that this e-mail address may claim.
 
-    :raises AccountDisabled: :raises AccountUnusable: :raises EmailInUse: as `log_in`.
+    :raises AccountDisabled: :raises AccountClosing: :raises AccountUnusable: :raises EmailInUse: as `log_in`.
     """
     if identity is None:
         if begun_at is not None:
@@ -84,8 +84,15 @@ def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime 
         refuse_if_suspended(profile)
     user = identity.user if identity else _owner_of_email(profile)
     if user is not None and not user.is_active:
-        raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+        raise ways_in.closed(user)
     return user
+
+
+def _ask_to_sign_up(profile: Profile) -> None:
+    """:raises AccountDisabled: :raises RejoinBlocked: as `log_in`. :raises Exception: a hook's of the host."""
+    refuse_if_suspended(profile)  # the account with this e-mail may have been erased since the first look
+    rejoining.refuse(profile)
+    hooks.ask_before_sign_up(profile)
 
 
 def _email_required(profile: Profile, consent: tuple[str, ...]) -> EmailRequired:

@@ -1,14 +1,16 @@
 """Logging an app in: with what a provider gave it, or with a local superuser's password."""
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 
 from flask import Blueprint, current_app
 from flask.typing import ResponseReturnValue
 
+from kakaoauth.accounts import closing, sign_in
 from kakaoauth.accounts import password_login as accounts_password_login
-from kakaoauth.accounts import sign_in
 from kakaoauth.accounts.sign_in import Entry
 from kakaoauth.api import provider_quota, used_id_tokens
 from kakaoauth.api.operation import answer, operation
@@ -20,10 +22,12 @@ from kakaoauth.api.schemas import (
     LoginOut,
     NativeCodeLogin,
     PasswordLogin,
+    ProviderLogin,
 )
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import (
+    AccountClosing,
     AccountDisabled,
     AccountUnusable,
     AppError,
@@ -40,6 +44,7 @@ from kakaoauth.errors import (
     NotFound,
     ProviderUnavailable,
     RateLimited,
+    RejoinBlocked,
     SessionsUnavailable,
     Unavailable,
     UnderAge,
@@ -53,6 +58,7 @@ from kakaoauth.providers.values import Profile
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.web import guards, rate_limits, redirects
 
+T = TypeVar("T")
 #: What a provider gave an app.
 Given = AccessTokenLogin | CodeLogin | NativeCodeLogin | IdTokenLogin
 
@@ -69,7 +75,7 @@ bp.before_request(guards.anyone)
     errors=(
         *(InvalidAccessToken, ExpiredToken, ForeignAccessToken, EmailRequired, AccountDisabled, AccountUnusable),
         *(UnderAge, InteractionRequired, Forbidden, NotFound, EmailInUse, RateLimited, Misconfigured),
-        *(UntrustedIdentity, ProviderUnavailable, SessionsUnavailable),
+        *(UntrustedIdentity, ProviderUnavailable, SessionsUnavailable, AccountClosing, RejoinBlocked),
     ),
 )
 def provider_login(provider: str, body: Given) -> ResponseReturnValue:
@@ -77,8 +83,9 @@ def provider_login(provider: str, body: Given) -> ResponseReturnValue:
 
     503 is the provider's fault or ours, never a bad token: keep what you have and try again later. 500 is for the
     people who run the site, and 403 with FORBIDDEN as well: it lacks the setting that tells its app from others. An
-    id_token logs in once. A code needs the nonce of its authorization request, if that had one, and never has this
-    site's own callback address as its `redirect_uri`.
+    id_token logs in once. An account that its owner has closed is restored by `restore`. A code needs the nonce of
+    its authorization request, if that had one, and never has this site's own callback address as its
+    `redirect_uri`.
     """
     chosen = get_provider(provider)
     # Providers' messages count whole seconds, so one of this second must not seem to come before the login.
@@ -86,11 +93,14 @@ def provider_login(provider: str, body: Given) -> ResponseReturnValue:
     try:
         profile = _profile(chosen, body)
         with used_id_tokens.taken_once(body.id_token) if isinstance(body, IdTokenLogin) else nullcontext():
-            entry = sign_in.log_in(
-                profile,
-                email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
-                consent_for_email=chosen.email_scopes,
-                begun_at=begun_at,
+            entry = _restored_first(
+                body,
+                lambda: sign_in.log_in(
+                    profile,
+                    email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
+                    consent_for_email=chosen.email_scopes,
+                    begun_at=begun_at,
+                ),
             )
             response = _logged_in(entry, proven_at=profile.auth_time)
     except AppError as error:
@@ -109,15 +119,28 @@ def provider_login(provider: str, body: Given) -> ResponseReturnValue:
     "Log in with a local superuser's password",
     body=PasswordLogin,
     answers={200: LoginOut},
-    errors=(InvalidCredentials, AccountDisabled, RateLimited, Unavailable, SessionsUnavailable),
+    errors=(InvalidCredentials, AccountDisabled, AccountClosing, RateLimited, Unavailable, SessionsUnavailable),
 )
 def password_login(body: PasswordLogin) -> ResponseReturnValue:
     """For accounts made on the command line, on the day a provider is down."""
     user = rate_limits.by_password(
-        body.email, lambda: accounts_password_login.log_in_with_password(body.email, body.password)
+        body.email,
+        lambda: _restored_first(body, lambda: accounts_password_login.log_in_with_password(body.email, body.password)),
     )
     counters.count_entry("password", "api")
     return _logged_in(Entry(user, None))
+
+
+def _restored_first(body: ProviderLogin, log_in: Callable[[], T]) -> T:
+    """Log in; if the account is closed and the body says so, restore it first. :raises AccountClosing: it does not."""
+    try:
+        return log_in()
+    except AccountClosing as error:
+        if not body.restore or error.user_id is None:
+            raise
+        with suppress(NotFound):  # two apps at once: it is open by now
+            closing.restore(error.user_id)
+        return log_in()
 
 
 def _profile(provider: Provider, body: Given) -> Profile:

@@ -40,13 +40,18 @@ class Outgoing(BaseModel):
     )
 
 
-class AccessTokenLogin(Incoming):
+class ProviderLogin(Incoming):
+    restore: bool = False
+    """After ACCOUNT_CLOSING: restore the account, and log in."""
+
+
+class AccessTokenLogin(ProviderLogin):
     """A token that the provider's SDK has given the app."""
 
     access_token: Token
 
 
-class CodeLogin(Incoming):
+class CodeLogin(ProviderLogin):
     """An authorization code, with what belongs to its authorization request."""
 
     code: Code
@@ -57,7 +62,7 @@ class CodeLogin(Incoming):
     """Of the authorization request; Naver wants it beside its code."""
 
 
-class NativeCodeLogin(Incoming):
+class NativeCodeLogin(ProviderLogin):
     """A code that Apple has given a phone's app for itself, without a redirect address."""
 
     code: Code
@@ -67,7 +72,7 @@ class NativeCodeLogin(Incoming):
     nonce: Nonce | None = None
 
 
-class IdTokenLogin(Incoming):
+class IdTokenLogin(ProviderLogin):
     """An OpenID Connect id_token, with the nonce if one was sent for it."""
 
     id_token: Token
@@ -94,7 +99,7 @@ Login = Annotated[
 ]
 
 
-class PasswordLogin(Incoming):
+class PasswordLogin(ProviderLogin):
     email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
@@ -236,3 +241,7 @@ class ProblemOut(BaseModel):
     """With EMAIL_REQUIRED: why there is no e-mail address that may be trusted."""
     provider: str | None = None
     """With EMAIL_IN_USE: how the account with that address logs in."""
+    erase_at: datetime | None = None
+    """With ACCOUNT_CLOSING: when the account is erased. Until then a login with `"restore": true` restores it."""
+    until: datetime | None = None
+    """With REJOIN_BLOCKED: from then on this person may sign up again."""

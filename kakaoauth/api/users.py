@@ -46,7 +46,11 @@ def change_me(body: ProfileChange) -> ResponseReturnValue:
     access=ONESELF.fresh(),
 )
 def delete_me() -> ResponseReturnValue:
-    """Here at once, and unlinked at the provider. App stores ask for this. Wants a login of the last 5 minutes."""
+    """Here at once, and unlinked at the provider. App stores ask for this. Wants a login of the last 5 minutes.
+
+    Where the site lets people come back, every session and token ends at once, and the rest follows when that time is
+    over: until then a login is answered with ACCOUNT_CLOSING.
+    """
     _delete(_bearer().id, by=None)
     return "", 204
 

@@ -35,6 +35,8 @@ ACTIONS: Mapping[str, Any] = {
     "password set": _("Password set"),
     "password removed": _("Password removed"),
     "withdrawn": _("Left"),
+    "restored": _("Account restored"),
+    "erased": _("Closed account erased"),
     "deleted": _("Account deleted"),
     "exported": _("Users exported"),
     "imported": _("Users imported"),

@@ -154,6 +154,11 @@ class Settings:
     #: `ko` or `en`: the language of all pages. Empty: the visitor's.
     KAKAOAUTH_LANGUAGE: str = ""
 
+    #: Who deletes their account may restore it for this many days; then it is erased. 0: it is erased at once.
+    KAKAOAUTH_LEAVE_GRACE_DAYS: int = 0
+    #: For this many days after they have left, people cannot sign up again. 0: they can at once.
+    KAKAOAUTH_REJOIN_BLOCK_DAYS: int = 0
+
     #: The audit trail goes back this many days; what is older is removed.
     KAKAOAUTH_AUDIT_DAYS: int = 365
     #: Opens `/metrics` to a scraper elsewhere (`Authorization: Bearer ...`); empty: for this machine alone.
@@ -192,7 +197,10 @@ SITE_NAMES = (
 )
 
 #: Settings that are newer than version 0.1, and never had another name.
-NEW = ("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX")
+NEW = (
+    *("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX"),
+    *("KAKAOAUTH_LEAVE_GRACE_DAYS", "KAKAOAUTH_REJOIN_BLOCK_DAYS"),
+)
 #: Names until version 0.1 -> names today.
 RENAMED = {
     **{

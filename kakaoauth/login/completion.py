@@ -9,10 +9,12 @@ from flask import current_app, flash
 from flask_login import current_user
 
 from kakaoauth import sessions
-from kakaoauth.accounts import linking, sign_in
+from kakaoauth.accounts import closing, linking, sign_in
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
-from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated
+from kakaoauth.errors import AccountClosing, AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated
+from kakaoauth.login import closed
+from kakaoauth.login.refusals import record_refusal
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL, PendingLogin, Profile
 from kakaoauth.sessions import finished_logins
 from kakaoauth.tokens import flows as token_flows
@@ -61,13 +63,16 @@ def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginRe
         return _link(pending, profile, sid)
     if pending.confirms:
         return _confirm(pending, profile, sid)
-    user, token_id, is_new = sign_in.log_in(
-        profile,
-        email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
-        consent_for_email=CONSENT_FOR_EMAIL,
-        begun_at=pending.begun_at,
-        shares_email=bool(pending.consent),
-    )
+    try:
+        user, token_id, is_new = sign_in.log_in(
+            profile,
+            email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
+            consent_for_email=CONSENT_FOR_EMAIL,
+            begun_at=pending.begun_at,
+            shares_email=bool(pending.consent),
+        )
+    except AccountClosing as error:
+        return _offer_to_restore(error, pending, profile, sid)
     counters.count_entry(profile.provider, "front-end" if pending.mode == "jwt" else "page", is_new=is_new)
     if pending.mode == "jwt":
         tokens = token_flows.issue_tokens(
@@ -79,6 +84,14 @@ def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginRe
         result = LoginResult(pending.next)
     finished_logins.remember(pending.state, pending.next, with_tokens=pending.mode == "jwt")
     return result
+
+
+def _offer_to_restore(error: AccountClosing, pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+    record_refusal(error, profile.provider, pending=pending)
+    login: dict[str, Any] = {"provider": profile.provider, "next": pending.next, "mode": pending.mode}
+    login["proven_at"] = profile.auth_time or time.time()
+    login["token_id"] = closing.keep_tokens(error, profile)
+    return LoginResult(closed.offer(error, login, sid=sid))
 
 
 def _link(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
