@@ -123,6 +123,13 @@ class KakaoAuth:
         self.hooks.before_leave.append(hook)
         return hook
 
+    def export(self, hook: Hook) -> Hook:
+        """Decorator: `hook(user)` returns what the app holds about a person, for the file with everything that is held
+        about them: values that JSON has, dates and times. It stands under `site`, by the function's name.
+        """
+        self.hooks.export.append(hook)
+        return hook
+
     @staticmethod
     def start_jobs(app: Flask) -> threading.Event:
         """Begin, in a thread of this process, what a running app does by itself: retry unlinks, act on messages that

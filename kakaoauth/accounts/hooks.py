@@ -15,11 +15,12 @@ log = logging.getLogger("kakaoauth.hooks")
 
 
 class Hooks:
-    """The functions that a host has registered with `KakaoAuth.before_sign_up` and `KakaoAuth.before_leave`."""
+    """The functions that a host has registered with `KakaoAuth.before_sign_up`, `before_leave` and `export`."""
 
     def __init__(self) -> None:
         self.before_sign_up: list[Callable[[Profile], Any]] = []
         self.before_leave: list[Callable[[User], Any]] = []
+        self.export: list[Callable[[User], Any]] = []
 
 
 def ask_before_sign_up(profile: Profile) -> None:
@@ -60,6 +61,11 @@ def tell_before_leave(user: User) -> None:
         except Exception as error:
             # Only the kind: the text may hold what a database was told.
             log.error("before_leave cannot keep user=%s: %s", user.id, type(error).__name__)
+
+
+def ask_export(user: User) -> dict[str, Any]:
+    """Return what the host holds about a person, by its functions' names. :raises Exception: a hook's."""
+    return {hook.__name__: hook(user) for hook in _hooks().export}
 
 
 def _hooks() -> Hooks:

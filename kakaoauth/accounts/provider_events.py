@@ -1,5 +1,6 @@
 """The provider's webhook messages that were processed."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, UniqueConstraint, delete, select
@@ -53,6 +54,12 @@ def latest(provider: str, subject: str, kinds: tuple[str, ...]) -> ProviderEvent
         .limit(1)
     )
     return db.session.scalar(query)
+
+
+def about(provider: str, subject: str) -> Sequence[ProviderEvent]:
+    """Return all messages about a person, the oldest first."""
+    mine = select(ProviderEvent).where(ProviderEvent.provider == provider, ProviderEvent.subject == subject)
+    return db.session.scalars(mine.order_by(ProviderEvent.id)).all()
 
 
 def any_since(provider: str, subject: str, moment: datetime) -> bool:

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from kakaoauth import providers, sessions
-from kakaoauth.accounts import closing, devices, leaving, linking, rejoining
+from kakaoauth.accounts import closing, devices, leaving, linking, own_data, rejoining
 from kakaoauth.audit import labels, search
 from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
@@ -140,6 +140,19 @@ def unlink(identity_id: int) -> ResponseReturnValue:
     devices.sweep(asked_as)
     leaving.try_unlink(unlinked.job)
     return redirect(url_for("kakaoauth.account.show"))
+
+
+@bp.post("/data/")
+@guards.guarded(guards.fresh_login)
+def download() -> ResponseReturnValue:
+    """Give out everything that is held about this person, as a file."""
+    document = own_data.export(current_user.id)
+    if document is None:
+        return redirect(url_for("kakaoauth.account.show"))  # The page's guard decides what comes next.
+    response = make_response(f"{document}\n")
+    response.mimetype = "application/json"
+    response.headers["Content-Disposition"] = f'attachment; filename="{own_data.file_name()}"'
+    return response
 
 
 @bp.get("/withdraw/")

@@ -134,6 +134,11 @@ def lift(user_id: int) -> list[str]:
     return sorted(db.session.scalars(gone.execution_options(synchronize_session=False)))
 
 
+def of_user(user_id: int) -> Sequence[Suspension]:
+    """Return the rows of a user or a former one."""
+    return db.session.scalars(select(Suspension).where(Suspension.user_id == user_id).order_by(Suspension.id)).all()
+
+
 def number() -> int:
     """Return how many people are kept out."""
     return db.session.scalar(select(func.count(distinct(Suspension.user_id))).where(_holds())) or 0

@@ -211,6 +211,17 @@ class UsersOut(Outgoing):
     """For `?cursor=` of the next page; null on the last one."""
 
 
+class OwnDataOut(Outgoing):
+    """Everything that is held about a person; what the site's own app holds is under `site`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    made_at: datetime
+    profile: dict[str, Any]
+    sign_in_methods: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
 class NothingOut(Outgoing):
     """An empty object."""
 

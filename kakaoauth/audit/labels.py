@@ -38,6 +38,7 @@ ACTIONS: Mapping[str, Any] = {
     "restored": _("Account restored"),
     "erased": _("Closed account erased"),
     "deleted": _("Account deleted"),
+    "own data exported": _("Own data downloaded"),
     "exported": _("Users exported"),
     "imported": _("Users imported"),
     "signing key rotated": _("Signing key changed"),
