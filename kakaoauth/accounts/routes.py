@@ -13,7 +13,7 @@ from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards, in_app
+from kakaoauth.web import guards, in_app, silent_login
 from kakaoauth.web.mounting import home
 from kakaoauth.web.redirects import callback_address
 
@@ -186,6 +186,7 @@ def withdraw() -> ResponseReturnValue:
 
 
 def _goodbye(target: str | None = None) -> ResponseReturnValue:
+    silent_login.leave_alone()
     # The back button finds no private page in the browser's cache.
     response = make_response(redirect(target or home()))
     response.headers["Clear-Site-Data"] = '"cache"'

@@ -154,6 +154,8 @@ class Settings:
     #: `ko` or `en`: the language of all pages. Empty: the visitor's.
     KAKAOAUTH_LANGUAGE: str = ""
 
+    #: `true` logs people whom Kakao knows in inside KakaoTalk's browser without a press, once: see silent_login.
+    KAKAOAUTH_KAKAOTALK_AUTO_LOGIN: bool = False
     #: Who deletes their account may restore it for this many days; then it is erased. 0: it is erased at once.
     KAKAOAUTH_LEAVE_GRACE_DAYS: int = 0
     #: For this many days after they have left, people cannot sign up again. 0: they can at once.
@@ -199,7 +201,7 @@ SITE_NAMES = (
 #: Settings that are newer than version 0.1, and never had another name.
 NEW = (
     *("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX"),
-    *("KAKAOAUTH_LEAVE_GRACE_DAYS", "KAKAOAUTH_REJOIN_BLOCK_DAYS"),
+    *("KAKAOAUTH_LEAVE_GRACE_DAYS", "KAKAOAUTH_REJOIN_BLOCK_DAYS", "KAKAOAUTH_KAKAOTALK_AUTO_LOGIN"),
 )
 #: Names until version 0.1 -> names today.
 RENAMED = {

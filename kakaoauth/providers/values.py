@@ -115,6 +115,8 @@ class PendingLogin:
     confirms: str = ""
     #: The consent item that the person wants to share, beyond logging in.
     consent: str = ""
+    #: Set if nobody has pressed anything: the provider was to show no page (`prompt=none`).
+    silent: str = ""
     #: What the browser brought beside the code, unsigned.
     said: str = field(default="", repr=False)
     #: An app brings the code to the API; `nonce` is the one it names, if any.

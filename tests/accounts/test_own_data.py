@@ -56,9 +56,7 @@ def download(client: FlaskClient) -> Any:
 
 
 def test_every_table_has_its_part() -> None:
-    assert {name for name in RULES if name not in TOLD} == set(), (
-        "add its part to accounts/own_data.py"
-    )
+    assert {name for name in RULES if name not in TOLD} == set(), "add its part to accounts/own_data.py"
     assert {part for part in TOLD.values() if part} <= own_data.PARTS.keys()
 
 
