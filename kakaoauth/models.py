@@ -112,6 +112,8 @@ class User(UserMixin, Base):
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
     #: As it is compared: `text.normal_form`.
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
+    #: Since when the address takes no mail: its owner has switched Apple's forwarding off.
+    email_undeliverable_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_active: Mapped[bool] = mapped_column(default=True)
     is_staff: Mapped[bool] = mapped_column(default=False)
     is_superuser: Mapped[bool] = mapped_column(default=False)
@@ -167,6 +169,8 @@ class User(UserMixin, Base):
         key = normal_form(email) if email else None
         if email and key is None:
             raise ValueError("not an e-mail address")
+        if key != self.email_key:
+            self.email_undeliverable_at = None
         self.email = email.strip() if email else None
         self.email_key = key
 
@@ -191,7 +195,7 @@ class Identity(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     provider: Mapped[str] = mapped_column(String(20))
-    subject: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(255))
     user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id", ondelete="CASCADE"), index=True)
     date_linked: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     #: When the provider last said that this person is linked: at a login or a linking. None: not since `date_linked`.

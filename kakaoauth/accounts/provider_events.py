@@ -25,7 +25,7 @@ class ProviderEvent(Base):
     jti: Mapped[str] = mapped_column(String(255))
     #: Last part of the event's URI, e.g. `user-unlinked`.
     kind: Mapped[str] = mapped_column(String(100))
-    subject: Mapped[str] = mapped_column(String(64), index=True)
+    subject: Mapped[str] = mapped_column(String(255), index=True)
     #: Time of the event as the sender says.
     happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)

@@ -161,6 +161,8 @@ class AccountEvent:
     happened_at: datetime
     #: Consent items, in scope events.
     scopes: tuple[str, ...] = ()
+    #: The address that the message is about, if it names one.
+    email: str = ""
 
     @property
     def is_timed(self) -> bool:

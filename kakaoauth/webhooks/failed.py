@@ -34,7 +34,7 @@ class FailedEvent(Base):
     provider: Mapped[str] = mapped_column(String(20))
     jti: Mapped[str] = mapped_column(String(255))
     kind: Mapped[str] = mapped_column(String(100))
-    subject: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(255))
     happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: A JSON list of consent items.
     scopes: Mapped[str] = mapped_column(Text, default="[]")
