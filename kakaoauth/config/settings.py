@@ -160,6 +160,13 @@ class Settings:
     #: `ko` or `en`: the language of all pages. Empty: the visitor's.
     KAKAOAUTH_LANGUAGE: str = ""
 
+    #: `true` logs people whom Kakao knows in inside KakaoTalk's browser without a press, once: see silent_login.
+    KAKAOAUTH_KAKAOTALK_AUTO_LOGIN: bool = False
+    #: Who deletes their account may restore it for this many days; then it is erased. 0: it is erased at once.
+    KAKAOAUTH_LEAVE_GRACE_DAYS: int = 0
+    #: For this many days after they have left, people cannot sign up again. 0: they can at once.
+    KAKAOAUTH_REJOIN_BLOCK_DAYS: int = 0
+
     #: The site's name: in the header, in titles, in what other sites show of a link, and of the API.
     KAKAOAUTH_SITE_NAME: str = "kakaoauth"
     #: One sentence about the site, on the first page and for search engines.
@@ -225,6 +232,7 @@ SITE_NAMES = (
 #: Settings that are newer than version 0.1, and never had another name.
 NEW = (
     *("KAKAOAUTH_TERMS", "KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX"),
+    *("KAKAOAUTH_LEAVE_GRACE_DAYS", "KAKAOAUTH_REJOIN_BLOCK_DAYS", "KAKAOAUTH_KAKAOTALK_AUTO_LOGIN"),
     *("KAKAOAUTH_SITE_NAME", "KAKAOAUTH_SITE_DESCRIPTION", "KAKAOAUTH_SITE_LOGO", "KAKAOAUTH_ACCENT_COLOR"),
     *("KAKAOAUTH_TERMS_URL", "KAKAOAUTH_PRIVACY_URL", "KAKAOAUTH_CONTACT", "KAKAOAUTH_FOOTER", "KAKAOAUTH_HOME_URL"),
     *("KAKAOAUTH_STYLE_SHEETS", "KAKAOAUTH_SCRIPTS", "KAKAOAUTH_CSP"),

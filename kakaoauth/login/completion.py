@@ -10,14 +10,15 @@ from flask import current_app, flash, url_for
 from flask_login import current_user
 
 from kakaoauth import sessions, terms
-from kakaoauth.accounts import hooks, linking, sign_in
+from kakaoauth.accounts import closing, hooks, linking, sign_in
 from kakaoauth.accounts.known_login import KnownLogin
 from kakaoauth.accounts.sign_in import Entry
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
-from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated, TermsRequired
-from kakaoauth.login import waiting_sign_up
+from kakaoauth.errors import AccountClosing, AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated, TermsRequired
+from kakaoauth.login import closed, waiting_sign_up
 from kakaoauth.login.callback_lock import CallbackLock
+from kakaoauth.login.refusals import record_refusal
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL, PendingLogin, Profile
 from kakaoauth.sessions import finished_logins
 from kakaoauth.sessions.store import current_session
@@ -75,12 +76,12 @@ def complete_login(
         return _link(pending, profile, sid)
     if pending.confirms:
         return _confirm(pending, profile, sid)
-    entry = known.log_in(profile)
-    if entry is None:
-        try:
-            entry = admit(pending, profile, terms.UNASKED)
-        except TermsRequired:
-            return _after_the_terms(pending, profile, sid, lock)
+    try:
+        entry = known.log_in(profile) or admit(pending, profile, terms.UNASKED)
+    except TermsRequired:
+        return _after_the_terms(pending, profile, sid, lock)
+    except AccountClosing as error:
+        return _offer_to_restore(error, pending, profile, sid)
     return enter(pending, entry, profile, sid, lock, counted=[(RETURNED, pending.provider)])
 
 
@@ -145,6 +146,14 @@ def _after_the_terms(pending: PendingLogin, profile: Profile, sid: str, lock: Ca
     waiting_sign_up.remember_address(waiting, address)
     counters.count("terms_asked", profile.provider)
     return LoginResult(address)
+
+
+def _offer_to_restore(error: AccountClosing, pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+    record_refusal(error, profile.provider, pending=pending)
+    login: dict[str, Any] = {"provider": profile.provider, "next": pending.next, "mode": pending.mode}
+    login["proven_at"] = profile.auth_time or time.time()
+    login["token_id"] = closing.keep_tokens(error, profile)
+    return LoginResult(closed.offer(error, login, sid=sid))
 
 
 def _link(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:

@@ -145,10 +145,8 @@ class OAuthProvider:
             nonce=nonce,
             code_verifier=request["code_verifier"],
             next=next_url,
-            mode=mode,
-            link_to=link_to,
-            confirms=confirms,
-            consent=",".join(consent),
+            **{"mode": mode, "link_to": link_to, "confirms": confirms, "consent": ",".join(consent)},
+            silent="1" if prompt == "none" else "",
         )
         return str(request["url"]).replace("+", "%20")  # a plus sign is a blank in forms only, and not for Apple
 

@@ -127,6 +127,8 @@ class PendingLogin:
     confirms: str = ""
     #: The consent item that the person wants to share, beyond logging in.
     consent: str = ""
+    #: Set if nobody has pressed anything: the provider was to show no page (`prompt=none`).
+    silent: str = ""
     #: What the browser brought beside the code, unsigned.
     said: str = field(default="", repr=False)
     #: An app brings the code to the API; `nonce` is the one it names, if any.
@@ -174,6 +176,8 @@ class AccountEvent:
     happened_at: datetime
     #: Consent items, in scope events.
     scopes: tuple[str, ...] = ()
+    #: The address that the message is about, if it names one.
+    email: str = ""
 
     @property
     def is_timed(self) -> bool:

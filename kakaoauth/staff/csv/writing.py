@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from kakaoauth.models import Identity, User
 from kakaoauth.staff.csv.cells import row
@@ -43,8 +44,10 @@ WRITERS: Mapping[str, Callable[[Any], str]] = {
     "is_superuser": _truth,
     "date_joined": _moment,
     "last_login": _moment,
+    "closed_at": _moment,
+    "erase_at": _moment,
 }
-#: `identities` is how somebody logs in: kakao:123|facebook:456.
+#: `identities` is how somebody logs in: kakao:123|facebook:456, odd characters as in a URL.
 COLUMNS = (*WRITERS, "identities")
 
 
@@ -60,4 +63,4 @@ def lines(users: Sequence[User], identities: Mapping[int, Sequence[Identity]]) -
 
 def _cells(user: User, identities: Sequence[Identity]) -> list[str]:
     cells = [write(getattr(user, column)) for column, write in WRITERS.items()]
-    return [*cells, "|".join(f"{one.provider}:{one.subject}" for one in identities)]
+    return [*cells, "|".join(f"{one.provider}:{quote(one.subject, safe='+/=')}" for one in identities)]

@@ -154,7 +154,8 @@ def test_strict_sandbox_refuses_what_apple_refuses(sandbox, uri):
         {"iss": None},
         {"sub": "kr.example.sandbox.app"},
         {"aud": "https://appleid.example"},
-        {"aud": [f"{ORIGIN}/apple"]},
+        {"aud": f"{ORIGIN}/apple"},
+        {"aud": ["https://appleid.apple.com"]},
         {"exp": 1_790_000_000 + HALF_A_YEAR + 1},
         {"exp": 1_790_000_000 - 1},
         {"exp": None},
@@ -174,7 +175,7 @@ def test_client_secret_that_is_none_is_invalid_client(sandbox, secret):
 
 
 def test_client_secret_may_live_for_six_months(sandbox):
-    secret = apple_secret(sandbox, exp=1_790_000_000 + HALF_A_YEAR, aud="https://appleid.apple.com")
+    secret = apple_secret(sandbox, exp=1_790_000_000 + HALF_A_YEAR)
     code = sandbox.come_back()["code"]
     assert sandbox.exchange(code, client_secret=secret).status_code == 200
     sandbox.clock.advance(HALF_A_YEAR)

@@ -1,4 +1,4 @@
-"""How a given value is read as its setting's type."""
+"""How a given value of a setting is read."""
 
 import math
 from typing import Any
