@@ -308,6 +308,12 @@ def app(make_app: Callable[..., Flask]) -> Flask:
 
 
 @pytest.fixture
+def site(make_app: Callable[..., Flask], database_url: str) -> Flask:
+    """An app on both databases."""
+    return make_app(DATABASE_URL=database_url)
+
+
+@pytest.fixture
 def client(app: Flask) -> FlaskClient:
     return app.test_client()
 
