@@ -158,11 +158,6 @@ def test_plain_addresses_are_what_the_library_says_they_are(seed: int) -> None:
 # The page
 
 
-@pytest.fixture
-def sora(client_as: Callable[[str], FlaskClient]) -> FlaskClient:
-    return client_as("sora")
-
-
 def export(client: FlaskClient, query: str = "", **form: str) -> Any:
     found = client.get("/users/").text.split('name="csrf_token" value="')[1].split('"')[0]
     return client.post(f"/users/export.csv{query}", data={"csrf_token": found, **form})
