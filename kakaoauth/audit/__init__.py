@@ -115,21 +115,39 @@ def record(
     source = _source.get()()
     who = actor if actor is not None else source.actor_id
     said = _clean(details)
-    text = json.dumps(said, ensure_ascii=False, sort_keys=True)
+    row = _row(action, source, who, target=target, provider=provider, said=said)
     db.session.add(
-        AuditEvent(
-            action=action,
-            result="refused" if refused else "done",
-            reason=one_line(refused or reason),
-            actor_id=who,
-            target_id=target,
-            provider=one_line(provider, 20),
-            source=source.address[:45],
-            agent=one_line(source.agent),
-            details=text if len(text) <= 500 else "{}",
-        )
+        AuditEvent(**{**row, "result": "refused" if refused else "done", "reason": one_line(refused or reason)})
     )
     log.log(level, "%s", _line(action, target, who, provider, refused, said))
+
+
+def row_of(action: str, *, target: int, provider: str, **details: Any) -> dict[str, Any]:
+    """Return what `record` would store of something that a person has done to themselves, for a statement that stores
+    it; `tell` then writes the line into the log."""
+    return _row(action, _source.get()(), target, target=target, provider=provider, said=_clean(details))
+
+
+def tell(action: str, *, target: int, provider: str, **details: Any) -> None:
+    """Write the line of `record` into the log, for what `row_of` was stored of."""
+    log.info("%s", _line(action, target, target, provider, "", _clean(details)))
+
+
+def _row(
+    action: str, source: Source, actor: int | None, *, target: int | None, provider: str, said: Mapping[str, Any]
+) -> dict[str, Any]:
+    text = json.dumps(said, ensure_ascii=False, sort_keys=True)
+    return {
+        "action": action,
+        "result": "done",
+        "reason": "",
+        "actor_id": actor,
+        "target_id": target,
+        "provider": one_line(provider, 20),
+        "source": source.address[:45],
+        "agent": one_line(source.agent),
+        "details": text if len(text) <= 500 else "{}",
+    }
 
 
 def log_only(action: str, *, target: int | None = None, provider: str = "", refused: str = "", **details: Any) -> None:
