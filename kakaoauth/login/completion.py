@@ -88,7 +88,7 @@ def complete_login(
     counted = [(RETURNED, pending.provider), *counters.entry(profile.provider, "page", is_new=is_new)]
     current_session().along += [
         lambda commands: counters.add(commands, *counted),
-        lambda commands: lock.add_outcome(commands, result.to_dict()),
+        lock.add_end,
     ]
     finished = (pending.state, pending.next)
     sessions.begin(user, sid=sid, token_id=token_id, proven_at=profile.auth_time, finished=finished)
