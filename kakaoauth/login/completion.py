@@ -102,13 +102,14 @@ def enter(
     entry: Entry,
     profile: Profile,
     sid: str,
-    lock: CallbackLock,
+    lock: CallbackLock | None = None,
     *,
     counted: Sequence[counters.Key] = (),
 ) -> LoginResult:
     """Begin the session, or issue the tokens, of a login whose account was found.
 
-    :param counted: what else is counted if a session is begun. If `lock` has no outcome then, none of it was.
+    :param lock: of a callback: is told of a session as it is stored. :param counted: what else is counted then. If
+        `lock` has no outcome afterwards, none of it was.
     """
     user, token_id, is_new = entry
     if pending.mode == "jwt":
@@ -121,7 +122,7 @@ def enter(
     entered = counters.entry(profile.provider, "page", is_new=is_new)
     current_session().along += [
         lambda commands: counters.add(commands, *counted, *entered),
-        lambda commands: lock.add_outcome(commands, result.to_dict()),
+        *([lock.add_end] if lock else []),
     ]
     finished = (pending.state, pending.next)
     sessions.begin(user, sid=sid, token_id=token_id, proven_at=profile.auth_time, finished=finished)

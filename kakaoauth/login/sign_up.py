@@ -91,7 +91,7 @@ def _enter(lock: CallbackLock, name: str, waiting: Waiting, said: terms.Answer) 
     provider = waiting.profile.provider
     with lock.kept_alive():
         try:
-            result = _log_in(waiting, said, sid, name, lock)
+            result = _log_in(waiting, said, sid, name)
         except Exception as error:
             current_session().along.clear()
             lock.publish(as_app_error(error, provider).to_dict())
@@ -100,19 +100,18 @@ def _enter(lock: CallbackLock, name: str, waiting: Waiting, said: terms.Answer) 
                 record_refusal(error, provider, pending=waiting.pending)
                 _offer(error, waiting)
             raise
-        if not lock.has_outcome:
-            lock.publish(result.to_dict())
+        lock.publish(result.to_dict())
     counters.count("terms_agreed", provider)
     return _go(result)
 
 
-def _log_in(waiting: Waiting, said: terms.Answer, sid: str, name: str, lock: CallbackLock) -> LoginResult:
+def _log_in(waiting: Waiting, said: terms.Answer, sid: str, name: str) -> LoginResult:
     entry = completion.admit(waiting.pending, waiting.profile, said)
     # The person has proved who they are when they came from the provider, not when they had read to the end.
     proven = sessions.proven_at(entry.user, waiting.profile.auth_time)
     proven = waiting.at if proven is None else min(proven, waiting.at)
     waiting_sign_up.drop(name)
-    return completion.enter(waiting.pending, entry, replace(waiting.profile, auth_time=int(proven)), sid, lock)
+    return completion.enter(waiting.pending, entry, replace(waiting.profile, auth_time=int(proven)), sid)
 
 
 def _cancelled(name: str, waiting: Waiting) -> LoginCancelled:
