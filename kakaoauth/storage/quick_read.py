@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Engine, Select, inspect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 T = TypeVar("T")
@@ -83,9 +84,12 @@ def spare_the_ping(engine: Engine) -> None:
 
 
 def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> Any:
+    dbapi_error = engine.dialect.loaded_dbapi.Error
     token = _reads_quickly.set(True)
     try:
         pooled = engine.raw_connection()
+    except dbapi_error as error:  # trying twice would take twice the time
+        raise DBAPIError.instance(None, None, error, dbapi_error, dialect=engine.dialect) from error
     finally:
         _reads_quickly.reset(token)
     driver: Any = pooled.dbapi_connection
@@ -97,7 +101,7 @@ def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> Any:
         finally:
             if not driver.closed:
                 driver.autocommit = was_autocommit
-    except engine.dialect.loaded_dbapi.Error as error:
+    except dbapi_error as error:
         if engine.dialect.is_disconnect(error, driver, None):
             pooled.invalidate(error)
             engine.dispose()  # the others have died with it

@@ -3,11 +3,14 @@
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import event, inspect, text
+from sqlalchemy.exc import OperationalError
+from support.wire import Wire
 
 from kakaoauth.models import EndedSession, User, find_session_user
 from kakaoauth.storage.columns import now
@@ -107,3 +110,15 @@ def test_whoever_listens_to_statements_hears_of_it(session_user_id: str) -> None
     event.listen(db.engine, "before_cursor_execute", hear)
     assert find_session_user(session_user_id) is not None
     assert len(heard) == 1
+
+
+def test_no_connection_is_told_as_the_session_tells_it(
+    make_app: Callable[..., Flask], postgres_url: str, wire: Wire
+) -> None:
+    app = make_app(DATABASE_URL=f"postgresql+psycopg://postgres@127.0.0.1:{wire.port}{urlsplit(postgres_url).path}")
+    with app.app_context():
+        db.engine.dispose()
+        wire.cut()
+        for _ in range(2):
+            with pytest.raises(OperationalError):
+                find_session_user("1.0")
