@@ -34,8 +34,9 @@ from support import (
     token_calls,
     tokens_of,
 )
-from support.stored_sessions import edit, opened as opened_session
 from support.concurrency import at_once
+from support.stored_sessions import edit
+from support.stored_sessions import opened as opened_session
 
 from kakaoauth import create_app
 from kakaoauth.accounts import token_keeper
