@@ -24,6 +24,8 @@ class AdminAction:
     changes: Mapping[str, bool] = field(default_factory=dict)
     #: It shuts somebody out.
     destructive: bool = False
+    #: It stands in the danger zone of the user's page.
+    is_grave: bool = False
     #: Asks to type the user's number.
     confirm_by_id: bool = False
 
@@ -70,9 +72,10 @@ ACTIONS: Mapping[str, AdminAction] = {
         available=lambda user: user.is_active,
         changes={"is_active": False},
         destructive=True,
+        is_grave=True,
     ),
     "reactivate": AdminAction(
-        title=_("Let in again"),
+        title=_("Reinstate"),
         effects=(_("They can log in again. Sessions from before the suspension do not come back."),),
         success=_("%(name)s can log in again."),
         available=lambda user: not user.is_active,
@@ -86,6 +89,7 @@ ACTIONS: Mapping[str, AdminAction] = {
         ),
         success=_("%(name)s is logged out everywhere."),
         available=lambda user: True,
+        is_grave=True,
     ),
     "delete": AdminAction(
         title=_("Delete the account"),
@@ -99,6 +103,7 @@ ACTIONS: Mapping[str, AdminAction] = {
         success=_("The account of %(name)s is deleted."),
         available=lambda user: True,
         destructive=True,
+        is_grave=True,
         confirm_by_id=True,
     ),
 }

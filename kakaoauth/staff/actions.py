@@ -145,7 +145,7 @@ def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, w
 
 def _is_so_already(case: Case) -> ResponseReturnValue:
     """Another superuser was faster, or the form was sent twice."""
-    flash(gettext("Nothing was changed: it is so already."))
+    flash(gettext("No change needed"))
     return redirect(url_for("kakaoauth.desk.show", user_id=case.user_id))
 
 

@@ -36,7 +36,7 @@ SORT_LABELS = {
     "-date_joined": _("newest first"),
     "date_joined": _("oldest first"),
     "-last_login": _("last login first"),
-    "last_login": _("longest away first"),
+    "last_login": _("least recently active"),
     "nickname": _("nickname A–Z"),
     "-nickname": _("nickname Z–A"),
     "email": _("e-mail A–Z"),

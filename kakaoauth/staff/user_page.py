@@ -25,14 +25,19 @@ def show(user_id: int) -> ResponseReturnValue:
         erased = find_erased(user_id)
         return render_template("kakaoauth/users/erased.html", user=erased) if erased else abort(404)
     may_act = bool(current_user.is_superuser)
-    available = [(name, one.title, one.destructive) for name, one in ACTIONS.items() if one.available(user)]
+    available = [(name, one) for name, one in ACTIONS.items() if one.available(user)]
     lines = labels.lines(search.recent(user_id, EVENTS), shortened=True)
     return render_template(
         "kakaoauth/users/show.html",
         user=user,
         devices=devices.of_user(user),
         may_act=may_act,
-        actions=available if may_act else [],
+        actions=[
+            {"name": name, "title": one.title, "destructive": one.destructive, "is_grave": one.is_grave}
+            for name, one in available
+        ]
+        if may_act
+        else [],
         unlinks=unlink_jobs.waiting_of(user_id),
         waits_until=user.claimable_until if ways_in.can_be_claimed(user) else None,
         lines=lines,

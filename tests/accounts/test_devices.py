@@ -553,7 +553,7 @@ def test_staff_see_the_same_and_can_do_nothing(enter: Enter, people: People, app
 
 def test_staff_see_that_nobody_is_in(enter: Enter, people: People) -> None:
     page = enter("sora").get(f"/users/{people['minji']}/", headers={"Accept-Language": "en"}).text
-    assert "Open sessions" in page
+    assert "Active sessions" in page
     assert lines(page) == []
     assert "None." in page
 

