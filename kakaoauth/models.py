@@ -105,6 +105,7 @@ class User(UserMixin, Base):
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
     #: As it is compared: `text.normal_form`.
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
+    #: False from a suspension on, until a superuser or the first login after its end reinstates: see `is_suspended`.
     is_active: Mapped[bool] = mapped_column(default=True)
     is_staff: Mapped[bool] = mapped_column(default=False)
     is_superuser: Mapped[bool] = mapped_column(default=False)
@@ -127,6 +128,10 @@ class User(UserMixin, Base):
     #: A version of the site that does not know these columns wrote the row: see staff.listing.triggers.
     keys_are_stale: Mapped[bool] = mapped_column(default=False, server_default=false())
 
+    #: When the suspension ends by itself; None: only a superuser ends it. And what the person is told of it.
+    suspended_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    suspension_text: Mapped[str | None] = mapped_column(String(300))
+
     identities: Mapped[list["Identity"]] = relationship(
         back_populates="user",
         order_by="Identity.id",
@@ -145,6 +150,17 @@ class User(UserMixin, Base):
     def display_name(self) -> str:
         """Nickname, name, or the local part of the e-mail address; may be empty."""
         return self.nickname or self.name or (self.email or "").split("@")[0]
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether they are suspended at this moment, whatever `is_active` still says."""
+        is_over = self.suspended_until is not None and self.suspended_until <= now()
+        return not self.is_active and not is_over
+
+    @property
+    def is_let_in(self) -> bool:
+        """The opposite."""
+        return not self.is_suspended
 
     def set_email(self, email: str | None) -> None:
         """Set or remove the address. :raises ValueError: not an e-mail address."""

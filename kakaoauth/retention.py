@@ -19,6 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from kakaoauth.accounts import provider_events
 from kakaoauth.accounts.leaving import forget_old_unlinks
 from kakaoauth.accounts.provider_events import ProviderEvent
+from kakaoauth.accounts.suspensions import Suspension
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.audit import BATCH as AUDIT_BATCH
 from kakaoauth.audit import AuditEvent
@@ -125,6 +126,10 @@ def _forget_deletions() -> bool:
     return _forget(DataDeletion.code, DataDeletion.requested_at, now() - timedelta(days=DELETION_DAYS))
 
 
+def _forget_suspensions() -> bool:
+    return _forget(Suspension.id, Suspension.until, now())
+
+
 def _forget_signing_keys() -> bool:
     return _forget(SigningKey.kid, SigningKey.retires_at, now())
 
@@ -163,7 +168,15 @@ RULES: dict[str, Rule] = {
     "former_identities": Rule(
         "with the user: one row for each identity that was taken from the account", "that request"
     ),
-    "suspensions": Rule("when a superuser lifts the suspension or reinstates the account; not by age", "that request"),
+    "suspensions": Rule(
+        "when a superuser lifts the suspension or reinstates the account, or at the suspension's own end; not by age",
+        "that request; the jobs",
+        _forget_suspensions,
+        Suspension.until,
+    ),
+    "staff_notes": Rule("with the user, or when staff remove it", "that request"),
+    "user_tags": Rule("with the user, or when staff take it away", "that request"),
+    "saved_filters": Rule("with the staff member whose it is, or when they remove it", "that request"),
     "ended_sessions": Rule(
         "an hour after the session would have ended anyway", "the jobs", _forget_ended_sessions, EndedSession.until
     ),

@@ -92,7 +92,7 @@ def _erase(user: User) -> bool:
 
     Every way to erase an account ends here, so that a suspended person is always recognised later.
     """
-    if not user.is_active:
+    if user.is_suspended:
         suspensions.keep(user)
     uncount_sessions(user.id)
     after_commit(user_left, user_id=user.id)
@@ -227,8 +227,8 @@ def _is_last_superuser(user: User) -> bool:
 def cut(user: User, identity: Identity) -> None:
     """Delete an identity and end its user's sessions. The caller's transaction has locked the user."""
     revoke_sessions(user)
-    if not user.is_active:
-        suspensions.keep_identity(user.id, identity.provider, identity.subject)
+    if user.is_suspended:
+        suspensions.keep_identity(user, identity.provider, identity.subject)
     former_identities.keep(user, identity)
     user.claimable_until = None
     left = [other for other in user.identities if other is not identity]

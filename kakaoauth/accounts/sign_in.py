@@ -83,8 +83,10 @@ def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime 
             refuse_if_overtaken(profile, begun_at)
         refuse_if_suspended(profile)
     user = identity.user if identity else _owner_of_email(profile)
-    if user is not None and not user.is_active:
-        raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+    if user is not None:
+        suspensions.end_if_over(user)
+        if not user.is_active:
+            raise AccountDisabled.of(user)
     return user
 
 

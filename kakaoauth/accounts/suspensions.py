@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import String, UniqueConstraint, delete, distinct, func, select
+from sqlalchemy import ColumnElement, String, UniqueConstraint, delete, distinct, func, or_, select
 from sqlalchemy.orm import Mapped, mapped_column
 
+from kakaoauth import audit
 from kakaoauth.models import User
 from kakaoauth.storage import keyed_hashes
 from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, now
@@ -35,6 +36,8 @@ class Suspension(Base):
     key_hash: Mapped[str] = mapped_column(String(64), index=True)
     key_id: Mapped[str] = mapped_column(String(8))
     kept_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    #: When the suspension ends by itself; None: only a superuser ends it.
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
 
 
 class Suspended(NamedTuple):
@@ -44,6 +47,7 @@ class Suspended(NamedTuple):
     user_id: int
     kinds: list[str]
     since: datetime
+    until: datetime | None
     #: False if the key of all hashes is gone (SECRET_KEY_FALLBACKS): then they recognise nobody.
     is_known_again: bool
     #: The account exists, suspended; only an identity was removed.
@@ -53,25 +57,36 @@ class Suspended(NamedTuple):
 def keep(user: User) -> None:
     """Store the hashes of a suspended user, before the account is erased. Within the caller's transaction."""
     for identity in user.identities:
-        keep_identity(user.id, identity.provider, identity.subject)
+        keep_identity(user, identity.provider, identity.subject)
     keep_email(user)
 
 
-def keep_identity(user_id: int, provider: str, subject: str) -> None:
+def end_if_over(user: User) -> None:
+    """Reinstate a user whose suspension has ended by itself. Within the caller's transaction."""
+    if user.is_active or user.is_suspended:
+        return
+    user.is_active, user.suspended_until, user.suspension_text = True, None, None
+    lift(user.id)
+    audit.record("suspension over", target=user.id)
+    db.session.flush()
+
+
+def keep_identity(user: User, provider: str, subject: str) -> None:
     """Store the hash of one identity."""
-    _keep(user_id, provider, keyed_hashes.of_identity(provider, subject)[0])
+    _keep(user, provider, keyed_hashes.of_identity(provider, subject)[0])
 
 
 def keep_email(user: User) -> None:
     """Store the hash of the user's e-mail address, if there is one."""
     if user.email_key is not None:
-        _keep(user.id, EMAIL, keyed_hashes.of_email(user.email_key)[0])
+        _keep(user, EMAIL, keyed_hashes.of_email(user.email_key)[0])
 
 
-def _keep(user_id: int, kind: str, keyed: Keyed) -> None:
-    same = select(Suspension.id).where(Suspension.user_id == user_id, Suspension.key_hash == keyed.hash)
+def _keep(user: User, kind: str, keyed: Keyed) -> None:
+    same = select(Suspension.id).where(Suspension.user_id == user.id, Suspension.key_hash == keyed.hash)
     if db.session.scalar(same) is None:
-        db.session.add(Suspension(user_id=user_id, kind=kind, key_hash=keyed.hash, key_id=keyed.key_id))
+        values = {"kind": kind, "key_hash": keyed.hash, "key_id": keyed.key_id, "until": user.suspended_until}
+        db.session.add(Suspension(user_id=user.id, **values))
         db.session.flush()
 
 
@@ -86,7 +101,7 @@ def find_by_email(email_key: str) -> int | None:
 
 
 def _find(keyed: list[Keyed]) -> int | None:
-    query = select(Suspension.user_id).where(Suspension.key_hash.in_([one.hash for one in keyed]))
+    query = select(Suspension.user_id).where(Suspension.key_hash.in_([one.hash for one in keyed]), _lasts())
     return db.session.scalar(query.order_by(Suspension.id.desc()).limit(1))
 
 
@@ -96,7 +111,7 @@ def known(identities: Sequence[tuple[str, str]], email_keys: Sequence[str]) -> s
         return set()
     hashes = {one.hash: f"{who[0]}:{who[1]}" for who in identities for one in keyed_hashes.of_identity(*who)}
     hashes |= {one.hash: key for key in email_keys for one in keyed_hashes.of_email(key)}
-    found = db.session.scalars(select(Suspension.key_hash).where(Suspension.key_hash.in_(hashes)))
+    found = db.session.scalars(select(Suspension.key_hash).where(Suspension.key_hash.in_(hashes), _lasts()))
     return {hashes[one] for one in found}
 
 
@@ -108,12 +123,16 @@ def lift(user_id: int) -> list[str]:
 
 def number() -> int:
     """Return how many people are kept out."""
-    return db.session.scalar(select(func.count(distinct(Suspension.user_id)))) or 0
+    return db.session.scalar(select(func.count(distinct(Suspension.user_id))).where(_lasts())) or 0
+
+
+def _lasts() -> ColumnElement[bool]:
+    return or_(Suspension.until.is_(None), Suspension.until > now())
 
 
 def page(before: int | None, limit: int) -> list[Suspended]:
     """Return people with former ids below `before`, the largest first."""
-    numbers = select(Suspension.user_id).distinct().where(Suspension.user_id < (before or MAX_ID))
+    numbers = select(Suspension.user_id).distinct().where(Suspension.user_id < (before or MAX_ID), _lasts())
     chosen = numbers.order_by(Suspension.user_id.desc()).limit(limit)
     found = db.session.scalars(select(Suspension).where(Suspension.user_id.in_(chosen)).order_by(Suspension.id))
     rows: dict[int, list[Suspension]] = {}
@@ -133,4 +152,4 @@ def _suspended(rows: list[Suspension], there: set[int]) -> Suspended:
     keys = keyed_hashes.key_ids()
     user_id = rows[0].user_id
     is_known = any(row.key_id in keys for row in rows)
-    return Suspended(user_id, [row.kind for row in rows], rows[0].kept_at, is_known, user_id in there)
+    return Suspended(user_id, [row.kind for row in rows], rows[0].kept_at, rows[0].until, is_known, user_id in there)

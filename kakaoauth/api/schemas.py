@@ -6,7 +6,7 @@ A text under a field describes it in the published document.
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from kakaoauth.staff.listing.ordering import SORTS
 from kakaoauth.storage import cursors
@@ -130,6 +130,10 @@ class UserChange(Incoming):
     is_active: bool | None = None
     is_staff: bool | None = None
     is_superuser: bool | None = None
+    suspended_until: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    """With `is_active: false`: when the suspension ends by itself. Left out: it does not."""
+    suspension_text: Annotated[str, StringConstraints(max_length=300)] | None = None
+    """With `is_active: false`: what the person is told when they try to log in."""
 
 
 class UserQuery(BaseModel):
@@ -156,9 +160,14 @@ class UserOut(Outgoing):
     age_range: str | None
     gender: str | None
     profile_image: str | None
-    is_active: bool
+    is_active: Annotated[bool, Field(validation_alias="is_let_in")]
+    """false: suspended at this moment."""
     is_staff: bool
     is_superuser: bool
+    suspended_until: datetime | None
+    """When the suspension ends by itself; null: it does not, or there is none."""
+    suspension_text: str | None
+    """What the person is told of their suspension."""
     date_joined: datetime
     last_login: datetime | None
 

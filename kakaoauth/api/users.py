@@ -100,10 +100,12 @@ def show(user_id: int) -> ResponseReturnValue:
 )
 def change(user_id: int, body: UserChange) -> ResponseReturnValue:
     """Takes effect on that user's next request. Wants a login of the last 5 minutes."""
+    if body.is_active is not False and (body.suspended_until or body.suspension_text):
+        raise InvalidFields({"is_active": "must be false with an end or a text of a suspension"})
     try:
         user = roles.change_user(user_id, by=_bearer().id, **body.model_dump())
     except ValueError as error:
-        raise InvalidFields({"is_staff": str(error)}) from None
+        raise InvalidFields({"suspended_until" if body.suspended_until else "is_staff": str(error)}) from None
     if user is None:
         raise NotFound
     return answer(UserOut, user)

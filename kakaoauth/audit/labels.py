@@ -32,6 +32,7 @@ ACTIONS: Mapping[str, Any] = {
     "superuser created": _("Superuser made"),
     "opened again": _("Account opened to its e-mail address again"),
     "suspension lifted": _("Suspension lifted after the account was erased"),
+    "suspension over": _("Suspension ended by itself"),
     "password set": _("Password set"),
     "password removed": _("Password removed"),
     "withdrawn": _("Left"),
@@ -62,7 +63,8 @@ DEVICES: Mapping[str, Any] = {
     "all others": _("All other devices were logged out"),
 }
 CHANGES: Mapping[str, Any] = {
-    "+is_active": _("let in again"),
+    "+is_active": _("reinstated"),
+    "suspension": _("suspension changed"),
     "-is_active": _("suspended"),
     "+is_staff": _("made staff"),
     "-is_staff": _("no longer staff"),

@@ -21,11 +21,13 @@ class AdminAction:
     #: Whether it would change anything.
     available: Callable[[User], bool]
     #: Arguments of `roles.change_user`; empty where the action does something else.
-    changes: Mapping[str, bool] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
     #: It shuts somebody out.
     destructive: bool = False
     #: It stands in the danger zone of the user's page.
     is_grave: bool = False
+    #: Asks until when, and what the person is told.
+    has_terms: bool = False
     #: Asks to type the user's number.
     confirm_by_id: bool = False
 
@@ -66,11 +68,13 @@ ACTIONS: Mapping[str, AdminAction] = {
         title=_("Suspend"),
         effects=(
             _("They are logged out everywhere, from their next click, and cannot log in any more."),
+            _("With an end date it ends by itself: after that day they can log in again."),
             _("Nothing is deleted. You can let them in again."),
         ),
         success=_("%(name)s is suspended and logged out everywhere."),
-        available=lambda user: user.is_active,
+        available=lambda user: not user.is_suspended,
         changes={"is_active": False},
+        has_terms=True,
         destructive=True,
         is_grave=True,
     ),
@@ -78,7 +82,7 @@ ACTIONS: Mapping[str, AdminAction] = {
         title=_("Reinstate"),
         effects=(_("They can log in again. Sessions from before the suspension do not come back."),),
         success=_("%(name)s can log in again."),
-        available=lambda user: not user.is_active,
+        available=lambda user: user.is_suspended,
         changes={"is_active": True},
     ),
     "end-sessions": AdminAction(

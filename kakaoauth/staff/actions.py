@@ -4,7 +4,8 @@ The form may be sent long after the page was shown, or by two superusers at once
 its sender is still a superuser, and that another superuser is left.
 """
 
-from typing import NamedTuple, NoReturn
+from datetime import date, timedelta
+from typing import Any, NamedTuple, NoReturn
 
 from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,9 +13,11 @@ from flask_login import current_user
 
 from kakaoauth import sessions
 from kakaoauth.accounts import devices, leaving, linking, roles
+from kakaoauth.days import start_of
 from kakaoauth.errors import AppError, LastSuperuser, NotFound, TheirLastWayIn
 from kakaoauth.models import Identity, User, find_user
 from kakaoauth.staff.action_texts import ACTIONS, UNLINK, AdminAction
+from kakaoauth.storage.columns import now
 from kakaoauth.text import clean_text
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
@@ -28,6 +31,9 @@ bp.before_request(guards.fresh_login)
 
 #: Characters of a reason. The audit trail's column holds no more than LONGEST.
 SHORTEST, LONGEST = 2, 200
+#: Characters that a suspended person is told, as long as the column; and how far off an end may be.
+TEXT_LENGTH = 300
+LONGEST_SUSPENSION = timedelta(days=3653)
 NAMES = ", ".join(f'"{name}"' for name in ACTIONS)
 
 
@@ -57,9 +63,12 @@ def act(user_id: int, action: str) -> ResponseReturnValue:
     reason, wrong = _read_form(case, chosen)
     if wrong:
         return _ask(case, chosen, wrong=wrong)
+    terms, wrong = read_terms() if chosen.has_terms else ({}, "")
+    if wrong:
+        return _ask(case, chosen, wrong=wrong)
     try:
         if chosen.changes:
-            roles.change_user(user_id, by=current_user.id, reason=reason, **chosen.changes)
+            roles.change_user(user_id, by=current_user.id, reason=reason, **chosen.changes, **terms)
         elif action == "delete":
             leaving.delete_user(user_id, by=current_user.id, reason=reason)
         else:
@@ -116,14 +125,36 @@ def _get_identity(user: User, identity_id: int) -> Identity:
 
 def _read_form(case: Case, chosen: AdminAction) -> tuple[str, str]:
     """The reason, and what is wrong with the form."""
-    reason = clean_text(request.form.get("reason", ""), limit=LONGEST + 1) or ""
-    if not SHORTEST <= len(reason) <= LONGEST:
-        return reason, gettext(
-            "Please give a reason of %(least)s to %(most)s characters.", least=SHORTEST, most=LONGEST
-        )
+    reason, wrong = read_reason()
+    if wrong:
+        return reason, wrong
     if chosen.confirm_by_id and request.form.get("number", "").strip() != str(case.user_id):
         return reason, gettext("The number does not fit. Nothing was deleted.")
     return reason, ""
+
+
+def read_reason() -> tuple[str, str]:
+    """The reason in the form, and what is wrong with it."""
+    reason = clean_text(request.form.get("reason", ""), limit=LONGEST + 1) or ""
+    if SHORTEST <= len(reason) <= LONGEST:
+        return reason, ""
+    return reason, gettext("Please give a reason of %(least)s to %(most)s characters.", least=SHORTEST, most=LONGEST)
+
+
+def read_terms() -> tuple[dict[str, Any], str]:
+    """What the form says of a suspension's end and text, as arguments of `roles.change_user`; and what is wrong."""
+    text = clean_text(request.form.get("text", ""), limit=TEXT_LENGTH + 1) or ""
+    if len(text) > TEXT_LENGTH:
+        return {}, gettext("Please write at most %(most)s characters to the person.", most=TEXT_LENGTH)
+    until, day = None, request.form.get("until", "").strip()
+    if day:
+        try:
+            until = start_of(date.fromisoformat(day)) + timedelta(days=1)
+        except ValueError:
+            until = None
+        if until is None or not now() < until <= now() + LONGEST_SUSPENSION:
+            return {}, gettext("Please choose an end date from today on, within ten years.")
+    return {"suspended_until": until, "suspension_text": text or None}, ""
 
 
 def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, wrong: str = "") -> ResponseReturnValue:
@@ -138,6 +169,8 @@ def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, w
         wrong=wrong,
         reason=typed.get("reason", "")[: LONGEST + 1],
         number=typed.get("number", "")[:20],
+        until=typed.get("until", "")[:10],
+        text=typed.get("text", "")[: TEXT_LENGTH + 1],
         lengths=(SHORTEST, LONGEST),
     )
     return page, 400 if wrong else 200

@@ -176,7 +176,7 @@ def _forget_email(user: User) -> bool:
     """Erase the address at a provider's word. False if it stays: it is the login name of a password, which no message
     takes away. Nobody claims the account by it in either case, and a suspended person is known again by it."""
     lock_user(user.id)
-    if not user.is_active:
+    if user.is_suspended:
         suspensions.keep_email(user)
     user.claimable_until = None
     if user.password_hash is not None:

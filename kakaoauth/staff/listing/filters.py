@@ -11,7 +11,7 @@ from kakaoauth.days import start_of
 from kakaoauth.models import Identity, User, comparable
 from kakaoauth.staff.listing.candidates import Candidates, matching, matching_search
 from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
-from kakaoauth.storage.columns import MAX_ID
+from kakaoauth.storage.columns import MAX_ID, now
 from kakaoauth.storage.database import db
 
 #: Longer than any e-mail address or name.
@@ -26,8 +26,10 @@ ROLES: Mapping[str, Test] = {
     "superuser": lambda u: u.is_superuser,
 }
 STATES: Mapping[str, Test] = {
-    "active": lambda u: u.is_active,
-    "suspended": lambda u: and_(~u.is_active, u.erased_at.is_(None)),
+    "active": lambda u: or_(u.is_active, and_(u.suspended_until <= now(), u.erased_at.is_(None))),
+    "suspended": lambda u: and_(
+        ~u.is_active, or_(u.suspended_until.is_(None), u.suspended_until > now()), u.erased_at.is_(None)
+    ),
 }
 
 
