@@ -62,6 +62,12 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/metrics"): ALL_200,  # from this machine, where the tests are; see test_counters.py
     ("GET", "/readyz"): ALL_200,
     ("GET", "/kakaoauth/style.css"): ALL_200,
+    ("GET", "/kakaoauth/icons/icon.svg"): ALL_200,
+    ("GET", "/kakaoauth/site.webmanifest"): ALL_200,
+    ("GET", "/kakaoauth/colours.00000000.css"): (404, 404, 404, 404, 404),  # without KAKAOAUTH_ACCENT_COLOR
+    ("GET", "/kakaoauth/logo.00000000"): (404, 404, 404, 404, 404),  # without KAKAOAUTH_SITE_LOGO
+    ("GET", "/favicon.ico"): ALL_200,
+    ("GET", "/robots.txt"): ALL_200,
     ("POST", "/api/auth/kakao/"): (400, 400, 400, 400, 400),
     ("POST", "/api/token/"): (400, 400, 400, 400, 400),
     ("POST", "/api/token/refresh/"): (401, 401, 401, 401, 401),

@@ -12,7 +12,7 @@ from typing import Any
 from dotenv import dotenv_values
 from flask import Config
 
-from kakaoauth.config import providers
+from kakaoauth.config import brand, providers
 from kakaoauth.config.checks import ConfigError, check, check_facebook_is_whole, check_kakao_is_whole
 from kakaoauth.config.embedded import embed
 from kakaoauth.config.libraries import derive
@@ -39,6 +39,7 @@ def load(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     providers.embed(values)
     providers.check(values, Settings)
     check(values, TYPES)
+    brand.check(values)
     derive(values)
     providers.normalise(values)
     return values

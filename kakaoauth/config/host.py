@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 
-from kakaoauth.config import providers
+from kakaoauth.config import brand, providers
 from kakaoauth.config.checks import (
     ConfigError,
     check,
@@ -52,6 +52,7 @@ def complete(app: Flask, *, has_database: bool, is_separate: bool = False) -> No
     providers.embed(values)
     providers.check(values, Settings)
     check(values, TYPES)
+    brand.check(values, app.static_folder)
     if not has_database:
         check_database(database_url(values["DATABASE_URL"]))
     derive_ours(values)

@@ -154,6 +154,31 @@ class Settings:
     #: `ko` or `en`: the language of all pages. Empty: the visitor's.
     KAKAOAUTH_LANGUAGE: str = ""
 
+    #: The site's name: in the header, in titles, in what other sites show of a link, and of the API.
+    KAKAOAUTH_SITE_NAME: str = "kakaoauth"
+    #: One sentence about the site, on the first page and for search engines.
+    KAKAOAUTH_SITE_DESCRIPTION: str = ""
+    #: A picture: a file in INSTANCE_PATH or in the app's static folder, or an https:// address.
+    KAKAOAUTH_SITE_LOGO: str = ""
+    #: Colour of buttons and links, like `#3182f6`. Made readable in light and dark: config/colours.py.
+    KAKAOAUTH_ACCENT_COLOR: str = ""
+    #: Terms of use: an https:// address, or a path of the site.
+    KAKAOAUTH_TERMS_URL: str = ""
+    #: Privacy policy, the same.
+    KAKAOAUTH_PRIVACY_URL: str = ""
+    #: Whom to turn to: an e-mail address, a telephone number or an https:// address.
+    KAKAOAUTH_CONTACT: str = ""
+    #: Lines at the foot of every page, such as the business information; line breaks may be written as two characters.
+    KAKAOAUTH_FOOTER: str = ""
+    #: Where the first page leads people who are logged in: an https:// address or a path. Empty: to a page of ours.
+    KAKAOAUTH_HOME_URL: str = ""
+    #: Style sheets of the owner's, comma separated: https:// addresses or paths. They come after ours.
+    KAKAOAUTH_STYLE_SHEETS: tuple[str, ...] = ()
+    #: Scripts of the owner's, the same.
+    KAKAOAUTH_SCRIPTS: tuple[str, ...] = ()
+    #: What these load from elsewhere, as directives of a Content-Security-Policy: `font-src https://fonts.example.kr`.
+    KAKAOAUTH_CSP: str = ""
+
     #: The audit trail goes back this many days; what is older is removed.
     KAKAOAUTH_AUDIT_DAYS: int = 365
     #: Opens `/metrics` to a scraper elsewhere (`Authorization: Bearer ...`); empty: for this machine alone.
@@ -192,7 +217,12 @@ SITE_NAMES = (
 )
 
 #: Settings that are newer than version 0.1, and never had another name.
-NEW = ("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX")
+NEW = (
+    *("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX"),
+    *("KAKAOAUTH_SITE_NAME", "KAKAOAUTH_SITE_DESCRIPTION", "KAKAOAUTH_SITE_LOGO", "KAKAOAUTH_ACCENT_COLOR"),
+    *("KAKAOAUTH_TERMS_URL", "KAKAOAUTH_PRIVACY_URL", "KAKAOAUTH_CONTACT", "KAKAOAUTH_FOOTER", "KAKAOAUTH_HOME_URL"),
+    *("KAKAOAUTH_STYLE_SHEETS", "KAKAOAUTH_SCRIPTS", "KAKAOAUTH_CSP"),
+)
 #: Names until version 0.1 -> names today.
 RENAMED = {
     **{
@@ -210,8 +240,8 @@ def refuse_old_names(given: Collection[str]) -> None:
             raise ConfigError(f"{old} is called {new} now: rename it")
 
 
-#: A key's file has several lines.
-SEVERAL_LINES = ("APPLE_PRIVATE_KEY",)
+#: A key's file has several lines, and a footer.
+SEVERAL_LINES = ("APPLE_PRIVATE_KEY", "KAKAOAUTH_FOOTER")
 
 
 def parse(name: str, raw: Any) -> Any:

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 from kakaoauth import sessions
 from kakaoauth.counting import counters
 from kakaoauth.errors import AppError, CookieLost, LoginExpired, MalformedCallback, UnknownState, from_dict
-from kakaoauth.login import completion, next_steps, posted_answers
+from kakaoauth.login import completion, last_used, next_steps, posted_answers
 from kakaoauth.login.callback_lock import CallbackLock
 from kakaoauth.login.completion import LoginResult
 from kakaoauth.login.refusals import record_refusal
@@ -65,6 +65,8 @@ def finish_login(chosen: Provider) -> ResponseReturnValue:
     response = redirect_without_fragment(result.next) if spared else redirect(result.next)
     if result.tokens:
         cookies.put(response, result.tokens)
+    if pending is not None and pending.is_login:
+        last_used.remember(response, chosen.name)
     return response
 
 

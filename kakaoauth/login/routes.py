@@ -2,7 +2,7 @@
 
 from urllib.parse import urljoin
 
-from flask import Blueprint, Response, abort, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -10,6 +10,7 @@ from kakaoauth import providers, sessions
 from kakaoauth.audit import alarms
 from kakaoauth.counting import counters
 from kakaoauth.errors import EmailNotConfigured, UnknownState
+from kakaoauth.login import last_used
 from kakaoauth.login.callback import finish_login, keep_posted
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
@@ -34,9 +35,12 @@ CONSENTS = {"account_email": CONSENT_FOR_EMAIL}
 def index() -> ResponseReturnValue:
     """Show the first page; redirect a visitor who is logged in to `next`."""
     target = safe_next(only(request.args, "next"), default="") or None
-    if current_user.is_authenticated and target:
-        return redirect(target)
-    return render_template("kakaoauth/auth/index.html", providers=providers.all_providers(), next=target)
+    if current_user.is_authenticated:
+        target = target or current_app.config["KAKAOAUTH_HOME_URL"]
+        return redirect(target) if target else render_template("kakaoauth/auth/index.html")
+    offered = list(providers.all_providers())
+    last = last_used.find()
+    return render_template("kakaoauth/auth/index.html", providers=offered, next=target, last=last)
 
 
 @bp.get("/<provider>/login/")

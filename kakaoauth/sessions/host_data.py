@@ -11,7 +11,7 @@ OURS = frozenset(
     (
         *("_user_id", "_fresh", "_id", "_remember", "_remember_seconds"),
         *("_begun", "_seen", "_confirmed", "_draft", "_staff", "_agent", "_address", "_token", "_logout_state"),
-        *("finished_logins", "_done", "finished_with_tokens", "_landed", "csrf_token"),
+        *("_told", "finished_logins", "_done", "finished_with_tokens", "_landed", "csrf_token"),
     )
 )
 #: And those that begin with this: logins that wait. An OAuth of the host's by Authlib names its own so, too.

@@ -16,6 +16,7 @@ cookie, so a copy of Redis opens no session. The object's keys:
     finished_with_tokens  the same for logins that ended in tokens
     _state_*        logins that wait for their callback                     providers.login_state
     _logout_state   state of a logout at the provider
+    _told           what the last actions did, until it is shown            web.messages
     csrf_token      Flask-WTF
     _host           what the host's pages keep                              sessions.host_data
 """

@@ -7,7 +7,7 @@ its sender is still a superuser, and that another superuser is left.
 from datetime import date, timedelta
 from typing import Any, NamedTuple, NoReturn
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -21,7 +21,7 @@ from kakaoauth.storage.columns import now
 from kakaoauth.text import clean_text
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
-from kakaoauth.web import form_drafts, guards
+from kakaoauth.web import form_drafts, guards, messages
 from kakaoauth.web.mounting import home
 
 bp = Blueprint("user_actions", __name__, url_prefix="/users/<int:user_id>")
@@ -178,7 +178,7 @@ def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, w
 
 def _is_so_already(case: Case) -> ResponseReturnValue:
     """Another superuser was faster, or the form was sent twice."""
-    flash(gettext("No change needed"))
+    messages.tell(gettext("No change needed"), "")
     return redirect(url_for("kakaoauth.desk.show", user_id=case.user_id))
 
 
@@ -203,7 +203,7 @@ def _told(case: Case, chosen: AdminAction, *, erased: bool = False) -> ResponseR
     if case.is_oneself:
         # They may have given up the role that the user's page needs.
         return redirect(url_for("kakaoauth.account.show"))
-    flash(str(chosen.success).replace("%(name)s", case.name))
+    messages.tell(str(chosen.success).replace("%(name)s", case.name))
     if erased:
         return redirect(url_for("kakaoauth.users.index"))
     return redirect(url_for("kakaoauth.desk.show", user_id=case.user_id))

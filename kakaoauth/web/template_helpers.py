@@ -17,7 +17,7 @@ from kakaoauth.models import User
 from kakaoauth.providers.base import Provider
 from kakaoauth.sessions.csrf_tokens import csrf_token
 from kakaoauth.storage.columns import now
-from kakaoauth.web import guards, mounting, static_files
+from kakaoauth.web import brand, guards, messages, mounting, static_files
 from kakaoauth.web.redirects import ANONYMOUS_LENGTH
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -34,6 +34,7 @@ NOT_AGAIN = ("kakaoauth.auth.login", "kakaoauth.auth.callback", "kakaoauth.auth.
 bp = Blueprint("files", __name__, url_prefix="/kakaoauth", template_folder=str(TEMPLATE_FOLDER))
 bp.before_request(guards.anyone)
 bp.add_url_rule("/<path:name>", "static", static_files.serve)
+brand.init_blueprint(bp)
 
 
 def init_app(app: Flask) -> None:
@@ -45,6 +46,9 @@ def init_app(app: Flask) -> None:
 
 class Helpers:
     """The global `kakaoauth`. A global is known to macros too, which a host's page imports without its context."""
+
+    #: The owner's name, logo, links.
+    site = brand.Site()
 
     @property
     def layout(self) -> str:
@@ -102,6 +106,11 @@ class Helpers:
         return path if is_page and len(path) <= ANONYMOUS_LENGTH else None
 
     @staticmethod
+    def messages() -> list[messages.Message]:
+        """Return what the last actions did, once. None on a page whose session may be what failed."""
+        return [] if g.get("bare_page") else messages.take()
+
+    @staticmethod
     def links() -> Markup:
         """Return the <link> and <script> tags that our pages need."""
         return links()
@@ -112,11 +121,13 @@ class Helpers:
 
 
 def links() -> Markup:
-    """Return the tags for the style sheet and, with Facebook, for the script that cleans its addresses."""
-    tags = Markup('<link rel="stylesheet" href="{}">').format(static_files.static_url("style.css"))
+    """Return the tags for the style sheets and scripts of our pages."""
+    ours = [static_files.static_url(name) for name in ("style.css", "pages.css")]
+    scripts = [static_files.static_url("forms.js")]
     if current_app.config.get("FACEBOOK_CLIENT_ID"):
-        tags += Markup('<script src="{}" defer></script>').format(static_files.static_url("clean-address.js"))
-    return tags
+        scripts.append(static_files.static_url("clean-address.js"))
+    tags = [Markup('<link rel="stylesheet" href="{}">').format(one) for one in (*ours, brand.Site().colours) if one]
+    return Markup("").join([*tags, *(Markup('<script src="{}" defer></script>').format(one) for one in scripts)])
 
 
 def text(message: str, **values: Any) -> Markup:

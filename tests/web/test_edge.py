@@ -49,6 +49,7 @@ def test_every_answer_carries_the_walls(client_as: ClientAs, who: str, path: str
         "connect-src": "'self'",
         "style-src": "'self'",
         "img-src": "'self' https:",
+        "manifest-src": "'self'",
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
         "form-action": f"'self' {KAUTH} https://accounts.kakao.com",
