@@ -6,7 +6,7 @@ A text under a field describes it in the published document.
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from kakaoauth.staff.listing.ordering import SORTS
 from kakaoauth.storage import cursors
@@ -28,6 +28,15 @@ Address = Annotated[
     Field(examples=["https://app.example.kr/oauth"]),
 ]
 Text = Annotated[str, StringConstraints(max_length=100), Field(examples=["하늘다람쥐"])]
+
+#: RFC 3339, with its offset; whether there is such a day is seen when it is read.
+Moment = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})$", max_length=40
+    ),
+    Field(examples=["2027-01-01T00:00:00+09:00"]),
+]
 
 
 class Incoming(BaseModel):
@@ -130,7 +139,7 @@ class UserChange(Incoming):
     is_active: bool | None = None
     is_staff: bool | None = None
     is_superuser: bool | None = None
-    suspended_until: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    suspended_until: Moment | None = None
     """With `is_active: false`: when the suspension ends by itself. Left out: it does not."""
     suspension_text: Annotated[str, StringConstraints(max_length=300)] | None = None
     """With `is_active: false`: what the person is told when they try to log in."""

@@ -1,5 +1,8 @@
 """The users: oneself for everybody, all of them for staff, changes for superusers."""
 
+from contextlib import suppress
+from datetime import datetime
+
 from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
 
@@ -12,6 +15,7 @@ from kakaoauth.models import User, find_user
 from kakaoauth.sessions import logout
 from kakaoauth.staff import listing
 from kakaoauth.staff.listing import filters
+from kakaoauth.storage.columns import now
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.web import guards
 
@@ -102,10 +106,11 @@ def change(user_id: int, body: UserChange) -> ResponseReturnValue:
     """Takes effect on that user's next request. Wants a login of the last 5 minutes."""
     if body.is_active is not False and (body.suspended_until or body.suspension_text):
         raise InvalidFields({"is_active": "must be false with an end or a text of a suspension"})
+    values = {**body.model_dump(), "suspended_until": _moment(body.suspended_until)}
     try:
-        user = roles.change_user(user_id, by=_bearer().id, **body.model_dump())
+        user = roles.change_user(user_id, by=_bearer().id, **values)
     except ValueError as error:
-        raise InvalidFields({"suspended_until" if body.suspended_until else "is_staff": str(error)}) from None
+        raise InvalidFields({"is_staff": str(error)}) from None
     if user is None:
         raise NotFound
     return answer(UserOut, user)
@@ -122,6 +127,16 @@ def delete(user_id: int) -> ResponseReturnValue:
     """Wants a login of the last 5 minutes."""
     _delete(user_id, by=_bearer().id)
     return "", 204
+
+
+def _moment(text: str | None) -> datetime | None:
+    """:raises InvalidFields: no such day, or not in the future."""
+    moment = None
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text) if text else None
+    if text and (moment is None or moment <= now()):
+        raise InvalidFields({"suspended_until": "not a moment in the future"})
+    return moment
 
 
 def _delete(user_id: int, *, by: int | None) -> None:

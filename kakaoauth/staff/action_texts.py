@@ -111,6 +111,17 @@ ACTIONS: Mapping[str, AdminAction] = {
         confirm_by_id=True,
     ),
 }
+#: Apart from ACTIONS, because its address also names the device.
+END_DEVICE = AdminAction(
+    title=_("End this session"),
+    effects=(
+        _("This device or app is logged out, from its next click; their others stay logged in."),
+        _("They can log in again at once."),
+    ),
+    success=_("One session of %(name)s is ended."),
+    available=lambda user: True,
+    destructive=True,
+)
 #: Apart from ACTIONS, because its address also names the identity.
 UNLINK = AdminAction(
     title=_("Unlink"),

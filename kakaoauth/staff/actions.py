@@ -16,7 +16,7 @@ from kakaoauth.accounts import devices, leaving, linking, roles
 from kakaoauth.days import start_of
 from kakaoauth.errors import AppError, LastSuperuser, NotFound, TheirLastWayIn
 from kakaoauth.models import Identity, User, find_user
-from kakaoauth.staff.action_texts import ACTIONS, UNLINK, AdminAction
+from kakaoauth.staff.action_texts import ACTIONS, END_DEVICE, UNLINK, AdminAction
 from kakaoauth.storage.columns import now
 from kakaoauth.text import clean_text
 from kakaoauth.tokens import revocation as token_revocation
@@ -108,6 +108,38 @@ def unlink(user_id: int, identity_id: int) -> ResponseReturnValue:
     return _told(case, UNLINK)
 
 
+@bp.get("/devices/<handle>/end/")
+def ask_end_device(user_id: int, handle: str) -> ResponseReturnValue:
+    """:raise 404: no such user, or a handle that was not made for them."""
+    case = _case(user_id)
+    return _ask_end_device(case, handle)
+
+
+@bp.post("/devices/<handle>/end/")
+def end_device(user_id: int, handle: str) -> ResponseReturnValue:
+    """:raise 404: as above. :raises Forbidden: demoted by another meanwhile."""
+    case = _case(user_id)
+    reason, wrong = _read_form(case, END_DEVICE)
+    if wrong:
+        return _ask_end_device(case, handle, wrong=wrong)
+    key = devices.read_handle(handle, user_id)
+    if key is None:
+        abort(404)
+    if not devices.end_for(case.user, key, by=current_user.id, reason=reason):
+        return _is_so_already(case)
+    return _told(case, END_DEVICE)
+
+
+def _ask_end_device(case: Case, handle: str, *, wrong: str = "") -> ResponseReturnValue:
+    if devices.read_handle(handle, case.user_id) is None:
+        abort(404)
+    listed = devices.of_user(case.user, endable=True).listed
+    device = next((one for one in listed if one.handle == handle), None)
+    if device is None:
+        return _is_so_already(case)
+    return _ask(case, END_DEVICE, device=device, wrong=wrong)
+
+
 def _case(user_id: int) -> Case:
     user = find_user(user_id)
     if user is None:
@@ -157,7 +189,14 @@ def read_terms() -> tuple[dict[str, Any], str]:
     return {"suspended_until": until, "suspension_text": text or None}, ""
 
 
-def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, wrong: str = "") -> ResponseReturnValue:
+def _ask(
+    case: Case,
+    chosen: AdminAction,
+    *,
+    identity: Identity | None = None,
+    device: devices.Device | None = None,
+    wrong: str = "",
+) -> ResponseReturnValue:
     if not chosen.available(case.user):
         return _is_so_already(case)
     typed = request.form if request.method == "POST" else form_drafts.typed()
@@ -166,6 +205,7 @@ def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, w
         case=case,
         chosen=chosen,
         identity=identity,
+        device=device,
         wrong=wrong,
         reason=typed.get("reason", "")[: LONGEST + 1],
         number=typed.get("number", "")[:20],

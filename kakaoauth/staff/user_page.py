@@ -30,7 +30,7 @@ def show(user_id: int) -> ResponseReturnValue:
     return render_template(
         "kakaoauth/users/show.html",
         user=user,
-        devices=devices.of_user(user),
+        devices=devices.of_user(user, endable=may_act),
         may_act=may_act,
         actions=[
             {"name": name, "title": one.title, "destructive": one.destructive, "is_grave": one.is_grave}
