@@ -16,7 +16,7 @@ from kakaoauth.login import callback_lock, confirmation, password
 from kakaoauth.login import routes as login_routes
 from kakaoauth.monitoring import routes as monitoring_routes
 from kakaoauth.providers.base import Provider
-from kakaoauth.staff import actions, audit_log, overview, user_list, user_page
+from kakaoauth.staff import actions, audit_log, bulk_actions, note_taking, overview, user_list, user_page
 from kakaoauth.staff import suspensions as suspension_pages
 from kakaoauth.storage import database, encryption, health, host_migrations
 from kakaoauth.storage import redis as redis_client
@@ -30,7 +30,16 @@ Hook = TypeVar("Hook", bound=Callable[..., Any])
 LOGIN: tuple[Blueprint, ...] = (template_helpers.bp, login_routes.bp, password.bp, account_routes.bp, confirmation.bp)
 #: Optional parts by name.
 FEATURES: dict[str, tuple[Blueprint, ...]] = {
-    "staff": (user_list.bp, user_page.bp, actions.bp, suspension_pages.bp, audit_log.bp, overview.bp),
+    "staff": (
+        user_list.bp,
+        user_page.bp,
+        actions.bp,
+        bulk_actions.bp,
+        note_taking.bp,
+        suspension_pages.bp,
+        audit_log.bp,
+        overview.bp,
+    ),
     "api": (api.bp,),
     "monitoring": (monitoring_routes.bp,),
     "webhooks": (webhook_routes.bp, webhook_routes.pages),

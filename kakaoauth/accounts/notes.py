@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from unicodedata import normalize
 
 from sqlalchemy import ForeignKey, String, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -35,6 +36,11 @@ class UserTag(Base):
     user_id: Mapped[int] = mapped_column(
         BigId, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True
     )
+
+
+def clean_tag(text: str) -> str:
+    """A tag as it is kept and looked for: one line, small letters, without what parts two tags."""
+    return normalize("NFC", " ".join(text.replace(",", " ").split()).casefold())[:TAG_LENGTH].strip()
 
 
 def notes_of(user_id: int) -> Sequence[StaffNote]:

@@ -111,13 +111,15 @@ def change_user(
     nothing writes no audit row.
 
     :param by: the superuser who decides. :raises Forbidden: `by` is none any more.
-    :param suspended_until: with `is_active=False`: when it ends by itself; None: it does not.
-    :param suspension_text: with `is_active=False`: what the person is told. Both replace those of a suspension that is.
+    :param suspended_until: when the suspension ends by itself. :param suspension_text: what the person is told of it.
+        With `is_active=False`, None is neither end nor text; else it leaves what the suspension has, if there is one.
     :raises ValueError: superuser without staff, or an end that is over. :raises LastSuperuser: nobody would be left.
     """
     if suspended_until is not None and suspended_until <= now():
         raise ValueError("the end is not in the future")
-    terms = {"suspended_until": suspended_until, "suspension_text": suspension_text} if is_active is False else {}
+    terms = {"suspended_until": suspended_until, "suspension_text": suspension_text}
+    if is_active is not False:
+        terms = {name: value for name, value in terms.items() if value is not None}
     if is_superuser and is_staff is False:
         raise ValueError("a superuser is staff")
     if is_superuser:
@@ -140,7 +142,7 @@ def _change_user(
     suspensions.end_if_over(user)
     changes = _change(user, **values)
     changed = [("+" if value else "-") + name for name, value in changes.items()]
-    if _change_terms(user, terms) and not changed:
+    if user.is_suspended and _change_terms(user, terms) and not changed:
         changed = ["suspension"]
     if changed:
         until = user.suspended_until.isoformat(timespec="minutes") if user.suspended_until and terms else ""

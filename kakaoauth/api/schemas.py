@@ -140,9 +140,9 @@ class UserChange(Incoming):
     is_staff: bool | None = None
     is_superuser: bool | None = None
     suspended_until: Moment | None = None
-    """With `is_active: false`: when the suspension ends by itself. Left out: it does not."""
+    """When the suspension ends by itself, in the future. With `is_active: false`, and left out: it does not."""
     suspension_text: Annotated[str, StringConstraints(max_length=300)] | None = None
-    """With `is_active: false`: what the person is told when they try to log in."""
+    """What the person is told when they try to log in."""
 
 
 class UserQuery(BaseModel):

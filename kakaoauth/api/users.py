@@ -103,9 +103,10 @@ def show(user_id: int) -> ResponseReturnValue:
     access=SUPERUSERS.fresh(),
 )
 def change(user_id: int, body: UserChange) -> ResponseReturnValue:
-    """Takes effect on that user's next request. Wants a login of the last 5 minutes."""
-    if body.is_active is not False and (body.suspended_until or body.suspension_text):
-        raise InvalidFields({"is_active": "must be false with an end or a text of a suspension"})
+    """Takes effect on that user's next request. Wants a login of the last 5 minutes.
+
+    `suspended_until` and `suspension_text` belong to a suspension: they change nothing for somebody who has none.
+    """
     values = {**body.model_dump(), "suspended_until": _moment(body.suspended_until)}
     try:
         user = roles.change_user(user_id, by=_bearer().id, **values)

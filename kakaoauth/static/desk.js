@@ -20,9 +20,29 @@
       search.focus();
       search.select();
     } else if (event.key === "j" || event.key === "k") step(event.key === "j" ? 1 : -1);
+    else if (event.key === "x" && names.includes(document.activeElement)) document.activeElement.closest("tr").querySelector(".pick input").click();
     else return;
     event.preventDefault();
   });
+
+  const all = document.querySelector("[data-all]");
+  const boxes = [...document.querySelectorAll(".pick input[name=user]")];
+  const count = document.querySelector("[data-count]");
+  function tally() {
+    const chosen = boxes.filter((box) => box.checked).length;
+    if (count) count.textContent = chosen;
+    all.checked = chosen === boxes.length;
+    all.indeterminate = chosen > 0 && chosen < boxes.length;
+  }
+  if (all) {
+    all.hidden = false;
+    all.addEventListener("change", () => {
+      for (const box of boxes) box.checked = all.checked;
+      tally();
+    });
+    for (const box of boxes) box.addEventListener("change", tally);
+    addEventListener("pageshow", tally);
+  }
 
   for (const button of document.querySelectorAll("[data-copy]")) {
     if (!navigator.clipboard) break;

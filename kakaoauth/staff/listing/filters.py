@@ -6,7 +6,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, or_, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute
 
+from kakaoauth.accounts.notes import UserTag
 from kakaoauth.days import start_of
 from kakaoauth.models import Identity, User, comparable
 from kakaoauth.staff.listing.candidates import Candidates, matching, matching_search
@@ -48,6 +50,16 @@ class Filter:
     #: Days in Seoul, the first and the last.
     joined_from: date | None = None
     joined_until: date | None = None
+    #: The same for the last login.
+    login_from: date | None = None
+    login_until: date | None = None
+    #: One that they have linked, whichever they signed up with.
+    linked: str = ""
+    #: "none": without an e-mail address.
+    email: str = ""
+    tag: str = ""
+    #: These alone.
+    ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.role not in ("", *ROLES) or self.state not in ("", *STATES):
@@ -61,28 +73,66 @@ class Condition:
     candidates: Candidates | None = None
     #: That index has them in the order they joined.
     by_date: bool = False
-    #: Set if this is all that is asked: when they joined.
+    #: Set if this is all that is asked: when they joined, or what `key` is.
     span: Span | None = None
+    key: str = "date_joined"
 
 
 def conditions(chosen: Filter) -> Iterator[Condition]:
     """What is rare comes first."""
+    if chosen.ids:
+        yield Condition(lambda u: u.id.in_(chosen.ids), matching(lambda u: u.id.in_(chosen.ids)))
+    if chosen.tag:
+        yield _listed_in(UserTag.user_id, UserTag.tag == chosen.tag)
     if chosen.role:
         yield _told_by(ROLES[chosen.role], indexed=chosen.role != "user")
     if chosen.state:
         yield _told_by(STATES[chosen.state], indexed=chosen.state == "suspended")
     if chosen.provider:
         yield _told_by(lambda u: u.provider == chosen.provider, indexed=True)
+    if chosen.email:
+        yield Condition(_has_no_email, matching(_has_no_email))
+    if chosen.linked:
+        yield _listed_in(Identity.user_id, Identity.provider == chosen.linked)
+    if chosen.login_from or chosen.login_until:
+        span = _span(chosen.login_from, chosen.login_until)
+        yield replace(_in_span("last_login", span), span=span, key="last_login")
     if chosen.joined_from or chosen.joined_until:
-        span = Span(
-            start_of(chosen.joined_from) if chosen.joined_from else None,
-            start_of(chosen.joined_until) + timedelta(days=1) if chosen.joined_until else None,
-        )
-        tests = within(SORTS["date_joined"], span)
-        yield replace(_told_by(lambda u: and_(*(test(u) for test in tests)), indexed=True), span=span)
+        span = _span(chosen.joined_from, chosen.joined_until)
+        yield replace(_in_span("date_joined", span), by_date=True, span=span)
     search = comparable(chosen.search)[:SEARCH_LENGTH].strip()
     if search:
         yield _search(search, subject=chosen.search.strip())
+
+
+def _has_no_email(u: Any) -> ColumnElement[bool]:
+    test: ColumnElement[bool] = u.email_key.is_(None)
+    return test
+
+
+def _in_span(sort: str, span: Span) -> Condition:
+    tests = within(SORTS[sort], span)
+
+    def holds(u: Any) -> ColumnElement[bool]:
+        return and_(True, *(test(u) for test in tests))
+
+    return Condition(holds, matching(holds))
+
+
+def _span(first: date | None, last: date | None) -> Span:
+    low = start_of(first) if first else None
+    return Span(low, start_of(last) + timedelta(days=1) if last else None)
+
+
+def _listed_in(user_id: InstrumentedAttribute[int], test: ColumnElement[bool]) -> Condition:
+    """Those whom an index of another table finds. A row is tested by a look of its own into that index: with IN, or
+    EXISTS, PostgreSQL may read all of the other table."""
+    ids = select(user_id).where(test)
+
+    def holds(u: Any) -> ColumnElement[bool]:
+        return select(user_id).where(user_id == u.id, test).limit(1).scalar_subquery().is_not(None)
+
+    return Condition(holds, Candidates(ids, lambda u: u.id.in_(ids)))
 
 
 def _told_by(test: Test, *, indexed: bool) -> Condition:
