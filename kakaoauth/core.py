@@ -16,7 +16,7 @@ from kakaoauth.login import callback_lock, confirmation, password
 from kakaoauth.login import routes as login_routes
 from kakaoauth.monitoring import routes as monitoring_routes
 from kakaoauth.providers.base import Provider
-from kakaoauth.staff import actions, audit_log, bulk_actions, note_taking, overview, user_list, user_page
+from kakaoauth.staff import actions, audit_log, bulk_actions, import_page, note_taking, overview, user_list, user_page
 from kakaoauth.staff import suspensions as suspension_pages
 from kakaoauth.storage import database, encryption, health, host_migrations
 from kakaoauth.storage import redis as redis_client
@@ -36,6 +36,7 @@ FEATURES: dict[str, tuple[Blueprint, ...]] = {
         actions.bp,
         bulk_actions.bp,
         note_taking.bp,
+        import_page.bp,
         suspension_pages.bp,
         audit_log.bp,
         overview.bp,

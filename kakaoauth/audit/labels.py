@@ -42,6 +42,7 @@ ACTIONS: Mapping[str, Any] = {
     "tags changed": _("Tags changed"),
     "exported": _("Users exported"),
     "trail exported": _("Audit trail exported"),
+    "import confirmed": _("Import confirmed"),
     "imported": _("Users imported"),
     "signing key rotated": _("Signing key changed"),
     "token keys rotated": _("Token keys changed"),
