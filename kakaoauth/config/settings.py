@@ -1,7 +1,8 @@
 """Every setting with its type and default, and how a given value is read."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -115,6 +116,9 @@ class Settings:
 
     #: `false` lets people without a trusted e-mail in; their e-mail stays empty.
     KAKAOAUTH_EMAIL_REQUIRED: bool = True
+    #: A provider whose id_token says nothing new is asked for the whole profile this many seconds after the last time
+    #: (a day); 0: at each login.
+    KAKAOAUTH_PROFILE_REFRESH_SECONDS: int = 86400
     #: A session ends after this many seconds unused (14 days) ...
     KAKAOAUTH_SESSION_IDLE_SECONDS: int = 14 * 86400
     #: ... and after this many whatever happens (90 days).
@@ -238,6 +242,14 @@ def refuse_old_names(given: Collection[str]) -> None:
     for old, new in RENAMED.items():
         if old in given:
             raise ConfigError(f"{old} is called {new} now: rename it")
+
+
+def refuse_misspelt(given: Iterable[str]) -> None:
+    """:raises ConfigError: a name with our prefix is nearly one of ours, and would be without effect."""
+    for name in given:
+        if name.startswith("KAKAOAUTH_") and name not in NAMES:
+            for meant in get_close_matches(name, NAMES, n=1, cutoff=0.9):
+                raise ConfigError(f"{name} is no setting of kakaoauth: {meant} is one")
 
 
 #: A key's file has several lines, and a footer.

@@ -276,6 +276,7 @@ def test_redirect_uri_is_kept_byte_for_byte() -> None:
         ({"DEBUG": True}, "FLASK_DEBUG is on", "switch it off"),
         ({"KAKAOAUTH_EMAIL_REQUIRED": "perhaps"}, "KAKAOAUTH_EMAIL_REQUIRED must be true or false", ""),
         ({"KAKAO_CLIENT_ID": embedded.SANDBOX_CLIENT_ID}, "KAKAO_CLIENT_ID is the sandbox's", "REST API key"),
+        ({"KAKAOAUTH_SESION_KEEP": "a"}, "KAKAOAUTH_SESION_KEEP is no setting", "KAKAOAUTH_SESSION_KEEP is one"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(changes: dict[str, Any], names: str, cure: str, tmp_path: Path) -> None:

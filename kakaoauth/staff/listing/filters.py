@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, or_, select, union_all
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, and_, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute
 
 from kakaoauth.accounts.notes import UserTag
 from kakaoauth.days import start_of
 from kakaoauth.models import Identity, User, comparable
-from kakaoauth.staff.listing.candidates import Candidates, matching, matching_search
+from kakaoauth.staff.listing.candidates import Candidates, grams_of, matching, matching_search
 from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
 from kakaoauth.storage.columns import MAX_ID, now
 from kakaoauth.storage.database import db
@@ -73,33 +73,39 @@ class Condition:
     candidates: Candidates | None = None
     #: That index has them in the order they joined.
     by_date: bool = False
-    #: Set if this is all that is asked: when they joined, or what `key` is.
+    #: Set if this is all that is asked: when they joined, or what `sort` says.
     span: Span | None = None
-    key: str = "date_joined"
+    #: The order that has such a span.
+    sort: str = "date_joined"
+    #: What is asked, such as `("role", "staff")`: under this name the statistics keep how many meet it.
+    key: tuple[object, ...] = ()
+    #: A statement with as many rows as meet it, where the test alone does not tell PostgreSQL how many.
+    rows: Select[Any] | None = None
+    #: Of a search, in place of a key: trigrams that are in the text.
+    grams: tuple[str, ...] = ()
 
 
 def conditions(chosen: Filter) -> Iterator[Condition]:
     """What is rare comes first."""
     if chosen.ids:
-        yield Condition(lambda u: u.id.in_(chosen.ids), matching(lambda u: u.id.in_(chosen.ids)))
+        among: Test = lambda u: u.id.in_(chosen.ids)  # noqa: E731
+        yield Condition(among, matching(among), key=("ids", chosen.ids))
     if chosen.tag:
-        yield _listed_in(UserTag.user_id, UserTag.tag == chosen.tag)
+        yield _listed_in(UserTag.user_id, UserTag.tag == chosen.tag, ("tag", chosen.tag))
     if chosen.role:
-        yield _told_by(ROLES[chosen.role], indexed=chosen.role != "user")
+        yield _told_by(ROLES[chosen.role], ("role", chosen.role), indexed=chosen.role != "user")
     if chosen.state:
-        yield _told_by(STATES[chosen.state], indexed=chosen.state == "suspended")
+        yield _told_by(STATES[chosen.state], ("state", chosen.state), indexed=chosen.state == "suspended")
     if chosen.provider:
-        yield _told_by(lambda u: u.provider == chosen.provider, indexed=True)
+        yield _told_by(lambda u: u.provider == chosen.provider, ("provider", chosen.provider), indexed=True)
     if chosen.email:
-        yield Condition(_has_no_email, matching(_has_no_email))
+        yield Condition(_has_no_email, matching(_has_no_email), key=("email", chosen.email))
     if chosen.linked:
-        yield _listed_in(Identity.user_id, Identity.provider == chosen.linked)
+        yield _listed_in(Identity.user_id, Identity.provider == chosen.linked, ("linked", chosen.linked))
     if chosen.login_from or chosen.login_until:
-        span = _span(chosen.login_from, chosen.login_until)
-        yield replace(_in_span("last_login", span), span=span, key="last_login")
+        yield _in_span("last_login", _span(chosen.login_from, chosen.login_until))
     if chosen.joined_from or chosen.joined_until:
-        span = _span(chosen.joined_from, chosen.joined_until)
-        yield replace(_in_span("date_joined", span), by_date=True, span=span)
+        yield replace(_in_span("date_joined", _span(chosen.joined_from, chosen.joined_until)), by_date=True)
     search = comparable(chosen.search)[:SEARCH_LENGTH].strip()
     if search:
         yield _search(search, subject=chosen.search.strip())
@@ -116,7 +122,7 @@ def _in_span(sort: str, span: Span) -> Condition:
     def holds(u: Any) -> ColumnElement[bool]:
         return and_(True, *(test(u) for test in tests))
 
-    return Condition(holds, matching(holds))
+    return Condition(holds, matching(holds), span=span, sort=sort, key=(sort, span))
 
 
 def _span(first: date | None, last: date | None) -> Span:
@@ -124,7 +130,7 @@ def _span(first: date | None, last: date | None) -> Span:
     return Span(low, start_of(last) + timedelta(days=1) if last else None)
 
 
-def _listed_in(user_id: InstrumentedAttribute[int], test: ColumnElement[bool]) -> Condition:
+def _listed_in(user_id: InstrumentedAttribute[int], test: ColumnElement[bool], key: tuple[object, ...]) -> Condition:
     """Those whom an index of another table finds. A row is tested by a look of its own into that index: with IN, or
     EXISTS, PostgreSQL may read all of the other table."""
     ids = select(user_id).where(test)
@@ -132,11 +138,11 @@ def _listed_in(user_id: InstrumentedAttribute[int], test: ColumnElement[bool]) -
     def holds(u: Any) -> ColumnElement[bool]:
         return select(user_id).where(user_id == u.id, test).limit(1).scalar_subquery().is_not(None)
 
-    return Condition(holds, Candidates(ids, lambda u: u.id.in_(ids)))
+    return Condition(holds, Candidates(ids, lambda u: u.id.in_(ids)), key=key, rows=ids)
 
 
-def _told_by(test: Test, *, indexed: bool) -> Condition:
-    return Condition(test, matching(test), by_date=True) if indexed else Condition(test)
+def _told_by(test: Test, key: tuple[object, ...], *, indexed: bool) -> Condition:
+    return Condition(test, matching(test), by_date=True, key=key) if indexed else Condition(test, key=key)
 
 
 def _search(search: str, *, subject: str) -> Condition:
@@ -146,7 +152,7 @@ def _search(search: str, *, subject: str) -> Condition:
         text: ColumnElement[bool] = u.search_text.contains(search, autoescape=True)
         return or_(text, u.id.in_(exact)) if exact else text
 
-    return Condition(holds, matching_search(search, exact))
+    return Condition(holds, matching_search(search, exact), grams=tuple(grams_of(search)))
 
 
 def _exactly(search: str, subject: str) -> Sequence[int]:
