@@ -74,7 +74,7 @@
     const names = { ticks: { color: colour("--faint"), maxRotation: 0, autoSkipPadding: 12 }, grid: { display: false } };
     const scales = drawn.kind === "bars" ? { x: counts, y: names } : { x: names, y: counts };
     if (drawn.series.length > 1) {
-      // Sign-ups are few beside logins, so they have a panel of their own below, with the same days.
+      // Sign-ups are few beside logins, so they have a panel of their own, with the same days.
       Object.assign(scales.y, { stack: "panels", stackWeight: 3 });
       scales.panel = { ...counts, stack: "panels", stackWeight: 2, offset: true, ticks: { ...counts.ticks, maxTicksLimit: 4 } };
     }
