@@ -93,7 +93,7 @@ def _expected(condition: Condition) -> float:
     """How many rows the planner expects: asked for as a value, because that has a plan of its own."""
     rows = select(literal_column("1")).where(condition.holds(User)) if condition.rows is None else condition.rows
     expression = select(rows.scalar_subquery())
-    compiled = expression.compile(dialect=db.engine.dialect)
+    compiled = expression.compile(dialect=db.engine.dialect, compile_kwargs={"render_postcompile": True})
     values: Any = compiled.params
     if compiled.positiontup is not None:
         values = [compiled.params[name] for name in compiled.positiontup]
