@@ -29,7 +29,7 @@ ROLES: Mapping[str, Test] = {
 }
 STATES: Mapping[str, Test] = {
     "active": lambda u: or_(
-        u.is_active, and_(u.suspended_until <= now(), u.erased_at.is_(None), u.closed_at.is_(None))
+        u.is_active, and_(u.suspended_until <= now(), u.erased_at.is_(None), u.erase_at.is_(None))
     ),
     "suspended": lambda u: and_(
         ~u.is_active,
