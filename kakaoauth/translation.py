@@ -6,7 +6,7 @@ Built on Babel and not on Flask-Babel, which keeps one state for a whole app: a 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,11 @@ def format_datetime(value: datetime, pattern: str, zone: tzinfo) -> str:
 def format_date(day: date, pattern: str) -> str:
     """Format a day. :param pattern: CLDR's."""
     return dates.format_date(day, pattern, locale=LOCALES[language()])
+
+
+def format_ago(since: timedelta) -> str:
+    """Say how long ago something was, in its largest unit: `3 hours ago`."""
+    return dates.format_timedelta(-since, add_direction=True, threshold=1, locale=LOCALES[language()])
 
 
 def format_decimal(number: float) -> str:

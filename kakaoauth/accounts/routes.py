@@ -7,13 +7,13 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from kakaoauth import providers, sessions
-from kakaoauth.accounts import devices, leaving, linking
+from kakaoauth.accounts import devices, leaving, linking, profile
 from kakaoauth.audit import labels, search
 from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards, in_app
+from kakaoauth.web import form_drafts, guards, in_app, messages
 from kakaoauth.web.mounting import home
 from kakaoauth.web.redirects import callback_address
 
@@ -31,6 +31,8 @@ def enter() -> ResponseReturnValue | None:
 bp.before_request(enter)
 bp.before_request(guards.form)
 
+#: What is typed to leave, in either language: nobody leaves by a slip of the finger.
+WORDS = ("탈퇴", "delete")
 #: Recent events on the page.
 EVENTS = 10
 
@@ -50,6 +52,18 @@ def show() -> ResponseReturnValue:
     )
 
 
+@bp.post("/profile/")
+def change_profile() -> ResponseReturnValue:
+    """Change one's nickname, as the API does: later logins leave it alone. Empty gives it back to the provider."""
+    typed = request.form.get("nickname", "")
+    user = profile.change_profile(current_user.id, {"nickname": typed.strip() or None})
+    if user.nickname and typed.strip():
+        messages.tell(gettext("Your nickname is %(name)s now.", name=user.nickname))
+    else:
+        messages.tell(gettext("Your next login brings your nickname."))
+    return redirect(url_for("kakaoauth.account.show"))
+
+
 @bp.post("/logout-everywhere/")
 def logout_everywhere() -> ResponseReturnValue:
     """End every session and every provider token of this user, this session included."""
@@ -58,7 +72,7 @@ def logout_everywhere() -> ResponseReturnValue:
     sessions.end()
     devices.sweep(asked_as)
     token_revocation.revoke_at_provider(tokens)
-    return _goodbye()
+    return _goodbye("logged-out-everywhere")
 
 
 @bp.post("/devices/<handle>/end/")
@@ -72,9 +86,10 @@ def end_device(handle: str) -> ResponseReturnValue:
         abort(404)
     if key != sessions.name():
         devices.end(key)
+        messages.tell(gettext("The device is logged out."))
         return redirect(url_for("kakaoauth.account.show", _anchor="devices"))
     sessions.log_out("device ended", kind="browser")
-    return _goodbye()
+    return _goodbye("logged-out")
 
 
 @bp.post("/devices/end-others/")
@@ -93,6 +108,7 @@ def end_other_devices() -> ResponseReturnValue:
         token_revocation.revoke_at_provider(
             token_revocation.pop_tokens(user_id=current_user.id, but=sessions.token_id())
         )
+    messages.tell(gettext("All other devices are logged out."))
     return redirect(url_for("kakaoauth.account.show", _anchor="devices"))
 
 
@@ -139,32 +155,43 @@ def unlink(identity_id: int) -> ResponseReturnValue:
     sessions.renew(unlinked.session_user_id)
     devices.sweep(asked_as)
     leaving.try_unlink(unlinked.job)
+    messages.tell(gettext("The sign-in method is disconnected."))
     return redirect(url_for("kakaoauth.account.show"))
 
 
 @bp.get("/withdraw/")
 def withdraw_page() -> ResponseReturnValue:
     """Ask before closing the account: what is erased, what stays."""
-    return render_template("kakaoauth/account/withdraw.html", user=current_user._get_current_object())
+    return _withdraw_page(form_drafts.typed().get("typed", ""))
 
 
 @bp.post("/withdraw/")
 @guards.guarded(guards.fresh_login)
 def withdraw() -> ResponseReturnValue:
-    """Erase the account, then unlink at the provider, or leave that to a job.
+    """Erase the account, then unlink at the provider, or leave that to a job. Asks again if a wrong word was typed.
 
     :raises LastSuperuser: nobody could look after the site.
     """
+    typed = request.form.get("typed", WORDS[0])
+    if typed.strip().lower() not in WORDS:
+        return make_response(_withdraw_page(typed, wrong=True), 400)
     user_id, asked_as = current_user.id, current_user.get_id()
     jobs = leaving.withdraw(user_id)
     sessions.end()
     devices.sweep(asked_as)
     for job in jobs:
         leaving.try_unlink(job)
-    return _goodbye()
+    return _goodbye("left")
 
 
-def _goodbye() -> ResponseReturnValue:
+def _withdraw_page(typed: str, *, wrong: bool = False) -> str:
+    user = current_user._get_current_object()
+    return render_template("kakaoauth/account/withdraw.html", user=user, typed=typed, wrong=wrong)
+
+
+def _goodbye(told: str) -> ResponseReturnValue:
+    """:param told: of `messages.PARTING`."""
     response = make_response(redirect(home()))
+    messages.tell_parting(response, told)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response

@@ -12,13 +12,13 @@ from kakaoauth import sessions
 from kakaoauth.accounts import linking, sign_in
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
-from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated
+from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated, provider_label
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL, PendingLogin, Profile
 from kakaoauth.sessions import finished_logins
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.flows import TokenPair
 from kakaoauth.translation import gettext
-from kakaoauth.web import form_drafts
+from kakaoauth.web import form_drafts, messages
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,8 @@ def _link(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
         raise LinkEnded("logged out while the provider was asked")
     linking.link(current_user.id, profile, asked_as=pending.link_to, begun_at=pending.begun_at)
     if sessions.renew(pending.link_to, sid=sid):
+        label = provider_label(profile.provider)
+        messages.tell(gettext("Connected. You can log in with it from now on: %(provider)s", provider=label))
         finished_logins.remember(pending.state, pending.next)
     return LoginResult(pending.next)
 

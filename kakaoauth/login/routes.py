@@ -15,7 +15,7 @@ from kakaoauth.login.callback import finish_login, keep_posted
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards, in_app, rate_limits
+from kakaoauth.web import guards, in_app, messages, rate_limits
 from kakaoauth.web.mounting import home
 from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import callback_address, safe_next
@@ -113,6 +113,7 @@ def logout(provider: str) -> ResponseReturnValue:
     response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else home())
     # So that the back button finds no private page in the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
+    messages.tell_parting(response, "logged-out")
     return response
 
 

@@ -6,7 +6,8 @@ for a sentence: then a cookie for a minute, which holds no more than a name of P
 
 from typing import Any, NamedTuple
 
-from flask import Response, after_this_request, g, request, session
+from flask import after_this_request, g, request, session
+from werkzeug.wrappers import Response
 
 from kakaoauth.translation import lazy_gettext
 

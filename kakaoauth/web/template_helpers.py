@@ -1,7 +1,7 @@
 """What our templates call. In a host's Jinja environment all of it has our name: the global `kakaoauth`, the function
 `kakaoauth_` for texts, and filters that begin with `kakaoauth_`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -26,6 +26,7 @@ TEMPLATE_FOLDER = next(
     PACKAGE / "templates",
 )
 LAYOUT = "kakaoauth/layout.html"
+JUST_NOW, MONTH = timedelta(minutes=1), timedelta(days=30)
 #: Endpoints whose URLs begin or end something, or hold a value that works once.
 NOT_AGAIN = ("kakaoauth.auth.login", "kakaoauth.auth.callback", "kakaoauth.auth.logout_callback")
 
@@ -39,7 +40,7 @@ brand.init_blueprint(bp)
 def init_app(app: Flask) -> None:
     """Add our names to the app's Jinja environment."""
     app.jinja_env.globals.update(kakaoauth=Helpers(), kakaoauth_=text)
-    for helper in (moment, second, utc, provider_label, account_label, decimal, way_out):
+    for helper in (moment, second, day, ago, utc, network, provider_label, account_label, decimal, way_out):
         app.add_template_filter(helper, f"kakaoauth_{helper.__name__}")
 
 
@@ -157,6 +158,26 @@ def moment(value: datetime | None) -> str:
 def second(value: datetime) -> str:
     """Format a time to the second, in Korea's time zone."""
     return translation.format_datetime(value, "yyyy-MM-dd HH:mm:ss", SEOUL)
+
+
+def day(value: datetime | None) -> str:
+    """Format a day in Korea as people write it; empty for None."""
+    return translation.format_date(value.astimezone(SEOUL).date(), "medium") if value else ""
+
+
+def ago(value: datetime | None) -> str:
+    """Say how long ago a time was, or on which day if that was more than a month ago; empty for None."""
+    if value is None:
+        return ""
+    since = datetime.now(UTC) - value
+    if since < JUST_NOW:
+        return translation.gettext("just now")
+    return translation.format_ago(since) if since < MONTH else day(value)
+
+
+def network(address: str) -> str:
+    """A shortened address in words: this machine has one that means nothing to people."""
+    return translation.gettext("this network") if address in ("127.0.0.x", "::x") else address
 
 
 def utc(value: datetime) -> str:
