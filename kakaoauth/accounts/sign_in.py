@@ -1,7 +1,7 @@
 """Sign-in: find or create the account for a provider's profile."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kakaoauth import audit
 from kakaoauth.accounts import hooks, provider_events, suspensions, unlink_jobs, ways_in
@@ -62,7 +62,7 @@ def log_in(
         identity = Identity(provider=profile.provider, subject=profile.subject, user=user)
         db.session.add(identity)
         unlink_jobs.forget(profile.provider, profile.subject)
-    identity.confirm(profile.confirmed_at)
+    identity.confirm(profile.confirmed_at, is_read=not profile.is_brief)
     bring_up_to_date(user, profile, leads=user.provider in (None, profile.provider))
     user.last_login = now()
     token = provider_tokens.put(identity, profile.tokens) if profile.tokens else None
@@ -160,13 +160,28 @@ def bring_up_to_date(user: User, profile: Profile, *, leads: bool) -> None:
     :param leads: whether the account follows this provider. Others only fill gaps, or nickname and e-mail would change
         with each login.
     """
+    for field, value in news(user, profile, leads=leads).items():
+        if field != "email":
+            setattr(user, field, value)
+        elif profile.email:
+            owner = find_user_by_email(profile.email)
+            if owner is user or (owner is None and _suspended_owner(profile.email) is None):
+                user.set_email(profile.email)
+
+
+def news(user: Any, profile: Profile, *, leads: bool) -> dict[str, str | int]:
+    """Return what a profile says that the account would take over, by field. The e-mail still has to be nobody's.
+
+    :param user: a User, or a row with its columns.
+    """
     own = user.own_fields.split(",")
+    found: dict[str, str | int] = {}
     for field in PROFILE_FIELDS:
         value = getattr(profile, field)
         replaces = leads and not (field == "name" and profile.name_fills_gap)
-        if value is not None and field not in own and (replaces or getattr(user, field) is None):
-            setattr(user, field, value)
+        is_new = value is not None and value != getattr(user, field)
+        if is_new and field not in own and (replaces or getattr(user, field) is None):
+            found[field] = value
     if profile.email and profile.email != user.email and (leads or user.email is None):
-        owner = find_user_by_email(profile.email)
-        if owner is user or (owner is None and _suspended_owner(profile.email) is None):
-            user.set_email(profile.email)
+        found["email"] = profile.email
+    return found

@@ -40,6 +40,10 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+#: Times whose 0 has a meaning.
+MAY_BE_NOTHING = ("KAKAOAUTH_PROFILE_REFRESH_SECONDS",)
+
+
 def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
     """Check what `config.load` put together; `kinds` says each setting's type.
 
@@ -59,7 +63,7 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
     for name, kind in kinds.items():
         if kind in (int, float) and values[name] < 0:
             raise ConfigError(f"{name} must not be negative")
-        if name.endswith("_SECONDS") and values[name] <= 0:
+        if name.endswith("_SECONDS") and values[name] <= 0 and name not in MAY_BE_NOTHING:
             raise ConfigError(f"{name} must be more than 0 seconds")
     if values["PROVIDER_MAX_CALLS"] < 1:
         raise ConfigError("PROVIDER_MAX_CALLS must be 1 or more")

@@ -1,9 +1,9 @@
 """Every setting with its type and default, and how a given value is read."""
 
-import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
 from kakaoauth.config.checks import ConfigError
 
@@ -115,6 +115,9 @@ class Settings:
 
     #: `false` lets people without a trusted e-mail in; their e-mail stays empty.
     KAKAOAUTH_EMAIL_REQUIRED: bool = True
+    #: A provider whose id_token says nothing new is asked for the whole profile this many seconds after the last time
+    #: (a day); 0: at each login.
+    KAKAOAUTH_PROFILE_REFRESH_SECONDS: int = 86400
     #: A session ends after this many seconds unused (14 days) ...
     KAKAOAUTH_SESSION_IDLE_SECONDS: int = 14 * 86400
     #: ... and after this many whatever happens (90 days).
@@ -240,54 +243,9 @@ def refuse_old_names(given: Collection[str]) -> None:
             raise ConfigError(f"{old} is called {new} now: rename it")
 
 
-#: A key's file has several lines, and a footer.
-SEVERAL_LINES = ("APPLE_PRIVATE_KEY", "KAKAOAUTH_FOOTER")
-
-
-def parse(name: str, raw: Any) -> Any:
-    """Return a given value as the setting's type.
-
-    :param raw: text from the environment, or what `instance/config.py` or a host's `app.config` holds.
-    :raises ConfigError: it cannot be read so.
-    """
-    kind = TYPES[name]
-    if not isinstance(raw, str):
-        return _typed(name, raw)
-    text = raw.strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        raise ConfigError(f"{name} is wrapped in quotation marks: remove them")
-    plain = text.replace("\n", "") if name in SEVERAL_LINES else text
-    if any(ord(char) < 32 or ord(char) == 127 for char in plain):
-        raise ConfigError(f"{name} contains a line break or control character: remove it")
-    if kind is bool:
-        if text.lower() in ("1", "true", "yes", "on"):
-            return True
-        if text.lower() in ("0", "false", "no", "off"):
-            return False
-        raise ConfigError(f"{name} must be true or false")
-    if kind in (int, float):
-        try:
-            return _typed(name, kind(text))
-        except ValueError:
-            raise ConfigError(f"{name} must be a number") from None
-    if kind == tuple[str, ...]:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    return text
-
-
-def _typed(name: str, raw: Any) -> Any:
-    """A value that is no text: `instance/config.py` may hold anything."""
-    kind = TYPES[name]
-    if kind is str:
-        raise ConfigError(f"{name} must be text")
-    if kind is bool:
-        if not isinstance(raw, bool):
-            raise ConfigError(f"{name} must be true or false")
-        return raw
-    if kind in (int, float):
-        if isinstance(raw, bool) or not isinstance(raw, int | kind) or not math.isfinite(raw):
-            raise ConfigError(f"{name} must be a number")
-        return kind(raw)
-    if not isinstance(raw, list | tuple) or not all(isinstance(item, str) for item in raw):
-        raise ConfigError(f"{name} must be a list of texts")
-    return tuple(raw)
+def refuse_misspelt(given: Iterable[str]) -> None:
+    """:raises ConfigError: a name with our prefix is nearly one of ours, and would be without effect."""
+    for name in given:
+        if name.startswith("KAKAOAUTH_") and name not in NAMES:
+            for meant in get_close_matches(name, NAMES, n=1, cutoff=0.9):
+                raise ConfigError(f"{name} is no setting of kakaoauth: {meant} is one")

@@ -1,6 +1,7 @@
 """The callback: the provider's redirect becomes a session, tokens, a link, or an error."""
 
 import re
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from kakaoauth import sessions
+from kakaoauth.accounts.known_login import KnownLogin
 from kakaoauth.counting import counters
 from kakaoauth.errors import AppError, CookieLost, LoginExpired, MalformedCallback, UnknownState, from_dict
 from kakaoauth.login import completion, last_used, next_steps, posted_answers
@@ -18,6 +20,7 @@ from kakaoauth.login.refusals import record_refusal
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import PendingLogin
 from kakaoauth.sessions import finished_logins
+from kakaoauth.sessions.store import current_session
 from kakaoauth.tokens import cookies
 from kakaoauth.web.error_pages import as_app_error
 from kakaoauth.web.parameters import only
@@ -141,25 +144,37 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
     if sid is None:
         return _replay(lock)
     said = posted_answers.said_before(provider.name) if provider.answers_by_post else ""
+    known = KnownLogin(provider.name)
     told = replace(pending, said=answer.said or said)
-    with lock.kept_alive():
+    if pending.is_login:
+        told = replace(told, is_enough_of=known.is_enough)
+    with lock.kept_alive(), closing(known):
         try:
-            _consume(provider, pending, answer)
-            result = completion.complete_login(pending, provider.fetch_profile(told, answer.code), sid)
+            provider.forget_pending(answer.state)
+            profile = provider.fetch_profile(told, answer.code)
+            result = completion.complete_login(pending, profile, sid, known, lock)
         except Exception as error:
+            current_session().along.clear()
+            _count_return(provider, pending)
             if told.said:
                 posted_answers.keep_said(provider.name, told.said)
             lock.publish(as_app_error(error, provider.name).to_dict())
             raise
-        lock.publish(result.to_dict())
+        if not lock.has_outcome:
+            _count_return(provider, pending)
+            lock.publish(result.to_dict())
     return result
 
 
 def _consume(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> None:
     """Forget the login's state and count its return, once for several equal callbacks."""
     provider.forget_pending(answer.state)
+    _count_return(provider, pending)
+
+
+def _count_return(provider: Provider, pending: PendingLogin) -> None:
     if pending.is_login:
-        counters.count("login_returned", provider.name)
+        counters.count(completion.RETURNED, provider.name)
 
 
 def _answer_again(answer: AuthorizationResponse) -> LoginResult:

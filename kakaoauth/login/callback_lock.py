@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask, current_app
 from itsdangerous import base64_encode
+from redis.client import Pipeline
 
 from kakaoauth.errors import LoginInterrupted
 from kakaoauth.login import waiting
@@ -41,6 +42,9 @@ class CallbackLock:
         self._key, self._alive = named(f"login:{digest}"), named(f"login-alive:{digest}")
         self._cookie = current_session().cookie or ""
         self._code = code
+        self._record: dict[str, Any] = {}
+        #: Whether `add_outcome` has told how the login ends.
+        self.has_outcome = False
 
     def _proof(self) -> str:
         return sha256(f"{self._cookie} {self._code}".encode()).hexdigest()
@@ -51,8 +55,8 @@ class CallbackLock:
     def acquire(self) -> str | None:
         """Take the code for `SECONDS`. Return the id of the session to begin; None if another request was first."""
         salt = secrets.token_urlsafe(16)
-        record = json.dumps({"proof": self._proof(), "salt": salt})
-        taken = get_redis(current_app).set(self._key, record, ex=SECONDS, nx=True)
+        self._record = {"proof": self._proof(), "salt": salt}
+        taken = get_redis(current_app).set(self._key, json.dumps(self._record), ex=SECONDS, nx=True)
         return self._sid(salt) if taken else None
 
     def kept_alive(self) -> AbstractContextManager[None]:
@@ -65,11 +69,14 @@ class CallbackLock:
 
         :param outcome: `LoginResult.to_dict()` or `AppError.to_dict()`.
         """
-        redis = get_redis(current_app)
-        raw = redis.get(self._key)
-        if raw is not None:
-            record = {**json.loads(raw), "outcome": outcome}
-            redis.set(self._key, json.dumps(record), xx=True, keepttl=True)
+        commands = get_redis(current_app).pipeline(transaction=False)
+        self.add_outcome(commands, outcome)
+        commands.execute()
+
+    def add_outcome(self, commands: Pipeline, outcome: dict[str, Any]) -> None:
+        """As `publish`, with the commands of a pipeline."""
+        commands.set(self._key, json.dumps({**self._record, "outcome": outcome}), xx=True, keepttl=True)
+        self.has_outcome = True
 
     def wait(self, patience: float) -> dict[str, Any] | None:
         """Return the result of the first request; None for another browser.

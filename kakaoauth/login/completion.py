@@ -10,15 +10,21 @@ from flask_login import current_user
 
 from kakaoauth import sessions
 from kakaoauth.accounts import linking, sign_in
+from kakaoauth.accounts.known_login import KnownLogin
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated, provider_label
+from kakaoauth.login.callback_lock import CallbackLock
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL, PendingLogin, Profile
 from kakaoauth.sessions import finished_logins
+from kakaoauth.sessions.store import current_session
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.flows import TokenPair
 from kakaoauth.translation import gettext
 from kakaoauth.web import form_drafts, messages
+
+#: What a login that came back from the provider counts as.
+RETURNED = "login_returned"
 
 
 @dataclass(frozen=True)
@@ -52,32 +58,40 @@ def action_of(pending: PendingLogin | None) -> str:
     return "confirmed" if pending.confirms else "linked"
 
 
-def complete_login(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+def complete_login(
+    pending: PendingLogin, profile: Profile, sid: str, known: KnownLogin, lock: CallbackLock
+) -> LoginResult:
     """Log in, link or confirm, whatever `pending` was begun for.
 
-    :param sid: the id for the session to begin. :raises AppError: nothing was changed.
+    :param sid: the id for the session to begin. :param known: which may have read the person already.
+    :param lock: is told of a session together with Redis, so that this takes no round trip of its own.
+    :raises AppError: nothing was changed.
     """
     if pending.link_to:
         return _link(pending, profile, sid)
     if pending.confirms:
         return _confirm(pending, profile, sid)
-    user, token_id, is_new = sign_in.log_in(
+    user, token_id, is_new = known.log_in(profile) or sign_in.log_in(
         profile,
         email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
         consent_for_email=CONSENT_FOR_EMAIL,
         begun_at=pending.begun_at,
         shares_email=bool(pending.consent),
     )
-    counters.count_entry(profile.provider, "front-end" if pending.mode == "jwt" else "page", is_new=is_new)
     if pending.mode == "jwt":
-        tokens = token_flows.issue_tokens(
-            user, visitors.visitor(), proven_at=sessions.proven_at(user, profile.auth_time)
-        )
-        result = LoginResult(pending.next, tokens)
-    else:
-        sessions.begin(user, sid=sid, token_id=token_id, proven_at=profile.auth_time)
-        result = LoginResult(pending.next)
-    finished_logins.remember(pending.state, pending.next, with_tokens=pending.mode == "jwt")
+        counters.count_entry(profile.provider, "front-end", is_new=is_new)
+        proven_at = sessions.proven_at(user, profile.auth_time)
+        tokens = token_flows.issue_tokens(user, visitors.visitor(), proven_at=proven_at)
+        finished_logins.remember(pending.state, pending.next, with_tokens=True)
+        return LoginResult(pending.next, tokens)
+    result = LoginResult(pending.next)
+    counted = [(RETURNED, pending.provider), *counters.entry(profile.provider, "page", is_new=is_new)]
+    current_session().along += [
+        lambda commands: counters.add(commands, *counted),
+        lambda commands: lock.add_outcome(commands, result.to_dict()),
+    ]
+    finished = (pending.state, pending.next)
+    sessions.begin(user, sid=sid, token_id=token_id, proven_at=profile.auth_time, finished=finished)
     return result
 
 

@@ -14,6 +14,7 @@ from kakaoauth.login import last_used
 from kakaoauth.login.callback import finish_login, keep_posted
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
+from kakaoauth.sessions.store import current_session
 from kakaoauth.translation import gettext
 from kakaoauth.web import guards, in_app, messages, rate_limits
 from kakaoauth.web.mounting import home
@@ -59,7 +60,7 @@ def login(provider: str) -> ResponseReturnValue:
         consent=consent,
         mode="jwt" if only(request.args, "mode") == "jwt" else "",
     )
-    counters.count("login_begun", chosen.name)
+    current_session().along.append(lambda commands: counters.add(commands, ("login_begun", chosen.name)))
     return redirect(address)
 
 

@@ -135,7 +135,7 @@ class OAuthProvider:
         request = self._app.create_authorization_url(
             redirect_uri,
             state=state,
-            code_verifier=secrets.token_urlsafe(48),  # 64 characters; RFC 7636 wants 43 to 128.
+            code_verifier=secrets.token_urlsafe(32),  # 43 characters; RFC 7636 wants 43 to 128.
             **self.request_parameters(prompt, consent, nonce),
         )
         self._app.save_authorize_data(

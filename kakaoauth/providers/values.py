@@ -1,7 +1,7 @@
 """What providers give and take: profile, tokens, a pending login, a message about an account."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -90,8 +90,14 @@ class Profile:
     confirmed_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
     #: When the person last proved to the provider who they are, in unix seconds; None where it does not say.
     auth_time: int | None = None
+    #: All that an id_token has said of somebody who is known: the provider's page about them was not read.
+    is_brief: bool = False
     #: The tokens of this login, to be stored encrypted.
     tokens: TokenSet | None = field(default=None, repr=False, compare=False)
+
+
+def _no_opinion(_brief: Profile) -> bool | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,9 @@ class PendingLogin:
     said: str = field(default="", repr=False)
     #: An app brings the code to the API; `nonce` is the one it names, if any.
     by_app: bool = False
+    #: Asked with what an id_token says: True, that is all that is new; False, the rest must be read as well; None,
+    #: whoever asks may decide.
+    is_enough_of: Callable[[Profile], bool | None] = field(default=_no_opinion, repr=False, compare=False)
 
     @property
     def is_login(self) -> bool:

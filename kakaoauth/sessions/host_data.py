@@ -5,7 +5,7 @@ from typing import Any
 
 from flask.json.tag import TaggedJSONSerializer
 
-#: Our keys, see sessions.store. All others are the host's, with an underscore in front as well, as Flask's own
+#: Our keys, see sessions.data. All others are the host's, with an underscore in front as well, as Flask's own
 #: `_flashes` and `_permanent`.
 OURS = frozenset(
     (

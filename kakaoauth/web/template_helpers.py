@@ -2,6 +2,7 @@
 `kakaoauth_` for texts, and filters that begin with `kakaoauth_`."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -27,6 +28,8 @@ TEMPLATE_FOLDER = next(
 )
 LAYOUT = "kakaoauth/layout.html"
 JUST_NOW, MONTH = timedelta(minutes=1), timedelta(days=30)
+#: More than all pages have, in both languages.
+TEXTS = 4_000
 #: Endpoints whose URLs begin or end something, or hold a value that works once.
 NOT_AGAIN = ("kakaoauth.auth.login", "kakaoauth.auth.callback", "kakaoauth.auth.logout_callback")
 
@@ -132,7 +135,18 @@ def links() -> Markup:
 
 def text(message: str, **values: Any) -> Markup:
     """Return a text in the visitor's language. Its markup is ours; `values` are escaped."""
-    return Markup(translation.gettext(message)) % values  # noqa: S704
+    language = translation.language()
+    return _pattern(language, message) % values if values else _plain(language, message)
+
+
+@lru_cache(maxsize=TEXTS)
+def _pattern(language: str, message: str) -> Markup:
+    return Markup(translation.CATALOGS[language].gettext(message))  # noqa: S704
+
+
+@lru_cache(maxsize=TEXTS)
+def _plain(language: str, message: str) -> Markup:
+    return _pattern(language, message) % {}
 
 
 def in_language(name: str) -> str:
@@ -152,12 +166,12 @@ def in_language(name: str) -> str:
 
 def moment(value: datetime | None) -> str:
     """Format a time to the minute, in Korea's time zone; empty for None."""
-    return translation.format_datetime(value, "yyyy-MM-dd HH:mm", SEOUL) if value else ""
+    return f"{value.astimezone(SEOUL):%Y-%m-%d %H:%M}" if value else ""
 
 
 def second(value: datetime) -> str:
     """Format a time to the second, in Korea's time zone."""
-    return translation.format_datetime(value, "yyyy-MM-dd HH:mm:ss", SEOUL)
+    return f"{value.astimezone(SEOUL):%Y-%m-%d %H:%M:%S}"
 
 
 def day(value: datetime | None) -> str:

@@ -23,7 +23,7 @@ from kakaoauth.audit import AuditEvent
 from kakaoauth.models import EndedSession, User
 from kakaoauth.sessions import ended as ended_sessions
 from kakaoauth.sessions.ended import MARGIN
-from kakaoauth.sessions.store import name_of
+from kakaoauth.sessions.names import name_of
 from kakaoauth.storage import database
 from kakaoauth.storage.database import db
 from kakaoauth.storage.schema import upgrade

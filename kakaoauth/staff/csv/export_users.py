@@ -65,7 +65,7 @@ def _batches(chosen: Filter, sort: str) -> Iterator[tuple[str, int]]:
     """Lines, and of how many users."""
     cursor: str | None = None
     while True:
-        page = listing.page(chosen, sort=sort, cursor=cursor, limit=BATCH)
+        page = listing.page(chosen, sort=sort, cursor=cursor, limit=BATCH, budget=listing.UNHURRIED)
         text = writing.lines(page.users, identities_of(user.id for user in page.users))
         number, cursor = len(page.users), page.next
         forget_transaction()  # the reader may be slow, and must not hold a connection
