@@ -96,11 +96,9 @@ def format_date(day: date, pattern: str) -> str:
     return dates.format_date(day, pattern, locale=LOCALES[language()])
 
 
-def format_ago(time: timedelta) -> str:
-    """Format how long ago something was: "3 days ago"; a time to come is "in 3 days"."""
-    if timedelta() <= time < timedelta(minutes=1):
-        return gettext("just now")
-    return dates.format_timedelta(-time, add_direction=True, locale=LOCALES[language()])
+def format_ago(since: timedelta) -> str:
+    """Say how long ago something was, in its largest unit: `3 hours ago`."""
+    return dates.format_timedelta(-since, add_direction=True, threshold=1, locale=LOCALES[language()])
 
 
 def format_decimal(number: float) -> str:
