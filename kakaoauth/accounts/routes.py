@@ -7,14 +7,14 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from kakaoauth import providers, sessions
-from kakaoauth.accounts import devices, leaving, linking
+from kakaoauth.accounts import closing, devices, leaving, linking, own_data, rejoining
 from kakaoauth.audit import labels, search
 from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
 from kakaoauth.terms import own as own_consents
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards, in_app
+from kakaoauth.web import guards, in_app, silent_login
 from kakaoauth.web.mounting import home
 from kakaoauth.web.redirects import callback_address
 
@@ -157,29 +157,52 @@ def unlink(identity_id: int) -> ResponseReturnValue:
     return redirect(url_for("kakaoauth.account.show"))
 
 
+@bp.post("/data/")
+@guards.guarded(guards.fresh_login)
+def download() -> ResponseReturnValue:
+    """Give out everything that is held about this person, as a file."""
+    document = own_data.export(current_user.id)
+    if document is None:
+        return redirect(url_for("kakaoauth.account.show"))  # The page's guard decides what comes next.
+    response = make_response(f"{document}\n")
+    response.mimetype = "application/json"
+    response.headers["Content-Disposition"] = f'attachment; filename="{own_data.file_name()}"'
+    return response
+
+
 @bp.get("/withdraw/")
 def withdraw_page() -> ResponseReturnValue:
     """Ask before closing the account: what is erased, what stays."""
-    return render_template("kakaoauth/account/withdraw.html", user=current_user._get_current_object())
+    user = current_user._get_current_object()
+    return render_template(
+        "kakaoauth/account/withdraw.html", user=user, grace=closing.grace().days, rejoin_from=rejoining.ends_at(user)
+    )
 
 
 @bp.post("/withdraw/")
 @guards.guarded(guards.fresh_login)
 def withdraw() -> ResponseReturnValue:
-    """Erase the account, then unlink at the provider, or leave that to a job.
+    """Erase or close the account, then unlink at the provider, or leave that to a job. Lead to a page that says so.
 
     :raises LastSuperuser: nobody could look after the site.
     """
     user_id, asked_as = current_user.id, current_user.get_id()
+    rejoin_from = rejoining.ends_at(current_user._get_current_object())
     jobs = leaving.withdraw(user_id)
+    closed = closing.find(user_id)
     sessions.end()
     devices.sweep(asked_as)
     for job in jobs:
         leaving.try_unlink(job)
-    return _goodbye()
+    sessions.store_for_anonymous(
+        "_left", closing.told(erase_at=closed.erase_at if closed else None, rejoin_from=rejoin_from)
+    )
+    return _goodbye(url_for("kakaoauth.closed.done"))
 
 
-def _goodbye() -> ResponseReturnValue:
-    response = make_response(redirect(home()))
+def _goodbye(target: str | None = None) -> ResponseReturnValue:
+    silent_login.leave_alone()
+    # The back button finds no private page in the browser's cache.
+    response = make_response(redirect(target or home()))
     response.headers["Clear-Site-Data"] = '"cache"'
     return response

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kakaoauth import audit, terms
-from kakaoauth.accounts import hooks, provider_events, suspensions, unlink_jobs, ways_in
+from kakaoauth.accounts import hooks, provider_events, rejoining, suspensions, unlink_jobs, ways_in
 from kakaoauth.accounts.provider_events import ENDS_LOGIN
 from kakaoauth.audit import alarms
 from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, NotClaimable
@@ -48,6 +48,7 @@ def log_in(
     :param answer: what they have answered in the sign-up step, or elsewhere.
     :raises AccountDisabled: suspended, now or when erased. :raises EmailRequired: no trusted one. :raises EmailInUse:
     :raises TermsRequired: they have to go through the sign-up step first; nothing is stored.
+    :raises AccountClosing: closed by its owner. :raises RejoinBlocked: they left not long ago.
     """
     identity = find_identity(profile.provider, profile.subject)
     user = _known_user(profile, identity, begun_at)
@@ -57,13 +58,14 @@ def log_in(
         if user is not None and (email_required or shares_email):
             _refuse_email_of_another(user, profile)
     is_new = user is None
+    if user is None:
+        _refuse_to_sign_up(profile)
     agreements = _settle(user, answer)
     if user is None:
-        refuse_if_suspended(profile)  # the account with this e-mail may have been erased since the first look
         hooks.ask_before_sign_up(replace(profile, fields=answer.fields))
         user = User.objects.create_user(profile.email, provider=profile.provider)
     identity = identity or user.find_identity(profile.provider, profile.subject) or _new_identity(user, profile)
-    identity.confirm(profile.confirmed_at)
+    identity.confirm(profile.confirmed_at, is_read=not profile.is_brief)
     bring_up_to_date(user, profile, leads=user.provider in (None, profile.provider))
     user.last_login = now()
     token = provider_tokens.put(identity, profile.tokens) if profile.tokens else None
@@ -97,7 +99,7 @@ def _settle(user: User | None, answer: terms.Answer) -> Sequence[terms.Agreement
 def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime | None) -> User | None:
     """Return the identity's user, or the account that this e-mail address may claim.
 
-    :raises AccountDisabled: :raises AccountUnusable: :raises EmailInUse: as `log_in`.
+    :raises AccountDisabled: :raises AccountClosing: :raises AccountUnusable: :raises EmailInUse: as `log_in`.
     """
     if identity is None:
         if begun_at is not None:
@@ -105,8 +107,14 @@ def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime 
         refuse_if_suspended(profile)
     user = identity.user if identity else _owner_of_email(profile)
     if user is not None and not user.is_active:
-        raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+        raise ways_in.closed(user)
     return user
+
+
+def _refuse_to_sign_up(profile: Profile) -> None:
+    """:raises AccountDisabled: :raises RejoinBlocked: as `log_in`."""
+    refuse_if_suspended(profile)  # the account with this e-mail may have been erased since the first look
+    rejoining.refuse(profile)
 
 
 def _email_required(profile: Profile, consent: tuple[str, ...]) -> EmailRequired:
@@ -181,13 +189,28 @@ def bring_up_to_date(user: User, profile: Profile, *, leads: bool) -> None:
     :param leads: whether the account follows this provider. Others only fill gaps, or nickname and e-mail would change
         with each login.
     """
+    for field, value in news(user, profile, leads=leads).items():
+        if field != "email":
+            setattr(user, field, value)
+        elif profile.email:
+            owner = find_user_by_email(profile.email)
+            if owner is user or (owner is None and _suspended_owner(profile.email) is None):
+                user.set_email(profile.email)
+
+
+def news(user: Any, profile: Profile, *, leads: bool) -> dict[str, str | int]:
+    """Return what a profile says that the account would take over, by field. The e-mail still has to be nobody's.
+
+    :param user: a User, or a row with its columns.
+    """
     own = user.own_fields.split(",")
+    found: dict[str, str | int] = {}
     for field in PROFILE_FIELDS:
         value = getattr(profile, field)
         replaces = leads and not (field == "name" and profile.name_fills_gap)
-        if value is not None and field not in own and (replaces or getattr(user, field) is None):
-            setattr(user, field, value)
+        is_new = value is not None and value != getattr(user, field)
+        if is_new and field not in own and (replaces or getattr(user, field) is None):
+            found[field] = value
     if profile.email and profile.email != user.email and (leads or user.email is None):
-        owner = find_user_by_email(profile.email)
-        if owner is user or (owner is None and _suspended_owner(profile.email) is None):
-            user.set_email(profile.email)
+        found["email"] = profile.email
+    return found

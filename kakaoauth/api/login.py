@@ -1,12 +1,15 @@
 """Logging an app in: with what a provider gave it, or with a local superuser's password."""
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
+from kakaoauth.accounts import closing
 from kakaoauth.accounts import password_login as accounts_password_login
 from kakaoauth.accounts.sign_in import Entry
 from kakaoauth.api import kept_codes, provider_quota, sign_up, used_id_tokens
@@ -19,11 +22,13 @@ from kakaoauth.api.schemas import (
     LoginOut,
     NativeCodeLogin,
     PasswordLogin,
+    ProviderLogin,
     SignUpAnswer,
 )
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import (
+    AccountClosing,
     AccountDisabled,
     AccountUnusable,
     AppError,
@@ -40,6 +45,7 @@ from kakaoauth.errors import (
     NotFound,
     ProviderUnavailable,
     RateLimited,
+    RejoinBlocked,
     SessionsUnavailable,
     TermsRequired,
     Unavailable,
@@ -54,6 +60,7 @@ from kakaoauth.providers.values import Profile
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.web import guards, rate_limits, redirects
 
+T = TypeVar("T")
 #: What a provider gave an app.
 Given = AccessTokenLogin | CodeLogin | NativeCodeLogin | IdTokenLogin
 #: What works once at the provider.
@@ -72,7 +79,7 @@ bp.before_request(guards.anyone)
     errors=(
         *(InvalidAccessToken, ExpiredToken, ForeignAccessToken, EmailRequired, AccountDisabled, AccountUnusable),
         *(UnderAge, InteractionRequired, Forbidden, NotFound, EmailInUse, RateLimited, Misconfigured),
-        *(UntrustedIdentity, ProviderUnavailable, SessionsUnavailable, TermsRequired),
+        *(UntrustedIdentity, ProviderUnavailable, SessionsUnavailable, TermsRequired, AccountClosing, RejoinBlocked),
     ),
 )
 def provider_login(provider: str, body: Given) -> ResponseReturnValue:
@@ -80,9 +87,10 @@ def provider_login(provider: str, body: Given) -> ResponseReturnValue:
 
     503 is the provider's fault or ours, never a bad token: keep what you have and try again later. 500 is for the
     people who run the site, and 403 with FORBIDDEN as well: it lacks the setting that tells its app from others. An
-    id_token logs in once. A code needs the nonce of its authorization request, if that had one, and never has this
-    site's own callback address as its `redirect_uri`. TERMS_REQUIRED lists what the person has to agree to: send the
-    same again, a code as well, with `agreed` and the ids that they have chosen, within 30 minutes.
+    id_token logs in once. An account that its owner has closed is restored by `restore`. A code needs the nonce of
+    its authorization request, if that had one, and never has this site's own callback address as its
+    `redirect_uri`. TERMS_REQUIRED lists what the person has to agree to: send the same again, a code as well, with
+    `agreed` and the ids that they have chosen, within 30 minutes; the same with `restore`.
     """
     chosen = get_provider(provider)
     # Providers' messages count whole seconds, so one of this second must not seem to come before the login.
@@ -114,12 +122,13 @@ def provider_login(provider: str, body: Given) -> ResponseReturnValue:
     "Log in with a local superuser's password",
     body=PasswordLogin,
     answers={200: LoginOut},
-    errors=(InvalidCredentials, AccountDisabled, RateLimited, Unavailable, SessionsUnavailable),
+    errors=(InvalidCredentials, AccountDisabled, AccountClosing, RateLimited, Unavailable, SessionsUnavailable),
 )
 def password_login(body: PasswordLogin) -> ResponseReturnValue:
     """For accounts made on the command line, on the day a provider is down."""
     user = rate_limits.by_password(
-        body.email, lambda: accounts_password_login.log_in_with_password(body.email, body.password)
+        body.email,
+        lambda: _restored_first(body, lambda: accounts_password_login.log_in_with_password(body.email, body.password)),
     )
     counters.count_entry("password", "api")
     return _logged_in(Entry(user, None))
@@ -127,19 +136,34 @@ def password_login(body: PasswordLogin) -> ResponseReturnValue:
 
 def _answers(body: SignUpAnswer) -> bool:
     """Whether it may be the second call: what was asked before is answered."""
-    return body.agreed is not None or body.fields is not None
+    return body.agreed is not None or body.fields is not None or body.restore
 
 
 def _entry(
     provider: Provider, body: Given, profile: Profile, begun_at: datetime, kept: kept_codes.Kept | None
 ) -> Entry:
-    """:raises TermsRequired, InvalidFields: then the same code may come again. :raises AppError: as sign_up.log_in."""
+    """:raises AccountClosing, TermsRequired, InvalidFields: then the same code may come again.
+
+    :raises AppError: as sign_up.log_in.
+    """
     try:
-        return sign_up.log_in(provider, body, profile, begun_at)
-    except (TermsRequired, InvalidFields):
+        return _restored_first(body, lambda: sign_up.log_in(provider, body, profile, begun_at))
+    except (AccountClosing, TermsRequired, InvalidFields):
         if isinstance(body, Codes):
             kept_codes.keep(provider.name, body, profile, begun_at, kept.until if kept else None)
         raise
+
+
+def _restored_first(body: ProviderLogin, log_in: Callable[[], T]) -> T:
+    """Log in; if the account is closed and the body says so, restore it first. :raises AccountClosing: it does not."""
+    try:
+        return log_in()
+    except AccountClosing as error:
+        if not body.restore or error.user_id is None:
+            raise
+        with suppress(NotFound):  # two apps at once: it is open by now
+            closing.restore(error.user_id)
+        return log_in()
 
 
 def _profile(provider: Provider, body: Given) -> Profile:

@@ -79,7 +79,7 @@ def _write() -> Json:
             paths.setdefault(path, {})[method.lower()] = _operation(rule, method, view, said, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": current_app.name, "version": "1", "description": INTRODUCTION},
+        "info": {"title": current_app.config["KAKAOAUTH_SITE_NAME"], "version": "1", "description": INTRODUCTION},
         "servers": [{"url": current_app.config["PUBLIC_URL"] or "/"}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,

@@ -43,6 +43,11 @@ class Outgoing(BaseModel):
     )
 
 
+class ProviderLogin(Incoming):
+    restore: bool = False
+    """After ACCOUNT_CLOSING: restore the account, and log in."""
+
+
 class AgreedTerm(Incoming):
     """With its version, the agreement counts only for that one."""
 
@@ -50,7 +55,7 @@ class AgreedTerm(Incoming):
     version: TermText
 
 
-class SignUpAnswer(Incoming):
+class SignUpAnswer(ProviderLogin):
     """What a person who is new, or whom a new version was shown, has answered in the app."""
 
     agreed: Annotated[list[TermText | AgreedTerm], Field(max_length=50)] | None = None
@@ -118,7 +123,7 @@ Login = Annotated[
 ]
 
 
-class PasswordLogin(Incoming):
+class PasswordLogin(ProviderLogin):
     email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
@@ -230,6 +235,17 @@ class UsersOut(Outgoing):
     """For `?cursor=` of the next page; null on the last one."""
 
 
+class OwnDataOut(Outgoing):
+    """Everything that is held about a person; what the site's own app holds is under `site`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    made_at: datetime
+    profile: dict[str, Any]
+    sign_in_methods: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
 class NothingOut(Outgoing):
     """An empty object."""
 
@@ -296,3 +312,7 @@ class ProblemOut(BaseModel):
     """With EMAIL_IN_USE: how the account with that address logs in."""
     terms: list[TermOut] | None = None
     """With TERMS_REQUIRED: what the person may agree to, and must where `required` is true."""
+    erase_at: datetime | None = None
+    """With ACCOUNT_CLOSING: when the account is erased. Until then a login with `"restore": true` restores it."""
+    until: datetime | None = None
+    """With REJOIN_BLOCKED: from then on this person may sign up again."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Index, String, delete, event, literal_column, select
+from sqlalchemy import Index, Integer, String, bindparam, delete, event, literal_column, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.errors import one_line
@@ -115,21 +115,39 @@ def record(
     source = _source.get()()
     who = actor if actor is not None else source.actor_id
     said = _clean(details)
-    text = json.dumps(said, ensure_ascii=False, sort_keys=True)
+    row = _row(action, source, who, target=target, provider=provider, said=said)
     db.session.add(
-        AuditEvent(
-            action=action,
-            result="refused" if refused else "done",
-            reason=one_line(refused or reason),
-            actor_id=who,
-            target_id=target,
-            provider=one_line(provider, 20),
-            source=source.address[:45],
-            agent=one_line(source.agent),
-            details=text if len(text) <= 500 else "{}",
-        )
+        AuditEvent(**{**row, "result": "refused" if refused else "done", "reason": one_line(refused or reason)})
     )
     log.log(level, "%s", _line(action, target, who, provider, refused, said))
+
+
+def row_of(action: str, *, target: int, provider: str, **details: Any) -> dict[str, Any]:
+    """Return what `record` would store of something that a person has done to themselves, for a statement that stores
+    it; `tell` then writes the line into the log."""
+    return _row(action, _source.get()(), target, target=target, provider=provider, said=_clean(details))
+
+
+def tell(action: str, *, target: int, provider: str, **details: Any) -> None:
+    """Write the line of `record` into the log, for what `row_of` was stored of."""
+    log.info("%s", _line(action, target, target, provider, "", _clean(details)))
+
+
+def _row(
+    action: str, source: Source, actor: int | None, *, target: int | None, provider: str, said: Mapping[str, Any]
+) -> dict[str, Any]:
+    text = json.dumps(said, ensure_ascii=False, sort_keys=True)
+    return {
+        "action": action,
+        "result": "done",
+        "reason": "",
+        "actor_id": actor,
+        "target_id": target,
+        "provider": one_line(provider, 20),
+        "source": source.address[:45],
+        "agent": one_line(source.agent),
+        "details": text if len(text) <= 500 else "{}",
+    }
 
 
 def log_only(action: str, *, target: int | None = None, provider: str = "", refused: str = "", **details: Any) -> None:
@@ -150,11 +168,20 @@ def _line(
     return f"{action} {told}".rstrip()
 
 
+#: Made once: to put it together takes longer than to ask it.
+_LATEST = (
+    select(AuditEvent)
+    .where(AuditEvent.target_id == bindparam("target"), AuditEvent.action == bindparam("action"))
+    .where(AuditEvent.at > bindparam("since"))
+    .order_by(AuditEvent.id.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+
+
 def latest(action: str, *, target: int, days: int, limit: int = 3) -> Sequence[AuditEvent]:
     """What of the kind has happened to a user in the last `days`, the newest first."""
-    query = select(AuditEvent).where(AuditEvent.target_id == target, AuditEvent.action == action)
-    recent = query.where(AuditEvent.at > now() - timedelta(days=days))
-    return db.session.scalars(recent.order_by(AuditEvent.id.desc()).limit(limit)).all()
+    asked = {"target": target, "action": action, "since": now() - timedelta(days=days), "most": limit}
+    return db.session.scalars(_LATEST, asked).all()
 
 
 def older_than(days: int, limit: int = BATCH) -> int:

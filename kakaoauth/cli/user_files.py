@@ -58,7 +58,7 @@ def export_users(
     def report(number: int) -> None:
         nonlocal done
         done += number
-        progress.update(done, done / max(total, done))
+        progress.update(done, done / max(total, done) if total else None)
 
     try:
         with _whole(path) as file, closing(csv_export_users.export_users(chosen, report=report)) as pieces:

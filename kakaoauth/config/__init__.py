@@ -12,11 +12,12 @@ from typing import Any
 from dotenv import dotenv_values
 from flask import Config
 
-from kakaoauth.config import providers
+from kakaoauth.config import brand, providers
 from kakaoauth.config.checks import ConfigError, check, check_facebook_is_whole, check_kakao_is_whole
 from kakaoauth.config.embedded import embed
 from kakaoauth.config.libraries import derive
-from kakaoauth.config.settings import NAMES, RENAMED, ROOT, TYPES, Settings, parse, refuse_old_names
+from kakaoauth.config.parsing import parse
+from kakaoauth.config.settings import NAMES, RENAMED, ROOT, TYPES, Settings, refuse_misspelt, refuse_old_names
 
 __all__ = ["ConfigError", "Settings", "is_loopback", "load"]
 
@@ -31,6 +32,7 @@ def load(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     given = _collect() if overrides is None else dict(overrides)
     values = {name: getattr(Settings, name) for name in NAMES}
     refuse_old_names(given)
+    refuse_misspelt(given)
     for name, raw in given.items():
         values[name] = parse(name, raw) if name in TYPES else raw
     check_kakao_is_whole(values, Settings)
@@ -39,6 +41,7 @@ def load(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     providers.embed(values)
     providers.check(values, Settings)
     check(values, TYPES)
+    brand.check(values)
     derive(values)
     providers.normalise(values)
     return values

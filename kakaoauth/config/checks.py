@@ -40,6 +40,10 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+#: Times whose 0 has a meaning.
+MAY_BE_NOTHING = ("KAKAOAUTH_PROFILE_REFRESH_SECONDS",)
+
+
 def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
     """Check what `config.load` put together; `kinds` says each setting's type.
 
@@ -59,13 +63,16 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
     for name, kind in kinds.items():
         if kind in (int, float) and values[name] < 0:
             raise ConfigError(f"{name} must not be negative")
-        if name.endswith("_SECONDS") and values[name] <= 0:
+        if name.endswith("_SECONDS") and values[name] <= 0 and name not in MAY_BE_NOTHING:
             raise ConfigError(f"{name} must be more than 0 seconds")
     if values["PROVIDER_MAX_CALLS"] < 1:
         raise ConfigError("PROVIDER_MAX_CALLS must be 1 or more")
     _check_choices(values)
     if not 2 <= values["PROVIDER_CALLS_PER_MINUTE"] <= 1_000_000:
         raise ConfigError("PROVIDER_CALLS_PER_MINUTE must be from 2 to 1000000")
+    for name in ("KAKAOAUTH_LEAVE_GRACE_DAYS", "KAKAOAUTH_REJOIN_BLOCK_DAYS"):
+        if not 0 <= values[name] <= 3650:
+            raise ConfigError(f"{name} must be from 0 to 3650")
     if not 1 <= values["KAKAOAUTH_AUDIT_DAYS"] <= 36500:
         raise ConfigError("KAKAOAUTH_AUDIT_DAYS must be from 1 to 36500")
     if values["METRICS_TOKEN"] and len(values["METRICS_TOKEN"]) < 16:

@@ -2,13 +2,12 @@
 
 import hmac
 import os
-from collections.abc import Mapping, MutableMapping, Sequence
-from difflib import get_close_matches
+from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from flask import Flask
 
-from kakaoauth.config import providers
+from kakaoauth.config import brand, providers
 from kakaoauth.config.checks import (
     ConfigError,
     check,
@@ -18,7 +17,16 @@ from kakaoauth.config.checks import (
 )
 from kakaoauth.config.embedded import embed
 from kakaoauth.config.libraries import database_url, derive_ours
-from kakaoauth.config.settings import NAMES, RENAMED, SITE_NAMES, TYPES, Settings, parse, refuse_old_names
+from kakaoauth.config.parsing import parse
+from kakaoauth.config.settings import (
+    NAMES,
+    RENAMED,
+    SITE_NAMES,
+    TYPES,
+    Settings,
+    refuse_misspelt,
+    refuse_old_names,
+)
 
 #: Set by `kakaoauth dev`: the folder of the embedded Redis and SQLite. Without it a host embeds nothing, since the
 #: sandbox lets everybody in as anybody.
@@ -37,9 +45,11 @@ def complete(app: Flask, *, has_database: bool, is_separate: bool = False) -> No
     :raises ConfigError: one line that names the setting and the cure.
     """
     config = app.config
+    if "KAKAOAUTH_EMBEDDED" in config:  # the site, which has read and checked its settings
+        return
     # A short name of before may be a setting of the host's own; one with Kakao's name is ours.
     refuse_old_names([name for name in RENAMED if name.startswith("KAKAO_") and name in config])
-    _refuse_misspelt(config)
+    refuse_misspelt(config)
     values: dict[str, Any] = {name: getattr(Settings, name) for name in NAMES}
     for name in NAMES:
         if name in SITE_NAMES:
@@ -52,6 +62,7 @@ def complete(app: Flask, *, has_database: bool, is_separate: bool = False) -> No
     providers.embed(values)
     providers.check(values, Settings)
     check(values, TYPES)
+    brand.check(values, app.static_folder)
     if not has_database:
         check_database(database_url(values["DATABASE_URL"]))
     derive_ours(values)
@@ -77,14 +88,6 @@ def _as_text(name: str, value: Any) -> Any:
     return str(value) if TYPES[name] is str and type(value) is int else value
 
 
-def _refuse_misspelt(config: Mapping[str, Any]) -> None:
-    """A setting with our prefix that is nearly one of ours would be without effect."""
-    for name in config:
-        if name.startswith("KAKAOAUTH_") and name not in NAMES:
-            for meant in get_close_matches(name, NAMES, n=1, cutoff=0.9):
-                raise ConfigError(f"{name} is no setting of kakaoauth: {meant} is one")
-
-
 def _embed_in(folder: str, values: dict[str, Any], config: MutableMapping[str, Any]) -> None:
     """Use the parts of `kakaoauth dev`, at the ports that it has chosen."""
     values["INSTANCE_PATH"] = folder
@@ -100,9 +103,6 @@ def _require(
     values: dict[str, Any], config: MutableMapping[str, Any], *, has_database: bool, is_separate: bool
 ) -> None:
     """Embed what is missing under `kakaoauth dev`; elsewhere say so."""
-    if "KAKAOAUTH_EMBEDDED" in config:  # the site, whose settings are whole
-        values["KAKAOAUTH_EMBEDDED"] = config["KAKAOAUTH_EMBEDDED"]
-        return
     folder = os.environ.get(DEV_FOLDER)
     if not values["DATABASE_URL"] and not is_separate:
         values["DATABASE_URL"] = config.get("SQLALCHEMY_DATABASE_URI") or ""

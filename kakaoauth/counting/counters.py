@@ -13,6 +13,7 @@ from datetime import date
 from typing import cast
 
 from flask import current_app
+from redis.client import Pipeline
 from redis.exceptions import LockError, ResponseError
 from sqlalchemy import BigInteger, Date, String, func, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -58,23 +59,33 @@ def count(name: str, label: str = "") -> None:
     :param label: words of ours, separated by a blank. Any other becomes OTHER: each label is a row a day and a line of
         `/metrics`, so a visitor must not make one up.
     """
-    day = today().isoformat()
     try:
-        pipe = get_redis(current_app).pipeline(transaction=False)
-        pipe.hincrby(_key(day), f"{name}|{known(label)}", 1)
-        pipe.expire(_key(day), KEPT)
-        pipe.sadd(named(DAYS), day)
-        pipe.expire(named(DAYS), KEPT)
-        pipe.execute()
+        commands = get_redis(current_app).pipeline(transaction=False)
+        add(commands, (name, label))
+        commands.execute()
     except REDIS_ERRORS as error:
         log.debug("not counted: %s", type(error).__name__)
 
 
+def add(commands: Pipeline, *counted: Key) -> None:
+    """Count one of each, names and labels as `count` takes them, with the commands of a pipeline."""
+    day = today().isoformat()
+    for name, label in counted:
+        commands.hincrby(_key(day), f"{name}|{known(label)}", 1)
+    commands.expire(_key(day), KEPT)
+    commands.sadd(named(DAYS), day)
+    commands.expire(named(DAYS), KEPT)
+
+
 def count_entry(provider: str, channel: str, *, is_new: bool = False) -> None:
     """Count a login that succeeded. :param channel: page, front-end or api."""
-    count("login_in", f"{provider} {channel}")
-    if is_new:
-        count("sign_up", provider)
+    for name, label in entry(provider, channel, is_new=is_new):
+        count(name, label)
+
+
+def entry(provider: str, channel: str, *, is_new: bool = False) -> list[Key]:
+    """Return what a login that succeeded counts as."""
+    return [("login_in", f"{provider} {channel}"), *([("sign_up", provider)] if is_new else [])]
 
 
 def count_refusal(error: AppError, provider: str) -> None:

@@ -23,6 +23,7 @@ from kakaoauth.login.completion import LoginResult
 from kakaoauth.login.refusals import record_refusal
 from kakaoauth.login.waiting_sign_up import Waiting
 from kakaoauth.models import User, find_identity
+from kakaoauth.sessions.store import current_session
 from kakaoauth.terms.consents import PAGE, Agreement
 from kakaoauth.tokens import cookies
 from kakaoauth.translation import gettext
@@ -92,6 +93,7 @@ def _enter(lock: CallbackLock, name: str, waiting: Waiting, said: terms.Answer) 
         try:
             result = _log_in(waiting, said, sid, name)
         except Exception as error:
+            current_session().along.clear()
             lock.publish(as_app_error(error, provider).to_dict())
             if isinstance(error, AppError) and not isinstance(error, TermsRequired):
                 error.provider = provider

@@ -50,8 +50,8 @@ class Provider(Protocol):
 
     @property
     def prompts(self) -> tuple[str, ...]:
-        """The `prompt` values (OpenID Connect Core, section 3.1.2.1) it understands. Never `none`: nobody is logged in
-        without having wished it."""
+        """The `prompt` values (OpenID Connect Core, section 3.1.2.1) that an address may ask for. Never `none`: that is
+        for `web.silent_login` to decide."""
 
     @property
     def page_origins(self) -> tuple[str, ...]:
@@ -86,7 +86,8 @@ class Provider(Protocol):
     ) -> str:
         """Keep a PendingLogin in the session and return the authorization request's address.
 
-        :param prompt: one of the provider's `prompt` values. :param consent: consent items to ask for in addition.
+        :param prompt: one of the provider's `prompt` values, or `none`.
+        :param consent: consent items to ask for in addition.
         :param mode: and `link_to`, `confirms`: see PendingLogin.
         """
 

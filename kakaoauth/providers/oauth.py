@@ -135,7 +135,7 @@ class OAuthProvider:
         request = self._app.create_authorization_url(
             redirect_uri,
             state=state,
-            code_verifier=secrets.token_urlsafe(48),  # 64 characters; RFC 7636 wants 43 to 128.
+            code_verifier=secrets.token_urlsafe(32),  # 43 characters; RFC 7636 wants 43 to 128.
             **self.request_parameters(prompt, consent, nonce),
         )
         self._app.save_authorize_data(
@@ -145,10 +145,8 @@ class OAuthProvider:
             nonce=nonce,
             code_verifier=request["code_verifier"],
             next=next_url,
-            mode=mode,
-            link_to=link_to,
-            confirms=confirms,
-            consent=",".join(consent),
+            **{"mode": mode, "link_to": link_to, "confirms": confirms, "consent": ",".join(consent)},
+            silent="1" if prompt == "none" else "",
         )
         return str(request["url"]).replace("+", "%20")  # a plus sign is a blank in forms only, and not for Apple
 

@@ -115,14 +115,17 @@ class OpenIdProvider(OAuthProvider):
         return super().begin(*args, **more)
 
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
-        """One call where the id_token says all that is needed, two otherwise; one deadline for both."""
+        """One call where the id_token says all that is needed or new, two otherwise; one deadline for both."""
         with self.transport.conversation():
             self.discover()
             token = self._app.exchange(pending, code, **self.token_parameters(pending))
             claims = self._claims_of_login(token, pending)
+            is_brief = False
             if self.profile_url and not self.is_enough(claims):
-                claims = self._with_userinfo(claims, token)
-        return replace(self.profile_of_login(claims, pending), tokens=TokenSet.from_authlib(token))
+                is_brief = bool(pending.is_enough_of(self.profile_of_login(claims, pending)))
+                claims = claims if is_brief else self._with_userinfo(claims, token)
+        profile = self.profile_of_login(claims, pending)
+        return replace(profile, tokens=TokenSet.from_authlib(token), is_brief=is_brief)
 
     def profile_of_login(self, claims: Json, pending: PendingLogin) -> Profile:
         """Read who it is, for a provider that says more beside the id_token."""

@@ -1,7 +1,7 @@
 """What providers give and take: profile, tokens, a pending login, a message about an account."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -94,10 +94,16 @@ class Profile:
     confirmed_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
     #: When the person last proved to the provider who they are, in unix seconds; None where it does not say.
     auth_time: int | None = None
+    #: All that an id_token has said of somebody who is known: the provider's page about them was not read.
+    is_brief: bool = False
     #: The tokens of this login, to be stored encrypted.
     tokens: TokenSet | None = field(default=None, repr=False, compare=False)
     #: What the person has typed into the host's form of the sign-up step, by field; not said by the provider.
     fields: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+
+def _no_opinion(_brief: Profile) -> bool | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -121,10 +127,15 @@ class PendingLogin:
     confirms: str = ""
     #: The consent item that the person wants to share, beyond logging in.
     consent: str = ""
+    #: Set if nobody has pressed anything: the provider was to show no page (`prompt=none`).
+    silent: str = ""
     #: What the browser brought beside the code, unsigned.
     said: str = field(default="", repr=False)
     #: An app brings the code to the API; `nonce` is the one it names, if any.
     by_app: bool = False
+    #: Asked with what an id_token says: True, that is all that is new; False, the rest must be read as well; None,
+    #: whoever asks may decide.
+    is_enough_of: Callable[[Profile], bool | None] = field(default=_no_opinion, repr=False, compare=False)
 
     @property
     def is_login(self) -> bool:
@@ -165,6 +176,8 @@ class AccountEvent:
     happened_at: datetime
     #: Consent items, in scope events.
     scopes: tuple[str, ...] = ()
+    #: The address that the message is about, if it names one.
+    email: str = ""
 
     @property
     def is_timed(self) -> bool:

@@ -20,7 +20,8 @@ from kakaoauth.sessions.csrf_tokens import csrf_secret
 from kakaoauth.sessions.data import ends_at_last, ends_unused
 from kakaoauth.sessions.index import owner_of
 from kakaoauth.sessions.logout import EndingSession
-from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks, name_of
+from kakaoauth.sessions.names import former_name_of, name_of
+from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks
 from kakaoauth.storage import transaction
 from kakaoauth.storage.database import is_away
 from kakaoauth.storage.redis import REDIS_ERRORS
@@ -28,10 +29,14 @@ from kakaoauth.tokens import revocation as token_revocation
 
 
 class LoginManager(FlaskLoginManager):
-    """Flask-Login without the remember-me cookie, which would read the session for every response."""
+    """Flask-Login without the remember-me cookie, which would read the session for every response, and without a hash
+    of the visitor's address for a protection that is off."""
 
     def _update_remember_cookie(self, response: Any) -> Any:
         return response
+
+    def _session_protection_failed(self) -> bool:
+        return bool(current_app.config.get("SESSION_PROTECTION")) and super()._session_protection_failed()
 
 
 login_manager = LoginManager()
@@ -104,7 +109,14 @@ def is_over(user: User, data: Mapping[str, Any]) -> bool:
     return time.time() >= ends_unused(data, current_app.config, is_staff=user.is_staff)
 
 
-def begin(user: User, *, sid: str | None = None, token_id: int | None = None, proven_at: float | None = None) -> None:
+def begin(
+    user: User,
+    *,
+    sid: str | None = None,
+    token_id: int | None = None,
+    proven_at: float | None = None,
+    finished: tuple[str, str] | None = None,
+) -> None:
     """Log `user` in.
 
     An attacker may have planted the session id before the login (session fixation), so the order matters:
@@ -118,12 +130,15 @@ def begin(user: User, *, sid: str | None = None, token_id: int | None = None, pr
     :param sid: the id for the new session, from `CallbackLock.acquire`; random if not given.
     :param token_id: the row of `provider_tokens` with this login's tokens.
     :param proven_at: when the person proved who they are, in unix seconds; None: the provider does not say.
+    :param finished: the login's state, and where it goes: see `finished_logins`.
     :raises AccountDisabled: inactive user.
     """
     before, store = ending(), current_store()
     sid = sid or store.new_id()
     moment = round(time.time(), 1)
     _enter(user, sid, begun=moment, confirmed=_confirmed_by(user, moment, proven_at), token_id=token_id)
+    if finished:
+        finished_logins.note(*finished)
     store.create(current_session(), sid)
     logout.remember_ended(before)
 
@@ -192,7 +207,8 @@ def is_fresh() -> bool:
 def is_stored() -> bool:
     """Whether the session that this request came with still exists."""
     sid = current_session().sid
-    return sid is not None and current_store().get(sid) is not None and not ended_sessions.among([name_of(sid)])
+    found = current_store().find(sid) if sid is not None else None
+    return found is not None and not ended_sessions.among([found[0]])
 
 
 def _enter(user: User, sid: str, *, begun: float, confirmed: float, token_id: int | None) -> None:
@@ -219,7 +235,9 @@ def holder() -> str | None:
 def ending(data: Mapping[str, Any] = session, *, known_as: str = "") -> EndingSession:
     """Return what is needed to end a session: this one, or the one named `known_as` that holds `data`."""
     until = ends_at_last(data if "_user_id" in data else {}, current_app.config)
-    return EndingSession(known_as or name(), until, owner_of(data), token_id(data))
+    current = current_session()
+    former = former_name_of(current.sid) if current.sid and current.is_substitute and not known_as else ""
+    return EndingSession(known_as or name(), until, owner_of(data), token_id(data), former)
 
 
 def token_id(data: Mapping[str, Any] = session) -> int | None:
@@ -240,7 +258,7 @@ def end() -> bool:
     if not current.sid or current.is_substitute:
         return not current.is_substitute
     try:
-        current_store().remove(current.sid, current.raw)
+        current_store().remove(current)
     except REDIS_ERRORS as error:
         log.error("session not removed from Redis: %s", type(error).__name__)
         return False
@@ -263,8 +281,8 @@ def log_out(action: str, **details: Any) -> None:
 
 def name() -> str:
     """Return this session's name, a hash of its id for logs and tables; empty while it is not stored."""
-    sid = current_session().sid
-    return name_of(sid) if sid else ""
+    current = current_session()
+    return current.name or (name_of(current.sid) if current.sid else "")
 
 
 def store_for_anonymous(key: str, value: str) -> bool:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kakaoauth.models import EndedSession
@@ -32,6 +32,8 @@ MOST = 10_000
 #: Seconds that the list lives: by then every session of that time is over.
 LONGEST = 90 * 86400
 
+_AMONG = select(EndedSession.name).where(EndedSession.name.in_(bindparam("names", expanding=True)))
+
 
 def remember(names: Iterable[str], until: datetime) -> None:
     """Add names within the caller's transaction; a known name stays as it is.
@@ -48,7 +50,7 @@ def among(names: Sequence[str]) -> set[str]:
     """Return those of `names` that were ended."""
     if not names:
         return set()
-    return set(db.session.scalars(select(EndedSession.name).where(EndedSession.name.in_(names))))
+    return set(db.session.scalars(_AMONG, {"names": list(names)}))
 
 
 def forget_old() -> int:

@@ -9,16 +9,23 @@ FINISHED, FORMERLY = "finished_logins", "_done"
 #: The same for logins that ended in tokens: who comes back need not be logged in here.
 WITH_TOKENS, FORMERLY_WITH_TOKENS = "finished_with_tokens", "_landed"
 KEYS = (FINISHED, FORMERLY, WITH_TOKENS, FORMERLY_WITH_TOKENS)
+#: Characters of a state that are kept: 66 bits, to tell ten of them apart.
+SHORT = 11
 #: How many a browser may come back to.
 MOST = 10
 
 
 def remember(state: str, target: str, *, with_tokens: bool = False) -> None:
     """Keep where the login with that state went, and store the session."""
-    key, former = (WITH_TOKENS, FORMERLY_WITH_TOKENS) if with_tokens else (FINISHED, FORMERLY)
-    finished = {**session.pop(former, {}), **session.get(key, {}), state: target}
-    session[key] = dict(list(finished.items())[-MOST:])
+    note(state, target, with_tokens=with_tokens)
     current_store().persist(current_session())
+
+
+def note(state: str, target: str, *, with_tokens: bool = False) -> None:
+    """The same for a session that is about to be stored."""
+    key, former = (WITH_TOKENS, FORMERLY_WITH_TOKENS) if with_tokens else (FINISHED, FORMERLY)
+    finished = {**session.pop(former, {}), **session.get(key, {}), state[:SHORT]: target}
+    session[key] = dict(list(finished.items())[-MOST:])
 
 
 def find(state: str) -> str | None:
@@ -32,5 +39,6 @@ def find_with_tokens(state: str) -> str | None:
 
 
 def _find(state: str, key: str, former: str) -> str | None:
-    found: str | None = session.get(key, {}).get(state) or session.get(former, {}).get(state)
+    known = {**session.get(former, {}), **session.get(key, {})}
+    found: str | None = known.get(state[:SHORT]) or known.get(state)  # the whole one is an older version's
     return found

@@ -5,13 +5,14 @@ from typing import Any
 
 from flask.json.tag import TaggedJSONSerializer
 
-#: Our keys, see sessions.store. All others are the host's, with an underscore in front as well, as Flask's own
+#: Our keys, see sessions.data. All others are the host's, with an underscore in front as well, as Flask's own
 #: `_flashes` and `_permanent`.
 OURS = frozenset(
     (
         *("_user_id", "_fresh", "_id", "_remember", "_remember_seconds"),
         *("_begun", "_seen", "_confirmed", "_draft", "_staff", "_agent", "_address", "_token", "_logout_state"),
-        *("finished_logins", "_done", "finished_with_tokens", "_landed", "csrf_token", "_sign_up"),
+        *("_closing", "_left", "_silent", "_sign_up"),
+        *("_told", "finished_logins", "_done", "finished_with_tokens", "_landed", "csrf_token"),
     )
 )
 #: And those that begin with this: logins that wait. An OAuth of the host's by Authlib names its own so, too.

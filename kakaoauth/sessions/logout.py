@@ -45,6 +45,13 @@ class EndingSession:
     user_id: int | None
     #: The row of `provider_tokens` of its login.
     token_id: int | None
+    #: What an older version may have called it, while Redis cannot be asked.
+    former_name: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """All names by which it may come back."""
+        return [name for name in (self.name, self.former_name) if name]
 
 
 def end_session(
@@ -56,7 +63,7 @@ def end_session(
 
     :param action: its name in the audit log. :param away: this request found the database away already.
     """
-    later = {"names": [session.name], "until": session.until.timestamp(), "token": session.token_id}
+    later = {"names": session.names, "until": session.until.timestamp(), "token": session.token_id}
     act = partial(_end_session, session, action, details)
     tokens, _ = _now_or_later(action, act, later, away=away, user=session.user_id)
     return tokens
@@ -64,8 +71,7 @@ def end_session(
 
 @transaction
 def _end_session(session: EndingSession, action: str, details: Mapping[str, Any]) -> list[RevocableTokens]:
-    if session.name:
-        ended_sessions.remember([session.name], session.until)
+    ended_sessions.remember(session.names, session.until)
     audit.record(action, target=session.user_id, actor=session.user_id, **details)
     if session.user_id is not None:
         after_commit(user_logged_out, user_id=session.user_id)
@@ -75,13 +81,13 @@ def _end_session(session: EndingSession, action: str, details: Mapping[str, Any]
 def remember_ended(session: EndingSession) -> None:
     """Record the end of a session that another one has replaced in this browser."""
     if session.name and session.user_id is not None:
-        details = {"names": [session.name], "until": session.until.timestamp()}
+        details = {"names": session.names, "until": session.until.timestamp()}
         _now_or_later("session replaced", partial(_remember, session), details, user=session.user_id)
 
 
 @transaction
 def _remember(session: EndingSession) -> None:
-    ended_sessions.remember([session.name], session.until)
+    ended_sessions.remember(session.names, session.until)
 
 
 def end_everywhere(session_user_id: str, *, away: bool = False) -> list[RevocableTokens]:

@@ -1,17 +1,19 @@
 """The session object of a request: it is read on first use and knows what has changed since."""
 
-import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 from flask import request
 from flask.sessions import SessionMixin
+from redis.client import Pipeline
 
 from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import SessionsUnavailable
+from kakaoauth.sessions.encoding import plain
 from kakaoauth.sessions.host_data import is_hosts
+from kakaoauth.sessions.index import owner_of
 from kakaoauth.storage.redis import REDIS_ERRORS, is_full
 
 log = logging.getLogger("kakaoauth.presence")
@@ -23,14 +25,11 @@ NEEDED = ("_user_id", "_begun", "_state_", "_logout_state", "csrf_token", "_sign
 class Store(Protocol):
     """What a session needs of `sessions.store`."""
 
-    def get(self, sid: str) -> bytes | None:
-        """Return the stored bytes of a session."""
+    def find(self, sid: str) -> tuple[str, bytes] | None:
+        """Return the name and the stored bytes of a session."""
 
-    def encode(self, data: dict[str, Any]) -> bytes:
-        """Return `data` as JSON."""
-
-    def decode(self, raw: bytes) -> dict[str, Any] | None:
-        """Return the data; None if we did not write it."""
+    def read(self, raw: bytes, sid: str) -> tuple[dict[str, Any] | None, bytes]:
+        """Return the data, None if we did not write it, and their text."""
 
 
 class RedisSession(SessionMixin):
@@ -43,7 +42,9 @@ class RedisSession(SessionMixin):
         #: The id the data stands under in Redis; None while nothing is stored.
         self.sid: str | None = None
         self.data: dict[str, Any] | None = None
-        self.raw = b""
+        #: What it is called there, what stands there, and the text of that (`encoding.plain`).
+        self.name = ""
+        self.raw = self.text = b""
         self.accessed = False
         self.set_cookie = False
         self.ended = False
@@ -51,10 +52,15 @@ class RedisSession(SessionMixin):
         self.removed = False
         #: Redis is away: the data is a substitute, the stored session is unknown.
         self.is_substitute = False
+        #: `User.get_id` of whose login stands in Redis.
+        self.known_user: Any = None
+        #: Add commands to the pipeline that stores the session: what need not be known before, such as counters.
+        self.along: list[Callable[[Pipeline], None]] = []
 
     def use_substitute(self, data: dict[str, Any]) -> None:
         """Use `data` as a substitute for the stored session, which cannot be read now."""
-        self.accessed, self.data, self.sid, self.raw = True, data, self.cookie, self._store.encode(data)
+        self.accessed, self.data, self.sid = True, data, self.cookie
+        self.text = plain(data, self.sid or "")
         self.removed = self.is_substitute = True
 
     def end(self) -> None:
@@ -82,12 +88,31 @@ class RedisSession(SessionMixin):
 
     def read(self, sid: str) -> bool:
         """Load the stored session `sid` into this object; False if there is none."""
-        raw = self._store.get(sid)
-        stored = self._store.decode(raw) if raw is not None else None
-        if raw is None or stored is None:
+        found = self._store.find(sid)
+        if found is None:
             return False
-        self.data, self.raw, self.sid = stored, raw, sid
+        name, raw = found
+        stored, text = self._store.read(raw, sid)
+        if stored is None:
+            return False
+        self.data = stored
+        self.stands(sid, name, raw, text)
         return True
+
+    def stands(self, sid: str, name: str, raw: bytes, text: bytes) -> None:
+        """Note what of this session stands in Redis: its id, its name there, the bytes, and their text."""
+        self.sid, self.name, self.raw, self.text = sid, name, raw, text
+        self.known_user = (self.data or {}).get("_user_id")
+
+    @property
+    def owner(self) -> int | None:
+        """The id of the user whose login stands in Redis."""
+        return owner_of({"_user_id": self.known_user})
+
+    def put_along(self, commands: Pipeline) -> None:
+        """Move what waits in `along` into a pipeline."""
+        while self.along:
+            self.along.pop(0)(commands)
 
     def __getitem__(self, key: str) -> Any:
         return self.load()[key]
@@ -107,7 +132,7 @@ class RedisSession(SessionMixin):
     @property
     def modified(self) -> bool:  # type: ignore[override]
         """Whether the data differs from what was read."""
-        return self.data is not None and self._store.encode(self.data) != (self.raw or b"{}")
+        return self.data is not None and plain(self.data, self.sid or "") != (self.text or b"{}")
 
     @property
     def new(self) -> bool:  # type: ignore[override]
@@ -117,17 +142,12 @@ class RedisSession(SessionMixin):
     def holds_unknown_user(self) -> bool:
         """Whether a user is in here whom no login of ours has put here: ours are stored at once."""
         user = (self.data or {}).get("_user_id")
-        if user is None or f'"_user_id":{json.dumps(user)}'.encode() in self.raw:
-            return False
-        stored = self._store.decode(self.raw) if self.raw else None
-        return stored is None or bool(stored.get("_user_id") != user)
+        return user is not None and bool(user != self.known_user)
 
     def drop_login(self) -> bool:
         """Drop what is left of a login that the host has taken out, by `session.clear()` or Flask-Login's
         `logout_user()`. Return whether it has."""
-        if self.ended or self.data is None or "_user_id" in self.data or b'"_user_id"' not in self.raw:
-            return False
-        if "_user_id" not in (self._store.decode(self.raw) or {}):
+        if self.ended or self.data is None or "_user_id" in self.data or self.known_user is None:
             return False
         self.data = {key: value for key, value in self.data.items() if is_hosts(key)}
         self.ended = not self.data
@@ -136,7 +156,7 @@ class RedisSession(SessionMixin):
     def may_lose_changes(self) -> bool:
         """Whether the changes of a logged-in session can be dropped: last use, a message that was shown. A state that
         waits for its callback, a CSRF token and a host's data cannot."""
-        stored = self._store.decode(self.raw) or {} if self.raw else {}
+        stored = self._store.read(self.raw, self.sid or "")[0] or {} if self.raw else {}
         changed = [key for key, value in (self.data or {}).items() if stored.get(key) != value]
         return "_user_id" in stored and not any(
             is_hosts(key) or key.startswith(NEEDED) for key in changed if key != "_flashes"

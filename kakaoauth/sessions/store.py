@@ -1,34 +1,14 @@
 """The session store in Redis.
 
-A session is one Redis string, `session:<SHA-256 of its id>`, holding a JSON object. The id itself is only in the
-cookie, so a copy of Redis opens no session. The object's keys:
-
-    _user_id        who (User.get_id: id and session version)          Flask-Login
-    _fresh, _id     Flask-Login's own marks
-    _begun, _seen   unix seconds of the login and of the last request, the latter exact to a minute
-    _confirmed      unix seconds of the last login or confirmation
-    _draft          forms that wait for a confirmation: page -> fields      web.form_drafts
-    _staff          true while staff's shorter limits hold
-    _agent          browser of the last request, shortened                  audit.visitors
-    _address        network of the last request, shortened                  audit.visitors
-    _token          id of the provider_tokens row of this login
-    finished_logins the last finished logins: state -> next                 sessions.finished_logins
-    finished_with_tokens  the same for logins that ended in tokens
-    _sign_up        people who have not agreed yet, encrypted               login.waiting_sign_up
-    _state_*        logins that wait for their callback                     providers.login_state
-    _logout_state   state of a logout at the provider
-    csrf_token      Flask-WTF
-    _host           what the host's pages keep                              sessions.host_data
+A session is one Redis string, `session:<hash of its id>`, holding an object (its keys: `sessions.data`) as
+`sessions.encoding` writes it. The id itself is only in the cookie, so a copy of Redis opens no session.
 """
 
-import json
 import logging
-import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
-from hashlib import sha256
 from typing import Any, cast
 
 from flask import Flask, Request, Response, current_app, g, session
@@ -38,17 +18,16 @@ from redis.client import Pipeline
 from kakaoauth.audit import visitors
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.counting import active_users
-from kakaoauth.sessions import host_data
+from kakaoauth.sessions import encoding, host_data
 from kakaoauth.sessions import index as session_index
 from kakaoauth.sessions.cookie import SessionCookie
-from kakaoauth.sessions.data import ends_unused, is_ours
+from kakaoauth.sessions.data import ends_unused
+from kakaoauth.sessions.names import SID, former_name_of, name_of
 from kakaoauth.sessions.redis_session import RedisSession, given_up_on_failure, unless_full
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
 
 log = logging.getLogger("kakaoauth.audit")
 
-#: 32 random bytes in base64url.
-SID = re.compile(r"[A-Za-z0-9_-]{43}")
 #: The lifetime is extended, and `_seen` written, at most this often (seconds).
 TOUCH = 60
 #: An anonymous session holds logins that may take 10 minutes; late ones are recognised within the hour.
@@ -62,11 +41,6 @@ if now ~= ARGV[1] then return now end
 redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
 return 1
 """
-
-
-def name_of(sid: str) -> str:
-    """Return a session's name: the hash of its id, which may stand in logs and tables."""
-    return sha256(sid.encode()).hexdigest()
 
 
 def marks() -> dict[str, Any]:
@@ -94,6 +68,20 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         """Store the session and send its cookie (called by Flask after each request)."""
         if session.accessed:
             response.vary.add("Cookie")
+        try:
+            self._save(app, session, response)
+        finally:
+            self._run_along(session)
+
+    def _run_along(self, session: RedisSession) -> None:
+        """Run what the storing of the session did not take along. While Redis is away it is dropped."""
+        if session.along:
+            commands = self.redis.pipeline(transaction=False)
+            session.put_along(commands)
+            with suppress(*REDIS_ERRORS):
+                commands.execute()
+
+    def _save(self, app: Flask, session: RedisSession, response: Response) -> None:
         if session.data is None:
             return
         if session.holds_unknown_user():
@@ -122,7 +110,7 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         """Delete an ended session. If Redis fails, the session is over all the same: the database says so."""
         if session.sid and not session.removed:
             with suppress(*REDIS_ERRORS):
-                self.remove(session.sid, session.raw)
+                self.remove(session)
 
     def _send_cookie(self, app: Flask, response: Response, value: str, max_age: int | None) -> None:
         response.set_cookie(
@@ -150,38 +138,47 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
             session.set_cookie = True  # the browser's copy of the lifetime goes on as well
         with unless_full(session):
             if session.modified:
-                self._upsert_session(timedelta(seconds=self.lifetime(data)), session, self._get_store_id(session.sid))
+                self._upsert_session(timedelta(seconds=self.lifetime(data)), session, self._key(session.name))
             if is_due and session.set_cookie:  # it was still there
-                self._execute(self.redis.pipeline(transaction=False), session.sid, data)
+                self._execute(self.redis.pipeline(transaction=False), session.name, data)
 
     def create(self, session: RedisSession, sid: str) -> bool:
         """Store the session under a new id and delete the old one. False if the old one was deleted already."""
         data = session.load()
-        raw = self.encode(data)
+        text = encoding.plain(data, sid)
+        raw, name = encoding.squeeze(text), name_of(sid)
+        old, owner = session.name, session.owner
         commands = self.redis.pipeline(transaction=False)
-        commands.set(self._get_store_id(sid), raw, ex=self.lifetime(data))
+        commands.set(self._key(name), raw, ex=self.lifetime(data))
+        if old and owner is None:
+            commands.delete(self._key(old))
         with given_up_on_failure(session):
-            self._execute(commands, sid, data)
-        old, old_raw = session.sid, session.raw
-        session.sid, session.raw, session.set_cookie = sid, raw, True
-        return old is None or self.remove(old, old_raw)
+            session.put_along(commands)
+            answers = self._execute(commands, name, data)
+        session.stands(sid, name, raw, text)
+        session.set_cookie = True
+        if not old or owner is None:
+            return not old or answers[1] == 1
+        return self.drop(owner, [old]) == 1  # a login's goes only after the other one is stored
 
-    def _execute(self, commands: Pipeline, sid: str, data: dict[str, Any]) -> None:
-        """Run `commands` and, in the same round trip, count the user as active and index the session."""
+    def _execute(self, commands: Pipeline, name: str, data: dict[str, Any]) -> list[Any]:
+        """Run `commands` and, in the same round trip, count the user as active and index the session. Return their
+        answers."""
         user_id = session_index.owner_of(data)
         if user_id is None:
-            commands.execute()
-            return
+            return commands.execute()
         active_users.mark_active(commands, user_id)
-        beyond = session_index.enter(
+        answers = session_index.enter(
             commands,
             user_id,
-            name_of(sid),
+            name,
             seen=data["_seen"],
             until=ends_unused(data, self.app.config, is_staff=data.get("_staff") is True),
             seconds=self.app.config["KAKAOAUTH_SESSION_IDLE_SECONDS"],
         )
-        self.drop(user_id, beyond)
+        if beyond := session_index.beyond(answers):
+            self.drop(user_id, beyond)
+        return answers
 
     def touch_seconds(self) -> float:
         """Return how often last use is written: each minute, or more often where the idle limit is short."""
@@ -201,9 +198,9 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         """Return a new session id: 32 random bytes in base64url."""
         return cast(str, self._generate_sid(32))
 
-    def remove(self, sid: str, raw: bytes) -> bool:
-        """Delete a session. False if there is none. :param raw: its data, which names the owner."""
-        return self.drop(session_index.owner_of(self.decode(raw) or {}), [name_of(sid)]) == 1
+    def remove(self, session: RedisSession) -> bool:
+        """Delete what is stored of a session. False if there is none."""
+        return self.drop(session.owner, [session.name]) == 1
 
     def drop(self, user_id: int | None, names: Sequence[str]) -> int:
         """Delete sessions by name, also from their owner's list. Return how many there were."""
@@ -214,9 +211,16 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
             session_index.strike(commands, user_id, names)
         return sum(commands.execute()[: len(names)])
 
-    def get(self, sid: str) -> bytes | None:
-        """Return the stored bytes of a session; None if there is none."""
-        return cast("bytes | None", self.redis.get(self._get_store_id(sid)))
+    def find(self, sid: str) -> tuple[str, bytes] | None:
+        """Return the name and the stored bytes of a session; None if there is none."""
+        for name in (name_of(sid), former_name_of(sid)):
+            if (raw := self.redis.get(self._key(name))) is not None:
+                return name, cast(bytes, raw)
+        return None
+
+    def look_for(self, commands: Pipeline, sid: str) -> None:
+        """Ask within a pipeline whether there is a session of that id."""
+        commands.exists(self._key(name_of(sid)))
 
     def read_named(self, names: Sequence[str]) -> list[dict[str, Any] | None]:
         """Return the data of sessions by name, in one round trip; None for one that is gone."""
@@ -225,28 +229,27 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
             commands.get(self.key_prefix + name)
         return [self.decode(raw) if raw is not None else None for raw in commands.execute()]
 
-    def encode(self, data: dict[str, Any]) -> bytes:
-        """Return `data` as compact JSON."""
-        return json.dumps(host_data.pack(data), ensure_ascii=False, separators=(",", ":")).encode()
+    def decode(self, raw: bytes, sid: str = "") -> dict[str, Any] | None:
+        """Return the data of a session; None, which makes the visitor anonymous, if we did not write it.
 
-    def decode(self, raw: bytes) -> dict[str, Any] | None:
-        """Return the data of a session; None, which makes the visitor anonymous, if we did not write it."""
+        :param sid: its id; without it the data lacks what is made from that.
+        """
+        return self.read(raw, sid)[0]
+
+    def read(self, raw: bytes, sid: str) -> tuple[dict[str, Any] | None, bytes]:
+        """As `decode`, with what `encoding.plain` gives for these data."""
         try:
-            data = json.loads(raw)
-        except (ValueError, RecursionError):
-            data = None
-        try:
-            if isinstance(data, dict) and is_ours(data):
-                return host_data.unpack(data)
+            text, is_former = encoding.stretch(raw), not raw.startswith(encoding.MARK)
+            data = encoding.read(text, sid, is_former=is_former)
         except (ValueError, TypeError):
-            pass
-        log.critical("a session in Redis is not ours: somebody else writes there")
-        return None
+            log.critical("a session in Redis is not ours: somebody else writes there")
+            return None, b""
+        return data, encoding.plain(data, sid) if is_former else text
 
     # Flask-Session's verbs.
 
-    def _get_store_id(self, sid: str) -> str:
-        return cast(str, self.key_prefix) + name_of(sid)
+    def _key(self, name: str) -> str:
+        return cast(str, self.key_prefix) + name
 
     def _retrieve_session_data(self, store_id: str) -> None:
         raise NotImplementedError  # abstract there; what calls it is replaced here: open_session, save_session
@@ -255,23 +258,24 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
 
     def _upsert_session(self, session_lifetime: timedelta, session: RedisSession, store_id: str) -> None:
         """Merge our changes into the stored session. Two tabs that change different keys both succeed."""
-        mine = session.load()
-        base = self.decode(session.raw) or {}
+        mine, sid = session.load(), session.sid or ""
+        base = self.decode(session.raw, sid) or {}
         changed = {key: value for key, value in mine.items() if key not in base or base[key] != value}
         removed = base.keys() - mine.keys()
-        current, value = session.raw, self.encode(mine)
+        current, text = session.raw, encoding.plain(mine, sid)
         seconds = int(session_lifetime.total_seconds())
         for _attempt in range(20):
+            value = encoding.squeeze(text)
             answer = self.replace_script(keys=[store_id], args=[current, value, seconds])
             if answer == 1:
-                session.raw = value
+                session.stands(sid, session.name, value, text)
                 return
             if answer == 0:
                 session.set_cookie = False
                 return
             current = answer
-            theirs = self.decode(current) or {}
-            value = self.encode({k: v for k, v in {**theirs, **changed}.items() if k not in removed})
+            theirs = self.decode(current, sid) or {}
+            text = encoding.plain({k: v for k, v in {**theirs, **changed}.items() if k not in removed}, sid)
         log.warning("a session changed too often to be written")
 
     def regenerate(self, session: RedisSession) -> None:

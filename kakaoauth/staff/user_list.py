@@ -156,8 +156,11 @@ def _heading(asked: Asked, column: str, sort: str) -> Heading:
 def _total(chosen: Filter, page: Page) -> str:
     if page.next is None and page.previous is None:
         number, whole = len(page.users), True
+    elif page.number is not None:
+        number, whole = page.number, True
     else:
         number, whole = listing.counted(chosen)
+        number = number or len(page.users) * (page.next is not None)
     if whole:
         return str(gettext("Users: %(number)s", number=format_decimal(number)))
     return str(gettext("Users: more than %(number)s", number=format_decimal(number))) if number else ""

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, scoped_session
 
 from kakaoauth.config.checks import ConfigError
-from kakaoauth.storage import host_database, sqlite
+from kakaoauth.storage import host_database, quick_read, sqlite
 from kakaoauth.storage.host_database import HostDatabase
 from kakaoauth.storage.own_database import OwnDatabase, SeparateDatabase
 
@@ -44,11 +44,13 @@ class BoundedConnection(psycopg.Connection[Any]):
 
     #: False for work that takes its time on purpose: migrations, a million users at once.
     bounded = True
+    #: Outside a transaction, the pool's ping is all that is waited for; not so in `each_by_itself`.
+    only_pings = True
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """:raises DatabaseSilent: no answer in time; the connection is closed."""
         if timeout is None and self.bounded:
-            timeout = PING_SECONDS if self.autocommit else ANSWER_SECONDS
+            timeout = PING_SECONDS if self.autocommit and self.only_pings else ANSWER_SECONDS
         try:
             return super().wait(gen, interval, timeout)
         except psycopg.errors._WaitTimeout:
@@ -85,6 +87,7 @@ def prepare(engine: Engine, instance: Path) -> None:
         sqlite.prepare(engine, instance)
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", _connect_bounded)
+    quick_read.spare_the_ping(engine)
 
 
 @contextmanager
@@ -114,6 +117,31 @@ def begin_to_write(connection: Connection) -> None:
     driver: Any = connection.connection.dbapi_connection
     if connection.dialect.name == "sqlite" and not driver.in_transaction:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def each_by_itself(engine: Engine) -> Connection:
+    """Return a connection on which each statement is a transaction: one round trip for each. SQLite, on this machine,
+    keeps to one transaction that the caller commits.
+    """
+    connection = engine.connect()
+    if engine.dialect.name != "postgresql":
+        return connection
+    connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+    _set_only_pings(connection, False)
+    return connection
+
+
+def give_back(connection: Connection) -> None:
+    """Give a connection of `each_by_itself` back to the pool."""
+    if not (connection.closed or connection.invalidated):
+        _set_only_pings(connection, True)
+    connection.close()
+
+
+def _set_only_pings(connection: Connection, so: bool) -> None:
+    bounded: Any = connection.connection.dbapi_connection
+    if isinstance(bounded, BoundedConnection):
+        bounded.only_pings = so
 
 
 def _connect_bounded(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> BoundedConnection:
@@ -197,4 +225,5 @@ def init_app(app: Flask, host: HostDatabase | Literal[False] | None = None) -> N
     host_database.check_tables(host, Base.metadata)
     if engine.dialect.name == "sqlite":
         sqlite.prepare_host(engine, Base.metadata.tables)
+    quick_read.spare_the_ping(engine)
     app.extensions["kakaoauth_database"] = host

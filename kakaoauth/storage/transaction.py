@@ -7,6 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from blinker import Signal
 from flask import current_app
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -35,7 +36,7 @@ def transaction(verb: Callable[P, R]) -> Callable[P, R]:
                 return result
             except (IntegrityError, OperationalError, StaleDataError) as error:
                 db.session.rollback()
-                if attempt == TRIES or not _lost_a_race(error):
+                if attempt == TRIES or not lost_a_race(error):
                     raise
             except BaseException:
                 db.session.rollback()
@@ -43,6 +44,11 @@ def transaction(verb: Callable[P, R]) -> Callable[P, R]:
         raise AssertionError("unreachable")
 
     return run
+
+
+def commit_on(connection: Connection) -> None:
+    """Commit what was done on a connection that is no session's: see `database.each_by_itself`."""
+    connection.commit()
 
 
 def after_commit(signal: Signal, **values: Any) -> None:
@@ -75,7 +81,8 @@ def forget_transaction() -> None:
     db.session.remove()
 
 
-def _lost_a_race(error: IntegrityError | OperationalError | StaleDataError) -> bool:
+def lost_a_race(error: IntegrityError | OperationalError | StaleDataError) -> bool:
+    """Whether another transaction was faster: the same once more may succeed."""
     if isinstance(error, IntegrityError | StaleDataError):
         return True
     # 40P01 deadlock_detected, 40001 serialization_failure (PostgreSQL, appendix A).

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from flask import current_app
+from sqlalchemy import Connection
 
 from kakaoauth import audit
 from kakaoauth.config.terms import Term
@@ -16,7 +17,18 @@ from kakaoauth.models import User
 from kakaoauth.terms import consents
 from kakaoauth.terms.consents import BY_PROVIDER, Agreement
 
-__all__ = ["BY_PROVIDER", "UNASKED", "Agreement", "Answer", "asked", "find", "keep", "settle", "to_agree"]
+__all__ = [
+    "BY_PROVIDER",
+    "UNASKED",
+    "Agreement",
+    "Answer",
+    "asked",
+    "find",
+    "keep",
+    "lacks_required",
+    "settle",
+    "to_agree",
+]
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,12 @@ def settle(user: User | None, answer: Answer) -> tuple[Agreement, ...]:
     if lacking.required or (user is None and not answer.is_whole):
         raise TermsRequired([term.to_dict() for term in lacking.everything], is_new=user is None)
     return agreements
+
+
+def lacks_required(connection: Connection, user_id: int) -> bool:
+    """Whether somebody who is known has to agree to something first."""
+    required = {(term.id, term.version) for term in asked() if term.required}
+    return bool(required) and not required <= consents.in_force(connection, user_id)
 
 
 def to_agree(user: User | None) -> list[Term]:

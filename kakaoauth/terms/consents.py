@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ForeignKey, Index, String, select, text, update
+from sqlalchemy import Connection, ForeignKey, Index, String, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.config.terms import Term
@@ -74,6 +74,12 @@ class Agreement(NamedTuple):
 def of_user(user_id: int) -> Sequence[Consent]:
     """Return a user's rows, the oldest first."""
     return db.session.scalars(select(Consent).where(Consent.user_id == user_id).order_by(Consent.id)).all()
+
+
+def in_force(connection: Connection, user_id: int) -> set[tuple[str, str]]:
+    """Return the terms and versions that a user agrees to."""
+    held = select(Consent.term, Consent.version).where(Consent.user_id == user_id, Consent.withdrawn_at.is_(None))
+    return {(term, version) for term, version in connection.execute(held)}
 
 
 def of_users(user_ids: Iterable[int]) -> dict[int, list[Consent]]:

@@ -5,6 +5,7 @@ as no row: nobody is locked out.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ForeignKey, delete, select
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
@@ -35,19 +36,20 @@ class ProviderToken(Base):
 
 
 def put(identity: Identity, tokens: TokenSet) -> ProviderToken:
-    """Store the tokens of a login, and delete expired ones of this identity."""
-    db.session.execute(
-        delete(ProviderToken).where(
-            ProviderToken.identity_id == identity.id,
-            ProviderToken.refresh_expires_at < now(),
-            ProviderToken.expires_at < now(),
-        )
-    )
+    """Store the tokens of a login. Expired ones go with `kakaoauth.retention`."""
     row = ProviderToken(identity=identity, refresh_expires_at=tokens.expires_at)
     write(row, tokens)
     db.session.add(row)
     db.session.flush()
     return row
+
+
+def row_of(tokens: TokenSet) -> dict[str, Any]:
+    """Return what `put` would store, for a statement that stores it."""
+    row = ProviderToken(refresh_token=None, refresh_expires_at=tokens.expires_at)
+    write(row, tokens)
+    names = ("access_token", "refresh_token", "expires_at", "refresh_expires_at")
+    return {name: getattr(row, name) for name in names}
 
 
 def write(row: ProviderToken, tokens: TokenSet) -> None:

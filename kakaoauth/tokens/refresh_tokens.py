@@ -21,7 +21,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 from itsdangerous import BadData, base64_decode, base64_encode
-from sqlalchemy import ForeignKey, String, and_, delete, func, or_, select, update
+from sqlalchemy import ForeignKey, Integer, String, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Mapped, contains_eager, mapped_column, relationship
 
@@ -204,20 +204,36 @@ def find_bearer(user_id: int, family_id: int) -> tuple[User, datetime] | None:
     return (row[0], row[1]) if row else None
 
 
+#: Made once: to put it together takes longer than to ask it.
+_ACTIVE = (
+    select(TokenFamily)
+    .where(
+        TokenFamily.user_id == bindparam("user"),
+        TokenFamily.session_version == bindparam("version"),
+        TokenFamily.expires_at > bindparam("late"),
+        TokenFamily.created_at > bindparam("first"),
+        TokenFamily.ends_at > bindparam("moment"),
+    )
+    .order_by(TokenFamily.rotated_at.desc(), TokenFamily.id.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+
+
 def active_for(user: User, *, lingering: int, longest: int, number: int) -> Sequence[TokenFamily]:
     """Return the valid families of a user, the last refreshed first, at most `number`.
 
     :param lingering: seconds that the last access token outlives its refresh token. :param longest: as for `begin`.
     """
     moment, late = now(), now() - timedelta(seconds=lingering)
-    query = select(TokenFamily).where(
-        TokenFamily.user_id == user.id,
-        TokenFamily.session_version == user.session_version,
-        TokenFamily.expires_at > late,
-        TokenFamily.created_at > late - timedelta(seconds=longest),
-        TokenFamily.ends_at > moment,
-    )
-    return db.session.scalars(query.order_by(TokenFamily.rotated_at.desc(), TokenFamily.id.desc()).limit(number)).all()
+    asked = {
+        "user": user.id,
+        "version": user.session_version,
+        "late": late,
+        "first": late - timedelta(seconds=longest),
+        "moment": moment,
+        "most": number,
+    }
+    return db.session.scalars(_ACTIVE, asked).all()
 
 
 def end(family_id: int) -> bool:

@@ -17,13 +17,17 @@ from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import Tunnelled
 from kakaoauth.models import User
 from kakaoauth.translation import LANGUAGES
+from kakaoauth.web import brand
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger("kakaoauth.edge")
 #: Endpoints whose response is the same for everybody.
-CACHEABLE = ("kakaoauth.files.static", "kakaoauth.api.tokens.jwks", "kakaoauth.api.docs.asset")
+CACHEABLE = (
+    *("kakaoauth.files.static", "kakaoauth.files.colours", "kakaoauth.files.logo", "kakaoauth.files.icon"),
+    *("kakaoauth.api.tokens.jwks", "kakaoauth.api.docs.asset", "favicon", "robots"),
+)
 
 
 class PublicUrl:
@@ -174,8 +178,18 @@ def content_security_policy(*, images: str = "https:", forms: str = "") -> str:
     """
     # Browsers apply form-action to redirects after a form as well; linking and logout redirect to the provider.
     theirs = dict.fromkeys(origin for provider in providers.all_providers() for origin in provider.page_origins)
-    led_to = " ".join([*theirs, *forms.split()])
-    return (
-        "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; "
-        f"img-src 'self' {images}; base-uri 'none'; frame-ancestors 'none'; form-action 'self' {led_to}"
-    )
+    own = brand.policy()
+    allowed = {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", images],
+        "manifest-src": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'", *theirs, *forms.split()],
+    }
+    for name, sources in own.items():
+        allowed[name] = [*allowed.get(name, []), *sources]
+    return "; ".join(f"{name} {' '.join(dict.fromkeys(sources))}" for name, sources in allowed.items())

@@ -2,6 +2,7 @@
 `kakaoauth_` for texts, and filters that begin with `kakaoauth_`."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -16,7 +17,7 @@ from kakaoauth.days import SEOUL
 from kakaoauth.models import User
 from kakaoauth.providers.base import Provider
 from kakaoauth.sessions.csrf_tokens import csrf_token
-from kakaoauth.web import guards, mounting, static_files
+from kakaoauth.web import brand, guards, messages, mounting, static_files
 from kakaoauth.web.redirects import ANONYMOUS_LENGTH
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -26,6 +27,8 @@ TEMPLATE_FOLDER = next(
     PACKAGE / "templates",
 )
 LAYOUT = "kakaoauth/layout.html"
+#: More than all pages have, in both languages.
+TEXTS = 4_000
 #: Endpoints whose URLs begin or end something, or hold a value that works once.
 NOT_AGAIN = ("kakaoauth.auth.login", "kakaoauth.auth.callback", "kakaoauth.auth.logout_callback")
 
@@ -33,6 +36,7 @@ NOT_AGAIN = ("kakaoauth.auth.login", "kakaoauth.auth.callback", "kakaoauth.auth.
 bp = Blueprint("files", __name__, url_prefix="/kakaoauth", template_folder=str(TEMPLATE_FOLDER))
 bp.before_request(guards.anyone)
 bp.add_url_rule("/<path:name>", "static", static_files.serve)
+brand.init_blueprint(bp)
 
 
 def init_app(app: Flask) -> None:
@@ -44,6 +48,9 @@ def init_app(app: Flask) -> None:
 
 class Helpers:
     """The global `kakaoauth`. A global is known to macros too, which a host's page imports without its context."""
+
+    #: The owner's name, logo, links.
+    site = brand.Site()
 
     @property
     def layout(self) -> str:
@@ -101,6 +108,11 @@ class Helpers:
         return path if is_page and len(path) <= ANONYMOUS_LENGTH else None
 
     @staticmethod
+    def messages() -> list[messages.Message]:
+        """Return what the last actions did, once. None on a page whose session may be what failed."""
+        return [] if g.get("bare_page") else messages.take()
+
+    @staticmethod
     def links() -> Markup:
         """Return the <link> and <script> tags that our pages need."""
         return links()
@@ -111,16 +123,29 @@ class Helpers:
 
 
 def links() -> Markup:
-    """Return the tags for the style sheet and, with Facebook, for the script that cleans its addresses."""
-    tags = Markup('<link rel="stylesheet" href="{}">').format(static_files.static_url("style.css"))
+    """Return the tags for the style sheets and scripts of our pages."""
+    ours = [static_files.static_url(name) for name in ("style.css", "pages.css")]
+    scripts = [static_files.static_url("forms.js")]
     if current_app.config.get("FACEBOOK_CLIENT_ID"):
-        tags += Markup('<script src="{}" defer></script>').format(static_files.static_url("clean-address.js"))
-    return tags
+        scripts.append(static_files.static_url("clean-address.js"))
+    tags = [Markup('<link rel="stylesheet" href="{}">').format(one) for one in (*ours, brand.Site().colours) if one]
+    return Markup("").join([*tags, *(Markup('<script src="{}" defer></script>').format(one) for one in scripts)])
 
 
 def text(message: str, **values: Any) -> Markup:
     """Return a text in the visitor's language. Its markup is ours; `values` are escaped."""
-    return Markup(translation.gettext(message)) % values  # noqa: S704
+    language = translation.language()
+    return _pattern(language, message) % values if values else _plain(language, message)
+
+
+@lru_cache(maxsize=TEXTS)
+def _pattern(language: str, message: str) -> Markup:
+    return Markup(translation.CATALOGS[language].gettext(message))  # noqa: S704
+
+
+@lru_cache(maxsize=TEXTS)
+def _plain(language: str, message: str) -> Markup:
+    return _pattern(language, message) % {}
 
 
 def in_language(name: str) -> str:
@@ -140,12 +165,12 @@ def in_language(name: str) -> str:
 
 def moment(value: datetime | None) -> str:
     """Format a time to the minute, in Korea's time zone; empty for None."""
-    return translation.format_datetime(value, "yyyy-MM-dd HH:mm", SEOUL) if value else ""
+    return f"{value.astimezone(SEOUL):%Y-%m-%d %H:%M}" if value else ""
 
 
 def second(value: datetime) -> str:
     """Format a time to the second, in Korea's time zone."""
-    return translation.format_datetime(value, "yyyy-MM-dd HH:mm:ss", SEOUL)
+    return f"{value.astimezone(SEOUL):%Y-%m-%d %H:%M:%S}"
 
 
 def utc(value: datetime) -> str:

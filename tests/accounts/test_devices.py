@@ -1,7 +1,6 @@
 """One's open sessions: listed in words, ended one by one or all others at once, and nobody else's."""
 
 import html
-import json
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from support import (
     set_cookie,
 )
 from support.devices import end
+from support.stored_sessions import all_opened, edit
 
 from kakaoauth import sessions
 from kakaoauth.accounts import password_login, roles
@@ -150,7 +150,7 @@ def test_every_browser_is_listed_in_words_and_this_one_is_marked(enter: Enter, c
 def test_nothing_whole_is_stored(enter: Enter, redis: Redis) -> None:
     agent = f"{CHROME} {'x' * 500}\x1b[31m\u202e한"
     enter("minji", agent.encode().decode("latin-1"), "203.0.113.77")
-    (data,) = (json.loads(redis.get(key)) for key in redis.keys("session:*"))
+    (data,) = all_opened(redis)
     assert data["_address"] == "203.0.113.x"
     assert data["_agent"] == f"{CHROME} {'x' * 500}"[:200]
 
@@ -207,8 +207,7 @@ def test_list_that_was_lost_comes_back_with_use(enter: Enter, people: People, re
 def test_session_begun_before_there_was_a_list_is_unknown_and_can_be_ended(enter: Enter, redis: Redis) -> None:
     old, client = enter("minji", IPHONE), enter("minji")
     for key in redis.keys("session:*"):
-        data = json.loads(redis.get(key))
-        redis.set(key, json.dumps({k: v for k, v in data.items() if k not in ("_agent", "_address")}))
+        edit(redis, key, lambda data: [data.pop(name) for name in ("_agent", "_address")])
     assert [line.label for line in listed(client)] == ["Chrome · Windows", "Unknown browser"]
     assert "알 수 없는 브라우저" in client.get("/users/me/").text
     assert end(client, handle_of(client, "Unknown browser")).status_code == 302
@@ -286,7 +285,8 @@ def test_odd_value_in_redis_makes_its_session_anonymous_and_alarms(enter: Enter,
         ("_agent", "_address", "_user_id", "_begun", "_seen"), (["x"], {}, 1e300, float("inf"), -1, None)
     ):
         caplog.clear()
-        redis.set(key, json.dumps({**json.loads(good), field: value}))
+        redis.set(key, good)
+        edit(redis, key, lambda data, field=field, value=value: data.update({field: value}))
         assert client.get("/users/me/").status_code == 302, (field, value)
         assert "CRITICAL" in {record.levelname for record in caplog.records}, (field, value)
     redis.set(key, good)

@@ -31,6 +31,7 @@ from support import (
     tokens_of,
 )
 from support.concurrency import at_once
+from support.stored_sessions import all_opened
 
 from kakaoauth.accounts import leaving, roles, sign_in, unlink_jobs
 from kakaoauth.accounts import linking as accounts_linking
@@ -51,12 +52,6 @@ def app(make_app: Callable[..., Flask]) -> Flask:
     return add_second(
         make_app(FACEBOOK_CLIENT_ID="1234567890", FACEBOOK_CLIENT_SECRET="5a9db0fb5a9db0fb5a9db0fb5a9db0fc")
     )
-
-
-@pytest.fixture
-def site(make_app: Callable[..., Flask], database_url: str) -> Flask:
-    """On both databases."""
-    return make_app(DATABASE_URL=database_url)
 
 
 @pytest.fixture
@@ -184,7 +179,7 @@ def test_forged_form_changes_nothing(app: Flask, minji: FlaskClient, redis: Redi
     ):
         assert minji.post(f"/users/me/{path}/", data=form, headers=headers).status_code == 400
     assert owners(app) == before
-    assert not any(b"_state_" in redis.get(key) for key in redis.keys("session:*"))
+    assert not any(key.startswith("_state_") for data in all_opened(redis) for key in data)
 
 
 def test_another_sessions_form_changes_nothing(app: Flask, minji: FlaskClient, kakao: FakeKakao) -> None:
@@ -600,7 +595,7 @@ def test_session_that_ends_meanwhile_links_nothing_and_stays_dead(
     assert "연결을 마치지 못했" in answer.text
     assert str(ALSO_MINJI) not in owners(app)
     assert not is_logged_in(minji)
-    assert not any(b"_user_id" in redis.get(key) for key in redis.keys("session:*"))
+    assert not any("_user_id" in data for data in all_opened(redis))
 
 
 def test_unlink_at_the_provider_that_overtakes_a_link_is_not_lost(app: Flask) -> None:

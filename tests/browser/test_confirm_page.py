@@ -1,6 +1,5 @@
 """Confirming that it is still oneself: stopped with a reason, asked by the provider, back where one was."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,10 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from redis import Redis
 from support.browser import agree, choose, enter_as, fits
+from support.stored_sessions import edit
 
 from kakaoauth.config.embedded import embedded_redis_socket
-from kakaoauth.sessions.store import name_of
+from kakaoauth.sessions.names import name_of
 
 pytestmark = pytest.mark.browser
 
@@ -23,9 +23,7 @@ def age(page: Page, site: Any, minutes: int = 6) -> None:
     (sid,) = [cookie["value"] for cookie in page.context.cookies() if cookie["name"] == "session"]
     with Redis(unix_socket_path=str(embedded_redis_socket(Path(site.env["INSTANCE_PATH"])))) as redis:
         key = f"session:{name_of(sid)}"
-        data = json.loads(redis.get(key))
-        data["_confirmed"] -= minutes * 60
-        redis.set(key, json.dumps(data), keepttl=True)
+        edit(redis, key, lambda data: data.update(_confirmed=data["_confirmed"] - minutes * 60))
 
 
 def test_old_session_leaves_only_after_the_provider_has_asked(context: Context, site: Any) -> None:

@@ -18,7 +18,8 @@ from support.programs import run_program
 from kakaoauth import config, create_app
 from kakaoauth.config import embedded, load, settings
 from kakaoauth.config.checks import ConfigError, is_loopback
-from kakaoauth.config.settings import ROOT, SEVERAL_LINES, Settings
+from kakaoauth.config.parsing import SEVERAL_LINES
+from kakaoauth.config.settings import ROOT, Settings
 
 SECRET = "canary-secret-that-no-message-may-quote"
 WHOLE: dict[str, Any] = {
@@ -276,6 +277,7 @@ def test_redirect_uri_is_kept_byte_for_byte() -> None:
         ({"DEBUG": True}, "FLASK_DEBUG is on", "switch it off"),
         ({"KAKAOAUTH_EMAIL_REQUIRED": "perhaps"}, "KAKAOAUTH_EMAIL_REQUIRED must be true or false", ""),
         ({"KAKAO_CLIENT_ID": embedded.SANDBOX_CLIENT_ID}, "KAKAO_CLIENT_ID is the sandbox's", "REST API key"),
+        ({"KAKAOAUTH_SESION_KEEP": "a"}, "KAKAOAUTH_SESION_KEEP is no setting", "KAKAOAUTH_SESSION_KEEP is one"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(changes: dict[str, Any], names: str, cure: str, tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
 """The Redis session: what is stored, when it is written, and that the dead stay dead."""
 
 import hashlib
-import json
 import pickle
 import threading
+from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from typing import Any
 
@@ -13,16 +13,13 @@ from flask import Flask, session
 from flask.testing import FlaskClient
 from redis import Redis
 from support import CLIENT_ID, FakeKakao, begin_login, come_back, csrf_token, log_in, set_cookie
+from support.stored_sessions import all_opened, edit
 
 from kakaoauth import sessions
 from kakaoauth.errors import AccountDisabled
 from kakaoauth.models import User
-from kakaoauth.sessions import host_data
+from kakaoauth.sessions.names import name_of
 from kakaoauth.storage.database import db
-
-
-def stored(redis: Redis) -> list[dict[str, Any]]:
-    return [host_data.unpack(json.loads(redis.get(key))) for key in redis.keys("session:*")]
 
 
 def commands(redis: Redis) -> int:
@@ -37,7 +34,7 @@ def commands_of(redis: Redis, act: Callable[[], Any]) -> int:
 
 def test_everything_the_callback_needs_waits_in_redis(client: FlaskClient, redis: Redis) -> None:
     sent = begin_login(client, next="/users/me/")
-    (data,) = stored(redis)
+    (data,) = all_opened(redis)
     (waiting,) = (value["data"] for key, value in data.items() if key == f"_state_kakao_{sent['state']}")
     assert waiting.pop("code_verifier")
     assert waiting == {
@@ -51,7 +48,8 @@ def test_everything_the_callback_needs_waits_in_redis(client: FlaskClient, redis
 def test_redis_knows_only_a_hash_of_the_id(client: FlaskClient, redis: Redis) -> None:
     begin_login(client)
     sid = set_cookie(client)
-    assert redis.keys("session*") == [f"session:{hashlib.sha256(sid.encode()).hexdigest()}".encode()]
+    assert redis.keys("session*") == [f"session:{name_of(sid)}".encode()]
+    assert urlsafe_b64decode(name_of(sid) + "==") == hashlib.sha256(sid.encode()).digest()[:16]
     assert not [key for key in redis.keys() if sid.encode() in key + (redis.dump(key) or b"")]
 
 
@@ -260,7 +258,7 @@ def test_two_tabs_writing_at_once_both_keep_their_change(app: Flask, client: Fla
         thread.start()
     for thread in threads:
         thread.join(10)
-    (data,) = stored(redis)
+    (data,) = all_opened(redis)
     assert (data["a"], data["b"]) == ("a", "b")
 
 
@@ -353,8 +351,7 @@ def test_key_that_one_tab_has_used_up_does_not_come_back(app: Flask, client: Fla
 
     begin_login(client)
     (key,) = redis.keys("session:*")
-    data = json.loads(redis.get(key))
-    redis.set(key, json.dumps({**data, "_state_used": {"once": 1}}, separators=(",", ":")), keepttl=True)
+    edit(redis, key, lambda data: data.update(_state_used={"once": 1}))
     cookie = set_cookie(client)
 
     def tab(path: str) -> int:
@@ -363,7 +360,7 @@ def test_key_that_one_tab_has_used_up_does_not_come_back(app: Flask, client: Fla
         return browser.get(path).status_code
 
     assert tab("/use/") == 200
-    (data,) = stored(redis)
+    (data,) = all_opened(redis)
     assert "_state_used" not in data
     assert data["other"] == 1
 

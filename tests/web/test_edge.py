@@ -10,6 +10,7 @@ from flask import Flask, request, url_for
 from flask.testing import FlaskClient
 from redis import Redis
 from support import CLIENT_ID, KAUTH, FakeKakao, begin_login, csrf_token, is_logged_in, log_in, set_cookie
+from support.stored_sessions import opened
 
 from kakaoauth import create_app
 from kakaoauth.storage.database import db
@@ -49,6 +50,7 @@ def test_every_answer_carries_the_walls(client_as: ClientAs, who: str, path: str
         "connect-src": "'self'",
         "style-src": "'self'",
         "img-src": "'self' https:",
+        "manifest-src": "'self'",
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
         "form-action": f"'self' {KAUTH} https://accounts.kakao.com",
@@ -512,7 +514,7 @@ def test_account_logout_goes_to_kakao_after_the_local_one(
     assert not is_logged_in(thief), "the local session ended first"
     assert not is_logged_in(minji)
     (left,) = redis.keys("session:*")
-    assert b"_user_id" not in redis.get(left), "what waits for the way back from Kakao"
+    assert "_user_id" not in opened(redis.get(left)), "what waits for the way back from Kakao"
 
 
 def test_return_from_kakaos_logout_is_believed_once(minji: FlaskClient) -> None:

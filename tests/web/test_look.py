@@ -150,7 +150,7 @@ def test_hosts_own_pages_can_use_our_layout(make_host: MakeHost) -> None:
     page = """{% extends "kakaoauth/layout.html" %}
 {% block title %}{{ _("Books") }}{% endblock %}{% block content %}{{ mine }}{% endblock %}"""
     shown = in_host(make_host({"page.html": page}), "/books/?lang=en")
-    assert "<title>host's Books</title>" in shown
+    assert "<title>host's Books · kakaoauth</title>" in shown
     assert "&lt;mine&gt;" in shown
     assert "Skip to content" in shown
     assert len(re.findall(r"/kakaoauth/style\.", shown)) == 1

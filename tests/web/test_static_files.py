@@ -39,6 +39,7 @@ def test_file_is_kept_for_a_year_under_the_fingerprint_of_its_content(
     assert said == {"public": "", "max-age": "31536000", "immutable": ""}
     assert "Set-Cookie" not in answer.headers
     kinds = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml", "md": "text/markdown"}
+    kinds |= {"png": "image/png", "ico": "image/vnd.microsoft.icon"}
     assert answer.mimetype == kinds[suffix]
 
 

@@ -33,12 +33,7 @@ from kakaoauth.providers.answers import BEARER, Json, bearer
 from kakaoauth.providers.base import TokenKeeper
 from kakaoauth.providers.deadline import deadline
 from kakaoauth.providers.kakao import errors as kakao_errors
-from kakaoauth.providers.kakao.answers import (
-    read_answer,
-    read_token_info,
-    refused_as_token,
-    require_done,
-)
+from kakaoauth.providers.kakao.answers import read_answer, read_token_info, refused_as_token, require_done
 from kakaoauth.providers.kakao.events import read_set
 from kakaoauth.providers.kakao.profile import SUBJECT, fill_gaps, read_claims, read_profile
 from kakaoauth.providers.kakao.service_terms import ServiceTerms
@@ -123,13 +118,16 @@ class Kakao(ServiceTerms, OAuthProvider):
         return kakao_errors.refusal(error, description)
 
     def fetch_profile(self, pending: PendingLogin, code: str) -> Profile:
-        """One call where the id_token says all that is needed, two otherwise; one deadline for both."""
+        """One call where the id_token says all that is needed or new, two otherwise; one deadline for both."""
         with self.transport.conversation():
             token = self._app.exchange(pending, code)
             claims = self._claims(token, pending)
             tokens = TokenSet.from_authlib(token)
-            if claims is not None and self._is_enough(claims, token):
-                return replace(_profile_of(claims), tokens=tokens)
+            if claims is not None:
+                brief = _profile_of(claims)
+                is_known = pending.is_enough_of(brief)
+                if is_known or (is_known is None and self._is_enough(claims, token)):
+                    return replace(brief, tokens=tokens, is_brief=bool(is_known))
             profile = replace(self._read_profile(self._user_me(token)), tokens=tokens)
         if claims is None:
             return profile

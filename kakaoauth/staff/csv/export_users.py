@@ -66,7 +66,7 @@ def _batches(chosen: Filter, sort: str) -> Iterator[tuple[str, int]]:
     """Lines, and of how many users."""
     cursor: str | None = None
     while True:
-        page = listing.page(chosen, sort=sort, cursor=cursor, limit=BATCH)
+        page = listing.page(chosen, sort=sort, cursor=cursor, limit=BATCH, budget=listing.UNHURRIED)
         held = consents.of_users(user.id for user in page.users) if terms.asked() else None
         text = writing.lines(page.users, identities_of(user.id for user in page.users), held)
         number, cursor = len(page.users), page.next

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from kakaoauth.models import Identity, User
 from kakaoauth.staff.csv.cells import row
@@ -44,9 +45,11 @@ WRITERS: Mapping[str, Callable[[Any], str]] = {
     "is_superuser": _truth,
     "date_joined": _moment,
     "last_login": _moment,
+    "closed_at": _moment,
+    "erase_at": _moment,
 }
-#: `identities` is how somebody logs in: kakao:123|facebook:456. `consents` are there where the site has terms:
-#: terms@2026-01@2026-01-31T12:30:00Z@page|news@1@..., a withdrawal's moment behind.
+#: `identities` is how somebody logs in: kakao:123|facebook:456, odd characters as in a URL.
+#: `consents` are there where the site has terms: terms@2026-01@2026-01-31T12:30:00Z@page|news@1@..., a withdrawal's moment behind.
 CONSENTS = "consents"
 COLUMNS = (*WRITERS, "identities", CONSENTS)
 
@@ -74,7 +77,7 @@ def lines(users: Sequence[User], identities: Mapping[int, Sequence[Identity]], c
 
 def _cells(user: User, identities: Sequence[Identity]) -> list[str]:
     cells = [write(getattr(user, column)) for column, write in WRITERS.items()]
-    return [*cells, "|".join(f"{one.provider}:{one.subject}" for one in identities)]
+    return [*cells, "|".join(f"{one.provider}:{quote(one.subject, safe='+/=')}" for one in identities)]
 
 
 def _consent(consent: Consent) -> str:

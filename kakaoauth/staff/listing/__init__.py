@@ -7,11 +7,23 @@ from kakaoauth.models import User
 from kakaoauth.staff.listing.counting import count_up_to, total
 from kakaoauth.staff.listing.filters import ROLES, STATES, Filter, conditions
 from kakaoauth.staff.listing.ordering import SORTS, Order
-from kakaoauth.staff.listing.planner import Budget, read
+from kakaoauth.staff.listing.planner import UNHURRIED, Budget, read
 from kakaoauth.storage import cursors
 from kakaoauth.storage.cursors import Cursor, Position
 
-__all__ = ["ROLES", "SORTS", "STATES", "Budget", "Filter", "Page", "counted", "estimate", "indexes", "page"]
+__all__ = [
+    "ROLES",
+    "SORTS",
+    "STATES",
+    "UNHURRIED",
+    "Budget",
+    "Filter",
+    "Page",
+    "counted",
+    "estimate",
+    "indexes",
+    "page",
+]
 
 DEFAULT_BUDGET = Budget()
 
@@ -24,6 +36,8 @@ class Page:
     previous: str | None
     #: The search was stopped to stay fast: fewer users than fit, maybe none, and the next page goes on from there.
     cut: bool = False
+    #: How many users there are, where the first page has found that out by the way.
+    number: int | None = None
 
 
 def page(
@@ -43,7 +57,7 @@ def page(
         raise ValueError("no such sort")
     begin = cursors.read(cursor, sort, order.kind, nullable=order.nullable) if cursor else None
     backwards = begin is not None and begin.backwards
-    users, stopped_at = read(order, list(conditions(chosen)), begin, limit + 1, budget)
+    users, stopped_at, number = read(order, list(conditions(chosen)), begin, limit + 1, budget)
     onward, back = stopped_at, None
     if len(users) > limit:
         users = users[:limit]
@@ -57,17 +71,21 @@ def page(
         next=cursors.write(sort, Cursor(onward, backwards=False)) if onward else None,
         previous=cursors.write(sort, Cursor(back, backwards=True)) if back else None,
         cut=stopped_at is not None,
+        number=number if begin is None else None,
     )
 
 
 def counted(chosen: Filter, budget: Budget = DEFAULT_BUDGET) -> tuple[int, bool]:
-    """Return a number of users and whether it is exact; if not, there are more, and 0 means unknown."""
+    """Return a number of users and whether it is exact; if not, there are more, and 0 means unknown.
+
+    No more rows are looked at than for a page.
+    """
     return count_up_to(list(conditions(chosen)), budget)
 
 
 def estimate(chosen: Filter) -> tuple[int, bool]:
-    """Return about how many users there are, for a progress bar, and whether that is exact."""
-    return total(list(conditions(chosen)))
+    """Return about how many users there are, for a progress bar, and whether that is exact; if not, 0 is unknown."""
+    return total(list(conditions(chosen)), DEFAULT_BUDGET)
 
 
 def _including(begin: Cursor, order: Order) -> Position:

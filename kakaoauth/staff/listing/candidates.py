@@ -40,9 +40,9 @@ class Candidates(NamedTuple):
     ids: Ids
     test: Test
 
-    def rows(self) -> FromClause:
-        """Return their rows. The offset keeps the planner from using another condition's index instead."""
-        return select(User).where(self.test(User), User.erased_at.is_(None)).offset(0).subquery("few")
+    def rows(self, most: int) -> FromClause:
+        """Return the rows of so many. The limit keeps the planner from using another condition's index instead."""
+        return select(User).where(self.test(User), User.erased_at.is_(None)).limit(most).cte("few")
 
 
 def matching(test: Test) -> Candidates:

@@ -1,122 +1,90 @@
-"""How many users meet some conditions: counted up to a bound for people to read, estimated for a progress bar."""
+"""How many users meet some conditions: counted as far as that costs no more than a page."""
 
 from collections.abc import Sequence
-from random import Random
+from math import prod
 
-from sqlalchemy import FromClause, and_, func, select, text
+from sqlalchemy import FromClause, func, select
 
 from kakaoauth.models import User
-from kakaoauth.staff.listing.candidates import Ids
+from kakaoauth.staff.listing.candidates import Candidates
 from kakaoauth.staff.listing.filters import Condition
-from kakaoauth.staff.listing.planner import Budget, count
+from kakaoauth.staff.listing.planner import Budget, count, fewest
+from kakaoauth.staff.listing.statistics import Statistics, statistics
 from kakaoauth.storage.database import db
 
-#: Up to so many are counted.
+#: Up to so many are counted where an index alone tells,
 EXACT = 10_000
-#: Where each row has to be looked at: up to so many.
+#: and up to so many where each row has to be looked at: rows of the newest users, ...
 COUNTED = 1_000
-#: With so few users, each is looked at.
-SMALL = 2_000
-#: What one user in twenty meets is then estimated to within a fifth, two times out of three: worth one digit.
-SAMPLE = 500
-#: If fewer of the sample meet the conditions, it tells little; then few do, and an index may count them.
-TELLING = 10
+#: ... of which so many are read.
+READ = 2_000
 
 
 def count_up_to(conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool]:
-    """How many users meet all conditions, and whether that is all of them; if not, there are more.
-
-    Looks at no more rows than a page may.
-    """
-    ids: Ids | None = None
+    """How many users meet all conditions, and whether that is all of them; if not, there are more, and 0 is unknown."""
+    known = statistics()
     if not conditions:
-        ids = select(User.id)
-    elif len(conditions) == 1 and conditions[0].by_date and conditions[0].candidates:
-        ids = conditions[0].candidates.ids
-    if ids is not None:
-        counted = count(ids, EXACT)
+        # So far above it, PostgreSQL is not wrong.
+        counted = count(select(User.id), EXACT) if known is None or known.rows < 2 * EXACT else None
         return (EXACT, False) if counted is None else (counted, True)
-    rows_read = select(User).order_by(User.id.desc()).limit(budget.long).subquery("rows_read")
-    met = _count_among(rows_read, conditions)
-    if met > COUNTED or count(select(User.id), budget.long) is not None:
-        return min(met, COUNTED), met <= COUNTED
+    only = conditions[0] if len(conditions) == 1 and conditions[0].by_date else None
+    if only is not None and only.candidates is not None:
+        counted = count(only.candidates.ids, COUNTED)
+        return (COUNTED, False) if counted is None else (counted, True)
+    if known is None:
+        return _try_out(conditions, budget)
+    if not all(known.knows(one) for one in conditions):
+        return _count_newest(conditions)
+    return _go_by(known, conditions, budget)
+
+
+def _go_by(known: Statistics, conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool]:
+    few = fewest(known, conditions, budget)
+    if few is not None and few.candidates is not None and known.share(few).likely * known.rows <= budget.most:
+        return _count_few(few.candidates, conditions, budget)
+    if COUNTED > prod(known.share(one).likely for one in conditions) * READ and known.rows > READ:
+        return 0, False
+    return _count_newest(conditions)
+
+
+def _try_out(conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool]:
+    """Without statistics."""
+    number, whole = _count_newest(conditions)
+    if number:
+        return number, whole
     for condition in conditions:
-        if condition.candidates is not None and count(condition.candidates.ids, budget.most) is not None:
-            found = _count_among(condition.candidates.rows(), conditions)
-            return min(found, COUNTED), found <= COUNTED
-    return max(met - 1, 0), False
+        if not whole and condition.candidates is not None:
+            number, whole = _count_few(condition.candidates, conditions, budget)
+    return number, whole
+
+
+def _count_newest(conditions: Sequence[Condition]) -> tuple[int, bool]:
+    met = _count_among(select(User).order_by(User.id.desc()).limit(READ).subquery("rows_read"), conditions)
+    if met > COUNTED:
+        return COUNTED, False
+    return (met, True) if count(select(User.id), READ) is not None else (0, False)
+
+
+def _count_few(few: Candidates, conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool]:
+    rows = few.rows(budget.most + 1)
+    tests = [condition.holds(rows.c) for condition in conditions]
+    looked_at, met = db.session.execute(select(func.count(), func.count().filter(*tests)).select_from(rows)).one()
+    return (met, True) if looked_at <= budget.most else (0, False)
 
 
 def _count_among(rows: FromClause, conditions: Sequence[Condition]) -> int:
     """COUNTED + 1: more than COUNTED."""
     tests = (condition.holds(rows.c) for condition in conditions)
-    met = select(rows.c.id).where(*tests).limit(COUNTED + 1).subquery()
+    met = select(rows.c.id).where(*tests, rows.c.erased_at.is_(None)).limit(COUNTED + 1).subquery()
     return db.session.scalar(select(func.count()).select_from(met)) or 0
 
 
-def total(conditions: Sequence[Condition]) -> tuple[int, bool]:
-    """How many users meet all conditions, and whether that is exact."""
-    if not conditions and (size := _size_known_to_postgresql()) > EXACT:
-        return size, False
-    counted = _count_by_index(conditions)
-    if counted is not None:
-        return counted, True
-    everybody, met = _sample(conditions)
-    if met < TELLING and (counted := _count_rows(conditions)) is not None:
-        return counted, True
-    number = everybody * met // SAMPLE
-    return (round(number, 1 - len(str(number))) if conditions else number), False
-
-
-def _count_by_index(conditions: Sequence[Condition]) -> int | None:
-    """If there are few users at all, or only such a condition as an index knows for itself."""
-    if not conditions:
-        return _count_everybody(EXACT)
-    if len(conditions) == 1 and conditions[0].by_date and conditions[0].candidates:
-        return count(conditions[0].candidates.ids, EXACT)
-    if count(select(User.id), SMALL) is None:
-        return None
-    tests = (condition.holds(User) for condition in conditions)
-    return db.session.scalar(select(func.count(User.id)).where(*tests, User.erased_at.is_(None)))
-
-
-def _count_everybody(most: int) -> int | None:
-    """Without the empty rows of those who have left, which an index of their own has; None: more than `most`."""
-    rows = select(User.id).limit(most + 1).subquery()
-    empty = select(User.id).where(User.erased_at.is_not(None)).limit(most + 1).subquery()
-    counts = (select(func.count()).select_from(part).scalar_subquery() for part in (rows, empty))
-    found, erased = db.session.execute(select(*counts)).one()
-    return found - erased if found <= most else None
-
-
-def _count_rows(conditions: Sequence[Condition]) -> int | None:
-    for condition in conditions:
-        if condition.candidates is not None and count(condition.candidates.ids, EXACT) is not None:
-            rows = condition.candidates.rows()
-            tests = (one.holds(rows.c) for one in conditions)
-            return db.session.scalar(select(func.count()).select_from(rows).where(*tests))
-    return None
-
-
-def _sample(conditions: Sequence[Condition]) -> tuple[int, int]:
-    """How many users there are, about, and how many of SAMPLE meet the conditions.
-
-    The sample is spread over all ids, and always the same one, so that the number does not flicker.
-    """
-    smallest = select(func.min(User.id)).scalar_subquery()
-    largest = select(func.max(User.id)).scalar_subquery()
-    first, last = db.session.execute(select(smallest, largest)).one()
-    step = (last - first) // SAMPLE + 1
-    chance = Random(step)  # noqa: S311
-    ids = [start + chance.randrange(step) for start in range(first, last + 1, step)]
-    meeting = func.count().filter(and_(True, *(condition.holds(User) for condition in conditions)))
-    there, met = db.session.execute(select(func.count(), meeting).where(User.id.in_(ids))).one()
-    everybody = _size_known_to_postgresql() or (last - first + 1) * there // len(ids)
-    return everybody, met * SAMPLE // max(there, 1)
-
-
-def _size_known_to_postgresql() -> int:
-    """As of the last ANALYZE, which it does by itself after every tenth of the table has changed; 0: not known."""
-    if db.session.get_bind().dialect.name != "postgresql":
-        return 0
-    return max(0, int(db.session.scalar(text("SELECT reltuples FROM pg_class WHERE oid = 'users'::regclass")) or 0))
+def total(conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool]:
+    """About how many users meet all conditions, and whether that is exact; 0 and inexact: unknown."""
+    number, whole = count_up_to(conditions, budget)
+    if whole:
+        return number, True
+    known = statistics()
+    if known is not None:
+        return max(number, round(known.rows * prod(known.share(one).likely for one in conditions))), False
+    return (0 if conditions else db.session.scalar(select(func.max(User.id))) or 0), False

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, or_, selec
 
 from kakaoauth.days import start_of
 from kakaoauth.models import Identity, User, comparable
-from kakaoauth.staff.listing.candidates import Candidates, matching, matching_search
+from kakaoauth.staff.listing.candidates import Candidates, grams_of, matching, matching_search
 from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.storage.database import db
@@ -17,7 +17,7 @@ from kakaoauth.storage.database import db
 #: Longer than any e-mail address or name.
 SEARCH_LENGTH = 254
 #: Longer than any provider's id.
-SUBJECT_LENGTH = 64
+SUBJECT_LENGTH = 255
 
 #: The highest role that somebody has.
 ROLES: Mapping[str, Test] = {
@@ -27,7 +27,8 @@ ROLES: Mapping[str, Test] = {
 }
 STATES: Mapping[str, Test] = {
     "active": lambda u: u.is_active,
-    "suspended": lambda u: and_(~u.is_active, u.erased_at.is_(None)),
+    "suspended": lambda u: and_(~u.is_active, u.erased_at.is_(None), u.closed_at.is_(None)),
+    "closed": lambda u: and_(~u.is_active, u.closed_at.is_not(None)),
 }
 
 
@@ -61,30 +62,35 @@ class Condition:
     by_date: bool = False
     #: Set if this is all that is asked: when they joined.
     span: Span | None = None
+    #: What is asked, such as `("role", "staff")`: under this name the statistics keep how many meet it.
+    key: tuple[object, ...] = ()
+    #: Of a search, in place of a key: trigrams that are in the text.
+    grams: tuple[str, ...] = ()
 
 
 def conditions(chosen: Filter) -> Iterator[Condition]:
     """What is rare comes first."""
     if chosen.role:
-        yield _told_by(ROLES[chosen.role], indexed=chosen.role != "user")
+        yield _told_by(ROLES[chosen.role], ("role", chosen.role), indexed=chosen.role != "user")
     if chosen.state:
-        yield _told_by(STATES[chosen.state], indexed=chosen.state == "suspended")
+        yield _told_by(STATES[chosen.state], ("state", chosen.state), indexed=chosen.state != "active")
     if chosen.provider:
-        yield _told_by(lambda u: u.provider == chosen.provider, indexed=True)
+        yield _told_by(lambda u: u.provider == chosen.provider, ("provider", chosen.provider), indexed=True)
     if chosen.joined_from or chosen.joined_until:
         span = Span(
             start_of(chosen.joined_from) if chosen.joined_from else None,
             start_of(chosen.joined_until) + timedelta(days=1) if chosen.joined_until else None,
         )
         tests = within(SORTS["date_joined"], span)
-        yield replace(_told_by(lambda u: and_(*(test(u) for test in tests)), indexed=True), span=span)
+        joined = _told_by(lambda u: and_(*(test(u) for test in tests)), ("joined", span), indexed=True)
+        yield replace(joined, span=span)
     search = comparable(chosen.search)[:SEARCH_LENGTH].strip()
     if search:
         yield _search(search, subject=chosen.search.strip())
 
 
-def _told_by(test: Test, *, indexed: bool) -> Condition:
-    return Condition(test, matching(test), by_date=True) if indexed else Condition(test)
+def _told_by(test: Test, key: tuple[object, ...], *, indexed: bool) -> Condition:
+    return Condition(test, matching(test), by_date=True, key=key) if indexed else Condition(test, key=key)
 
 
 def _search(search: str, *, subject: str) -> Condition:
@@ -94,7 +100,7 @@ def _search(search: str, *, subject: str) -> Condition:
         text: ColumnElement[bool] = u.search_text.contains(search, autoescape=True)
         return or_(text, u.id.in_(exact)) if exact else text
 
-    return Condition(holds, matching_search(search, exact))
+    return Condition(holds, matching_search(search, exact), grams=tuple(grams_of(search)))
 
 
 def _exactly(search: str, subject: str) -> Sequence[int]:

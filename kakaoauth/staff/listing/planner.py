@@ -2,19 +2,33 @@
 
 Where an index has just these users in just this order, it is read. Else there are two ways, and each is fast where the
 other is slow: to read the order's index and test each row, which is good where many users meet the conditions; or to
-sort all users of one condition's index, which is good where few do. A short read tells which. If there are too few for
-the one and too many for the other, what a long read has found is the page, and the next page goes on there.
+sort all users of one condition's index, which is good where few do. PostgreSQL's statistics tell which; without them a
+short read does. If there are too few for the one and too many for the other, what a long read has found is the page,
+and the next page goes on there.
+
+The rule for a new filter is: no row is looked at but within the budget, and nothing is asked of the database that takes
+longer where there are more users.
+
+- It is a `Condition` of its own in `filters.conditions`, with a test of a row and a key. That is enough to be right and
+  bounded: where few meet it, pages are cut.
+- If few meet it, it has candidates: an index, in `indexes`, over just these users (`_partial`) or by the column. The
+  index's own condition and the test must be the same words: PostgreSQL compares texts, not meanings.
+- If that index has them in the order they joined, the condition says `by_date`, and the first page is one look into it.
+- A condition on another table is a test by `id IN (SELECT ...)`, with an index there on the id of the user.
+- `tests/staff/listing/test_plans.py` has a shape for it.
 """
 
 from collections.abc import Sequence
+from math import prod
 from typing import NamedTuple
 
-from sqlalchemy import FromClause, and_, func, or_, select
+from sqlalchemy import FromClause, and_, func, literal_column, or_, select
 
 from kakaoauth.models import User
 from kakaoauth.staff.listing.candidates import Candidates, Ids
 from kakaoauth.staff.listing.filters import Condition
 from kakaoauth.staff.listing.ordering import IndexRange, Order, Span, Test, index_ranges
+from kakaoauth.staff.listing.statistics import Statistics, statistics
 from kakaoauth.storage.cursors import Cursor, Position
 from kakaoauth.storage.database import db
 
@@ -23,19 +37,25 @@ SLACK = 100
 
 
 class Budget(NamedTuple):
-    """How many rows one page may look at. With these, some 50 ms where a million users make it as hard as can be."""
+    """How many rows one page may look at: with these, some 5 ms where a million users make it as hard as can be."""
 
     short: int = 1_000
-    #: A page of 50 is found where one user in 400 meets the conditions.
-    long: int = 20_000
-    #: To be sorted. Where people are spread evenly, and are fewer than eight million, no page has to be cut.
-    most: int = 20_000
+    #: A page of 50 is full where one user in 80 meets the conditions.
+    long: int = 4_000
+    #: To be sorted.
+    most: int = 2_000
+
+
+#: For a whole file, where no page is waited for.
+UNHURRIED = Budget(long=20_000, most=20_000)
 
 
 class Found(NamedTuple):
     users: Sequence[User]
     #: How far the search has come, if it had to stop before it had enough users or had seen all.
     stopped_at: Position | None = None
+    #: How many there are from there on, where that was found out by the way.
+    number: int | None = None
 
 
 def read(order: Order, wanted: Sequence[Condition], begin: Cursor | None, limit: int, budget: Budget) -> Found:
@@ -66,6 +86,44 @@ def _plain(parts: Sequence[IndexRange], limit: int) -> list[User]:
 
 
 def _search(parts: Sequence[IndexRange], conditions: Sequence[Condition], limit: int, budget: Budget) -> Found:
+    known = statistics()
+    return (
+        _try_out(parts, conditions, limit, budget) if known is None else _go_by(known, parts, conditions, limit, budget)
+    )
+
+
+def _go_by(
+    known: Statistics, parts: Sequence[IndexRange], conditions: Sequence[Condition], limit: int, budget: Budget
+) -> Found:
+    likely = prod(known.share(one).likely for one in conditions)
+    is_walk_long = limit > likely * budget.long
+    rarest = fewest(known, conditions, budget)
+    if rarest is not None and (is_walk_long or known.share(rarest).likely * known.rows * likely < limit):
+        few = rarest.candidates
+        found = _sorted(few, parts, conditions, limit, budget) if few is not None else None
+        if found is not None:
+            return found
+    users: list[User] = []
+    for index_range in parts:
+        left = limit - len(users)
+        if not is_walk_long and len(met := _walk(index_range, conditions, budget.long, left)) == left:
+            return Found([*users, *met])
+        edge = _edge(index_range, budget.long)
+        users += _walk(index_range, conditions, budget.long, left, edge)
+        if edge is not None or len(users) == limit:
+            return Found(users, edge if len(users) < limit else None)
+    return Found(users)
+
+
+def fewest(known: Statistics, conditions: Sequence[Condition], budget: Budget) -> Condition | None:
+    """The condition whose index may have so few users that they can be looked at, all of them."""
+    choices = [one for one in conditions if one.candidates is not None]
+    choice = min(choices, key=lambda one: known.share(one).likely, default=None)
+    return choice if choice is not None and known.share(choice).least * known.rows <= budget.most else None
+
+
+def _try_out(parts: Sequence[IndexRange], conditions: Sequence[Condition], limit: int, budget: Budget) -> Found:
+    """Without statistics."""
     users: list[User] = []
     for place, index_range in enumerate(parts):
         left = limit - len(users)
@@ -77,9 +135,10 @@ def _search(parts: Sequence[IndexRange], conditions: Sequence[Condition], limit:
             met = _walk(index_range, conditions, budget.long, left)
         if len(met) == left:
             return Found([*users, *met])
-        few, number = _few(index_range, conditions, budget)
-        if few is not None:
-            return Found([*users, *(_sorted(few, parts[place:], conditions, left) if number else ())])
+        few = _few(index_range, conditions, budget)
+        found = _sorted(few, parts[place:], conditions, left, budget) if few is not None else None
+        if found is not None:
+            return Found([*users, *found.users], number=found.number if not users else None)
         edge = _edge(index_range, budget.long)
         users += _walk(index_range, conditions, budget.long, left, edge)
         if edge is not None or len(users) == limit:
@@ -111,29 +170,32 @@ def _edge(index_range: IndexRange, rows: int) -> Position | None:
     return Position(*row) if row else None
 
 
-def _few(index_range: IndexRange, conditions: Sequence[Condition], budget: Budget) -> tuple[Candidates | None, int]:
-    """Whom the index of one condition has, and how many: if they are few enough to be sorted."""
+def _few(index_range: IndexRange, conditions: Sequence[Condition], budget: Budget) -> Candidates | None:
+    """Whom the index of one condition has: of the rarest one among the first rows."""
     choices = [condition for condition in conditions if condition.candidates is not None]
     if len(choices) > 1:
-        # Only the rarest is worth counting; it is the rarest among the first thousand, too.
         rows_read = _rows_read(index_range, budget.short)
         tallies = [func.count().filter(condition.holds(rows_read.c)) for condition in choices]
         shares = db.session.execute(select(*tallies).select_from(rows_read)).one()
         choices = [choices[min(range(len(choices)), key=shares.__getitem__)]]
-    candidates = choices[0].candidates if choices else None
-    number = count(candidates.ids, budget.most) if candidates is not None else None
-    return (None, 0) if number is None else (candidates, number)
+    return choices[0].candidates if choices else None
 
 
 def _sorted(
-    few: Candidates, parts: Sequence[IndexRange], conditions: Sequence[Condition], limit: int
-) -> Sequence[User]:
-    """All ranges at once: their rows are the same few."""
-    rows = few.rows()
+    few: Candidates, parts: Sequence[IndexRange], conditions: Sequence[Condition], limit: int, budget: Budget
+) -> Found | None:
+    """All ranges at once: their rows are the same few. None: they are too many to be sorted."""
+    rows = few.rows(budget.most + 1)
     in_parts = or_(*(and_(True, *(test(rows.c) for test in index_range.tests)) for index_range in parts))
-    query = select(rows).where(in_parts, *(condition.holds(rows.c) for condition in conditions))
+    met = select(rows).where(in_parts, *(condition.holds(rows.c) for condition in conditions))
+    looked_at = select(func.count()).select_from(rows).scalar_subquery()
+    query = met.add_columns(func.count().over().label("number"), looked_at.label("looked_at"))
     query = query.order_by(*parts[0].order_by(rows.c, whole=True)).limit(limit)
-    return db.session.scalars(select(User).from_statement(query)).all()
+    shown = select(User, literal_column("number"), literal_column("looked_at")).from_statement(query)
+    found = db.session.execute(shown).all()
+    if found[0].looked_at > budget.most if found else count(few.ids, budget.most) is None:
+        return None
+    return Found([user for user, *_ in found], number=found[0].number if found else 0)
 
 
 def count(ids: Ids, most: int) -> int | None:

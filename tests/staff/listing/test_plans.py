@@ -103,28 +103,28 @@ def asked_for(name: str) -> list[tuple[str, Any]]:
     return statements(lambda: (page(chosen, sort=sort, cursor=cursor), counted(chosen), estimate(chosen)))
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_postgresql_goes_by_indexes_and_looks_at_few_rows(postgresql: Flask, name: str) -> None:
-    asked = asked_for(name)
-    assert len(asked) <= 26
-    for statement, parameters in asked:
-        for node in explained(statement, parameters):
-            assert node["Node Type"] not in ("Seq Scan", "Gather"), (statement, node)
-            looked_at = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-            if node["Node Type"] != "Bitmap Index Scan":  # which counts what it only reads in the index
-                assert looked_at <= MOST_ROWS, (statement, node)
+def test_postgresql_goes_by_indexes_and_looks_at_few_rows(postgresql: Flask) -> None:
+    for name in SHAPES:
+        asked = asked_for(name)
+        assert len(asked) <= 26, name
+        for statement, parameters in asked:
+            for node in explained(statement, parameters):
+                assert node["Node Type"] not in ("Seq Scan", "Gather"), (name, statement, node)
+                looked_at = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+                if node["Node Type"] != "Bitmap Index Scan":  # which counts what it only reads in the index
+                    assert looked_at <= MOST_ROWS, (name, statement, node)
 
 
-@pytest.mark.parametrize("name", SHAPES)
-def test_sqlite_goes_by_indexes_and_works_little(sqlite: Flask, name: str) -> None:
-    for statement, parameters in asked_for(name):
-        connection = db.session.connection()
-        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
-        # In the order of ids the table is its own index, and the limit ends the walk.
-        walks = re.search(r"ORDER BY users\.id (ASC|DESC)\s+LIMIT", statement)
-        assert "SCAN users" not in plan or walks, (statement, plan)
-        assert not [line for line in plan if re.search("AUTOMATIC|SCAN identities", line)], (statement, plan)
-        assert steps(connection, statement, parameters) < 60 * MOST_ROWS, (statement, plan)
+def test_sqlite_goes_by_indexes_and_works_little(sqlite: Flask) -> None:
+    for name in SHAPES:
+        for statement, parameters in asked_for(name):
+            connection = db.session.connection()
+            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            # In the order of ids the table is its own index, and the limit ends the walk.
+            walks = re.search(r"ORDER BY users\.id (ASC|DESC)\s+LIMIT", statement)
+            assert "SCAN users" not in plan or walks, (name, statement, plan)
+            assert not [line for line in plan if re.search("AUTOMATIC|SCAN identities", line)], (name, statement, plan)
+            assert steps(connection, statement, parameters) < 60 * MOST_ROWS, (name, statement, plan)
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
