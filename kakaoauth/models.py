@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    bindparam,
     event,
     exists,
     false,
@@ -25,6 +26,7 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, now
 from kakaoauth.storage.database import Base, db
+from kakaoauth.storage.quick_read import NotQuickly, QuickRead
 from kakaoauth.text import normal_form
 
 #: How long an account that was made for an e-mail address waits for its owner: long enough for a holiday, and too short
@@ -226,6 +228,15 @@ class EndedSession(Base):
     until: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
+_SESSION_USER = select(User).where(
+    User.id == bindparam("user_id"),
+    User.session_version == bindparam("version"),
+    User.is_active,
+    ~exists().where(EndedSession.name == bindparam("session_name")),
+)
+_read_session_user = QuickRead(User, _SESSION_USER)
+
+
 def find_session_user(session_user_id: str, name: str = "") -> User | None:
     """The active user that a session belongs to, in one statement; `session_user_id` is what `User.get_id` gave.
 
@@ -234,8 +245,11 @@ def find_session_user(session_user_id: str, name: str = "") -> User | None:
     match = SESSION_USER_ID.fullmatch(session_user_id)
     if not match or int(match[1]) > MAX_ID:
         return None
-    query = select(User).where(User.id == int(match[1]), User.session_version == int(match[2]), User.is_active)
-    return db.session.scalar(query.where(~exists().where(EndedSession.name == name)))
+    values = {"user_id": int(match[1]), "version": int(match[2]), "session_name": name}
+    try:
+        return _read_session_user.read(db.session(), **values)
+    except NotQuickly:
+        return db.session.scalar(_SESSION_USER, values)
 
 
 def find_user(user_id: int) -> User | None:

@@ -172,6 +172,7 @@ RULES: dict[str, Rule] = {
     "former_identities": Rule(
         "with the user: one row for each identity that was taken from the account", "that request"
     ),
+    "user_consents": Rule("with the user", "that request"),
     "suspensions": Rule(
         "when a superuser lifts the suspension or reinstates the account; of who has left by themselves, when they may"
         " sign up again",

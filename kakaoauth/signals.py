@@ -1,6 +1,7 @@
 """Signals (blinker) that a host can connect to. They are sent after the commit; the sender is the Flask app.
 
-user_signed_up      user_id, provider           a first login has created the account
+user_signed_up      user_id, provider           a first login has created the account; and `fields`, what the host's
+                                                sign_up_form has taken, where there is one
 user_logged_in      user_id, provider, is_new   in a browser, an app, a front end, by password
 user_logged_out     user_id                     in this browser
 login_refused       error, provider             an AppError; its `reason` is for logs only

@@ -40,6 +40,9 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/users/me/confirm/"): (302, 302, 302, 302, 302),  # fresh ones go on to their page
     ("POST", "/users/me/confirm/kakao/"): (302, 400, 400, 400, 302),
     ("POST", "/users/me/confirm/password/"): (302, 400, 400, 400, 302),
+    ("POST", "/users/me/consents/x/"): (302, 400, 400, 400, 302),
+    ("GET", "/sign-up/x/"): (400, 302, 302, 302, 400),  # nothing waits there
+    ("POST", "/sign-up/x/"): (400, 400, 400, 400, 400),
     ("GET", "/webhooks/kakao/unlink/"): (401, 401, 401, 401, 401),
     ("POST", "/webhooks/kakao/unlink/"): (401, 401, 401, 401, 401),
     ("POST", "/webhooks/kakao/account-status/"): (400, 400, 400, 400, 400),
@@ -88,9 +91,14 @@ BEARER: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/api/users/"): (401, 403, 200, 200, 401),
     ("GET", "/api/users/1/"): (401, 200, 200, 200, 401),
     ("GET", "/api/users/2/"): (401, 404, 200, 200, 401),
+    ("GET", "/api/users/1/consents/"): (401, 200, 200, 200, 401),
+    ("GET", "/api/users/2/consents/"): (401, 404, 200, 200, 401),
     ("PATCH", "/api/users/1/"): (401, 403, 403, 200, 401),
     ("DELETE", "/api/users/1/"): (401, 403, 403, 204, 401),
     ("GET", "/api/users/me/"): (401, 200, 200, 200, 401),
+    ("GET", "/api/users/me/consents/"): (401, 200, 200, 200, 401),
+    ("PUT", "/api/users/me/consents/x/"): (401, 404, 404, 404, 401),  # nothing is asked here
+    ("DELETE", "/api/users/me/consents/x/"): (401, 404, 404, 404, 401),
     ("PATCH", "/api/users/me/"): (401, 200, 200, 200, 401),
     ("POST", "/api/users/me/logout-everywhere/"): (401, 204, 204, 204, 401),
     ("GET", "/api/users/me/data/"): (401, 200, 200, 200, 401),
@@ -125,6 +133,8 @@ NOT_FRESH = {
     ("POST", "/users/me/restore/"),
     ("POST", "/users/me/confirm/kakao/"),
     ("POST", "/users/me/confirm/password/"),
+    ("POST", "/users/me/consents/x/"),
+    ("POST", "/sign-up/x/"),
     ("POST", "/users/export.csv"),
     ("POST", "/webhooks/kakao/unlink/"),
     ("POST", "/webhooks/kakao/account-status/"),
@@ -140,6 +150,8 @@ NOT_FRESH = {
     ("POST", "/api/token/verify/"),
     ("POST", "/api/token/revoke/"),
     ("PATCH", "/api/users/me/"),
+    ("PUT", "/api/users/me/consents/x/"),
+    ("DELETE", "/api/users/me/consents/x/"),
     ("POST", "/api/users/me/logout-everywhere/"),
 }
 

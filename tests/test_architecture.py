@@ -20,6 +20,7 @@ LEVELS: tuple[set[str], ...] = (
     {"tokens"},
     {"sessions"},
     {"web"},
+    {"terms"},
     {"accounts"},
     {"login", "webhooks"},
     {"monitoring"},

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from flask import current_app
+from wtforms import Form
 
 from kakaoauth.models import User
 from kakaoauth.providers.values import Profile
@@ -20,6 +21,8 @@ class Hooks:
     def __init__(self) -> None:
         self.before_sign_up: list[Callable[[Profile], Any]] = []
         self.before_leave: list[Callable[[User], Any]] = []
+        #: What the sign-up step asks besides the terms.
+        self.sign_up_form: type[Form] | None = None
         self.export: list[Callable[[User], Any]] = []
 
 
@@ -61,6 +64,11 @@ def tell_before_leave(user: User) -> None:
         except Exception as error:
             # Only the kind: the text may hold what a database was told.
             log.error("before_leave cannot keep user=%s: %s", user.id, type(error).__name__)
+
+
+def sign_up_form() -> type[Form] | None:
+    """Return the host's form of the sign-up step."""
+    return _hooks().sign_up_form
 
 
 def ask_export(user: User) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from kakaoauth.models import User, find_user
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
+from kakaoauth.terms import consents
 from kakaoauth.tokens import provider_tokens
 from kakaoauth.tokens.refresh_tokens import TokenFamily
 
@@ -110,6 +111,12 @@ def _apps(user: User) -> list[dict[str, Any]]:
     query = select(TokenFamily).where(TokenFamily.user_id == user.id).order_by(TokenFamily.id)
     names = ("created_at", "proven_at", "rotated_at", "expires_at", "ends_at", "agent", "address")
     return [columns_of(row, *names) for row in db.session.scalars(query)]
+
+
+@part("consents")
+def _consents(user: User) -> list[dict[str, Any]]:
+    names = ("term", "version", "agreed_at", "withdrawn_at", "source")
+    return [columns_of(row, *names) for row in consents.of_user(user.id)]
 
 
 @part("suspensions")

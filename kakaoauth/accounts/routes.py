@@ -11,6 +11,7 @@ from kakaoauth.accounts import closing, devices, leaving, linking, own_data, rej
 from kakaoauth.audit import labels, search
 from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
+from kakaoauth.terms import own as own_consents
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
 from kakaoauth.web import guards, in_app, silent_login
@@ -47,7 +48,21 @@ def show() -> ResponseReturnValue:
         devices=devices.own(),
         events=labels.own_lines(search.own(user.id, EVENTS), user.id),
         may_unlink=len(user.identities) > 1 or bool(user.is_superuser and user.password_hash),
+        consents=own_consents.lines(user.id),
     )
+
+
+@bp.post("/consents/<term>/")
+def change_consent(term: str) -> ResponseReturnValue:
+    """Agree to a term later than at the sign-up, or withdraw an optional consent.
+
+    :raises ConsentNeeded: a required one. :raises TermsChanged: another version than the one shown.
+    """
+    if request.form.get("decision") == "agree":
+        own_consents.agree(current_user.id, term, request.form.get("version"))
+    else:
+        own_consents.withdraw(current_user.id, term)
+    return redirect(url_for("kakaoauth.account.show", _anchor="consents"))
 
 
 @bp.post("/logout-everywhere/")

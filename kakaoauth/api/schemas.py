@@ -29,6 +29,9 @@ Address = Annotated[
 ]
 Text = Annotated[str, StringConstraints(max_length=100), Field(examples=["하늘다람쥐"])]
 
+TermText = Annotated[str, StringConstraints(min_length=1, max_length=100), Field(examples=["terms"])]
+Answered = bool | int | float | Annotated[str, StringConstraints(max_length=5000)]
+
 
 class Incoming(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -45,13 +48,34 @@ class ProviderLogin(Incoming):
     """After ACCOUNT_CLOSING: restore the account, and log in."""
 
 
-class AccessTokenLogin(ProviderLogin):
+class AgreedTerm(Incoming):
+    """With its version, the agreement counts only for that one."""
+
+    id: TermText
+    version: TermText
+
+
+class SignUpAnswer(ProviderLogin):
+    """What a person who is new, or whom a new version was shown, has answered in the app."""
+
+    agreed: Annotated[list[TermText | AgreedTerm], Field(max_length=50)] | None = None
+    """The terms that they have agreed to, by `id`: see TERMS_REQUIRED."""
+    fields: dict[TermText, Answered | list[Answered]] | None = None
+    """What the site asks besides, by name."""
+
+
+class GivenConsent(Incoming):
+    version: TermText | None = None
+    """The one that was shown."""
+
+
+class AccessTokenLogin(SignUpAnswer):
     """A token that the provider's SDK has given the app."""
 
     access_token: Token
 
 
-class CodeLogin(ProviderLogin):
+class CodeLogin(SignUpAnswer):
     """An authorization code, with what belongs to its authorization request."""
 
     code: Code
@@ -62,7 +86,7 @@ class CodeLogin(ProviderLogin):
     """Of the authorization request; Naver wants it beside its code."""
 
 
-class NativeCodeLogin(ProviderLogin):
+class NativeCodeLogin(SignUpAnswer):
     """A code that Apple has given a phone's app for itself, without a redirect address."""
 
     code: Code
@@ -72,7 +96,7 @@ class NativeCodeLogin(ProviderLogin):
     nonce: Nonce | None = None
 
 
-class IdTokenLogin(ProviderLogin):
+class IdTokenLogin(SignUpAnswer):
     """An OpenID Connect id_token, with the nonce if one was sent for it."""
 
     id_token: Token
@@ -232,6 +256,40 @@ class KeysOut(Outgoing):
     keys: list[dict[str, str]]
 
 
+class TermOut(Outgoing):
+    id: str
+    title: str
+    """In the language that the request asks for."""
+    url: str | None
+    """Where it can be read."""
+    version: str
+    required: bool
+
+
+class ConsentRowOut(Outgoing):
+    version: str
+    agreed_at: datetime
+    withdrawn_at: datetime | None
+    source: str
+    """`page`, `api`, `kakao` (Kakao Sync) or `import`."""
+
+
+class ConsentOut(Outgoing):
+    id: str
+    title: str
+    url: str | None
+    version: str | None
+    """Of today; null for a term that the site asks no more."""
+    required: bool
+    agreed: bool
+    """Whether the version of today was agreed to, and not withdrawn."""
+    history: list[ConsentRowOut]
+
+
+class ConsentsOut(Outgoing):
+    items: list[ConsentOut]
+
+
 class ProblemOut(BaseModel):
     """RFC 9457, with a code that stays the same in every language."""
 
@@ -252,6 +310,8 @@ class ProblemOut(BaseModel):
     """With EMAIL_REQUIRED: why there is no e-mail address that may be trusted."""
     provider: str | None = None
     """With EMAIL_IN_USE: how the account with that address logs in."""
+    terms: list[TermOut] | None = None
+    """With TERMS_REQUIRED: what the person may agree to, and must where `required` is true."""
     erase_at: datetime | None = None
     """With ACCOUNT_CLOSING: when the account is erased. Until then a login with `"restore": true` restores it."""
     until: datetime | None = None

@@ -26,6 +26,8 @@ ACTIONS: Mapping[str, Any] = {
     "unlink given up": _("Unlink given up"),
     "webhook": _("Message from the provider"),
     "profile changed": _("Profile changed"),
+    "consent given": _("Consent given"),
+    "consent withdrawn": _("Consent withdrawn"),
     "user changed": _("Role or state changed"),
     "promoted": _("Role given"),
     "demoted": _("Roles taken away"),

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from requests import Response
 
 from kakaoauth.errors import AppError
-from kakaoauth.providers.values import AccountEvent, PendingLogin, Profile, TokenSet
+from kakaoauth.providers.values import AccountEvent, AgreedTerms, PendingLogin, Profile, TokenSet
 
 
 class SetRefused(Exception):
@@ -138,6 +138,12 @@ class Provider(Protocol):
 
         :raises InvalidAccessToken: not genuine, of another nonce, or of a provider that knows no id_tokens.
         :raises ExpiredToken: :raises ForeignAccessToken: another audience. :raises AppError: as fetch_profile.
+        """
+
+    def agreed_terms(self, subject: str, access_token: str) -> AgreedTerms:
+        """Return the site's terms that the person has agreed to on the provider's own page. Empty where it has none.
+
+        :raises AppError: it cannot be known now.
         """
 
     def get(self, path: str, **arguments: Any) -> Response:

@@ -18,6 +18,10 @@ ID_TOKEN_SECONDS = PENDING_SECONDS
 CONSENT_FOR_EMAIL = ("account_email",)
 
 
+#: The site's terms that a person has agreed to on the provider's own page: by the tag there, and when, if it says.
+AgreedTerms = Mapping[str, datetime | None]
+
+
 class EmailState(Enum):
     """Why a profile carries no e-mail we may trust, or that it does."""
 
@@ -94,6 +98,8 @@ class Profile:
     is_brief: bool = False
     #: The tokens of this login, to be stored encrypted.
     tokens: TokenSet | None = field(default=None, repr=False, compare=False)
+    #: What the person has typed into the host's form of the sign-up step, by field; not said by the provider.
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def _no_opinion(_brief: Profile) -> bool | None:

@@ -11,6 +11,7 @@ _address        network of the last request, shortened                  audit.vi
 _token          id of the provider_tokens row of this login
 finished_logins the last finished logins: state -> next                 sessions.finished_logins
 finished_with_tokens  the same for logins that ended in tokens
+_sign_up        people who have not agreed yet, encrypted               login.waiting_sign_up
 _state_*        logins that wait for their callback                     providers.login_state
 _logout_state   state of a logout at the provider
 _closing        whose closed account this visitor may restore           sessions.notes

@@ -27,6 +27,7 @@ TOLD = {
     "former_identities": "former_sign_in_methods",
     "provider_tokens": "provider_tokens",
     "token_families": "apps",
+    "user_consents": "consents",
     "suspensions": "suspensions",
     "unlink_jobs": "pending_disconnects",
     "provider_events": "provider_messages",

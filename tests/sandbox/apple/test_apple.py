@@ -45,9 +45,7 @@ class AppleSandbox(AccountSandbox):
         return self.exchange(None, grant_type="refresh_token", refresh_token=token, redirect_uri=None, **form)
 
 
-@pytest.fixture
-def sandbox():
-    return AppleSandbox()
+KIND = AppleSandbox
 
 
 def test_login_returns_by_a_form_that_sends_itself(sandbox):

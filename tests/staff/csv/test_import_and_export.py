@@ -29,7 +29,7 @@ from kakaoauth.staff.csv import cells, import_users, reading
 from kakaoauth.staff.csv.columns import ALIASES, column_of
 from kakaoauth.staff.csv.people import READERS
 from kakaoauth.staff.csv.reading import batches
-from kakaoauth.staff.csv.writing import COLUMNS
+from kakaoauth.staff.csv.writing import COLUMNS, columns
 from kakaoauth.staff.listing import page
 from kakaoauth.staff.listing.filters import Filter
 from kakaoauth.storage.database import db
@@ -158,11 +158,6 @@ def test_plain_addresses_are_what_the_library_says_they_are(seed: int) -> None:
 # The page
 
 
-@pytest.fixture
-def sora(client_as: Callable[[str], FlaskClient]) -> FlaskClient:
-    return client_as("sora")
-
-
 def export(client: FlaskClient, query: str = "", **form: str) -> Any:
     found = client.get("/users/").text.split('name="csrf_token" value="')[1].split('"')[0]
     return client.post(f"/users/export.csv{query}", data={"csrf_token": found, **form})
@@ -183,7 +178,7 @@ def test_download_is_a_file_that_excel_opens(sora: FlaskClient, app: Flask) -> N
     assert raw.startswith(b'\xef\xbb\xbf"id",')
     assert raw.count(b"\n") == raw.count(b"\r\n") == 6
     found = {row["email"]: row for row in records(raw)}
-    assert tuple(found["hangul@example.kr"]) == COLUMNS
+    assert tuple(found["hangul@example.kr"]) == columns(with_consents=False)
     assert found["hangul@example.kr"]["nickname"] == "'=HYPERLINK(1)"
     assert found["hangul@example.kr"]["identities"] == "kakao:90071992547409931|facebook:7"
     assert found["sora@example.kr"]["is_staff"] == "true"
