@@ -6,7 +6,7 @@ Built on Babel and not on Flask-Babel, which keeps one state for a whole app: a 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,13 @@ def format_datetime(value: datetime, pattern: str, zone: tzinfo) -> str:
 def format_date(day: date, pattern: str) -> str:
     """Format a day. :param pattern: CLDR's."""
     return dates.format_date(day, pattern, locale=LOCALES[language()])
+
+
+def format_ago(time: timedelta) -> str:
+    """Format how long ago something was: "3 days ago"; a time to come is "in 3 days"."""
+    if timedelta() <= time < timedelta(minutes=1):
+        return gettext("just now")
+    return dates.format_timedelta(-time, add_direction=True, locale=LOCALES[language()])
 
 
 def format_decimal(number: float) -> str:

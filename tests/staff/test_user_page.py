@@ -81,12 +81,12 @@ def test_staff_see_everything_and_nothing_to_press(client_as: ClientAs, people: 
     for told in (
         "minji@example.kr",
         "<code>1000</code>",
-        "Open sessions",
-        "What happened lately",
+        "Active sessions",
+        "Recent activity",
         "<strong>Login</strong>",
     ):
         assert told in page
-    for hidden in ("/suspend/", "/delete/", "/users/audit/", "Decide"):
+    for hidden in ("/suspend/", "/delete/", "/users/audit/", "Danger zone"):
         assert hidden not in page
 
 
@@ -365,7 +365,7 @@ def test_only_way_in_stays(app: Flask, hana: FlaskClient, people: People) -> Non
 
 def test_button_pressed_twice_is_no_mistake_and_one_event(app: Flask, hana: FlaskClient, people: People) -> None:
     assert [decide(hana, people["minji"], "suspend").status_code for _ in range(2)] == [302, 302]
-    assert "Nothing was changed: it is so already." in hana.get(address(people["minji"]), headers=ENGLISH).text
+    assert "No change needed" in hana.get(address(people["minji"]), headers=ENGLISH).text
     assert hana.get(address(people["minji"], "suspend")).status_code == 302
     assert len(events(app, "user changed")) == 1
 

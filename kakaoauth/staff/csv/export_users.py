@@ -81,6 +81,8 @@ def _asked(chosen: Filter) -> dict[str, Any]:
     """The filter as the audit trail keeps it, without the search text, which may be a name."""
     said = {field.name: getattr(chosen, field.name) for field in fields(chosen) if getattr(chosen, field.name)}
     searched = said.pop("search", "") != ""
+    if chosen.ids:
+        said["ids"] = len(chosen.ids)
     return {**said, "searched": True} if searched else said
 
 

@@ -91,8 +91,9 @@ def statistics() -> Statistics | None:
 
 def _expected(condition: Condition) -> float:
     """How many rows the planner expects: asked for as a value, because that has a plan of its own."""
-    expression = select(select(literal_column("1")).where(condition.holds(User)).scalar_subquery())
-    compiled = expression.compile(dialect=db.engine.dialect)
+    rows = select(literal_column("1")).where(condition.holds(User)) if condition.rows is None else condition.rows
+    expression = select(rows.scalar_subquery())
+    compiled = expression.compile(dialect=db.engine.dialect, compile_kwargs={"render_postcompile": True})
     values: Any = compiled.params
     if compiled.positiontup is not None:
         values = [compiled.params[name] for name in compiled.positiontup]
