@@ -62,7 +62,8 @@ NOBODY = Visitor()
 
 def visitor_of(agent: str, address: str) -> Visitor:
     """:param agent: the User-Agent header. :param address: the peer's."""
-    plain = "".join(char for char in agent if char.isascii() and char.isprintable())
+    is_plain = agent.isascii() and agent.isprintable()
+    plain = agent if is_plain else "".join(char for char in agent if char.isascii() and char.isprintable())
     return Visitor(plain[:AGENT_LENGTH].strip(), shortened(address))
 
 
