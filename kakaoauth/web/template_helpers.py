@@ -2,6 +2,7 @@
 `kakaoauth_` for texts, and filters that begin with `kakaoauth_`."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -120,7 +121,15 @@ def links() -> Markup:
 
 def text(message: str, **values: Any) -> Markup:
     """Return a text in the visitor's language. Its markup is ours; `values` are escaped."""
-    return Markup(translation.gettext(message)) % values  # noqa: S704
+    found = _text(message, translation.language())
+    return found % values if values else found
+
+
+@lru_cache(maxsize=4096)
+def _text(message: str, language: str) -> Markup:
+    """The text in that language; where it takes no values it is finished."""
+    found = Markup(translation.CATALOGS[language].gettext(message))  # noqa: S704
+    return found if "%(" in message else found % {}
 
 
 def in_language(name: str) -> str:
