@@ -67,6 +67,7 @@ def visitor_of(agent: str, address: str) -> Visitor:
     return Visitor(plain[:AGENT_LENGTH].strip(), shortened(address))
 
 
+@lru_cache(maxsize=4096)
 def plain_address(text: str) -> str:
     """What a proxy says of where a request comes from, as an address: without port, zone, brackets and quotes.
 
