@@ -127,7 +127,8 @@ def _forget_deletions() -> bool:
 
 
 def _forget_suspensions() -> bool:
-    return _forget(Suspension.id, Suspension.until, now())
+    over = _forget(Suspension.id, Suspension.until, now())
+    return _forget(Suspension.id, Suspension.ends_at, now()) or over
 
 
 def _forget_signing_keys() -> bool:
@@ -157,7 +158,11 @@ def _add_up_counts() -> bool:
 
 
 RULES: dict[str, Rule] = {
-    "users": Rule("when the person leaves, a superuser deletes them, or their only provider says so", "that request"),
+    "users": Rule(
+        "when the person leaves (with `KAKAOAUTH_LEAVE_GRACE_DAYS` so many days later), a superuser deletes them, or"
+        " their only provider says so",
+        "that request; the jobs",
+    ),
     "identities": Rule("with the user, or when it is unlinked here or at the provider", "that request"),
     "provider_tokens": Rule(
         "at the logout, with the identity, or a day after they are over",
@@ -168,11 +173,13 @@ RULES: dict[str, Rule] = {
     "former_identities": Rule(
         "with the user: one row for each identity that was taken from the account", "that request"
     ),
+    "user_consents": Rule("with the user", "that request"),
     "suspensions": Rule(
-        "when a superuser lifts the suspension or reinstates the account, or at the suspension's own end; not by age",
+        "when a superuser lifts the suspension or reinstates the account, or at the suspension's own end; of who has"
+        " left by themselves, when they may sign up again",
         "that request; the jobs",
         _forget_suspensions,
-        Suspension.until,
+        Suspension.ends_at,
     ),
     "staff_notes": Rule("with the user, or when staff remove it", "that request"),
     "user_tags": Rule("with the user, or when staff take it away", "that request"),

@@ -25,6 +25,7 @@ from kakaoauth.errors import (
     ProviderUnavailable,
     RateLimited,
     Refused,
+    UntilThen,
     from_dict,
     one_line,
 )
@@ -49,6 +50,8 @@ def sample(kind: type[AppError]) -> AppError:
 def made(kind: type[AppError]) -> AppError:
     if kind is EmailRequired:
         return EmailRequired("not_agreed", consent=("account_email",))
+    if issubclass(kind, UntilThen):
+        return kind("2026-12-13T00:57:53+00:00", user_id=7)
     if kind is EmailInUse:
         return EmailInUse("kakao")
     if kind is InvalidFields:

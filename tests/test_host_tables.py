@@ -15,7 +15,8 @@ from kakaoauth.accounts import leaving, roles, suspensions, ways_in
 from kakaoauth.accounts import profile as profiles
 from kakaoauth.accounts.former_identities import FormerIdentity
 from kakaoauth.errors import InvalidAccessToken
-from kakaoauth.models import Identity, User, find_identity, find_user, identities_of
+from kakaoauth.models import Identity, User, find_identity, find_user
+from kakaoauth.staff.csv.writing import identities_of
 from kakaoauth.storage.database import db
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.provider_tokens import ProviderToken
@@ -103,7 +104,7 @@ def test_whoever_is_referred_to_leaves_and_an_empty_row_stays(
     with site.app_context():
         profiles.change_profile(number, {"nickname": "내이름"})
     answer = withdraw(minji)
-    assert (answer.status_code, answer.location) == (302, "/")
+    assert (answer.status_code, answer.location) == (302, "/users/me/withdrawn/")
     assert is_empty(row(site, number))
     assert orders(site) == [(0, number)]
     assert phone.get("/users/me/").status_code == 302

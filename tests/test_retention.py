@@ -118,6 +118,10 @@ def old_and_new(user: User, identity: Identity) -> list[tuple[Any, Any]]:
     def given_up(age: timedelta) -> UnlinkJob:
         return UnlinkJob(provider="kakao", subject="7", given_up_at=moment - age)
 
+    def rejoin_block(days: float) -> Suspension:
+        keyed = {"key_hash": secrets.token_hex(32), "key_id": "12345678"}
+        return Suspension(user_id=7, kind="kakao", **keyed, ends_at=moment + timedelta(days=days))
+
     def key(ends: datetime | None) -> SigningKey:
         return SigningKey(kid=secrets.token_hex(6), algorithm="HS256", sealed=encryption.encrypt("s"), retires_at=ends)
 
@@ -129,6 +133,7 @@ def old_and_new(user: User, identity: Identity) -> list[tuple[Any, Any]]:
         (kept_out(-1), kept_out(1)),
         (failed(91 * DAY), failed(89 * DAY)),
         (given_up(61 * DAY), given_up(59 * DAY)),
+        (rejoin_block(-0.1), rejoin_block(0.1)),
         (key(moment - timedelta(seconds=1)), key(moment + DAY)),
         (key(moment - 100 * DAY), key(None)),
         (family(user.id, moment - 2 * DAY), family(user.id, moment - DAY / 2)),

@@ -8,6 +8,7 @@ from kakaoauth.accounts import devices, notes, unlink_jobs, ways_in
 from kakaoauth.audit import labels, search
 from kakaoauth.models import find_erased, find_user, names_of
 from kakaoauth.staff.action_texts import ACTIONS
+from kakaoauth.terms import own as own_consents
 from kakaoauth.web import guards
 
 bp = Blueprint("desk", __name__, url_prefix="/users")
@@ -32,6 +33,7 @@ def show(user_id: int) -> ResponseReturnValue:
         "kakaoauth/users/show.html",
         user=user,
         devices=devices.of_user(user, endable=may_act),
+        consents=own_consents.lines(user_id),
         may_act=may_act,
         actions=[
             {"name": name, "title": one.title, "destructive": one.destructive, "is_grave": one.is_grave}

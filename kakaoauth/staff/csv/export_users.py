@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth import audit
-from kakaoauth.models import identities_of
 from kakaoauth.staff import listing
 from kakaoauth.staff.csv import writing
 from kakaoauth.staff.listing.filters import Filter
@@ -66,7 +65,7 @@ def _batches(chosen: Filter, sort: str) -> Iterator[tuple[str, int]]:
     cursor: str | None = None
     while True:
         page = listing.page(chosen, sort=sort, cursor=cursor, limit=BATCH, budget=listing.UNHURRIED)
-        text = writing.lines(page.users, identities_of(user.id for user in page.users))
+        text = writing.lines(page.users, writing.identities_of(user.id for user in page.users))
         number, cursor = len(page.users), page.next
         forget_transaction()  # the reader may be slow, and must not hold a connection
         if number:

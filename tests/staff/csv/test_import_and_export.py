@@ -5,7 +5,7 @@ import io
 import os
 import random
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -156,11 +156,6 @@ def test_plain_addresses_are_what_the_library_says_they_are(seed: int) -> None:
 
 
 # The page
-
-
-@pytest.fixture
-def sora(client_as: Callable[[str], FlaskClient]) -> FlaskClient:
-    return client_as("sora")
 
 
 def export(client: FlaskClient, query: str = "", **form: str) -> Any:
@@ -775,3 +770,24 @@ def test_progress_says_how_fast_it_goes_and_how_long_it_takes(capsys: pytest.Cap
         "imported [######..................]  25%  30,000, 1,500 per second, 1:00 left",
         "imported: 30,000, 8 per second, 1:06:40 in all",
     ]
+
+
+def test_closed_accounts_and_odd_identities_come_back_as_they_were(app: Flask, tmp_path: Path) -> None:
+    closed, ends = datetime(2026, 11, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=9)
+    file = tmp_path / "users.csv"
+    runner = app.test_cli_runner()
+    with app.app_context():
+        user = somebody("minji@example.kr", is_active=False, closed_at=closed, erase_at=ends, provider="google")
+        db.session.add(Identity(provider="google", subject="a|b c%" + "x" * 249, user=user))
+        db.session.commit()
+    assert runner.invoke(args=["users", "export", str(file)]).exit_code == 0
+    with app.app_context():
+        db.session.execute(delete(Identity))
+        db.session.execute(delete(User))
+        db.session.commit()
+    result = runner.invoke(args=["users", "import", str(file)])
+    assert result.exit_code == 0, result.output
+    with app.app_context():
+        user = db.session.scalars(select(User)).one()
+        assert (user.is_active, user.closed_at, user.erase_at) == (False, closed, ends)
+        assert [one.subject for one in user.identities] == ["a|b c%" + "x" * 249]
