@@ -9,6 +9,8 @@
     │   │   └── ConfirmationEnded 400  the same for a confirmation
     │   ├── CookieLost          400  the browser came back without its cookie
     │   ├── LoginExpired        400  the login took longer than ten minutes
+    │   ├── TermsChanged        409  a term has another version than the one that was shown
+    │   ├── SignUpExpired       400  nothing waits for an answer any more
     │   ├── CodeRefused         400  the provider no longer knows the authorization code
     │   └── ForgedForm          400  a form without this session's CSRF token, or from another site
     ├── InvalidFields           400  a body or query of the API that does not fit, with the fields
@@ -26,6 +28,8 @@
     ├── EmailRequired           403  `case`: see providers.values.EmailState
     ├── EmailInUse              409  `other`: that account's provider
     │   └── NotClaimable        409  that account has no identity and cannot be claimed
+    ├── TermsRequired           403  `terms`: what has to be agreed to first
+    ├── ConsentNeeded           409  a required consent cannot be withdrawn
     ├── IdentityInUse           409  another account logs in with it
     ├── AlreadyLinked           409  the account has another identity of this provider
     ├── EmailNotConfigured      409  the site's app at the provider has no e-mail to ask for

@@ -25,6 +25,7 @@ from kakaoauth.errors import (
     ProviderUnavailable,
     RateLimited,
     Refused,
+    TermsRequired,
     UntilThen,
     from_dict,
     one_line,
@@ -60,6 +61,8 @@ def made(kind: type[AppError]) -> AppError:
         return RateLimited(90)
     if kind is FreshLoginRequired:
         return FreshLoginRequired(300)
+    if kind is TermsRequired:
+        return TermsRequired([{"id": "tos", "title": "Terms", "url": None, "version": "1", "required": True}])
     if kind is Refused:  # what it is given is for the person
         return kind()
     return kind("what happened", provider_code="KOE320")

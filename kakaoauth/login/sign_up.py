@@ -146,7 +146,8 @@ def _expired() -> SignUpExpired:
 
 def _lock(name: str) -> CallbackLock:
     """Of two equal presses one makes the account. A page that is shown again has another `press`."""
-    return CallbackLock(f"sign-up {name}", request.form.get("press", "")[:100] or secrets.token_urlsafe(12))
+    press = request.form.get("press", "")[:100] or secrets.token_urlsafe(12)
+    return CallbackLock(f"sign-up {name} {press}", press)
 
 
 def _replay(lock: CallbackLock) -> ResponseReturnValue:

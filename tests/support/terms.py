@@ -39,18 +39,13 @@ def come_to_step(client: FlaskClient, kakao: FakeKakao, **query: str) -> str:
     return str(answer.location)
 
 
-def fields_of(page: Any) -> dict[str, str]:
-    """The hidden fields of the step's form."""
-    return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.text.split("decision")[0]))
-
-
 def agree(client: FlaskClient, path: str, *terms: str, **more: str) -> Any:
     """Tick these, and press the button."""
     page = client.get(path)
     assert page.status_code == 200, page.text
     boxes = dict(re.findall(r'name="(agree\.[^"]+)" value="([^"]*)"', page.text))
     form = {
-        **_form_of(page),
+        **form_of(page),
         **{f"agree.{term}": boxes[f"agree.{term}"] for term in terms},
         "decision": "agree",
         **more,
@@ -59,10 +54,10 @@ def agree(client: FlaskClient, path: str, *terms: str, **more: str) -> Any:
 
 
 def cancel(client: FlaskClient, path: str) -> Any:
-    return client.post(path, data={**_form_of(client.get(path)), "decision": "cancel"})
+    return client.post(path, data={**form_of(client.get(path)), "decision": "cancel"})
 
 
-def _form_of(page: Any) -> dict[str, str]:
+def form_of(page: Any) -> dict[str, str]:
     form = page.text.split('action="/sign-up/', 1)[1].split("</form>", 1)[0]
     return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form))
 

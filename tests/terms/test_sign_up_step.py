@@ -1,6 +1,7 @@
 """The sign-up step in a browser: what it shows, what it keeps, and what can happen while somebody reads."""
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import time_machine
@@ -8,8 +9,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, begin_login, come_back, csrf_token, is_logged_in, log_in, person, set_cookie, token_calls
-from support.terms import TERMS, agree, cancel, come_to_step, everything_in, newer, rows
+from support.concurrency import at_once
+from support.terms import TERMS, agree, cancel, come_to_step, everything_in, form_of, newer, rows
 
+from kakaoauth import Refused
 from kakaoauth.models import Identity, User
 from kakaoauth.storage.database import db
 from kakaoauth.terms.consents import Consent
@@ -172,19 +175,50 @@ def test_after_it_the_back_button_leads_on(client: FlaskClient, kakao: FakeKakao
     assert client.get(path).location == "/"
 
 
-def test_pressed_twice_it_is_one_account_and_one_session(app: Flask, client: FlaskClient, kakao: FakeKakao) -> None:
+def test_pressed_twice_it_is_one_account_and_one_session(
+    app: Flask, client: FlaskClient, kakao: FakeKakao, redis: Redis
+) -> None:
     path = come_to_step(client, kakao)
     old = set_cookie(client)
-    page = client.get(path).text
-    form = {name: page.split(f'name="{name}" value="')[1].split('"')[0] for name in ("press",)}
-    token = page.split("<form method", 1)[1].split('name="csrf_token" value="')[1].split('"')[0]
-    form |= {"csrf_token": token, "agree.age": "1", "agree.tos": "2026-01", "decision": "agree"}
+    form = {**form_of(client.get(path)), "agree.age": "1", "agree.tos": "2026-01", "decision": "agree"}
+    twins = [app.test_client() for _ in range(2)]
+    for twin in twins:
+        twin.set_cookie("session", old)
+    answers = at_once(app, *[partial(twin.post, path, data=form) for twin in twins])
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert {set_cookie(twin) for twin in twins} == {set_cookie(twins[0])}, "both have the same session"
+    assert all(is_logged_in(twin) for twin in twins)
+    assert rows(app)["users"] == 1
+    assert rows(app)["user_consents"] == 2
+
+
+def test_form_that_is_sent_again_later_does_nothing(app: Flask, client: FlaskClient, kakao: FakeKakao) -> None:
+    path = come_to_step(client, kakao)
+    old = set_cookie(client)
+    form = {**form_of(client.get(path)), "agree.age": "1", "agree.tos": "2026-01", "decision": "agree"}
     assert client.post(path, data=form).status_code == 303
-    assert rows(app)["users"] == 1
-    twice = app.test_client()
-    twice.set_cookie("session", old)
-    assert twice.post(path, data=form).status_code == 400, "the session of before is over"
-    assert rows(app)["users"] == 1
+    client.post("/kakao/logout/", data={"csrf_token": csrf_token(client)})
+    thief = app.test_client()
+    thief.set_cookie("session", old)
+    assert thief.post(path, data=form).status_code == 400
+    assert not is_logged_in(thief)
+
+
+def test_refusal_can_be_corrected(make_app: Callable[..., Flask], kakao: FakeKakao) -> None:
+    """A refusal of the moment, here the host's, does not stand for the next press."""
+    app = make_app(KAKAOAUTH_TERMS=TERMS)
+    said = ["not today"]
+
+    def refuse(profile: object) -> None:
+        if said:
+            raise Refused(said.pop())
+
+    app.extensions["kakaoauth"].before_sign_up(refuse)
+    client = app.test_client()
+    path = come_to_step(client, kakao)
+    assert "Not today" in agree(client, path, "age", "tos").text
+    assert rows(app)["users"] == 0
+    assert agree(client, path, "age", "tos").status_code == 303
 
 
 # What can happen while somebody reads

@@ -23,6 +23,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "closed_at": ("탈퇴일", "탈퇴일시", "탈퇴시각"),
     "erase_at": ("삭제예정일", "삭제예정일시"),
     "identities": ("연결계정", "연결된계정", "소셜계정"),
+    "consents": ("동의", "동의내역", "약관동의"),
 }
 DELIMITERS = (",", ";", "\t")
 #: What Excel heeds in a first line, and writes for some.

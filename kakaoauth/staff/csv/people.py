@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from kakaoauth.config import terms
 from kakaoauth.errors import PROVIDER_LABELS
 from kakaoauth.providers.oidc import SUBJECT
 from kakaoauth.staff.csv import cells
@@ -39,6 +40,15 @@ BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 ROLES = ("is_staff", "is_superuser")
 
 
+class Given(NamedTuple):
+    """An agreement that somebody has given before."""
+
+    term: str
+    version: str
+    agreed_at: datetime
+    withdrawn_at: datetime | None
+
+
 class Newcomer(NamedTuple):
     """Somebody whose line is good."""
 
@@ -50,6 +60,8 @@ class Newcomer(NamedTuple):
     identities: list[tuple[str, str]]
     #: Whether the line gives a role that was left out.
     role_left_out: bool = False
+    #: What they have agreed to.
+    consents: Sequence["Given"] = ()
 
     def keys(self) -> Iterator[tuple[str, str]]:
         """What nobody else may have: the column it stands in, and one text for each."""
@@ -98,6 +110,7 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _newcomer(line: int, values: dict[str, Any], *, with_roles: bool) -> Newcomer:
     values.pop("id")
     identities = values.pop("identities") or []
+    consents = values.pop("consents") or ()
     values["email"], values["email_key"] = values["email"] or (None, None)
     values["is_active"] = values["is_active"] is not False and values["closed_at"] is None
     if values["is_active"]:
@@ -108,7 +121,7 @@ def _newcomer(line: int, values: dict[str, Any], *, with_roles: bool) -> Newcome
     role = values["is_superuser"] or values["is_staff"] or False
     values["is_staff"] = role and with_roles
     values["is_superuser"] = (values["is_superuser"] or False) and with_roles
-    return Newcomer(line, values, identities, role_left_out=role and not with_roles)
+    return Newcomer(line, values, identities, role_left_out=role and not with_roles, consents=consents)
 
 
 # How each column's text is read: ValueError says in words why not.
@@ -215,6 +228,19 @@ def _identities(text: str) -> Sequence[tuple[str, str]]:
     return found
 
 
+def _consents(text: str) -> Sequence[Given]:
+    found = []
+    for part in text.split("|"):
+        term, version, agreed_at, *rest = [*part.strip().split("@"), "", "", ""][:5]
+        if not (terms.ID.fullmatch(term) and terms.VERSION.fullmatch(version)):
+            raise ValueError("not of the form terms@2026-01@2026-01-31T12:30:00Z")
+        found.append(Given(term, version, _moment(agreed_at), _moment(rest[1]) if rest[1] else None))
+    in_force = [(one.term, one.version) for one in found if one.withdrawn_at is None]
+    if len(set(in_force)) < len(in_force):
+        raise ValueError("the same one twice")
+    return found
+
+
 #: Column of the file -> how it is read.
 READERS: Mapping[str, Callable[[str], Any]] = {
     "id": _anything,
@@ -234,4 +260,5 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "closed_at": _moment,
     "erase_at": _moment_to_come,
     "identities": _identities,
+    "consents": _consents,
 }

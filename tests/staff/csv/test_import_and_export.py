@@ -29,7 +29,7 @@ from kakaoauth.staff.csv import cells, import_users, reading
 from kakaoauth.staff.csv.columns import ALIASES, column_of
 from kakaoauth.staff.csv.people import READERS
 from kakaoauth.staff.csv.reading import batches
-from kakaoauth.staff.csv.writing import COLUMNS
+from kakaoauth.staff.csv.writing import COLUMNS, columns
 from kakaoauth.staff.listing import page
 from kakaoauth.staff.listing.filters import Filter
 from kakaoauth.storage.database import db
@@ -178,7 +178,7 @@ def test_download_is_a_file_that_excel_opens(sora: FlaskClient, app: Flask) -> N
     assert raw.startswith(b'\xef\xbb\xbf"id",')
     assert raw.count(b"\n") == raw.count(b"\r\n") == 6
     found = {row["email"]: row for row in records(raw)}
-    assert tuple(found["hangul@example.kr"]) == COLUMNS
+    assert tuple(found["hangul@example.kr"]) == columns(with_consents=False)
     assert found["hangul@example.kr"]["nickname"] == "'=HYPERLINK(1)"
     assert found["hangul@example.kr"]["identities"] == "kakao:90071992547409931|facebook:7"
     assert found["sora@example.kr"]["is_staff"] == "true"
