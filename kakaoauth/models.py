@@ -1,7 +1,6 @@
 """User, Identity and EndedSession, with the queries over them. Nothing here commits."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -27,21 +26,13 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, now
 from kakaoauth.storage.database import Base, db
 from kakaoauth.storage.quick_read import NotQuickly, QuickRead
-from kakaoauth.text import normal_form
+from kakaoauth.text import comparable, normal_form
 
 #: How long an account that was made for an e-mail address waits for its owner: long enough for a holiday, and too short
 #: for the address to have another owner by then.
 CLAIMABLE = timedelta(days=7)
 #: What `User.get_id` gives: the number and the session version, which PostgreSQL keeps in 32 bits.
 SESSION_USER_ID = re.compile(r"([0-9]{1,19})\.([0-9]{1,9})")
-
-
-def comparable(text: str) -> str:
-    """The form in which texts are searched and sorted: one line, whatever the case and however Hangul was typed."""
-    line = " ".join(text.split())
-    if not line.isprintable():
-        line = "".join(char for char in line if unicodedata.category(char) not in ("Cc", "Cs"))
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", line).casefold())
 
 
 def list_keys(email_key: str | None, nickname: str | None, name: str | None) -> dict[str, str | None]:

@@ -106,8 +106,8 @@ def _funnel(numbers: Overview) -> Chart | None:
     steps = {gettext("Begun"): numbers.begun, gettext("Came back"): numbers.returned}
     if numbers.terms_asked:
         steps |= {
-            gettext("Were asked to agree to the terms"): numbers.terms_asked,
-            gettext("Agreed to the terms"): numbers.terms_agreed,
+            gettext("Terms shown"): numbers.terms_asked,
+            gettext("Terms agreed"): numbers.terms_agreed,
         }
     steps[gettext("Got in")] = numbers.came_in
     if not any(steps.values()):

@@ -10,11 +10,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from kakaoauth.accounts.notes import UserTag
 from kakaoauth.days import start_of
-from kakaoauth.models import Identity, User, comparable
+from kakaoauth.models import Identity, User
 from kakaoauth.staff.listing.candidates import Candidates, grams_of, matching, matching_search
 from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
 from kakaoauth.storage.columns import MAX_ID, now
 from kakaoauth.storage.database import db
+from kakaoauth.text import comparable
 
 #: Longer than any e-mail address or name.
 SEARCH_LENGTH = 254
