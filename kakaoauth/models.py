@@ -110,9 +110,8 @@ class User(UserMixin, Base):
     profile_image: Mapped[str | None] = mapped_column(String(500))
     #: How they signed up; None for accounts made on the command line until their first login.
     provider: Mapped[str | None] = mapped_column(String(20))
-    #: As the person writes it.
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
-    #: As it is compared: `text.normal_form`.
+    #: `email` as it is compared: `text.normal_form`.
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
     #: Since when the address takes no mail: its owner has switched Apple's forwarding off.
     email_undeliverable_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -143,7 +142,7 @@ class User(UserMixin, Base):
     #: A version of the site that does not know these columns wrote the row: see staff.listing.triggers.
     keys_are_stale: Mapped[bool] = mapped_column(default=False, server_default=false())
 
-    #: When the suspension ends by itself; None: only a superuser ends it. And what the person is told of it.
+    #: When the suspension ends by itself, if it does; and what the person is told of it.
     suspended_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     suspension_text: Mapped[str | None] = mapped_column(String(300))
 
@@ -279,15 +278,6 @@ def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """How those of them are called who still have an account."""
     users = db.session.scalars(select(User).where(User.id.in_(set(user_ids)), User.erased_at.is_(None)))
     return {user.id: user.display_name for user in users}
-
-
-def identities_of(user_ids: Iterable[int]) -> dict[int, list[Identity]]:
-    """Many users' ways in by one statement, by their user's id and in the order they were linked."""
-    found: dict[int, list[Identity]] = {}
-    query = select(Identity).where(Identity.user_id.in_(user_ids), Identity.provider != "")
-    for one in db.session.scalars(query.order_by(Identity.id)):
-        found.setdefault(one.user_id, []).append(one)
-    return found
 
 
 def lock_user(user_id: int) -> None:

@@ -178,7 +178,7 @@ RULES: dict[str, Rule] = {
         " left by themselves, when they may sign up again",
         "that request; the jobs",
         _forget_suspensions,
-        Suspension.until,
+        Suspension.ends_at,
     ),
     "staff_notes": Rule("with the user, or when staff remove it", "that request"),
     "user_tags": Rule("with the user, or when staff take it away", "that request"),

@@ -496,7 +496,7 @@ def moment_of(joined: datetime | str) -> date:
 
 def test_terms_stand_in_the_funnel_once_somebody_was_asked(app: Flask, enter: Callable[[str], FlaskClient]) -> None:
     staff = enter("sora")
-    assert "Agreed to the terms" not in staff.get(PATH, headers=ENGLISH).text
+    assert "Terms agreed" not in staff.get(PATH, headers=ENGLISH).text
     with app.app_context():
         for name in ("terms_asked", "terms_asked", "terms_agreed"):
             counters.count(name, "kakao")
@@ -504,8 +504,8 @@ def test_terms_stand_in_the_funnel_once_somebody_was_asked(app: Flask, enter: Ca
     assert [step[:2] for step in steps] == [
         ["Begun", "1"],
         ["Came back", "1"],
-        ["Were asked to agree to the terms", "2"],
-        ["Agreed to the terms", "1"],
+        ["Terms shown", "2"],
+        ["Terms agreed", "1"],
         ["Got in", "1"],
     ]
 

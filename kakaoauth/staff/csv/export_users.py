@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth import audit, terms
-from kakaoauth.models import identities_of
 from kakaoauth.staff import listing
 from kakaoauth.staff.csv import writing
 from kakaoauth.staff.listing.filters import Filter
@@ -68,7 +67,7 @@ def _batches(chosen: Filter, sort: str) -> Iterator[tuple[str, int]]:
     while True:
         page = listing.page(chosen, sort=sort, cursor=cursor, limit=BATCH, budget=listing.UNHURRIED)
         held = consents.of_users(user.id for user in page.users) if terms.asked() else None
-        text = writing.lines(page.users, identities_of(user.id for user in page.users), held)
+        text = writing.lines(page.users, writing.identities_of(user.id for user in page.users), held)
         number, cursor = len(page.users), page.next
         forget_transaction()  # the reader may be slow, and must not hold a connection
         if number:
