@@ -173,17 +173,6 @@ class UsersOut(Outgoing):
     """For `?cursor=` of the next page; null on the last one."""
 
 
-class OwnDataOut(Outgoing):
-    """Everything that is held about a person; what the site's own app holds is under `site`."""
-
-    model_config = ConfigDict(extra="allow")
-
-    made_at: datetime
-    profile: dict[str, Any]
-    sign_in_methods: list[dict[str, Any]]
-    events: list[dict[str, Any]]
-
-
 class NothingOut(Outgoing):
     """An empty object."""
 
@@ -226,31 +215,3 @@ class ConsentOut(Outgoing):
 
 class ConsentsOut(Outgoing):
     items: list[ConsentOut]
-
-
-class ProblemOut(BaseModel):
-    """RFC 9457, with a code that stays the same in every language."""
-
-    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    instance: str | None = None
-    """Names the line in the log."""
-    fields: dict[str, str] | None = None
-    """With INVALID_REQUEST: what is wrong with each field, in English."""
-    required_scopes: list[str] | None = None
-    """With EMAIL_REQUIRED: what to ask the provider for, in its own words; empty if asking does not help."""
-    case: str | None = None
-    """With EMAIL_REQUIRED: why there is no e-mail address that may be trusted."""
-    provider: str | None = None
-    """With EMAIL_IN_USE: how the account with that address logs in."""
-    terms: list[TermOut] | None = None
-    """With TERMS_REQUIRED: what the person may agree to, and must where `required` is true."""
-    erase_at: datetime | None = None
-    """With ACCOUNT_CLOSING: when the account is erased. Until then a login with `"restore": true` restores it."""
-    until: datetime | None = None
-    """With REJOIN_BLOCKED: from then on this person may sign up again."""
