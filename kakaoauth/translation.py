@@ -3,10 +3,10 @@
 Built on Babel and not on Flask-Babel, which keeps one state for a whole app: a host may have that for itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,14 @@ def lazy_gettext(text: str, **values: Any) -> LazyProxy:
     return LazyProxy(gettext, text, enable_cache=False, **values)
 
 
+def pick(texts: Mapping[str, str]) -> str:
+    """Return the text in the visitor's language, else any there is; empty if there is none.
+
+    :param texts: by language; under "" what holds for every one.
+    """
+    return texts.get(language()) or texts.get("") or next(iter(texts.values()), "")
+
+
 def format_datetime(value: datetime, pattern: str, zone: tzinfo) -> str:
     """Format a moment as it is in `zone`. :param pattern: CLDR's, such as `yyyy-MM-dd HH:mm`."""
     return dates.format_datetime(value, pattern, tzinfo=zone, locale=LOCALES[language()])
@@ -86,6 +94,13 @@ def format_datetime(value: datetime, pattern: str, zone: tzinfo) -> str:
 def format_date(day: date, pattern: str) -> str:
     """Format a day. :param pattern: CLDR's."""
     return dates.format_date(day, pattern, locale=LOCALES[language()])
+
+
+def format_ago(time: timedelta) -> str:
+    """Format how long ago something was: "3 days ago"; a time to come is "in 3 days"."""
+    if timedelta() <= time < timedelta(minutes=1):
+        return gettext("just now")
+    return dates.format_timedelta(-time, add_direction=True, locale=LOCALES[language()])
 
 
 def format_decimal(number: float) -> str:

@@ -29,6 +29,18 @@ Address = Annotated[
 ]
 Text = Annotated[str, StringConstraints(max_length=100), Field(examples=["하늘다람쥐"])]
 
+TermText = Annotated[str, StringConstraints(min_length=1, max_length=100), Field(examples=["terms"])]
+Answered = bool | int | float | Annotated[str, StringConstraints(max_length=5000)]
+
+#: RFC 3339, with its offset; whether there is such a day is seen when it is read.
+Moment = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})$", max_length=40
+    ),
+    Field(examples=["2027-01-01T00:00:00+09:00"]),
+]
+
 
 class Incoming(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -40,13 +52,39 @@ class Outgoing(BaseModel):
     )
 
 
-class AccessTokenLogin(Incoming):
+class ProviderLogin(Incoming):
+    restore: bool = False
+    """After ACCOUNT_CLOSING: restore the account, and log in."""
+
+
+class AgreedTerm(Incoming):
+    """With its version, the agreement counts only for that one."""
+
+    id: TermText
+    version: TermText
+
+
+class SignUpAnswer(ProviderLogin):
+    """What a person who is new, or whom a new version was shown, has answered in the app."""
+
+    agreed: Annotated[list[TermText | AgreedTerm], Field(max_length=50)] | None = None
+    """The terms that they have agreed to, by `id`: see TERMS_REQUIRED."""
+    fields: dict[TermText, Answered | list[Answered]] | None = None
+    """What the site asks besides, by name."""
+
+
+class GivenConsent(Incoming):
+    version: TermText | None = None
+    """The one that was shown."""
+
+
+class AccessTokenLogin(SignUpAnswer):
     """A token that the provider's SDK has given the app."""
 
     access_token: Token
 
 
-class CodeLogin(Incoming):
+class CodeLogin(SignUpAnswer):
     """An authorization code, with what belongs to its authorization request."""
 
     code: Code
@@ -57,7 +95,7 @@ class CodeLogin(Incoming):
     """Of the authorization request; Naver wants it beside its code."""
 
 
-class NativeCodeLogin(Incoming):
+class NativeCodeLogin(SignUpAnswer):
     """A code that Apple has given a phone's app for itself, without a redirect address."""
 
     code: Code
@@ -67,7 +105,7 @@ class NativeCodeLogin(Incoming):
     nonce: Nonce | None = None
 
 
-class IdTokenLogin(Incoming):
+class IdTokenLogin(SignUpAnswer):
     """An OpenID Connect id_token, with the nonce if one was sent for it."""
 
     id_token: Token
@@ -94,7 +132,7 @@ Login = Annotated[
 ]
 
 
-class PasswordLogin(Incoming):
+class PasswordLogin(ProviderLogin):
     email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
@@ -130,6 +168,10 @@ class UserChange(Incoming):
     is_active: bool | None = None
     is_staff: bool | None = None
     is_superuser: bool | None = None
+    suspended_until: Moment | None = None
+    """When the suspension ends by itself, in the future. With `is_active: false`, and left out: it does not."""
+    suspension_text: Annotated[str, StringConstraints(max_length=300)] | None = None
+    """What the person is told when they try to log in."""
 
 
 class UserQuery(BaseModel):
@@ -156,9 +198,14 @@ class UserOut(Outgoing):
     age_range: str | None
     gender: str | None
     profile_image: str | None
-    is_active: bool
+    is_active: Annotated[bool, Field(validation_alias="is_let_in")]
+    """false: suspended at this moment."""
     is_staff: bool
     is_superuser: bool
+    suspended_until: datetime | None
+    """When the suspension ends by itself; null: it does not, or there is none."""
+    suspension_text: str | None
+    """What the person is told of their suspension."""
     date_joined: datetime
     last_login: datetime | None
 
@@ -206,6 +253,17 @@ class UsersOut(Outgoing):
     """For `?cursor=` of the next page; null on the last one."""
 
 
+class OwnDataOut(Outgoing):
+    """Everything that is held about a person; what the site's own app holds is under `site`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    made_at: datetime
+    profile: dict[str, Any]
+    sign_in_methods: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
 class NothingOut(Outgoing):
     """An empty object."""
 
@@ -214,6 +272,40 @@ class KeysOut(Outgoing):
     """A JWK set (RFC 7517, section 5)."""
 
     keys: list[dict[str, str]]
+
+
+class TermOut(Outgoing):
+    id: str
+    title: str
+    """In the language that the request asks for."""
+    url: str | None
+    """Where it can be read."""
+    version: str
+    required: bool
+
+
+class ConsentRowOut(Outgoing):
+    version: str
+    agreed_at: datetime
+    withdrawn_at: datetime | None
+    source: str
+    """`page`, `api`, `kakao` (Kakao Sync) or `import`."""
+
+
+class ConsentOut(Outgoing):
+    id: str
+    title: str
+    url: str | None
+    version: str | None
+    """Of today; null for a term that the site asks no more."""
+    required: bool
+    agreed: bool
+    """Whether the version of today was agreed to, and not withdrawn."""
+    history: list[ConsentRowOut]
+
+
+class ConsentsOut(Outgoing):
+    items: list[ConsentOut]
 
 
 class ProblemOut(BaseModel):
@@ -236,3 +328,9 @@ class ProblemOut(BaseModel):
     """With EMAIL_REQUIRED: why there is no e-mail address that may be trusted."""
     provider: str | None = None
     """With EMAIL_IN_USE: how the account with that address logs in."""
+    terms: list[TermOut] | None = None
+    """With TERMS_REQUIRED: what the person may agree to, and must where `required` is true."""
+    erase_at: datetime | None = None
+    """With ACCOUNT_CLOSING: when the account is erased. Until then a login with `"restore": true` restores it."""
+    until: datetime | None = None
+    """With REJOIN_BLOCKED: from then on this person may sign up again."""

@@ -1,17 +1,21 @@
 """The users: oneself for everybody, all of them for staff, changes for superusers."""
 
-from flask import Blueprint, g
+from contextlib import suppress
+from datetime import datetime
+
+from flask import Blueprint, current_app, g
 from flask.typing import ResponseReturnValue
 
-from kakaoauth.accounts import devices, leaving, roles
+from kakaoauth.accounts import devices, leaving, own_data, roles
 from kakaoauth.accounts import profile as profiles
 from kakaoauth.api.operation import ONESELF, ONESELF_AND_STAFF, STAFF, SUPERUSERS, answer, operation
-from kakaoauth.api.schemas import ProfileChange, UserChange, UserOut, UserQuery, UsersOut
+from kakaoauth.api.schemas import OwnDataOut, ProfileChange, UserChange, UserOut, UserQuery, UsersOut
 from kakaoauth.errors import InvalidFields, LastSuperuser, NotFound
 from kakaoauth.models import User, find_user
 from kakaoauth.sessions import logout
 from kakaoauth.staff import listing
 from kakaoauth.staff.listing import filters
+from kakaoauth.storage.columns import now
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.web import guards
 
@@ -38,6 +42,16 @@ def change_me(body: ProfileChange) -> ResponseReturnValue:
     return answer(UserOut, profiles.change_profile(_bearer().id, body.model_dump(exclude_unset=True)))
 
 
+@bp.get("/me/data/")
+@operation("Everything that is held about oneself", answers={200: OwnDataOut}, access=ONESELF.fresh())
+def own_data_of_me() -> ResponseReturnValue:
+    """One JSON object, part by part. Wants a login of the last 5 minutes."""
+    document = own_data.export(_bearer().id)
+    if document is None:
+        raise NotFound
+    return current_app.response_class(document, mimetype="application/json")
+
+
 @bp.delete("/me/")
 @operation(
     "Delete one's own account",
@@ -46,7 +60,11 @@ def change_me(body: ProfileChange) -> ResponseReturnValue:
     access=ONESELF.fresh(),
 )
 def delete_me() -> ResponseReturnValue:
-    """Here at once, and unlinked at the provider. App stores ask for this. Wants a login of the last 5 minutes."""
+    """Here at once, and unlinked at the provider. App stores ask for this. Wants a login of the last 5 minutes.
+
+    Where the site lets people come back, every session and token ends at once, and the rest follows when that time is
+    over: until then a login is answered with ACCOUNT_CLOSING.
+    """
     _delete(_bearer().id, by=None)
     return "", 204
 
@@ -99,9 +117,13 @@ def show(user_id: int) -> ResponseReturnValue:
     access=SUPERUSERS.fresh(),
 )
 def change(user_id: int, body: UserChange) -> ResponseReturnValue:
-    """Takes effect on that user's next request. Wants a login of the last 5 minutes."""
+    """Takes effect on that user's next request. Wants a login of the last 5 minutes.
+
+    `suspended_until` and `suspension_text` belong to a suspension: they change nothing for somebody who has none.
+    """
+    values = {**body.model_dump(), "suspended_until": _moment(body.suspended_until)}
     try:
-        user = roles.change_user(user_id, by=_bearer().id, **body.model_dump())
+        user = roles.change_user(user_id, by=_bearer().id, **values)
     except ValueError as error:
         raise InvalidFields({"is_staff": str(error)}) from None
     if user is None:
@@ -120,6 +142,16 @@ def delete(user_id: int) -> ResponseReturnValue:
     """Wants a login of the last 5 minutes."""
     _delete(user_id, by=_bearer().id)
     return "", 204
+
+
+def _moment(text: str | None) -> datetime | None:
+    """:raises InvalidFields: no such day, or not in the future."""
+    moment = None
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text) if text else None
+    if text and (moment is None or moment <= now()):
+        raise InvalidFields({"suspended_until": "not a moment in the future"})
+    return moment
 
 
 def _delete(user_id: int, *, by: int | None) -> None:

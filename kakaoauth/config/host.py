@@ -17,13 +17,13 @@ from kakaoauth.config.checks import (
 )
 from kakaoauth.config.embedded import embed
 from kakaoauth.config.libraries import database_url, derive_ours
+from kakaoauth.config.parsing import parse
 from kakaoauth.config.settings import (
     NAMES,
     RENAMED,
     SITE_NAMES,
     TYPES,
     Settings,
-    parse,
     refuse_misspelt,
     refuse_old_names,
 )

@@ -1,11 +1,11 @@
-"""Every setting with its type and default, and how a given value is read."""
+"""Every setting with its type, its default and its name of before."""
 
-import math
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import get_type_hints
 
+from kakaoauth.config import terms
 from kakaoauth.config.checks import ConfigError
 
 _TREE = Path(__file__).resolve().parents[2]
@@ -119,6 +119,8 @@ class Settings:
     #: A provider whose id_token says nothing new is asked for the whole profile this many seconds after the last time
     #: (a day); 0: at each login.
     KAKAOAUTH_PROFILE_REFRESH_SECONDS: int = 86400
+    #: What people must or may agree to when they sign up, as JSON: docs/terms.md. Empty: no such step.
+    KAKAOAUTH_TERMS: tuple[terms.Term, ...] = ()
     #: A session ends after this many seconds unused (14 days) ...
     KAKAOAUTH_SESSION_IDLE_SECONDS: int = 14 * 86400
     #: ... and after this many whatever happens (90 days).
@@ -157,6 +159,13 @@ class Settings:
     KAKAOAUTH_LAYOUT: str = "kakaoauth/layout.html"
     #: `ko` or `en`: the language of all pages. Empty: the visitor's.
     KAKAOAUTH_LANGUAGE: str = ""
+
+    #: `true` logs people whom Kakao knows in inside KakaoTalk's browser without a press, once: see silent_login.
+    KAKAOAUTH_KAKAOTALK_AUTO_LOGIN: bool = False
+    #: Who deletes their account may restore it for this many days; then it is erased. 0: it is erased at once.
+    KAKAOAUTH_LEAVE_GRACE_DAYS: int = 0
+    #: For this many days after they have left, people cannot sign up again. 0: they can at once.
+    KAKAOAUTH_REJOIN_BLOCK_DAYS: int = 0
 
     #: The site's name: in the header, in titles, in what other sites show of a link, and of the API.
     KAKAOAUTH_SITE_NAME: str = "kakaoauth"
@@ -222,7 +231,8 @@ SITE_NAMES = (
 
 #: Settings that are newer than version 0.1, and never had another name.
 NEW = (
-    *("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX"),
+    *("KAKAOAUTH_TERMS", "KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX"),
+    *("KAKAOAUTH_LEAVE_GRACE_DAYS", "KAKAOAUTH_REJOIN_BLOCK_DAYS", "KAKAOAUTH_KAKAOTALK_AUTO_LOGIN"),
     *("KAKAOAUTH_SITE_NAME", "KAKAOAUTH_SITE_DESCRIPTION", "KAKAOAUTH_SITE_LOGO", "KAKAOAUTH_ACCENT_COLOR"),
     *("KAKAOAUTH_TERMS_URL", "KAKAOAUTH_PRIVACY_URL", "KAKAOAUTH_CONTACT", "KAKAOAUTH_FOOTER", "KAKAOAUTH_HOME_URL"),
     *("KAKAOAUTH_STYLE_SHEETS", "KAKAOAUTH_SCRIPTS", "KAKAOAUTH_CSP"),
@@ -250,56 +260,3 @@ def refuse_misspelt(given: Iterable[str]) -> None:
         if name.startswith("KAKAOAUTH_") and name not in NAMES:
             for meant in get_close_matches(name, NAMES, n=1, cutoff=0.9):
                 raise ConfigError(f"{name} is no setting of kakaoauth: {meant} is one")
-
-
-#: A key's file has several lines, and a footer.
-SEVERAL_LINES = ("APPLE_PRIVATE_KEY", "KAKAOAUTH_FOOTER")
-
-
-def parse(name: str, raw: Any) -> Any:
-    """Return a given value as the setting's type.
-
-    :param raw: text from the environment, or what `instance/config.py` or a host's `app.config` holds.
-    :raises ConfigError: it cannot be read so.
-    """
-    kind = TYPES[name]
-    if not isinstance(raw, str):
-        return _typed(name, raw)
-    text = raw.strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        raise ConfigError(f"{name} is wrapped in quotation marks: remove them")
-    plain = text.replace("\n", "") if name in SEVERAL_LINES else text
-    if any(ord(char) < 32 or ord(char) == 127 for char in plain):
-        raise ConfigError(f"{name} contains a line break or control character: remove it")
-    if kind is bool:
-        if text.lower() in ("1", "true", "yes", "on"):
-            return True
-        if text.lower() in ("0", "false", "no", "off"):
-            return False
-        raise ConfigError(f"{name} must be true or false")
-    if kind in (int, float):
-        try:
-            return _typed(name, kind(text))
-        except ValueError:
-            raise ConfigError(f"{name} must be a number") from None
-    if kind == tuple[str, ...]:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    return text
-
-
-def _typed(name: str, raw: Any) -> Any:
-    """A value that is no text: `instance/config.py` may hold anything."""
-    kind = TYPES[name]
-    if kind is str:
-        raise ConfigError(f"{name} must be text")
-    if kind is bool:
-        if not isinstance(raw, bool):
-            raise ConfigError(f"{name} must be true or false")
-        return raw
-    if kind in (int, float):
-        if isinstance(raw, bool) or not isinstance(raw, int | kind) or not math.isfinite(raw):
-            raise ConfigError(f"{name} must be a number")
-        return kind(raw)
-    if not isinstance(raw, list | tuple) or not all(isinstance(item, str) for item in raw):
-        raise ConfigError(f"{name} must be a list of texts")
-    return tuple(raw)

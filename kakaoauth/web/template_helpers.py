@@ -17,6 +17,7 @@ from kakaoauth.days import SEOUL
 from kakaoauth.models import User
 from kakaoauth.providers.base import Provider
 from kakaoauth.sessions.csrf_tokens import csrf_token
+from kakaoauth.storage.columns import now
 from kakaoauth.web import brand, guards, messages, mounting, static_files
 from kakaoauth.web.redirects import ANONYMOUS_LENGTH
 
@@ -42,7 +43,7 @@ brand.init_blueprint(bp)
 def init_app(app: Flask) -> None:
     """Add our names to the app's Jinja environment."""
     app.jinja_env.globals.update(kakaoauth=Helpers(), kakaoauth_=text)
-    for helper in (moment, second, utc, provider_label, account_label, decimal, way_out):
+    for helper in (moment, ago, second, utc, provider_label, account_label, decimal, way_out):
         app.add_template_filter(helper, f"kakaoauth_{helper.__name__}")
 
 
@@ -166,6 +167,14 @@ def in_language(name: str) -> str:
 def moment(value: datetime | None) -> str:
     """Format a time to the minute, in Korea's time zone; empty for None."""
     return f"{value.astimezone(SEOUL):%Y-%m-%d %H:%M}" if value else ""
+
+
+def ago(value: datetime | None, *, seconds: bool = False) -> Markup:
+    """Return how long ago that was as a <time>, which shows the exact time on hover; empty for None."""
+    if value is None:
+        return Markup()
+    text, exact = translation.format_ago(now() - value), second(value) if seconds else moment(value)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(utc(value), exact, text)
 
 
 def second(value: datetime) -> str:
