@@ -28,9 +28,7 @@ ROLES: Mapping[str, Test] = {
     "superuser": lambda u: u.is_superuser,
 }
 STATES: Mapping[str, Test] = {
-    "active": lambda u: or_(
-        u.is_active, and_(u.suspended_until <= now(), u.erased_at.is_(None), u.erase_at.is_(None))
-    ),
+    "active": lambda u: or_(u.is_active, and_(u.suspended_until <= now(), u.erased_at.is_(None), u.erase_at.is_(None))),
     "suspended": lambda u: and_(
         ~u.is_active,
         or_(u.suspended_until.is_(None), u.suspended_until > now()),
