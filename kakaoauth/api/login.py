@@ -22,9 +22,8 @@ from kakaoauth.api.schemas import (
     LoginOut,
     NativeCodeLogin,
     PasswordLogin,
-    ProviderLogin,
-    SignUpAnswer,
 )
+from kakaoauth.api.terms_schemas import ProviderLogin, SignUpAnswer
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import (
