@@ -69,14 +69,14 @@ class Line:
 
 def lines(page: str) -> list[Line]:
     found = []
-    listed = page.partition('<ul class="devices">')[2].partition("</ul>")[0]
+    listed = page.partition('<ul class="rows devices">')[2].partition("</ul>")[0]
     for item in listed.split("<li>")[1:]:
         handle = re.search(r'action="/users/me/devices/([^/]+)/end/"', item)
         found.append(
             Line(
                 html.unescape(re.findall(r"<strong>(.*?)</strong>", item)[0]),
-                re.findall(r'<span class="tag">(.*?)</span>', item),
-                re.sub(r"<.*?>", "", re.findall(r'<span class="faint">(.*?)</span>', item)[0]),
+                re.findall(r'<span class="chip[ a-z]*">(.*?)</span>', item),
+                re.sub(r"<.*?>", "", re.findall(r'<span class="faint">(.*)</span>', item)[0]),
                 handle[1] if handle else "",
             )
         )
@@ -141,9 +141,9 @@ def test_every_browser_is_listed_in_words_and_this_one_is_marked(enter: Enter, c
     clock.shift(30)
     here, phone = listed(laptop)
     assert (here.label, here.tags) == ("Chrome · Windows", ["this device"])
-    assert here.told == "203.0.113.x · last seen 2026-11-21 13:00 · since 2026-11-21 13:00"
+    assert here.told == "Last seen just now · 203.0.113.x · logged in on Nov 21, 2026"
     assert (phone.label, phone.tags) == ("KakaoTalk in-app · Android", [])
-    assert phone.told == "2001:db8:77::x · last seen 2026-11-21 12:00 · since 2026-11-21 12:00"
+    assert phone.told == "Last seen 1 hour ago · 2001:db8:77::x · logged in on Nov 21, 2026"
     assert "카카오톡 인앱 · Android" in laptop.get("/users/me/", headers={"Accept-Language": "ko"}).text
 
 
@@ -161,7 +161,7 @@ def test_line_follows_where_the_session_is_used(enter: Enter, clock: Any) -> Non
     phone.environ_base["REMOTE_ADDR"] = "198.51.100.5"
     phone.get("/")
     (told,) = (line.told for line in listed(laptop) if line.label == "Safari · iOS")
-    assert told.startswith("198.51.100.x · last seen 2026-11-21 12:01 · since 2026-11-21 12:00")
+    assert told == "Last seen just now · 198.51.100.x · logged in on Nov 21, 2026"
 
 
 def test_list_holds_names_and_no_ids_and_goes_by_itself(enter: Enter, people: People, redis: Redis) -> None:
@@ -472,7 +472,7 @@ def test_login_of_an_app_is_listed_and_ended(app: Flask, enter: Enter, app_login
         ("Unknown app", ["app or front end"]),
         ("okhttp", ["app or front end"]),
     ]
-    assert listed(laptop)[2].told.startswith("198.51.100.x · last seen ")
+    assert listed(laptop)[2].told.startswith("Last seen just now · 198.51.100.x · ")
     assert end(laptop, handle_of(laptop, "okhttp")).status_code == 302
     problem(api_client(app, pair.access_token).get("/api/users/me/"), 401, "INVALID_ACCESS_TOKEN")
     refused = app.test_client().post("/api/token/refresh/", json={"refresh_token": pair.refresh_token})
@@ -539,22 +539,69 @@ def test_stolen_refresh_token_is_told_on_the_page_for_a_month(
 # The staff's view
 
 
+def at_desk(page: str) -> tuple[list[str], list[str]]:
+    """What devices are called on the staff's page, and the addresses that end one."""
+    part = page.partition('id="devices"')[2].partition("</section>")[0]
+    return sorted(re.findall(r"<strong>(.*?)</strong>", part)), re.findall(r'href="([^"]+/devices/[^"]+/end/)"', part)
+
+
 def test_staff_see_the_same_and_can_do_nothing(enter: Enter, people: People, app_login: Any) -> None:
     phone = enter("minji", IPHONE)
     app_login("minji")
-    for name in ("sora", "hana"):
-        page = enter(name).get(f"/users/{people['minji']}/", headers={"Accept-Language": "en"}).text
-        found = lines(page)
-        assert {line.label: line.tags for line in found} == {"okhttp": ["app or front end"], "Safari · iOS": []}
-        assert {line.handle for line in found} == {""}
-        assert "/devices/" not in page
+    page = enter("sora").get(f"/users/{people['minji']}/", headers={"Accept-Language": "en"}).text
+    assert at_desk(page) == (["Safari · iOS", "okhttp"], [])
+    assert "/devices/" not in page
     assert phone.get(f"/users/{people['minji']}/").status_code == 403
+
+
+def test_superuser_ends_one_session_and_leaves_the_others(
+    app: Flask, enter: Enter, people: People, app_login: Any
+) -> None:
+    phone, laptop = enter("minji", IPHONE), enter("minji")
+    pair = app_login("minji")
+    hana, minji = enter("hana"), people["minji"]
+    asked = {}
+    for address in at_desk(hana.get(f"/users/{minji}/").text)[1]:
+        page = hana.get(address, headers={"Accept-Language": "en"}).text
+        asked[next(name for name in ("okhttp", "iOS", "Windows", "unknown") if name in page or name == "unknown")] = (
+            address
+        )
+    assert len(asked) == 3
+    token = csrf_token(hana)
+    refused = hana.post(asked["iOS"], data={"csrf_token": token, "reason": "x"})
+    assert (refused.status_code, is_logged_in(phone)) == (400, True)
+    form = {"csrf_token": token, "reason": "stolen phone"}
+    assert hana.post(asked["iOS"], data=form).status_code == 302
+    assert (is_logged_in(phone), is_logged_in(laptop)) == (False, True)
+    assert (
+        "No change needed"
+        in hana.post(asked["iOS"], data=form, headers={"Accept-Language": "en"}, follow_redirects=True).text
+    )
+    assert hana.post(asked["okhttp"], data=form).status_code == 302
+    again = app.test_client().post("/api/token/refresh/", json={"refresh_token": pair.refresh_token})
+    assert again.status_code == 401
+    assert is_logged_in(laptop)
+    with app.app_context():
+        query = db.select(AuditEvent).filter_by(action="device ended", target_id=minji).order_by(AuditEvent.id)
+        found = [(event.actor_id, event.reason, event.told["kind"]) for event in db.session.scalars(query)]
+    assert found == [(people["hana"], "stolen phone", "browser"), (people["hana"], "stolen phone", "app")]
+
+
+def test_handle_of_another_ends_nothing(enter: Enter, people: People) -> None:
+    enter("minji", IPHONE)
+    hana, sora = enter("hana"), enter("sora")
+    (address,) = at_desk(hana.get(f"/users/{people['minji']}/").text)[1]
+    form = {"csrf_token": csrf_token(hana), "reason": "stolen phone"}
+    for wrong in (address.replace(f"/{people['minji']}/", f"/{people['sora']}/"), address.replace("/end/", "x/end/")):
+        assert hana.get(wrong).status_code == 404
+        assert hana.post(wrong, data=form).status_code == 404
+    assert sora.get(address).status_code == 403
 
 
 def test_staff_see_that_nobody_is_in(enter: Enter, people: People) -> None:
     page = enter("sora").get(f"/users/{people['minji']}/", headers={"Accept-Language": "en"}).text
-    assert "Open sessions" in page
-    assert lines(page) == []
+    assert "Active sessions" in page
+    assert at_desk(page) == ([], [])
     assert "None." in page
 
 
