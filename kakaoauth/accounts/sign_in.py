@@ -47,8 +47,8 @@ def log_in(
     :param shares_email: the login was begun to share the e-mail address, so a conflict is an error.
     :param answer: what they have answered in the sign-up step, or elsewhere.
     :raises AccountDisabled: suspended, now or when erased. :raises EmailRequired: no trusted one. :raises EmailInUse:
-    :raises TermsRequired: they have to go through the sign-up step first; nothing is stored.
-    :raises AccountClosing: closed by its owner. :raises RejoinBlocked: they left not long ago.
+    :raises TermsRequired: the sign-up step comes first. :raises AccountClosing: closed by its owner.
+    :raises RejoinBlocked: they left not long ago.
     """
     identity = find_identity(profile.provider, profile.subject)
     user = _known_user(profile, identity, begun_at)
@@ -69,9 +69,7 @@ def log_in(
     token = provider_tokens.put(identity, profile.tokens) if profile.tokens else None
     audit.record("login", target=user.id, actor=user.id, provider=profile.provider, new=is_new)
     terms.keep(user, agreements)
-    if is_new:
-        _tell_of_new(user, profile, answer)
-    after_commit(user_logged_in, user_id=user.id, provider=profile.provider, is_new=is_new)
+    _tell(user, profile, answer, is_new=is_new)
     return Entry(user, token.id if token else None, is_new)
 
 
@@ -82,10 +80,12 @@ def _new_identity(user: User, profile: Profile) -> Identity:
     return identity
 
 
-def _tell_of_new(user: User, profile: Profile, answer: terms.Answer) -> None:
-    """A receiver of before there was a form takes no `fields`."""
-    told = {"fields": answer.fields} if hooks.sign_up_form() else {}
-    after_commit(user_signed_up, user_id=user.id, provider=profile.provider, **told)
+def _tell(user: User, profile: Profile, answer: terms.Answer, *, is_new: bool) -> None:
+    """Of `fields` only where there is a form: a receiver of before takes none."""
+    if is_new:
+        told = {"fields": answer.fields} if hooks.sign_up_form() else {}
+        after_commit(user_signed_up, user_id=user.id, provider=profile.provider, **told)
+    after_commit(user_logged_in, user_id=user.id, provider=profile.provider, is_new=is_new)
 
 
 def _settle(user: User | None, answer: terms.Answer) -> Sequence[terms.Agreement]:

@@ -6,7 +6,7 @@ from flask import Blueprint, g
 from flask.typing import ResponseReturnValue
 
 from kakaoauth.api.operation import ONESELF, ONESELF_AND_STAFF, answer, operation
-from kakaoauth.api.schemas import ConsentsOut, GivenConsent
+from kakaoauth.api.terms_schemas import ConsentsOut, GivenConsent
 from kakaoauth.errors import ConsentNeeded, NotFound, TermsChanged
 from kakaoauth.models import User, find_user
 from kakaoauth.terms import own

@@ -20,11 +20,10 @@ from kakaoauth.api.login_bodies import (
     Login,
     NativeCodeLogin,
     PasswordLogin,
-    ProviderLogin,
-    SignUpAnswer,
 )
 from kakaoauth.api.operation import answer, operation
 from kakaoauth.api.schemas import LoginOut
+from kakaoauth.api.terms_schemas import ProviderLogin, SignUpAnswer
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import (

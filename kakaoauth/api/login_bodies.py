@@ -2,30 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, Field, StringConstraints, Tag
+from pydantic import Discriminator, StringConstraints, Tag
 
-from kakaoauth.api.schemas import Address, Answered, Code, Incoming, Nonce, TermText, Token, Verifier
-
-
-class ProviderLogin(Incoming):
-    restore: bool = False
-    """After ACCOUNT_CLOSING: restore the account, and log in."""
-
-
-class AgreedTerm(Incoming):
-    """With its version, the agreement counts only for that one."""
-
-    id: TermText
-    version: TermText
-
-
-class SignUpAnswer(ProviderLogin):
-    """What a person who is new, or whom a new version was shown, has answered in the app."""
-
-    agreed: Annotated[list[TermText | AgreedTerm], Field(max_length=50)] | None = None
-    """The terms that they have agreed to, by `id`: see TERMS_REQUIRED."""
-    fields: dict[TermText, Answered | list[Answered]] | None = None
-    """What the site asks besides, by name."""
+from kakaoauth.api.schemas import Address, Code, Nonce, Token, Verifier
+from kakaoauth.api.terms_schemas import ProviderLogin, SignUpAnswer
 
 
 class AccessTokenLogin(SignUpAnswer):

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ConfigDict
 
-from kakaoauth.api.schemas import Outgoing
+from kakaoauth.api.base_schemas import Outgoing
 
 
 class OwnDataOut(Outgoing):

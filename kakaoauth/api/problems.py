@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from kakaoauth.api.schemas import TermOut
+from kakaoauth.api.terms_schemas import TermOut
 
 
 class ProblemOut(BaseModel):

@@ -4,10 +4,11 @@ A text under a field describes it in the published document.
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from kakaoauth.api.base_schemas import Incoming, Outgoing
 from kakaoauth.staff.listing.ordering import SORTS
 from kakaoauth.storage import cursors
 
@@ -29,9 +30,6 @@ Address = Annotated[
 ]
 Text = Annotated[str, StringConstraints(max_length=100), Field(examples=["하늘다람쥐"])]
 
-TermText = Annotated[str, StringConstraints(min_length=1, max_length=100), Field(examples=["terms"])]
-Answered = bool | int | float | Annotated[str, StringConstraints(max_length=5000)]
-
 #: RFC 3339, with its offset; whether there is such a day is seen when it is read.
 Moment = Annotated[
     str,
@@ -40,21 +38,6 @@ Moment = Annotated[
     ),
     Field(examples=["2027-01-01T00:00:00+09:00"]),
 ]
-
-
-class Incoming(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-
-class Outgoing(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", use_attribute_docstrings=True, json_schema_serialization_defaults_required=True
-    )
-
-
-class GivenConsent(Incoming):
-    version: TermText | None = None
-    """The one that was shown."""
 
 
 class RefreshRequest(Incoming):
@@ -181,37 +164,3 @@ class KeysOut(Outgoing):
     """A JWK set (RFC 7517, section 5)."""
 
     keys: list[dict[str, str]]
-
-
-class TermOut(Outgoing):
-    id: str
-    title: str
-    """In the language that the request asks for."""
-    url: str | None
-    """Where it can be read."""
-    version: str
-    required: bool
-
-
-class ConsentRowOut(Outgoing):
-    version: str
-    agreed_at: datetime
-    withdrawn_at: datetime | None
-    source: str
-    """`page`, `api`, `kakao` (Kakao Sync) or `import`."""
-
-
-class ConsentOut(Outgoing):
-    id: str
-    title: str
-    url: str | None
-    version: str | None
-    """Of today; null for a term that the site asks no more."""
-    required: bool
-    agreed: bool
-    """Whether the version of today was agreed to, and not withdrawn."""
-    history: list[ConsentRowOut]
-
-
-class ConsentsOut(Outgoing):
-    items: list[ConsentOut]
