@@ -17,9 +17,11 @@ if TYPE_CHECKING:
         identity_linked,
         identity_unlinked,
         login_refused,
+        user_closed,
         user_left,
         user_logged_in,
         user_logged_out,
+        user_restored,
         user_signed_up,
     )
     from kakaoauth.site import create_app
@@ -49,9 +51,11 @@ __all__ = [
     "signals",
     "staff_required",
     "superuser_required",
+    "user_closed",
     "user_left",
     "user_logged_in",
     "user_logged_out",
+    "user_restored",
     "user_signed_up",
 ]
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Literal, TypeVar
 
 from flask import Blueprint, Flask
+from wtforms import Form
 
 from kakaoauth import api, cli, jobs, providers, sessions
 from kakaoauth.accounts import hooks, token_keeper
@@ -12,7 +13,7 @@ from kakaoauth.accounts import routes as account_routes
 from kakaoauth.config import host
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.config.mounting import BLUEPRINT
-from kakaoauth.login import callback_lock, confirmation, password
+from kakaoauth.login import callback_lock, closed, confirmation, password, sign_up
 from kakaoauth.login import routes as login_routes
 from kakaoauth.monitoring import routes as monitoring_routes
 from kakaoauth.providers.base import Provider
@@ -25,9 +26,13 @@ from kakaoauth.web import cors, edge, error_pages, guards, host_guards, neighbou
 from kakaoauth.webhooks import routes as webhook_routes
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
+FormClass = TypeVar("FormClass", bound=type[Form])
 
 #: Blueprints that are always registered.
-LOGIN: tuple[Blueprint, ...] = (template_helpers.bp, login_routes.bp, password.bp, account_routes.bp, confirmation.bp)
+LOGIN: tuple[Blueprint, ...] = (
+    *(template_helpers.bp, login_routes.bp, password.bp, account_routes.bp, confirmation.bp),
+    *(sign_up.bp, closed.bp),
+)
 #: Optional parts by name.
 FEATURES: dict[str, tuple[Blueprint, ...]] = {
     "staff": (user_list.bp, user_page.bp, actions.bp, suspension_pages.bp, audit_log.bp, overview.bp),
@@ -48,6 +53,7 @@ class KakaoAuth:
         with False, a database of our own at DATABASE_URL.
     :param url_prefix: what our addresses begin with; empty for none.
     :param features: which optional parts to serve, of FEATURES; all of them if not given.
+    :param sign_up_form: what a first login asks besides the terms: see the method of that name.
     """
 
     def __init__(
@@ -57,11 +63,14 @@ class KakaoAuth:
         db: HostDatabase | Literal[False] | None = None,
         url_prefix: str = "/auth",
         features: Collection[str] = tuple(FEATURES),
+        sign_up_form: type[Form] | None = None,
     ) -> None:
         self.db = db
         self.url_prefix = url_prefix
         self.features = features
         self.hooks = hooks.Hooks()
+        if sign_up_form is not None:
+            self.sign_up_form(sign_up_form)
         if app is not None:
             self.init_app(app)
 
@@ -111,6 +120,18 @@ class KakaoAuth:
         self.hooks.before_sign_up.append(hook)
         return hook
 
+    def sign_up_form(self, form: FormClass) -> FormClass:
+        """Decorator: ask the fields of a WTForms class in the sign-up step of a first login, after the terms.
+
+        What it has validated is `profile.fields` in `before_sign_up`, and `fields` in the signal `user_signed_up`.
+
+        :raises ConfigError: not a WTForms class.
+        """
+        if not (isinstance(form, type) and issubclass(form, Form)):
+            raise ConfigError("sign_up_form must be a class made from wtforms.Form")
+        self.hooks.sign_up_form = form
+        return form
+
     def before_leave(self, hook: Hook) -> Hook:
         """Decorator: call `hook(user)` before an account is erased, inside its transaction.
 
@@ -118,6 +139,13 @@ class KakaoAuth:
         consent cannot be refused: then the exception is logged and the account is erased all the same.
         """
         self.hooks.before_leave.append(hook)
+        return hook
+
+    def export(self, hook: Hook) -> Hook:
+        """Decorator: `hook(user)` returns what the app holds about a person, for the file with everything that is held
+        about them: values that JSON has, dates and times. It stands under `site`, by the function's name.
+        """
+        self.hooks.export.append(hook)
         return hook
 
     @staticmethod

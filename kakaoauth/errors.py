@@ -9,6 +9,8 @@
     │   │   └── ConfirmationEnded 400  the same for a confirmation
     │   ├── CookieLost          400  the browser came back without its cookie
     │   ├── LoginExpired        400  the login took longer than ten minutes
+    │   ├── TermsChanged        409  a term has another version than the one that was shown
+    │   ├── SignUpExpired       400  nothing waits for an answer any more
     │   ├── CodeRefused         400  the provider no longer knows the authorization code
     │   └── ForgedForm          400  a form without this session's CSRF token, or from another site
     ├── InvalidFields           400  a body or query of the API that does not fit, with the fields
@@ -26,6 +28,8 @@
     ├── EmailRequired           403  `case`: see providers.values.EmailState
     ├── EmailInUse              409  `other`: that account's provider
     │   └── NotClaimable        409  that account has no identity and cannot be claimed
+    ├── TermsRequired           403  `terms`: what has to be agreed to first
+    ├── ConsentNeeded           409  a required consent cannot be withdrawn
     ├── IdentityInUse           409  another account logs in with it
     ├── AlreadyLinked           409  the account has another identity of this provider
     ├── EmailNotConfigured      409  the site's app at the provider has no e-mail to ask for
@@ -35,6 +39,9 @@
     │   └── TheirLastWayIn      409  the same, told to a superuser
     ├── RateLimited             429  with Retry-After
     ├── AccountDisabled         403
+    ├── UntilThen               403  with a date
+    │   ├── AccountClosing      403  closed by its owner, who may restore it until `erase_at`
+    │   └── RejoinBlocked       403  they have left, and may sign up again from `until` on
     ├── UntrustedIdentity       502  the provider's answer is contradictory or not signed correctly
     │   └── ContradictoryAnswers 502 two answers are about different people
     ├── Forbidden               403
@@ -59,9 +66,11 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
-from kakaoauth.translation import gettext, lazy_gettext
+from kakaoauth.days import SEOUL
+from kakaoauth.translation import format_datetime, gettext, lazy_gettext
 
 _ = lazy_gettext
 
@@ -470,6 +479,52 @@ class NotClaimable(EmailInUse):
         return AppError.arguments(self)
 
 
+class TermsRequired(AppError):
+    """`terms`: what may be agreed to, each as `Term.to_dict`. `is_new`: there is no account yet."""
+
+    status = 403
+    code = "TERMS_REQUIRED"
+    title = _("Please agree to the terms first")
+    message = _("Nobody was logged in and nothing was stored. Please agree to what is required, then try again.")
+
+    def __init__(self, terms: Sequence[Mapping[str, Any]], *, is_new: bool = True) -> None:
+        super().__init__(f"terms {' '.join(str(term.get('id')) for term in terms)}".rstrip())
+        self.terms = [dict(term) for term in terms]
+        self.is_new = is_new
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON values."""
+        return {"terms": self.terms, "is_new": self.is_new}
+
+    def details(self) -> dict[str, Any]:
+        """Return `terms`, for the problem document."""
+        return {"terms": self.terms}
+
+
+class TermsChanged(InvalidRequest):
+    status = 409
+    code = "TERMS_CHANGED"
+    title = _("These terms have changed")
+    message = _("Nothing was stored. Please read them again: there is a new version by now.")
+
+
+class SignUpExpired(InvalidRequest):
+    code = "SIGN_UP_EXPIRED"
+    title = _("This sign-up is not open any more")
+    message = _(
+        "It was finished or cancelled, it was begun in another browser, or it has waited for more than 30 minutes. "
+        "Nothing was stored. Please log in again."
+    )
+
+
+class ConsentNeeded(AppError):
+    status = 409
+    code = "CONSENT_NEEDED"
+    title = _("No account can be without this consent")
+    message = _("To withdraw it, delete your account. Nothing was changed.")
+    can_retry = False
+
+
 class IdentityInUse(AppError):
     status = 409
     code = "IDENTITY_IN_USE"
@@ -565,6 +620,45 @@ class AccountDisabled(AppError):
     message = _("Please contact the people who run this site.")
     can_retry = False
     needs_contact = True
+
+
+class UntilThen(AppError):
+    """An error with a date: `when` in ISO 8601."""
+
+    status = 403
+    can_retry = False
+    #: The date's name in the problem document.
+    date_name = "until"
+
+    def __init__(self, when: str, *, user_id: int | None = None) -> None:
+        super().__init__(f"until {when}", user_id=user_id)
+        self.when = when
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON values."""
+        return {"when": self.when, "user_id": self.user_id}
+
+    def details(self) -> dict[str, Any]:
+        """Return the date, for the problem document."""
+        return {self.date_name: self.when}
+
+    def describe(self) -> str:
+        """Return the message with the date as it is in Korea."""
+        moment = format_datetime(datetime.fromisoformat(self.when), "yyyy-MM-dd HH:mm", SEOUL)
+        return super().describe().replace("%(moment)s", moment)
+
+
+class AccountClosing(UntilThen):
+    code = "ACCOUNT_CLOSING"
+    date_name = "erase_at"
+    title = _("You have closed this account")
+    message = _("It will be erased on %(moment)s. Until then you can restore it, and find everything as it was.")
+
+
+class RejoinBlocked(UntilThen):
+    code = "REJOIN_BLOCKED"
+    title = _("You cannot sign up again yet")
+    message = _("You have deleted your account here. You can sign up again from %(moment)s.")
 
 
 class UntrustedIdentity(AppError):

@@ -38,6 +38,7 @@ def run_once(*, everything: bool = False, failed: bool = False) -> tuple[int, in
     works: dict[str, Work] = {"ended sessions": _write_ends, "webhooks": act_on_waiting}
     if everything or failed:
         works["webhooks set aside"] = receiving.retry_failed_events
+    works["closed accounts"] = leaving.erase_due
     works["unlinks"] = partial(leaving.retry_unlinks, None if everything else 100, everything=everything)
     works["counters"] = _store_counts
     works["list keys"] = _mend_list_keys

@@ -14,16 +14,19 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    bindparam,
     event,
     exists,
     false,
     select,
+    text,
     update,
 )
 from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 
 from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, now
 from kakaoauth.storage.database import Base, db
+from kakaoauth.storage.quick_read import NotQuickly, QuickRead
 from kakaoauth.text import normal_form
 
 #: How long an account that was made for an e-mail address waits for its owner: long enough for a holiday, and too short
@@ -86,6 +89,12 @@ class User(UserMixin, Base):
     __table_args__ = (
         CheckConstraint("is_staff OR NOT is_superuser", name="superuser_is_staff"),
         Index("ix_users_date_joined_id", "date_joined", "id"),
+        Index(
+            "ix_users_erase_at",
+            "erase_at",
+            postgresql_where=text("erase_at IS NOT NULL"),
+            sqlite_where=text("erase_at IS NOT NULL"),
+        ),
         # SQLite would give the number of a deleted user, and with it their open sessions, to the next one.
         {"sqlite_autoincrement": True},
     )
@@ -105,6 +114,8 @@ class User(UserMixin, Base):
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
     #: As it is compared: `text.normal_form`.
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
+    #: Since when the address takes no mail: its owner has switched Apple's forwarding off.
+    email_undeliverable_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     is_active: Mapped[bool] = mapped_column(default=True)
     is_staff: Mapped[bool] = mapped_column(default=False)
     is_superuser: Mapped[bool] = mapped_column(default=False)
@@ -116,6 +127,10 @@ class User(UserMixin, Base):
     password_hash: Mapped[str | None] = mapped_column(String(255))
     #: When all that is personal was erased from this row. It stays, empty, where another table refers to it.
     erased_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When its owner closed the account, which is not `is_active` since: until `erase_at` they may restore it.
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When the jobs erase it: of a closed account, also if it was suspended since.
+    erase_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Part of what a session and a token hold; one more ends every session and token of this user.
     session_version: Mapped[int] = mapped_column(default=0)
     #: Without an identity, and until then: the first login with its trusted e-mail makes this account its own. Only a
@@ -142,6 +157,11 @@ class User(UserMixin, Base):
         return next((one for one in self.identities if (one.provider, one.subject) == (provider, subject)), None)
 
     @property
+    def is_suspended(self) -> bool:
+        """Kept out by a superuser, and not by their own wish."""
+        return not self.is_active and self.closed_at is None
+
+    @property
     def display_name(self) -> str:
         """Nickname, name, or the local part of the e-mail address; may be empty."""
         return self.nickname or self.name or (self.email or "").split("@")[0]
@@ -151,6 +171,8 @@ class User(UserMixin, Base):
         key = normal_form(email) if email else None
         if email and key is None:
             raise ValueError("not an e-mail address")
+        if key != self.email_key:
+            self.email_undeliverable_at = None
         self.email = email.strip() if email else None
         self.email_key = key
 
@@ -175,7 +197,7 @@ class Identity(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     provider: Mapped[str] = mapped_column(String(20))
-    subject: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(255))
     user_id: Mapped[int] = mapped_column(BigId, ForeignKey("users.id", ondelete="CASCADE"), index=True)
     date_linked: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     #: When the provider last said that this person is linked: at a login or a linking. None: not since `date_linked`.
@@ -206,6 +228,15 @@ class EndedSession(Base):
     until: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
+_SESSION_USER = select(User).where(
+    User.id == bindparam("user_id"),
+    User.session_version == bindparam("version"),
+    User.is_active,
+    ~exists().where(EndedSession.name == bindparam("session_name")),
+)
+_read_session_user = QuickRead(User, _SESSION_USER)
+
+
 def find_session_user(session_user_id: str, name: str = "") -> User | None:
     """The active user that a session belongs to, in one statement; `session_user_id` is what `User.get_id` gave.
 
@@ -214,8 +245,11 @@ def find_session_user(session_user_id: str, name: str = "") -> User | None:
     match = SESSION_USER_ID.fullmatch(session_user_id)
     if not match or int(match[1]) > MAX_ID:
         return None
-    query = select(User).where(User.id == int(match[1]), User.session_version == int(match[2]), User.is_active)
-    return db.session.scalar(query.where(~exists().where(EndedSession.name == name)))
+    values = {"user_id": int(match[1]), "version": int(match[2]), "session_name": name}
+    try:
+        return _read_session_user.read(db.session(), **values)
+    except NotQuickly:
+        return db.session.scalar(_SESSION_USER, values)
 
 
 def find_user(user_id: int) -> User | None:

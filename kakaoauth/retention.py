@@ -19,6 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from kakaoauth.accounts import provider_events
 from kakaoauth.accounts.leaving import forget_old_unlinks
 from kakaoauth.accounts.provider_events import ProviderEvent
+from kakaoauth.accounts.suspensions import Suspension
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.audit import BATCH as AUDIT_BATCH
 from kakaoauth.audit import AuditEvent
@@ -125,6 +126,10 @@ def _forget_deletions() -> bool:
     return _forget(DataDeletion.code, DataDeletion.requested_at, now() - timedelta(days=DELETION_DAYS))
 
 
+def _forget_rejoin_blocks() -> bool:
+    return _forget(Suspension.id, Suspension.ends_at, now())
+
+
 def _forget_signing_keys() -> bool:
     return _forget(SigningKey.kid, SigningKey.retires_at, now())
 
@@ -152,7 +157,11 @@ def _add_up_counts() -> bool:
 
 
 RULES: dict[str, Rule] = {
-    "users": Rule("when the person leaves, a superuser deletes them, or their only provider says so", "that request"),
+    "users": Rule(
+        "when the person leaves (with `KAKAOAUTH_LEAVE_GRACE_DAYS` so many days later), a superuser deletes them, or"
+        " their only provider says so",
+        "that request; the jobs",
+    ),
     "identities": Rule("with the user, or when it is unlinked here or at the provider", "that request"),
     "provider_tokens": Rule(
         "at the logout, with the identity, or a day after they are over",
@@ -163,7 +172,14 @@ RULES: dict[str, Rule] = {
     "former_identities": Rule(
         "with the user: one row for each identity that was taken from the account", "that request"
     ),
-    "suspensions": Rule("when a superuser lifts the suspension or reinstates the account; not by age", "that request"),
+    "user_consents": Rule("with the user", "that request"),
+    "suspensions": Rule(
+        "when a superuser lifts the suspension or reinstates the account; of who has left by themselves, when they may"
+        " sign up again",
+        "that request; the jobs",
+        _forget_rejoin_blocks,
+        Suspension.ends_at,
+    ),
     "ended_sessions": Rule(
         "an hour after the session would have ended anyway", "the jobs", _forget_ended_sessions, EndedSession.until
     ),

@@ -3,7 +3,7 @@
 Built on Babel and not on Flask-Babel, which keeps one state for a whole app: a host may have that for itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta, tzinfo
@@ -76,6 +76,14 @@ def ngettext(singular: str, plural: str, number: int, **values: Any) -> str:
 def lazy_gettext(text: str, **values: Any) -> LazyProxy:
     """As `gettext`, looked up each time it is shown: for texts that are made before there is a visitor."""
     return LazyProxy(gettext, text, enable_cache=False, **values)
+
+
+def pick(texts: Mapping[str, str]) -> str:
+    """Return the text in the visitor's language, else any there is; empty if there is none.
+
+    :param texts: by language; under "" what holds for every one.
+    """
+    return texts.get(language()) or texts.get("") or next(iter(texts.values()), "")
 
 
 def format_datetime(value: datetime, pattern: str, zone: tzinfo) -> str:

@@ -26,6 +26,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.dialects import registry
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, api_client, log_in, person, tokens_of
 from support.compiled import SharedRule, share_statements
+from support.passwords import cheap_passwords
 from support.redis_server import RedisServer
 from support.wire import Wire
 
@@ -97,6 +98,13 @@ def all_apps_share_what_is_compiled(tmp_path_factory: pytest.TempPathFactory) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Flask, "url_rule_class", SharedRule)
         patch.setattr(Flask, "jinja_options", {"bytecode_cache": templates})
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def passwords_cost_nothing() -> Iterator[None]:
+    """But in tests/accounts/test_passwords.py, which is about their cost."""
+    with cheap_passwords():
         yield
 
 
@@ -305,6 +313,12 @@ def kept_app(
 @pytest.fixture
 def app(make_app: Callable[..., Flask]) -> Flask:
     return make_app()
+
+
+@pytest.fixture
+def site(make_app: Callable[..., Flask], database_url: str) -> Flask:
+    """An app on both databases."""
+    return make_app(DATABASE_URL=database_url)
 
 
 @pytest.fixture

@@ -33,9 +33,16 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("POST", "/users/me/unlink/1/"): (302, 400, 400, 400, 302),
     ("GET", "/users/me/withdraw/"): (302, 200, 200, 200, 302),
     ("POST", "/users/me/withdraw/"): (302, 400, 400, 400, 302),
+    ("POST", "/users/me/data/"): (302, 400, 400, 400, 302),
+    ("GET", "/users/me/withdrawn/"): (200, 302, 302, 302, 200),
+    ("GET", "/users/me/restore/"): (302, 302, 302, 302, 302),  # of nobody whose account is closed
+    ("POST", "/users/me/restore/"): (400, 400, 400, 400, 400),
     ("GET", "/users/me/confirm/"): (302, 302, 302, 302, 302),  # fresh ones go on to their page
     ("POST", "/users/me/confirm/kakao/"): (302, 400, 400, 400, 302),
     ("POST", "/users/me/confirm/password/"): (302, 400, 400, 400, 302),
+    ("POST", "/users/me/consents/x/"): (302, 400, 400, 400, 302),
+    ("GET", "/sign-up/x/"): (400, 302, 302, 302, 400),  # nothing waits there
+    ("POST", "/sign-up/x/"): (400, 400, 400, 400, 400),
     ("GET", "/webhooks/kakao/unlink/"): (401, 401, 401, 401, 401),
     ("POST", "/webhooks/kakao/unlink/"): (401, 401, 401, 401, 401),
     ("POST", "/webhooks/kakao/account-status/"): (400, 400, 400, 400, 400),
@@ -85,11 +92,17 @@ BEARER: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/api/users/"): (401, 403, 200, 200, 401),
     ("GET", "/api/users/1/"): (401, 200, 200, 200, 401),
     ("GET", "/api/users/2/"): (401, 404, 200, 200, 401),
+    ("GET", "/api/users/1/consents/"): (401, 200, 200, 200, 401),
+    ("GET", "/api/users/2/consents/"): (401, 404, 200, 200, 401),
     ("PATCH", "/api/users/1/"): (401, 403, 403, 200, 401),
     ("DELETE", "/api/users/1/"): (401, 403, 403, 204, 401),
     ("GET", "/api/users/me/"): (401, 200, 200, 200, 401),
+    ("GET", "/api/users/me/consents/"): (401, 200, 200, 200, 401),
+    ("PUT", "/api/users/me/consents/x/"): (401, 404, 404, 404, 401),  # nothing is asked here
+    ("DELETE", "/api/users/me/consents/x/"): (401, 404, 404, 404, 401),
     ("PATCH", "/api/users/me/"): (401, 200, 200, 200, 401),
     ("POST", "/api/users/me/logout-everywhere/"): (401, 204, 204, 204, 401),
+    ("GET", "/api/users/me/data/"): (401, 200, 200, 200, 401),
     ("DELETE", "/api/users/me/"): (401, 204, 204, 409, 401),  # the last superuser stays
 }
 #: A session opens nothing there.
@@ -102,6 +115,8 @@ FRESH = {
     ("POST", "/users/me/link/kakao/"),
     ("POST", "/users/me/unlink/1/"),
     ("POST", "/users/me/withdraw/"),
+    ("POST", "/users/me/data/"),
+    ("GET", "/api/users/me/data/"),
     ("POST", "/users/1/suspend/"),
     ("POST", "/users/1/unlink/1/"),
     ("POST", "/users/suspended/1/lift/"),
@@ -117,8 +132,11 @@ NOT_FRESH = {
     ("POST", "/users/me/logout-everywhere/"),
     ("POST", "/users/me/devices/x/end/"),
     ("POST", "/users/me/devices/end-others/"),
+    ("POST", "/users/me/restore/"),
     ("POST", "/users/me/confirm/kakao/"),
     ("POST", "/users/me/confirm/password/"),
+    ("POST", "/users/me/consents/x/"),
+    ("POST", "/sign-up/x/"),
     ("POST", "/users/export.csv"),
     ("POST", "/webhooks/kakao/unlink/"),
     ("POST", "/webhooks/kakao/account-status/"),
@@ -134,6 +152,8 @@ NOT_FRESH = {
     ("POST", "/api/token/verify/"),
     ("POST", "/api/token/revoke/"),
     ("PATCH", "/api/users/me/"),
+    ("PUT", "/api/users/me/consents/x/"),
+    ("DELETE", "/api/users/me/consents/x/"),
     ("POST", "/api/users/me/logout-everywhere/"),
 }
 

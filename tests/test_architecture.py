@@ -12,14 +12,15 @@ PACKAGE = "kakaoauth"
 #: The rooms of the package, lowest first. A module imports from its own room and from lower levels; rooms of one level
 #: do not know each other.
 LEVELS: tuple[set[str], ...] = (
-    {"translation"},
-    {"config", "days", "errors", "signals", "text"},
+    {"days", "translation"},
+    {"config", "errors", "signals", "text"},
     {"storage", "providers"},
     {"models", "counting"},
     {"audit"},
     {"tokens"},
     {"sessions"},
     {"web"},
+    {"terms"},
     {"accounts"},
     {"login", "webhooks"},
     {"monitoring"},

@@ -50,6 +50,7 @@ FILES = {
     "bookclub.py": "test_guards_let_in_whom_the_table_says",
     "test_bookclub.py": "test_tests_of_the_reader_pass",
     "gunicorn.conf.py": "test_gunicorn_starts_the_jobs",
+    "reading_circle.py": "test_sign_up_asks_for_the_readers_fields",
     "site_with_notes.py": "test_page_beside_the_reference_site",
 }
 #: What is no file: by its language and beginning.
@@ -173,8 +174,9 @@ def reader(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.Mon
     for name in set(sys.modules) - before:
         if getattr(sys.modules[name], "__file__", None) and name in {path.stem for path in tmp_path.glob("*.py")}:
             module = sys.modules.pop(name)
-            if hasattr(module, "give_welcome_book"):
-                user_signed_up.disconnect(module.give_welcome_book)
+            for hearer in ("give_welcome_book", "keep_favourite"):
+                if hasattr(module, hearer):
+                    user_signed_up.disconnect(getattr(module, hearer))
     assert user_signed_up.receivers.keys() == hearers.keys()
 
 
@@ -374,6 +376,24 @@ hooks["post_worker_init"](types.SimpleNamespace(wsgi=bookclub.create_app()))
 print([thread.name for thread in threading.enumerate()])
 """)
     assert "'retries'" in reader.run("try_it")
+
+
+def test_sign_up_asks_for_the_readers_fields(reader: Reader, kakao: FakeKakao) -> None:
+    circle = reader.load("reading_circle")
+    client = reader.prepare(circle.create_app()).test_client()
+    path = log_in(client, kakao).location
+    page = client.get(path).text
+    assert "Your favourite book" in page
+
+    def press(favourite: str) -> Any:
+        form = {"csrf_token": csrf_of(client.get(path).text), "more-favourite": favourite, "decision": "agree"}
+        return client.post(path, data=form)
+
+    assert press("").status_code == 422
+    refused = press("A cookbook")
+    assert (refused.status_code, "We read novels here." in refused.text) == (403, True)
+    assert press("어린 왕자").location == "/"
+    assert list(circle.favourites.values()) == ["어린 왕자"]
 
 
 # Tables and commands

@@ -25,6 +25,8 @@ from kakaoauth.errors import (
     ProviderUnavailable,
     RateLimited,
     Refused,
+    TermsRequired,
+    UntilThen,
     from_dict,
     one_line,
 )
@@ -49,6 +51,8 @@ def sample(kind: type[AppError]) -> AppError:
 def made(kind: type[AppError]) -> AppError:
     if kind is EmailRequired:
         return EmailRequired("not_agreed", consent=("account_email",))
+    if issubclass(kind, UntilThen):
+        return kind("2026-12-13T00:57:53+00:00", user_id=7)
     if kind is EmailInUse:
         return EmailInUse("kakao")
     if kind is InvalidFields:
@@ -57,6 +61,8 @@ def made(kind: type[AppError]) -> AppError:
         return RateLimited(90)
     if kind is FreshLoginRequired:
         return FreshLoginRequired(300)
+    if kind is TermsRequired:
+        return TermsRequired([{"id": "tos", "title": "Terms", "url": None, "version": "1", "required": True}])
     if kind is Refused:  # what it is given is for the person
         return kind()
     return kind("what happened", provider_code="KOE320")

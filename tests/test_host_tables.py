@@ -103,7 +103,7 @@ def test_whoever_is_referred_to_leaves_and_an_empty_row_stays(
     with site.app_context():
         profiles.change_profile(number, {"nickname": "내이름"})
     answer = withdraw(minji)
-    assert (answer.status_code, answer.location) == (302, "/")
+    assert (answer.status_code, answer.location) == (302, "/users/me/withdrawn/")
     assert is_empty(row(site, number))
     assert orders(site) == [(0, number)]
     assert phone.get("/users/me/").status_code == 302

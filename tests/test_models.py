@@ -16,11 +16,6 @@ from kakaoauth.storage.database import db
 
 
 @pytest.fixture
-def site(make_app: Callable[..., Flask], database_url: str) -> Flask:
-    return make_app(DATABASE_URL=database_url)
-
-
-@pytest.fixture
 def session(site: Flask) -> Iterator[Any]:
     with site.app_context():
         yield db.session

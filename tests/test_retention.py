@@ -18,6 +18,7 @@ from kakaoauth import days as korean_days
 from kakaoauth import jobs, retention
 from kakaoauth.accounts import provider_events
 from kakaoauth.accounts.provider_events import ProviderEvent
+from kakaoauth.accounts.suspensions import Suspension
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.audit import AuditEvent
 from kakaoauth.counting import counters, daily_counts
@@ -113,6 +114,10 @@ def old_and_new(user: User, identity: Identity) -> list[tuple[Any, Any]]:
     def given_up(age: timedelta) -> UnlinkJob:
         return UnlinkJob(provider="kakao", subject="7", given_up_at=moment - age)
 
+    def rejoin_block(days: float) -> Suspension:
+        keyed = {"key_hash": secrets.token_hex(32), "key_id": "12345678"}
+        return Suspension(user_id=7, kind="kakao", **keyed, ends_at=moment + timedelta(days=days))
+
     def key(ends: datetime | None) -> SigningKey:
         return SigningKey(kid=secrets.token_hex(6), algorithm="HS256", sealed=encryption.encrypt("s"), retires_at=ends)
 
@@ -123,6 +128,7 @@ def old_and_new(user: User, identity: Identity) -> list[tuple[Any, Any]]:
         (ended(-2), ended(1)),
         (failed(91 * DAY), failed(89 * DAY)),
         (given_up(61 * DAY), given_up(59 * DAY)),
+        (rejoin_block(-0.1), rejoin_block(0.1)),
         (key(moment - timedelta(seconds=1)), key(moment + DAY)),
         (key(moment - 100 * DAY), key(None)),
         (family(user.id, moment - 2 * DAY), family(user.id, moment - DAY / 2)),

@@ -81,6 +81,20 @@ def of_user(user: User) -> Devices:
     return _devices(user)
 
 
+def sessions_of(user: User) -> list[dict[str, Any]]:
+    """Return what the open sessions of a user hold about them, the one seen last first."""
+    found = [
+        {
+            "begun": datetime.fromtimestamp(data.get("_begun", 0), UTC),
+            "last_seen": datetime.fromtimestamp(data.get("_seen", 0), UTC),
+            "browser": data.get("_agent", ""),
+            "address": data.get("_address", ""),
+        }
+        for data in _open_sessions(user).values()
+    ]
+    return sorted(found, key=lambda one: one["last_seen"], reverse=True)
+
+
 def read_handle(handle: str) -> Key | None:
     """Return the session name or family id of a handle; None if it was not made for the current user."""
     try:

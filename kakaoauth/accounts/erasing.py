@@ -15,6 +15,7 @@ from kakaoauth.accounts.former_identities import FormerIdentity
 from kakaoauth.models import Identity, User
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import TOO_SLOW, db, is_away, sqlstate
+from kakaoauth.terms.consents import Consent
 from kakaoauth.tokens.provider_tokens import ProviderToken
 from kakaoauth.tokens.refresh_tokens import TokenFamily
 
@@ -93,6 +94,7 @@ def _empty(user_id: int) -> bool:
         erase_identity(identity_id)
     db.session.execute(db.delete(FormerIdentity).where(FormerIdentity.user_id == user_id))
     db.session.execute(db.delete(TokenFamily).where(TokenFamily.user_id == user_id))
+    db.session.execute(db.delete(Consent).where(Consent.user_id == user_id))
     blank = {column.key: _blank(column) for column in User.__table__.columns if column.key not in KEPT}
     blank |= {"is_active": False, "search_text": "", "nickname_key": None}
     blank |= {"erased_at": now(), "session_version": User.session_version + 1}

@@ -29,7 +29,7 @@ from sqlalchemy.orm import make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
 
-from kakaoauth import audit
+from kakaoauth import audit, terms
 from kakaoauth.accounts.sign_in import Entry, news
 from kakaoauth.audit import AuditEvent
 from kakaoauth.models import Identity, User
@@ -85,6 +85,9 @@ class KnownLogin:
         if row is None or not self._is_plain(row, profile) or db.session().in_transaction():
             return None
         moment = now()
+        if self._connection is not None and terms.lacks_required(self._connection, row.id):
+            self.close()
+            return None
         try:
             token_id, is_done = self._write(row, profile, moment)
         except (IntegrityError, OperationalError) as error:

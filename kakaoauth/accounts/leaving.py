@@ -1,12 +1,14 @@
-"""Closing accounts and removing identities.
+"""Erasing accounts and removing identities.
 
-An account is closed here at once. Telling the provider is a job (`unlink_jobs`), tried until the provider has answered.
+With KAKAOAUTH_LEAVE_GRACE_DAYS an account that its owner deletes is only closed at first (`closing`). Telling the
+provider is a job (`unlink_jobs`), tried until the provider has answered.
 """
 
 import logging
+from typing import Any
 
 from kakaoauth import audit
-from kakaoauth.accounts import former_identities, hooks, suspensions, unlink_jobs, ways_in
+from kakaoauth.accounts import closing, former_identities, hooks, rejoining, suspensions, unlink_jobs, ways_in
 from kakaoauth.accounts.erasing import delete_or_empty, erase_identity
 from kakaoauth.accounts.roles import keep_a_superuser_besides, refusals_noted, require_superuser
 from kakaoauth.errors import AppError, LastSuperuser, Unavailable
@@ -16,6 +18,7 @@ from kakaoauth.providers.values import TokenSet
 from kakaoauth.sessions.revocation import revoke_sessions, uncount_sessions
 from kakaoauth.signals import identity_unlinked, user_left
 from kakaoauth.storage import encryption
+from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import after_commit, forget_transaction, transaction
 from kakaoauth.tokens import provider_tokens
@@ -24,7 +27,8 @@ log = logging.getLogger("kakaoauth.audit")
 
 
 def withdraw(user_id: int) -> list[int]:
-    """Erase a user at their own request, with identities, tokens and sessions. Return the ids of the unlink jobs.
+    """Erase a user at their own request, with identities, tokens and sessions, or close the account if it may be
+    restored for a while. Return the ids of the unlink jobs.
 
     :raises LastSuperuser: nobody could look after the site.
     """
@@ -42,14 +46,59 @@ def _close(user_id: int, action: str, *, by: int | None = None, reason: str = ""
     user = find_user(user_id)
     if user is None:
         return []
+    if by is None and closing.grace():
+        if user.is_active:  # else the same button, pressed twice at once
+            closing.close(user)
+            audit.record(action, target=user_id, erased=False)
+        return []
     hooks.ask_before_leave(user)
-    jobs = [job_for(identity) for identity in user.identities]
-    if not _erase(user):
+    return _erase_and_tell(user, action, actor=by, reason=reason, by_themselves=by is None or bool(user.closed_at))
+
+
+def _erase_and_tell(user: User, action: str, *, by_themselves: bool, **recorded: Any) -> list[int]:
+    """Erase a locked user and add the unlink jobs. Return their ids."""
+    user_id, jobs = user.id, [job_for(identity) for identity in user.identities]
+    if not _erase(user, by_themselves=by_themselves):
         return []  # the same button, pressed twice at once
     db.session.add_all(jobs)
     db.session.flush()
-    audit.record(action, target=user_id, actor=by, reason=reason)
+    audit.record(action, target=user_id, **recorded)
     return [job.id for job in jobs]
+
+
+def erase_due(limit: int = 100) -> tuple[int, int]:
+    """Erase accounts that were closed and not restored in time. Return how many were erased, and how many could not
+    be. Their unlink jobs are the next round's."""
+    found = closing.due(limit)
+    forget_transaction()
+    failed = 0
+    for user_id in found:
+        try:
+            _erase_closed(user_id, due=True)
+        except Exception as error:
+            # One account that cannot be erased must not keep the others'.
+            forget_transaction()
+            log.error("closed account user=%s not erased: %s", user_id, type(error).__name__)
+            failed += 1
+    return len(found) - failed, failed
+
+
+def erase_closed(user_id: int, *, reason: str = "") -> bool:
+    """Erase a closed account before its time, and unlink at the providers. False if it is not closed."""
+    jobs = _erase_closed(user_id, reason=reason)
+    for job in jobs or ():
+        try_unlink(job)
+    return jobs is not None
+
+
+@transaction
+def _erase_closed(user_id: int, *, due: bool = False, reason: str = "") -> list[int] | None:
+    lock_user(user_id)
+    user = find_user(user_id)
+    if user is None or user.erase_at is None or (due and user.erase_at > now()):
+        return None  # restored at this moment, or another worker was faster
+    hooks.tell_before_leave(user)
+    return _erase_and_tell(user, "erased", reason=reason, by_themselves=True)
 
 
 def delete_user(user_id: int, *, by: int | None = None, reason: str = "") -> bool:
@@ -87,13 +136,15 @@ def job_for(identity: Identity) -> unlink_jobs.UnlinkJob:
     )
 
 
-def _erase(user: User) -> bool:
+def _erase(user: User, *, by_themselves: bool) -> bool:
     """Erase a locked user. False if another request has just done it.
 
     Every way to erase an account ends here, so that a suspended person is always recognised later.
     """
-    if not user.is_active:
+    if user.is_suspended:
         suspensions.keep(user)
+    elif by_themselves:
+        rejoining.keep(user)
     uncount_sessions(user.id)
     after_commit(user_left, user_id=user.id)
     return delete_or_empty(user)
@@ -197,17 +248,20 @@ def _tokens_of(job: unlink_jobs.UnlinkJob) -> TokenSet | None:
 def remove_identity(identity: Identity) -> None:
     """Remove an identity whose owner withdrew their consent at the provider. Within the caller's transaction.
 
-    If it was the only way in, the whole account is erased: the consent to keep the data is gone. Only the last active
-    superuser's account stays, without a way in, until `users promote` opens it.
+    If it was the only way in, or the owner has closed the account, the whole account is erased: the consent to keep the
+    data is gone. Only the last active superuser's account stays, without a way in, until `users promote` opens it.
     """
     user, identity_id = identity.user, identity.id
     erased = False
     lock_user(user.id)  # Of two that go at once, the second is the only one left.
     if db.session.get(Identity, identity_id) is None:
         return
-    if len(user.identities) == 1 and not ways_in.has_password_login(user) and not _is_last_superuser(user):
+    is_only_way = len(user.identities) == 1 and not ways_in.has_password_login(user) and not _is_last_superuser(user)
+    if is_only_way or user.closed_at is not None:
         hooks.tell_before_leave(user)
-        erased = _erase(user)
+        others = [job_for(other) for other in user.identities if other.id != identity_id]
+        erased = _erase(user, by_themselves=True)
+        db.session.add_all(others)
     else:
         cut(user, identity)
         after_commit(identity_unlinked, user_id=user.id, provider=identity.provider)
@@ -227,7 +281,7 @@ def _is_last_superuser(user: User) -> bool:
 def cut(user: User, identity: Identity) -> None:
     """Delete an identity and end its user's sessions. The caller's transaction has locked the user."""
     revoke_sessions(user)
-    if not user.is_active:
+    if user.is_suspended:
         suspensions.keep_identity(user.id, identity.provider, identity.subject)
     former_identities.keep(user, identity)
     user.claimable_until = None

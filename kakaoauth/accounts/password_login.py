@@ -4,7 +4,7 @@ from kakaoauth import audit
 from kakaoauth.accounts import passwords, ways_in
 from kakaoauth.accounts.roles import keep_a_superuser_besides
 from kakaoauth.audit.refusals import record_refusal
-from kakaoauth.errors import AccountDisabled, InvalidCredentials, SessionOver
+from kakaoauth.errors import AccountClosing, AccountDisabled, InvalidCredentials, SessionOver
 from kakaoauth.models import User, find_user, find_user_by_email, lock_user
 from kakaoauth.sessions.revocation import revoke_sessions
 from kakaoauth.signals import user_logged_in
@@ -16,13 +16,13 @@ def log_in_with_password(email: str, password: str) -> User:
     """Return the active superuser with this e-mail address and password.
 
     :raises InvalidCredentials: wrong, or not a superuser; takes as long as a right password, so time reveals nothing.
-    :raises AccountDisabled: they are right, but the account is suspended.
+    :raises AccountDisabled: they are right, but the account is suspended. :raises AccountClosing: they have closed it.
     """
     try:
         return _log_in(email, password)
-    except (InvalidCredentials, AccountDisabled) as error:
+    except (InvalidCredentials, AccountDisabled, AccountClosing) as error:
         # Anybody can send a wrong password, so only the right one of a suspended account gets an audit row.
-        record_refusal(error, "password", stored=isinstance(error, AccountDisabled))
+        record_refusal(error, "password", stored=not isinstance(error, InvalidCredentials))
         raise
 
 
@@ -36,7 +36,7 @@ def _log_in(email: str, password: str) -> User:
     if not is_right:
         raise InvalidCredentials(f"wrong password for user {user.id}", user_id=user.id)
     if not user.is_active:
-        raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+        raise ways_in.closed(user)
     if passwords.is_outdated(stored):
         passwords.set_password(user, password)
     user.last_login = now()

@@ -1,5 +1,6 @@
 """The provider's webhook messages that were processed."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, UniqueConstraint, delete, select
@@ -24,7 +25,7 @@ class ProviderEvent(Base):
     jti: Mapped[str] = mapped_column(String(255))
     #: Last part of the event's URI, e.g. `user-unlinked`.
     kind: Mapped[str] = mapped_column(String(100))
-    subject: Mapped[str] = mapped_column(String(64), index=True)
+    subject: Mapped[str] = mapped_column(String(255), index=True)
     #: Time of the event as the sender says.
     happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
@@ -53,6 +54,12 @@ def latest(provider: str, subject: str, kinds: tuple[str, ...]) -> ProviderEvent
         .limit(1)
     )
     return db.session.scalar(query)
+
+
+def about(provider: str, subject: str) -> Sequence[ProviderEvent]:
+    """Return all messages about a person, the oldest first."""
+    mine = select(ProviderEvent).where(ProviderEvent.provider == provider, ProviderEvent.subject == subject)
+    return db.session.scalars(mine.order_by(ProviderEvent.id)).all()
 
 
 def any_since(provider: str, subject: str, moment: datetime) -> bool:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from kakaoauth import audit
-from kakaoauth.accounts import passwords, suspensions, ways_in
+from kakaoauth.accounts import closing, passwords, suspensions, ways_in
 from kakaoauth.audit.refusals import record_refusal
 from kakaoauth.errors import AppError, Forbidden, LastSuperuser, SessionOver
 from kakaoauth.models import User, find_user, find_user_by_email, lock_user
@@ -139,6 +139,11 @@ def _change(user: User, **values: bool | None) -> dict[str, bool]:
     lost = [name for name, value in changes.items() if not value]
     if user.is_superuser and user.is_active and {"is_active", "is_superuser"} & set(lost):
         keep_a_superuser_besides(user)
+    if values.get("is_active") and user.erase_at is not None:
+        closing.reopen(user)
+    elif values.get("is_active") is False and user.closed_at is not None:
+        user.closed_at = None  # suspended from now on, and still erased in time
+        changes["is_active"] = False
     for name, value in changes.items():
         setattr(user, name, value)
     if "is_active" in lost:

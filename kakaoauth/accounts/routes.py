@@ -7,13 +7,14 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from kakaoauth import providers, sessions
-from kakaoauth.accounts import devices, leaving, linking, profile
+from kakaoauth.accounts import closing, devices, leaving, linking, own_data, profile, rejoining
 from kakaoauth.audit import labels, search
 from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
+from kakaoauth.terms import own as own_consents
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
-from kakaoauth.web import form_drafts, guards, in_app, messages
+from kakaoauth.web import form_drafts, guards, in_app, messages, silent_login
 from kakaoauth.web.mounting import home
 from kakaoauth.web.redirects import callback_address
 
@@ -49,6 +50,7 @@ def show() -> ResponseReturnValue:
         devices=devices.own(),
         events=labels.own_lines(search.own(user.id, EVENTS), user.id),
         may_unlink=len(user.identities) > 1 or bool(user.is_superuser and user.password_hash),
+        consents=own_consents.lines(user.id),
     )
 
 
@@ -62,6 +64,19 @@ def change_profile() -> ResponseReturnValue:
     else:
         messages.tell(gettext("Your next login brings your nickname."))
     return redirect(url_for("kakaoauth.account.show"))
+
+
+@bp.post("/consents/<term>/")
+def change_consent(term: str) -> ResponseReturnValue:
+    """Agree to a term later than at the sign-up, or withdraw an optional consent.
+
+    :raises ConsentNeeded: a required one. :raises TermsChanged: another version than the one shown.
+    """
+    if request.form.get("decision") == "agree":
+        own_consents.agree(current_user.id, term, request.form.get("version"))
+    else:
+        own_consents.withdraw(current_user.id, term)
+    return redirect(url_for("kakaoauth.account.show", _anchor="consents"))
 
 
 @bp.post("/logout-everywhere/")
@@ -159,6 +174,19 @@ def unlink(identity_id: int) -> ResponseReturnValue:
     return redirect(url_for("kakaoauth.account.show"))
 
 
+@bp.post("/data/")
+@guards.guarded(guards.fresh_login)
+def download() -> ResponseReturnValue:
+    """Give out everything that is held about this person, as a file."""
+    document = own_data.export(current_user.id)
+    if document is None:
+        return redirect(url_for("kakaoauth.account.show"))  # The page's guard decides what comes next.
+    response = make_response(f"{document}\n")
+    response.mimetype = "application/json"
+    response.headers["Content-Disposition"] = f'attachment; filename="{own_data.file_name()}"'
+    return response
+
+
 @bp.get("/withdraw/")
 def withdraw_page() -> ResponseReturnValue:
     """Ask before closing the account: what is erased, what stays."""
@@ -168,7 +196,9 @@ def withdraw_page() -> ResponseReturnValue:
 @bp.post("/withdraw/")
 @guards.guarded(guards.fresh_login)
 def withdraw() -> ResponseReturnValue:
-    """Erase the account, then unlink at the provider, or leave that to a job. Asks again if a wrong word was typed.
+    """Erase or close the account, then unlink at the provider, or leave that to a job. Lead to a page that says so.
+
+    Asks again if a wrong word was typed.
 
     :raises LastSuperuser: nobody could look after the site.
     """
@@ -176,22 +206,37 @@ def withdraw() -> ResponseReturnValue:
     if typed.strip().lower() not in WORDS:
         return make_response(_withdraw_page(typed, wrong=True), 400)
     user_id, asked_as = current_user.id, current_user.get_id()
+    rejoin_from = rejoining.ends_at(current_user._get_current_object())
     jobs = leaving.withdraw(user_id)
+    closed = closing.find(user_id)
     sessions.end()
     devices.sweep(asked_as)
     for job in jobs:
         leaving.try_unlink(job)
-    return _goodbye("left")
+    sessions.store_for_anonymous(
+        "_left", closing.told(erase_at=closed.erase_at if closed else None, rejoin_from=rejoin_from)
+    )
+    return _goodbye(target=url_for("kakaoauth.closed.done"))
 
 
 def _withdraw_page(typed: str, *, wrong: bool = False) -> str:
     user = current_user._get_current_object()
-    return render_template("kakaoauth/account/withdraw.html", user=user, typed=typed, wrong=wrong)
+    return render_template(
+        "kakaoauth/account/withdraw.html",
+        user=user,
+        typed=typed,
+        wrong=wrong,
+        grace=closing.grace().days,
+        rejoin_from=rejoining.ends_at(user),
+    )
 
 
-def _goodbye(told: str) -> ResponseReturnValue:
-    """:param told: of `messages.PARTING`."""
-    response = make_response(redirect(home()))
-    messages.tell_parting(response, told)
+def _goodbye(told: str = "", *, target: str | None = None) -> ResponseReturnValue:
+    """:param told: of `messages.PARTING`; empty where `target` is a page that says so itself."""
+    silent_login.leave_alone()
+    # The back button finds no private page in the browser's cache.
+    response = make_response(redirect(target or home()))
+    if told:
+        messages.tell_parting(response, told)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response

@@ -1,10 +1,12 @@
 """Sign-in: find or create the account for a provider's profile."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from kakaoauth import audit
-from kakaoauth.accounts import hooks, provider_events, suspensions, unlink_jobs, ways_in
+from kakaoauth import audit, terms
+from kakaoauth.accounts import hooks, provider_events, rejoining, suspensions, unlink_jobs, ways_in
 from kakaoauth.accounts.provider_events import ENDS_LOGIN
 from kakaoauth.audit import alarms
 from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, NotClaimable
@@ -38,11 +40,15 @@ def log_in(
     consent_for_email: tuple[str, ...] = (),
     begun_at: datetime | None = None,
     shares_email: bool = False,
+    answer: terms.Answer = terms.UNASKED,
 ) -> Entry:
     """Find or create the account of `profile`, and record the login.
 
     :param shares_email: the login was begun to share the e-mail address, so a conflict is an error.
+    :param answer: what they have answered in the sign-up step, or elsewhere.
     :raises AccountDisabled: suspended, now or when erased. :raises EmailRequired: no trusted one. :raises EmailInUse:
+    :raises TermsRequired: they have to go through the sign-up step first; nothing is stored.
+    :raises AccountClosing: closed by its owner. :raises RejoinBlocked: they left not long ago.
     """
     identity = find_identity(profile.provider, profile.subject)
     user = _known_user(profile, identity, begun_at)
@@ -53,30 +59,47 @@ def log_in(
             _refuse_email_of_another(user, profile)
     is_new = user is None
     if user is None:
-        refuse_if_suspended(profile)  # the account with this e-mail may have been erased since the first look
-        hooks.ask_before_sign_up(profile)
+        _refuse_to_sign_up(profile)
+    agreements = _settle(user, answer)
+    if user is None:
+        hooks.ask_before_sign_up(replace(profile, fields=answer.fields))
         user = User.objects.create_user(profile.email, provider=profile.provider)
-    if identity is None:
-        identity = user.find_identity(profile.provider, profile.subject)
-    if identity is None:
-        identity = Identity(provider=profile.provider, subject=profile.subject, user=user)
-        db.session.add(identity)
-        unlink_jobs.forget(profile.provider, profile.subject)
+    identity = identity or user.find_identity(profile.provider, profile.subject) or _new_identity(user, profile)
     identity.confirm(profile.confirmed_at, is_read=not profile.is_brief)
     bring_up_to_date(user, profile, leads=user.provider in (None, profile.provider))
     user.last_login = now()
     token = provider_tokens.put(identity, profile.tokens) if profile.tokens else None
     audit.record("login", target=user.id, actor=user.id, provider=profile.provider, new=is_new)
+    terms.keep(user, agreements)
     if is_new:
-        after_commit(user_signed_up, user_id=user.id, provider=profile.provider)
+        _tell_of_new(user, profile, answer)
     after_commit(user_logged_in, user_id=user.id, provider=profile.provider, is_new=is_new)
     return Entry(user, token.id if token else None, is_new)
+
+
+def _new_identity(user: User, profile: Profile) -> Identity:
+    identity = Identity(provider=profile.provider, subject=profile.subject, user=user)
+    db.session.add(identity)
+    unlink_jobs.forget(profile.provider, profile.subject)
+    return identity
+
+
+def _tell_of_new(user: User, profile: Profile, answer: terms.Answer) -> None:
+    """A receiver of before there was a form takes no `fields`."""
+    told = {"fields": answer.fields} if hooks.sign_up_form() else {}
+    after_commit(user_signed_up, user_id=user.id, provider=profile.provider, **told)
+
+
+def _settle(user: User | None, answer: terms.Answer) -> Sequence[terms.Agreement]:
+    """:raises TermsRequired: as `log_in`. Where nothing is asked here, nothing is looked up."""
+    is_asked = terms.asked() or (user is None and hooks.sign_up_form())
+    return terms.settle(user, answer) if is_asked else ()
 
 
 def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime | None) -> User | None:
     """Return the identity's user, or the account that this e-mail address may claim.
 
-    :raises AccountDisabled: :raises AccountUnusable: :raises EmailInUse: as `log_in`.
+    :raises AccountDisabled: :raises AccountClosing: :raises AccountUnusable: :raises EmailInUse: as `log_in`.
     """
     if identity is None:
         if begun_at is not None:
@@ -84,8 +107,14 @@ def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime 
         refuse_if_suspended(profile)
     user = identity.user if identity else _owner_of_email(profile)
     if user is not None and not user.is_active:
-        raise AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+        raise ways_in.closed(user)
     return user
+
+
+def _refuse_to_sign_up(profile: Profile) -> None:
+    """:raises AccountDisabled: :raises RejoinBlocked: as `log_in`."""
+    refuse_if_suspended(profile)  # the account with this e-mail may have been erased since the first look
+    rejoining.refuse(profile)
 
 
 def _email_required(profile: Profile, consent: tuple[str, ...]) -> EmailRequired:

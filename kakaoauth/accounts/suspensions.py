@@ -1,13 +1,14 @@
 """Suspensions that outlive their account: the person must not come back with a new one.
 
 Kept are the former user id and keyed hashes of identities and e-mail address, until a superuser lifts the suspension.
+Rows with `ends_at` keep somebody who has left from signing up again until then, and nothing else: see `rejoining`.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import String, UniqueConstraint, delete, distinct, func, select
+from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, delete, distinct, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.models import User
@@ -24,7 +25,15 @@ class Suspension(Base):
     """One identity or e-mail address of a suspended person."""
 
     __tablename__ = "suspensions"
-    __table_args__ = (UniqueConstraint("user_id", "key_hash"),)
+    __table_args__ = (
+        UniqueConstraint("user_id", "key_hash"),
+        Index(
+            "ix_suspensions_ends_at",
+            "ends_at",
+            postgresql_where=text("ends_at IS NOT NULL"),
+            sqlite_where=text("ends_at IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     #: No foreign key: the account is erased, and its id is never used again.
@@ -35,6 +44,8 @@ class Suspension(Base):
     key_hash: Mapped[str] = mapped_column(String(64), index=True)
     key_id: Mapped[str] = mapped_column(String(8))
     kept_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    #: None: a suspension, which has no end.
+    ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class Suspended(NamedTuple):
@@ -48,30 +59,36 @@ class Suspended(NamedTuple):
     is_known_again: bool
     #: The account exists, suspended; only an identity was removed.
     has_account: bool
+    #: They left by themselves, and may sign up again from then on; None: suspended.
+    ends_at: datetime | None = None
 
 
-def keep(user: User) -> None:
-    """Store the hashes of a suspended user, before the account is erased. Within the caller's transaction."""
+def keep(user: User, *, ends_at: datetime | None = None) -> None:
+    """Store the hashes of a user before the account is erased. Within the caller's transaction.
+
+    :param ends_at: of somebody who leaves by themselves; None: of a suspended user.
+    """
     for identity in user.identities:
-        keep_identity(user.id, identity.provider, identity.subject)
-    keep_email(user)
+        keep_identity(user.id, identity.provider, identity.subject, ends_at=ends_at)
+    keep_email(user, ends_at=ends_at)
 
 
-def keep_identity(user_id: int, provider: str, subject: str) -> None:
+def keep_identity(user_id: int, provider: str, subject: str, *, ends_at: datetime | None = None) -> None:
     """Store the hash of one identity."""
-    _keep(user_id, provider, keyed_hashes.of_identity(provider, subject)[0])
+    _keep(user_id, provider, keyed_hashes.of_identity(provider, subject)[0], ends_at)
 
 
-def keep_email(user: User) -> None:
+def keep_email(user: User, *, ends_at: datetime | None = None) -> None:
     """Store the hash of the user's e-mail address, if there is one."""
     if user.email_key is not None:
-        _keep(user.id, EMAIL, keyed_hashes.of_email(user.email_key)[0])
+        _keep(user.id, EMAIL, keyed_hashes.of_email(user.email_key)[0], ends_at)
 
 
-def _keep(user_id: int, kind: str, keyed: Keyed) -> None:
+def _keep(user_id: int, kind: str, keyed: Keyed, ends_at: datetime | None) -> None:
     same = select(Suspension.id).where(Suspension.user_id == user_id, Suspension.key_hash == keyed.hash)
     if db.session.scalar(same) is None:
-        db.session.add(Suspension(user_id=user_id, kind=kind, key_hash=keyed.hash, key_id=keyed.key_id))
+        row = Suspension(user_id=user_id, kind=kind, key_hash=keyed.hash, key_id=keyed.key_id, ends_at=ends_at)
+        db.session.add(row)
         db.session.flush()
 
 
@@ -87,16 +104,27 @@ def find_by_email(email_key: str) -> int | None:
 
 def _find(keyed: list[Keyed]) -> int | None:
     query = select(Suspension.user_id).where(Suspension.key_hash.in_([one.hash for one in keyed]))
-    return db.session.scalar(query.order_by(Suspension.id.desc()).limit(1))
+    return db.session.scalar(query.where(Suspension.ends_at.is_(None)).order_by(Suspension.id.desc()).limit(1))
+
+
+def ends_of(identity: tuple[str, str], email_key: str | None) -> datetime | None:
+    """Return until when somebody who has left may not sign up again, known by either; None: they may.
+
+    :param identity: provider and subject.
+    """
+    keyed = [*keyed_hashes.of_identity(*identity), *(keyed_hashes.of_email(email_key) if email_key else ())]
+    query = select(func.max(Suspension.ends_at)).where(Suspension.key_hash.in_([one.hash for one in keyed]))
+    return db.session.scalar(query.where(Suspension.ends_at > now()))
 
 
 def known(identities: Sequence[tuple[str, str]], email_keys: Sequence[str]) -> set[str]:
     """Return those that are a suspended person's, as `provider:subject` or as address. By two statements."""
-    if db.session.scalar(select(Suspension.id).limit(1)) is None:
+    if db.session.scalar(select(Suspension.id).where(Suspension.ends_at.is_(None)).limit(1)) is None:
         return set()
     hashes = {one.hash: f"{who[0]}:{who[1]}" for who in identities for one in keyed_hashes.of_identity(*who)}
     hashes |= {one.hash: key for key in email_keys for one in keyed_hashes.of_email(key)}
-    found = db.session.scalars(select(Suspension.key_hash).where(Suspension.key_hash.in_(hashes)))
+    theirs = select(Suspension.key_hash).where(Suspension.key_hash.in_(hashes), Suspension.ends_at.is_(None))
+    found = db.session.scalars(theirs)
     return {hashes[one] for one in found}
 
 
@@ -106,14 +134,19 @@ def lift(user_id: int) -> list[str]:
     return sorted(db.session.scalars(gone.execution_options(synchronize_session=False)))
 
 
+def of_user(user_id: int) -> Sequence[Suspension]:
+    """Return the rows of a user or a former one."""
+    return db.session.scalars(select(Suspension).where(Suspension.user_id == user_id).order_by(Suspension.id)).all()
+
+
 def number() -> int:
     """Return how many people are kept out."""
-    return db.session.scalar(select(func.count(distinct(Suspension.user_id)))) or 0
+    return db.session.scalar(select(func.count(distinct(Suspension.user_id))).where(_holds())) or 0
 
 
 def page(before: int | None, limit: int) -> list[Suspended]:
     """Return people with former ids below `before`, the largest first."""
-    numbers = select(Suspension.user_id).distinct().where(Suspension.user_id < (before or MAX_ID))
+    numbers = select(Suspension.user_id).distinct().where(Suspension.user_id < (before or MAX_ID), _holds())
     chosen = numbers.order_by(Suspension.user_id.desc()).limit(limit)
     found = db.session.scalars(select(Suspension).where(Suspension.user_id.in_(chosen)).order_by(Suspension.id))
     rows: dict[int, list[Suspension]] = {}
@@ -133,4 +166,10 @@ def _suspended(rows: list[Suspension], there: set[int]) -> Suspended:
     keys = keyed_hashes.key_ids()
     user_id = rows[0].user_id
     is_known = any(row.key_id in keys for row in rows)
-    return Suspended(user_id, [row.kind for row in rows], rows[0].kept_at, is_known, user_id in there)
+    ends = [row.ends_at for row in rows]
+    ends_at = None if None in ends else max(one for one in ends if one is not None)
+    return Suspended(user_id, [row.kind for row in rows], rows[0].kept_at, is_known, user_id in there, ends_at)
+
+
+def _holds() -> ColumnElement[bool]:
+    return or_(Suspension.ends_at.is_(None), Suspension.ends_at > now())

@@ -29,7 +29,7 @@ class UnlinkJob(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     provider: Mapped[str] = mapped_column(String(20))
-    subject: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(255))
     #: No foreign key: most of these accounts are erased.
     user_id: Mapped[int | None] = mapped_column(BigId)
     #: The last login's tokens, encrypted: for a site without an admin key.

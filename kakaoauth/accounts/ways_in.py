@@ -6,9 +6,17 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, and_, exists, or_, update
 from sqlalchemy.engine import CursorResult
 
+from kakaoauth.errors import AccountClosing, AccountDisabled, AppError
 from kakaoauth.models import CLAIMABLE, Identity, User
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
+
+
+def closed(user: User) -> AppError:
+    """Return the error for who comes to an account that is not active."""
+    if user.closed_at is None or user.erase_at is None:
+        return AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+    return AccountClosing(user.erase_at.isoformat(), user_id=user.id)
 
 
 def has_password_login(user: User) -> bool:

@@ -2,10 +2,10 @@
 
 from flask import Blueprint
 
-from kakaoauth.api import docs, login, tokens, users
+from kakaoauth.api import consents, docs, login, tokens, users
 from kakaoauth.web import guards
 
 bp = Blueprint("api", __name__)
 bp.before_request(guards.anyone)  # each part below names its own
-for part in (login, tokens, users, docs):
+for part in (login, tokens, users, consents, docs):
     bp.register_blueprint(part.bp)

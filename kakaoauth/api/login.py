@@ -1,16 +1,18 @@
 """Logging an app in: with what a provider gave it, or with a local superuser's password."""
 
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 
-from flask import Blueprint, current_app
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
+from kakaoauth.accounts import closing
 from kakaoauth.accounts import password_login as accounts_password_login
-from kakaoauth.accounts import sign_in
 from kakaoauth.accounts.sign_in import Entry
-from kakaoauth.api import provider_quota, used_id_tokens
+from kakaoauth.api import kept_codes, provider_quota, sign_up, used_id_tokens
 from kakaoauth.api.operation import answer, operation
 from kakaoauth.api.schemas import (
     AccessTokenLogin,
@@ -20,10 +22,13 @@ from kakaoauth.api.schemas import (
     LoginOut,
     NativeCodeLogin,
     PasswordLogin,
+    ProviderLogin,
+    SignUpAnswer,
 )
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import (
+    AccountClosing,
     AccountDisabled,
     AccountUnusable,
     AppError,
@@ -40,7 +45,9 @@ from kakaoauth.errors import (
     NotFound,
     ProviderUnavailable,
     RateLimited,
+    RejoinBlocked,
     SessionsUnavailable,
+    TermsRequired,
     Unavailable,
     UnderAge,
     UntrustedIdentity,
@@ -53,8 +60,11 @@ from kakaoauth.providers.values import Profile
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.web import guards, rate_limits, redirects
 
+T = TypeVar("T")
 #: What a provider gave an app.
 Given = AccessTokenLogin | CodeLogin | NativeCodeLogin | IdTokenLogin
+#: What works once at the provider.
+Codes = CodeLogin | NativeCodeLogin
 
 bp = Blueprint("login", __name__, url_prefix="/api")
 bp.before_request(guards.anyone)
@@ -69,7 +79,7 @@ bp.before_request(guards.anyone)
     errors=(
         *(InvalidAccessToken, ExpiredToken, ForeignAccessToken, EmailRequired, AccountDisabled, AccountUnusable),
         *(UnderAge, InteractionRequired, Forbidden, NotFound, EmailInUse, RateLimited, Misconfigured),
-        *(UntrustedIdentity, ProviderUnavailable, SessionsUnavailable),
+        *(UntrustedIdentity, ProviderUnavailable, SessionsUnavailable, TermsRequired, AccountClosing, RejoinBlocked),
     ),
 )
 def provider_login(provider: str, body: Given) -> ResponseReturnValue:
@@ -77,22 +87,24 @@ def provider_login(provider: str, body: Given) -> ResponseReturnValue:
 
     503 is the provider's fault or ours, never a bad token: keep what you have and try again later. 500 is for the
     people who run the site, and 403 with FORBIDDEN as well: it lacks the setting that tells its app from others. An
-    id_token logs in once. A code needs the nonce of its authorization request, if that had one, and never has this
-    site's own callback address as its `redirect_uri`.
+    id_token logs in once. An account that its owner has closed is restored by `restore`. A code needs the nonce of
+    its authorization request, if that had one, and never has this site's own callback address as its
+    `redirect_uri`. TERMS_REQUIRED lists what the person has to agree to: send the same again, a code as well, with
+    `agreed` and the ids that they have chosen, within 30 minutes; the same with `restore`.
     """
     chosen = get_provider(provider)
     # Providers' messages count whole seconds, so one of this second must not seem to come before the login.
     begun_at = datetime.now(UTC).replace(microsecond=0)
+    kept = kept_codes.take(chosen.name, body) if isinstance(body, Codes) and _answers(body) else None
+    begun_at = kept.begun_at if kept else begun_at
     try:
-        profile = _profile(chosen, body)
+        profile = kept.profile if kept else _profile(chosen, body)
         with used_id_tokens.taken_once(body.id_token) if isinstance(body, IdTokenLogin) else nullcontext():
-            entry = sign_in.log_in(
-                profile,
-                email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
-                consent_for_email=chosen.email_scopes,
-                begun_at=begun_at,
-            )
-            response = _logged_in(entry, proven_at=profile.auth_time)
+            entry = _entry(chosen, body, profile, begun_at, kept)
+            response = _logged_in(entry, proven_at=begun_at.timestamp() if kept else profile.auth_time)
+    except TermsRequired as error:
+        sign_up.count(chosen, error=error, body=body)
+        raise
     except AppError as error:
         error.provider = chosen.name
         record_refusal(error, chosen.name)
@@ -100,6 +112,7 @@ def provider_login(provider: str, body: Given) -> ResponseReturnValue:
     if isinstance(body, AccessTokenLogin):
         provider_quota.remember_login(body.access_token, profile, entry.user, begun_at)
     counters.count_entry(chosen.name, "api", is_new=entry.is_new)
+    sign_up.count(chosen, error=None, body=body)
     return response
 
 
@@ -109,15 +122,48 @@ def provider_login(provider: str, body: Given) -> ResponseReturnValue:
     "Log in with a local superuser's password",
     body=PasswordLogin,
     answers={200: LoginOut},
-    errors=(InvalidCredentials, AccountDisabled, RateLimited, Unavailable, SessionsUnavailable),
+    errors=(InvalidCredentials, AccountDisabled, AccountClosing, RateLimited, Unavailable, SessionsUnavailable),
 )
 def password_login(body: PasswordLogin) -> ResponseReturnValue:
     """For accounts made on the command line, on the day a provider is down."""
     user = rate_limits.by_password(
-        body.email, lambda: accounts_password_login.log_in_with_password(body.email, body.password)
+        body.email,
+        lambda: _restored_first(body, lambda: accounts_password_login.log_in_with_password(body.email, body.password)),
     )
     counters.count_entry("password", "api")
     return _logged_in(Entry(user, None))
+
+
+def _answers(body: SignUpAnswer) -> bool:
+    """Whether it may be the second call: what was asked before is answered."""
+    return body.agreed is not None or body.fields is not None or body.restore
+
+
+def _entry(
+    provider: Provider, body: Given, profile: Profile, begun_at: datetime, kept: kept_codes.Kept | None
+) -> Entry:
+    """:raises AccountClosing, TermsRequired, InvalidFields: then the same code may come again.
+
+    :raises AppError: as sign_up.log_in.
+    """
+    try:
+        return _restored_first(body, lambda: sign_up.log_in(provider, body, profile, begun_at))
+    except (AccountClosing, TermsRequired, InvalidFields):
+        if isinstance(body, Codes):
+            kept_codes.keep(provider.name, body, profile, begun_at, kept.until if kept else None)
+        raise
+
+
+def _restored_first(body: ProviderLogin, log_in: Callable[[], T]) -> T:
+    """Log in; if the account is closed and the body says so, restore it first. :raises AccountClosing: it does not."""
+    try:
+        return log_in()
+    except AccountClosing as error:
+        if not body.restore or error.user_id is None:
+            raise
+        with suppress(NotFound):  # two apps at once: it is open by now
+            closing.restore(error.user_id)
+        return log_in()
 
 
 def _profile(provider: Provider, body: Given) -> Profile:

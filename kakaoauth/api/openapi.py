@@ -37,6 +37,7 @@ TAGS = {
     "login": "How an app gets its first tokens.",
     "tokens": "What becomes of them.",
     "users": "Oneself, and for staff everybody.",
+    "consents": "What people have agreed to.",
     "docs": "This document.",
 }
 SECURITY: Json = {
@@ -127,6 +128,8 @@ def _path_parameter(name: str) -> Json:
     schema: Json = {"type": "integer", "minimum": 1, "maximum": MAX_ID}
     if name == "provider":
         schema = {"type": "string", "enum": [provider.name for provider in providers.all_providers()]}
+    if name == "term":
+        schema = {"type": "string", "maxLength": 50}
     return {"name": name, "in": "path", "required": True, "schema": schema}
 
 

@@ -113,7 +113,7 @@ def remember_login(access_token: str, profile: Profile, user: User, begun_at: da
         "subject": profile.subject,
         "user": user.get_id(),
         "begun_at": begun_at.timestamp(),
-        "profile": encryption.encrypt(json.dumps(fields)),
+        "profile": fields,
     }
     # The minute is the first login's: a memory that each login prolonged would never be compared with the provider's.
     _remember(_key(profile.provider, access_token), verdict, again=True)
@@ -162,10 +162,9 @@ def _confirmed(provider: str, verdict: Verdict) -> Profile | None:
         told = provider_events.any_since(provider, verdict["subject"], begun_at - timedelta(seconds=REMEMBERED))
     finally:
         transaction.forget_transaction()  # the login reads for itself, in its own transaction
-    opened = encryption.decrypt(verdict["profile"]) if is_same and not told else None
-    if opened is None:
+    if not is_same or told:
         return None
-    fields = json.loads(opened)
+    fields = verdict["profile"]
     fields |= {
         "email_state": EmailState(fields["email_state"]),
         "confirmed_at": datetime.fromisoformat(fields["confirmed_at"]),
@@ -183,12 +182,14 @@ def _recall(key: str) -> Verdict:
     except REDIS_ERRORS as error:
         log.debug("verdict not read: %s", type(error).__name__)
         raw = None
-    return cast(Verdict, json.loads(cast(bytes, raw))) if raw else {}
+    opened = encryption.decrypt(cast(bytes, raw).decode()) if raw else None
+    return cast(Verdict, json.loads(opened)) if opened else {}
 
 
 def _remember(key: str, verdict: Verdict, *, again: bool = False) -> None:
     """:param again: say more of what is remembered already, for no longer."""
     try:
-        get_redis(current_app).set(key, json.dumps(verdict), ex=None if again else REMEMBERED, keepttl=again, xx=again)
+        text = encryption.encrypt(json.dumps(verdict))  # it names somebody who may have agreed to nothing yet
+        get_redis(current_app).set(key, text, ex=None if again else REMEMBERED, keepttl=again, xx=again)
     except REDIS_ERRORS as error:
         log.debug("verdict not remembered: %s", type(error).__name__)

@@ -29,6 +29,9 @@ Address = Annotated[
 ]
 Text = Annotated[str, StringConstraints(max_length=100), Field(examples=["하늘다람쥐"])]
 
+TermText = Annotated[str, StringConstraints(min_length=1, max_length=100), Field(examples=["terms"])]
+Answered = bool | int | float | Annotated[str, StringConstraints(max_length=5000)]
+
 
 class Incoming(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -40,13 +43,39 @@ class Outgoing(BaseModel):
     )
 
 
-class AccessTokenLogin(Incoming):
+class ProviderLogin(Incoming):
+    restore: bool = False
+    """After ACCOUNT_CLOSING: restore the account, and log in."""
+
+
+class AgreedTerm(Incoming):
+    """With its version, the agreement counts only for that one."""
+
+    id: TermText
+    version: TermText
+
+
+class SignUpAnswer(ProviderLogin):
+    """What a person who is new, or whom a new version was shown, has answered in the app."""
+
+    agreed: Annotated[list[TermText | AgreedTerm], Field(max_length=50)] | None = None
+    """The terms that they have agreed to, by `id`: see TERMS_REQUIRED."""
+    fields: dict[TermText, Answered | list[Answered]] | None = None
+    """What the site asks besides, by name."""
+
+
+class GivenConsent(Incoming):
+    version: TermText | None = None
+    """The one that was shown."""
+
+
+class AccessTokenLogin(SignUpAnswer):
     """A token that the provider's SDK has given the app."""
 
     access_token: Token
 
 
-class CodeLogin(Incoming):
+class CodeLogin(SignUpAnswer):
     """An authorization code, with what belongs to its authorization request."""
 
     code: Code
@@ -57,7 +86,7 @@ class CodeLogin(Incoming):
     """Of the authorization request; Naver wants it beside its code."""
 
 
-class NativeCodeLogin(Incoming):
+class NativeCodeLogin(SignUpAnswer):
     """A code that Apple has given a phone's app for itself, without a redirect address."""
 
     code: Code
@@ -67,7 +96,7 @@ class NativeCodeLogin(Incoming):
     nonce: Nonce | None = None
 
 
-class IdTokenLogin(Incoming):
+class IdTokenLogin(SignUpAnswer):
     """An OpenID Connect id_token, with the nonce if one was sent for it."""
 
     id_token: Token
@@ -94,7 +123,7 @@ Login = Annotated[
 ]
 
 
-class PasswordLogin(Incoming):
+class PasswordLogin(ProviderLogin):
     email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
     password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
@@ -206,6 +235,17 @@ class UsersOut(Outgoing):
     """For `?cursor=` of the next page; null on the last one."""
 
 
+class OwnDataOut(Outgoing):
+    """Everything that is held about a person; what the site's own app holds is under `site`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    made_at: datetime
+    profile: dict[str, Any]
+    sign_in_methods: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
 class NothingOut(Outgoing):
     """An empty object."""
 
@@ -214,6 +254,40 @@ class KeysOut(Outgoing):
     """A JWK set (RFC 7517, section 5)."""
 
     keys: list[dict[str, str]]
+
+
+class TermOut(Outgoing):
+    id: str
+    title: str
+    """In the language that the request asks for."""
+    url: str | None
+    """Where it can be read."""
+    version: str
+    required: bool
+
+
+class ConsentRowOut(Outgoing):
+    version: str
+    agreed_at: datetime
+    withdrawn_at: datetime | None
+    source: str
+    """`page`, `api`, `kakao` (Kakao Sync) or `import`."""
+
+
+class ConsentOut(Outgoing):
+    id: str
+    title: str
+    url: str | None
+    version: str | None
+    """Of today; null for a term that the site asks no more."""
+    required: bool
+    agreed: bool
+    """Whether the version of today was agreed to, and not withdrawn."""
+    history: list[ConsentRowOut]
+
+
+class ConsentsOut(Outgoing):
+    items: list[ConsentOut]
 
 
 class ProblemOut(BaseModel):
@@ -236,3 +310,9 @@ class ProblemOut(BaseModel):
     """With EMAIL_REQUIRED: why there is no e-mail address that may be trusted."""
     provider: str | None = None
     """With EMAIL_IN_USE: how the account with that address logs in."""
+    terms: list[TermOut] | None = None
+    """With TERMS_REQUIRED: what the person may agree to, and must where `required` is true."""
+    erase_at: datetime | None = None
+    """With ACCOUNT_CLOSING: when the account is erased. Until then a login with `"restore": true` restores it."""
+    until: datetime | None = None
+    """With REJOIN_BLOCKED: from then on this person may sign up again."""

@@ -1,12 +1,12 @@
 """The users: oneself for everybody, all of them for staff, changes for superusers."""
 
-from flask import Blueprint, g
+from flask import Blueprint, current_app, g
 from flask.typing import ResponseReturnValue
 
-from kakaoauth.accounts import devices, leaving, roles
+from kakaoauth.accounts import devices, leaving, own_data, roles
 from kakaoauth.accounts import profile as profiles
 from kakaoauth.api.operation import ONESELF, ONESELF_AND_STAFF, STAFF, SUPERUSERS, answer, operation
-from kakaoauth.api.schemas import ProfileChange, UserChange, UserOut, UserQuery, UsersOut
+from kakaoauth.api.schemas import OwnDataOut, ProfileChange, UserChange, UserOut, UserQuery, UsersOut
 from kakaoauth.errors import InvalidFields, LastSuperuser, NotFound
 from kakaoauth.models import User, find_user
 from kakaoauth.sessions import logout
@@ -38,6 +38,16 @@ def change_me(body: ProfileChange) -> ResponseReturnValue:
     return answer(UserOut, profiles.change_profile(_bearer().id, body.model_dump(exclude_unset=True)))
 
 
+@bp.get("/me/data/")
+@operation("Everything that is held about oneself", answers={200: OwnDataOut}, access=ONESELF.fresh())
+def own_data_of_me() -> ResponseReturnValue:
+    """One JSON object, part by part. Wants a login of the last 5 minutes."""
+    document = own_data.export(_bearer().id)
+    if document is None:
+        raise NotFound
+    return current_app.response_class(document, mimetype="application/json")
+
+
 @bp.delete("/me/")
 @operation(
     "Delete one's own account",
@@ -46,7 +56,11 @@ def change_me(body: ProfileChange) -> ResponseReturnValue:
     access=ONESELF.fresh(),
 )
 def delete_me() -> ResponseReturnValue:
-    """Here at once, and unlinked at the provider. App stores ask for this. Wants a login of the last 5 minutes."""
+    """Here at once, and unlinked at the provider. App stores ask for this. Wants a login of the last 5 minutes.
+
+    Where the site lets people come back, every session and token ends at once, and the rest follows when that time is
+    over: until then a login is answered with ACCOUNT_CLOSING.
+    """
     _delete(_bearer().id, by=None)
     return "", 204
 

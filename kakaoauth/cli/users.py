@@ -8,11 +8,11 @@ from typing import TypeVar
 import click
 from flask.cli import AppGroup
 
-from kakaoauth.accounts import lifting, password_login, roles, suspensions
+from kakaoauth.accounts import leaving, lifting, password_login, roles, suspensions
 from kakaoauth.cli import seed as seeding
 from kakaoauth.cli.terminal import Progress, printable
 from kakaoauth.errors import LastSuperuser
-from kakaoauth.models import CLAIMABLE, User, find_user_by_email
+from kakaoauth.models import CLAIMABLE, User, find_user, find_user_by_email
 from kakaoauth.staff import listing
 from kakaoauth.staff.listing import filters
 
@@ -98,12 +98,14 @@ def reopen(email: str) -> None:
 
 @users.command("suspensions")
 def list_suspensions() -> None:
-    """Print who was suspended when their account was erased: former number, since when, known by what."""
+    """Print who may not sign up again: former number, since when, known by what, and until when if they left by
+    themselves and were not suspended."""
     before = None
     while people := suspensions.page(before, 500):
         for person in people:
             lost = "" if person.is_known_again else "\twithout effect: SECRET_KEY_FALLBACKS lacks the former SECRET_KEY"
-            click.echo(f"{person.user_id}\t{person.since:%Y-%m-%d}\t{','.join(person.kinds)}{lost}")
+            until = f"\tuntil {person.ends_at:%Y-%m-%d}" if person.ends_at else ""
+            click.echo(f"{person.user_id}\t{person.since:%Y-%m-%d}\t{','.join(person.kinds)}{until}{lost}")
         before = people[-1].user_id
 
 
@@ -111,9 +113,9 @@ def list_suspensions() -> None:
 @click.argument("number", type=click.IntRange(min=1))
 @click.option("--reason", default="", help="Stays in the audit trail.")
 def lift_suspension(number: int, reason: str) -> None:
-    """Let the person sign up again who was suspended and erased as user NUMBER."""
+    """Let the person sign up again who was suspended and erased as user NUMBER, or has left not long ago."""
     if not lifting.lift_suspension(number, reason=reason):
-        raise click.ClickException(f"nobody was erased as user {number} while suspended")
+        raise click.ClickException(f"nobody who was user {number} is kept from signing up")
     click.echo(f"The person who was user {number} can sign up again.")
 
 
@@ -145,6 +147,28 @@ def demote(email: str) -> None:
     except LastSuperuser:
         raise click.ClickException("this is the last active superuser: make another one first") from None
     click.echo(f"{email} has no role now.")
+
+
+@users.command()
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--reason", default="", help="Stays in the audit trail.")
+def restore(number: int, reason: str) -> None:
+    """Open the account of user NUMBER again, which its owner has closed and which is not erased yet."""
+    user = find_user(number)
+    if user is None or user.erase_at is None:
+        raise click.ClickException(f"user {number} has no closed account")
+    roles.change_user(number, is_active=True, reason=reason)
+    click.echo(f"The account of user {number} is open again.")
+
+
+@users.command()
+@click.argument("number", type=click.IntRange(min=1))
+@click.option("--reason", default="", help="Stays in the audit trail.")
+def erase(number: int, reason: str) -> None:
+    """Erase the closed account of user NUMBER now, and not when its time is over."""
+    if not leaving.erase_closed(number, reason=reason):
+        raise click.ClickException(f"user {number} has no closed account")
+    click.echo(f"The account of user {number} is erased.")
 
 
 @users.command("list")
@@ -187,7 +211,7 @@ def _role(user: User) -> str:
 
 
 def _state(user: User) -> str:
-    return "active" if user.is_active else "suspended"
+    return "active" if user.is_active else "closed" if user.closed_at else "suspended"
 
 
 def _get_user(email: str) -> User:

@@ -16,7 +16,7 @@ from kakaoauth.config import brand, providers
 from kakaoauth.config.checks import ConfigError, check, check_facebook_is_whole, check_kakao_is_whole
 from kakaoauth.config.embedded import embed
 from kakaoauth.config.libraries import derive
-from kakaoauth.config.reading import parse
+from kakaoauth.config.parsing import parse
 from kakaoauth.config.settings import NAMES, RENAMED, ROOT, TYPES, Settings, refuse_misspelt, refuse_old_names
 
 __all__ = ["ConfigError", "Settings", "is_loopback", "load"]

@@ -70,6 +70,9 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
     _check_choices(values)
     if not 2 <= values["PROVIDER_CALLS_PER_MINUTE"] <= 1_000_000:
         raise ConfigError("PROVIDER_CALLS_PER_MINUTE must be from 2 to 1000000")
+    for name in ("KAKAOAUTH_LEAVE_GRACE_DAYS", "KAKAOAUTH_REJOIN_BLOCK_DAYS"):
+        if not 0 <= values[name] <= 3650:
+            raise ConfigError(f"{name} must be from 0 to 3650")
     if not 1 <= values["KAKAOAUTH_AUDIT_DAYS"] <= 36500:
         raise ConfigError("KAKAOAUTH_AUDIT_DAYS must be from 1 to 36500")
     if values["METRICS_TOKEN"] and len(values["METRICS_TOKEN"]) < 16:

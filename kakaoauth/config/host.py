@@ -17,7 +17,7 @@ from kakaoauth.config.checks import (
 )
 from kakaoauth.config.embedded import embed
 from kakaoauth.config.libraries import database_url, derive_ours
-from kakaoauth.config.reading import parse
+from kakaoauth.config.parsing import parse
 from kakaoauth.config.settings import (
     NAMES,
     RENAMED,

@@ -1,10 +1,11 @@
-"""Every setting with its type and default, and how a given value is read."""
+"""Every setting with its type, its default and its name of before."""
 
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import get_type_hints
 
+from kakaoauth.config import terms
 from kakaoauth.config.checks import ConfigError
 
 _TREE = Path(__file__).resolve().parents[2]
@@ -118,6 +119,8 @@ class Settings:
     #: A provider whose id_token says nothing new is asked for the whole profile this many seconds after the last time
     #: (a day); 0: at each login.
     KAKAOAUTH_PROFILE_REFRESH_SECONDS: int = 86400
+    #: What people must or may agree to when they sign up, as JSON: docs/terms.md. Empty: no such step.
+    KAKAOAUTH_TERMS: tuple[terms.Term, ...] = ()
     #: A session ends after this many seconds unused (14 days) ...
     KAKAOAUTH_SESSION_IDLE_SECONDS: int = 14 * 86400
     #: ... and after this many whatever happens (90 days).
@@ -156,6 +159,13 @@ class Settings:
     KAKAOAUTH_LAYOUT: str = "kakaoauth/layout.html"
     #: `ko` or `en`: the language of all pages. Empty: the visitor's.
     KAKAOAUTH_LANGUAGE: str = ""
+
+    #: `true` logs people whom Kakao knows in inside KakaoTalk's browser without a press, once: see silent_login.
+    KAKAOAUTH_KAKAOTALK_AUTO_LOGIN: bool = False
+    #: Who deletes their account may restore it for this many days; then it is erased. 0: it is erased at once.
+    KAKAOAUTH_LEAVE_GRACE_DAYS: int = 0
+    #: For this many days after they have left, people cannot sign up again. 0: they can at once.
+    KAKAOAUTH_REJOIN_BLOCK_DAYS: int = 0
 
     #: The site's name: in the header, in titles, in what other sites show of a link, and of the API.
     KAKAOAUTH_SITE_NAME: str = "kakaoauth"
@@ -221,7 +231,8 @@ SITE_NAMES = (
 
 #: Settings that are newer than version 0.1, and never had another name.
 NEW = (
-    *("KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX"),
+    *("KAKAOAUTH_TERMS", "KAKAOAUTH_SESSION_KEEP", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_REDIS_PREFIX"),
+    *("KAKAOAUTH_LEAVE_GRACE_DAYS", "KAKAOAUTH_REJOIN_BLOCK_DAYS", "KAKAOAUTH_KAKAOTALK_AUTO_LOGIN"),
     *("KAKAOAUTH_SITE_NAME", "KAKAOAUTH_SITE_DESCRIPTION", "KAKAOAUTH_SITE_LOGO", "KAKAOAUTH_ACCENT_COLOR"),
     *("KAKAOAUTH_TERMS_URL", "KAKAOAUTH_PRIVACY_URL", "KAKAOAUTH_CONTACT", "KAKAOAUTH_FOOTER", "KAKAOAUTH_HOME_URL"),
     *("KAKAOAUTH_STYLE_SHEETS", "KAKAOAUTH_SCRIPTS", "KAKAOAUTH_CSP"),

@@ -1,10 +1,10 @@
 """How many different people were active on a day, or in the last days.
 
-A day is one HyperLogLog in Redis, at most 12 kB. It knows how many different user ids it was given, to about one
-percent (exactly while they are few), and lists none of them. A person is marked
-when a session is begun, and at most once a minute while it is used; an app's when it logs in or refreshes its tokens.
-Each day's number goes into the table with the other counts; what only Redis can say is how many different people
-several days had together.
+A day is one HyperLogLog in Redis, at most 12 kB; in a Cluster it is 16, each of its own part of the people. It knows
+how many different user ids it was given, to about one percent (exactly while they are few), and lists none of them. A
+person is marked when a session is begun, and at most once a minute while it is used; an app's when it logs in or
+refreshes its tokens. Each day's number goes into the table with the other counts; what only Redis can say is how many
+different people several days had together.
 """
 
 import logging
@@ -16,7 +16,7 @@ from redis.client import Pipeline
 
 from kakaoauth.counting import counters
 from kakaoauth.days import today
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, named
+from kakaoauth.storage.redis import REDIS_ERRORS, all_spread, get_redis, spread
 
 log = logging.getLogger("kakaoauth.presence")
 
@@ -26,9 +26,9 @@ NAME = "people"
 
 def mark_active(commands: Pipeline, user_id: int) -> None:
     """Mark a user as active today, within a pipeline."""
-    day = today()
-    commands.pfadd(_key(day), user_id)
-    commands.expire(_key(day), counters.KEPT)
+    key = _key(today(), user_id)
+    commands.pfadd(key, user_id)
+    commands.expire(key, counters.KEPT)
 
 
 def mark_active_app(user_id: int) -> None:
@@ -54,14 +54,24 @@ def active_in_last(days: int) -> int:
 def mark_many_active(day: date, user_ids: Sequence[int]) -> None:
     """Mark many users at once; for `users seed`."""
     redis = get_redis(current_app)
-    redis.pfadd(_key(day), *user_ids)
-    redis.expire(_key(day), counters.KEPT)
+    parts: dict[str, list[int]] = {}
+    for user_id in user_ids:
+        parts.setdefault(_key(day, user_id), []).append(user_id)
+    for key, some in parts.items():
+        redis.pfadd(key, *some)
+        redis.expire(key, counters.KEPT)
 
 
 def _count(days: Sequence[date]) -> int:
-    return get_redis(current_app).pfcount(*(_key(day) for day in days))
+    """Nobody is in two parts, so their numbers add up."""
+    parts = zip(*(all_spread(_name(day)) for day in days), strict=True)
+    return sum(get_redis(current_app).pfcount(*part) for part in parts)
 
 
-def _key(day: date) -> str:
-    # The braces keep all days in one slot of a Cluster: several are counted together.
-    return named(f"{{people}}:{day.isoformat()}")
+def _key(day: date, user_id: int) -> str:
+    return spread(_name(day), str(user_id))
+
+
+def _name(day: date) -> str:
+    # The braces keep all days of one part in one slot of a Cluster: several are counted together.
+    return f"{{people}}:{day.isoformat()}"

@@ -5,14 +5,23 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flask import current_app, redirect, request
+from flask import current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
 from kakaoauth import sessions
 from kakaoauth.accounts.known_login import KnownLogin
 from kakaoauth.counting import counters
-from kakaoauth.errors import AppError, CookieLost, LoginExpired, MalformedCallback, UnknownState, from_dict
+from kakaoauth.errors import (
+    AppError,
+    CookieLost,
+    InteractionRequired,
+    LoginCancelled,
+    LoginExpired,
+    MalformedCallback,
+    UnknownState,
+    from_dict,
+)
 from kakaoauth.login import completion, last_used, next_steps, posted_answers
 from kakaoauth.login.callback_lock import CallbackLock
 from kakaoauth.login.completion import LoginResult
@@ -22,7 +31,9 @@ from kakaoauth.providers.values import PendingLogin
 from kakaoauth.sessions import finished_logins
 from kakaoauth.sessions.store import current_session
 from kakaoauth.tokens import cookies
+from kakaoauth.web import silent_login
 from kakaoauth.web.error_pages import as_app_error
+from kakaoauth.web.mounting import home
 from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import redirect_without_fragment
 
@@ -59,6 +70,8 @@ def finish_login(chosen: Provider) -> ResponseReturnValue:
         pending = chosen.find_pending(answer.state)
         result = _finish(chosen, pending, answer) if pending else _answer_again(answer)
     except AppError as error:
+        if way := _to_the_button(error, pending):
+            return redirect(way)
         error.provider = chosen.name
         record_refusal(error, chosen.name, pending=pending, action=completion.action_of(pending))
         next_steps.offer(error, chosen, pending)
@@ -71,6 +84,15 @@ def finish_login(chosen: Provider) -> ResponseReturnValue:
     if pending is not None and pending.is_login:
         last_used.remember(response, chosen.name)
     return response
+
+
+def _to_the_button(error: AppError, pending: PendingLogin | None) -> str | None:
+    """Return the address of the first page, if a login without a press needs one; None for any other error."""
+    if pending is not None and pending.silent and isinstance(error, InteractionRequired | LoginCancelled):
+        return url_for("kakaoauth.auth.index", next=pending.next if pending.next != home() else None)
+    if isinstance(error, CookieLost) and silent_login.failed_without_cookie():
+        return url_for("kakaoauth.auth.index", silent="no")
+    return None
 
 
 def keep_posted(chosen: Provider, form: MultiDict[str, str]) -> str:
@@ -143,6 +165,8 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
     sid = lock.acquire()
     if sid is None:
         return _replay(lock)
+    if pending.silent:
+        counters.count("login_begun", provider.name)
     said = posted_answers.said_before(provider.name) if provider.answers_by_post else ""
     known = KnownLogin(provider.name)
     told = replace(pending, said=answer.said or said)
@@ -169,7 +193,8 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
 def _consume(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> None:
     """Forget the login's state and count its return, once for several equal callbacks."""
     provider.forget_pending(answer.state)
-    _count_return(provider, pending)
+    if not (pending.silent and answer.error):  # nobody has pressed anything
+        _count_return(provider, pending)
 
 
 def _count_return(provider: Provider, pending: PendingLogin) -> None:

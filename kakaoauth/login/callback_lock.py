@@ -2,7 +2,6 @@
 
 import hmac
 import json
-import secrets
 import time
 from contextlib import AbstractContextManager
 from hashlib import sha256
@@ -14,7 +13,8 @@ from redis.client import Pipeline
 
 from kakaoauth.errors import LoginInterrupted
 from kakaoauth.login import waiting
-from kakaoauth.sessions.store import current_session
+from kakaoauth.sessions import finished_logins
+from kakaoauth.sessions.store import current_session, current_store
 from kakaoauth.storage import keys
 from kakaoauth.storage.heartbeat import LEASE, Heartbeat
 from kakaoauth.storage.redis import get_redis, named
@@ -38,26 +38,31 @@ class CallbackLock:
     """
 
     def __init__(self, state: str, code: str) -> None:
-        digest = sha256(state.encode()).hexdigest()
+        digest = _digest(state)
         self._key, self._alive = named(f"login:{digest}"), named(f"login-alive:{digest}")
         self._cookie = current_session().cookie or ""
-        self._code = code
+        self._state, self._code = state, code
         self._record: dict[str, Any] = {}
-        #: Whether `add_outcome` has told how the login ends.
+        #: Whether `add_end` has told that the session is the result.
         self.has_outcome = False
 
     def _proof(self) -> str:
-        return sha256(f"{self._cookie} {self._code}".encode()).hexdigest()
+        return _digest(f"{self._cookie} {self._code}")
 
-    def _sid(self, salt: str) -> str:
-        return base64_encode(keys.mac("session after login", f"{salt}|{self._cookie}|{self._code}")).decode()
+    def _sid(self) -> str:
+        return base64_encode(keys.mac("session after login", f"{self._state}|{self._cookie}|{self._code}")).decode()
 
     def acquire(self) -> str | None:
         """Take the code for `SECONDS`. Return the id of the session to begin; None if another request was first."""
-        salt = secrets.token_urlsafe(16)
-        self._record = {"proof": self._proof(), "salt": salt}
-        taken = get_redis(current_app).set(self._key, json.dumps(self._record), ex=SECONDS, nx=True)
-        return self._sid(salt) if taken else None
+        sid = self._sid()
+        self._record = {"proof": self._proof()}
+        commands = get_redis(current_app).pipeline(transaction=False)
+        commands.set(self._key, json.dumps(self._record), ex=SECONDS, nx=True)
+        current_store().look_for(commands, sid)
+        taken, is_done = commands.execute()
+        if taken and is_done:  # the first one has ended since this one has read its session
+            get_redis(current_app).delete(self._key)
+        return sid if taken and not is_done else None
 
     def kept_alive(self) -> AbstractContextManager[None]:
         """Return a context in which the other request sees that this process still works on the login."""
@@ -69,13 +74,12 @@ class CallbackLock:
 
         :param outcome: `LoginResult.to_dict()` or `AppError.to_dict()`.
         """
-        commands = get_redis(current_app).pipeline(transaction=False)
-        self.add_outcome(commands, outcome)
-        commands.execute()
+        record = json.dumps({**self._record, "outcome": outcome})
+        get_redis(current_app).set(self._key, record, xx=True, keepttl=True)
 
-    def add_outcome(self, commands: Pipeline, outcome: dict[str, Any]) -> None:
-        """As `publish`, with the commands of a pipeline."""
-        commands.set(self._key, json.dumps({**self._record, "outcome": outcome}), xx=True, keepttl=True)
+    def add_end(self, commands: Pipeline) -> None:
+        """With the commands of the pipeline that stores the session, which is the result."""
+        commands.delete(self._key)
         self.has_outcome = True
 
     def wait(self, patience: float) -> dict[str, Any] | None:
@@ -87,18 +91,23 @@ class CallbackLock:
         :raises LoginInterrupted: the first request's process has been gone, or stopped, for `LEASE` seconds.
         :raises ProviderBusy: too many wait.
         """
-        give_up = time.monotonic() + patience
+        give_up, has_seen = time.monotonic() + patience, False
         while self._cookie:
             raw, is_alive = self._look()
             if raw is None:
-                return None
+                outcome = self._finished()
+                if outcome is None and has_seen:  # a Cluster may delete here before it stores there
+                    waiting.wait_a_moment(0.05)
+                    outcome = self._finished()
+                return outcome
+            has_seen = True
             record = json.loads(raw)
             if not hmac.compare_digest(record["proof"], self._proof()):
                 return None
-            outcome: dict[str, Any] | None = record.get("outcome")
+            outcome = record.get("outcome")
             if outcome is not None:
                 has_session = "next" in outcome and "family" not in outcome
-                return outcome if not has_session or self._adopt(self._sid(record["salt"])) else None
+                return outcome if not has_session or self._adopt() else None
             if not is_alive or time.monotonic() > give_up:
                 raise LoginInterrupted("the first of two equal callbacks has not ended")
             waiting.wait_a_moment(0.05)
@@ -113,13 +122,27 @@ class CallbackLock:
         raw, left, beats = commands.execute()
         return raw, bool(beats) or left > (SECONDS - LEASE) * 1000
 
-    def _adopt(self, sid: str) -> bool:
+    def _finished(self) -> dict[str, Any] | None:
+        """Return the result if it is a session that was begun in the last SECONDS, which this browser has then."""
+        store, sid = current_store(), self._sid()
+        found = store.find(sid)
+        begun = (store.decode(found[1]) or {}).get("_begun", 0) if found else 0
+        if abs(time.time() - begun) > SECONDS or not self._adopt():
+            return None
+        target = finished_logins.find(self._state)
+        return {"next": target} if target else None
+
+    def _adopt(self) -> bool:
         """Make the first request's session this one. False if it was ended since."""
         current = current_session()
         current.data = {}
         current.sid = None
         current.accessed = True
-        if not current.read(sid):
+        if not current.read(self._sid()):
             return False
         current.set_cookie = True
         return True
+
+
+def _digest(text: str) -> str:
+    return base64_encode(sha256(text.encode()).digest()[:16]).decode()

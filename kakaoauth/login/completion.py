@@ -2,22 +2,35 @@
 person who is logged in."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, flash
+from flask import current_app, flash, url_for
 from flask_login import current_user
 
-from kakaoauth import sessions
-from kakaoauth.accounts import linking, sign_in
+from kakaoauth import sessions, terms
+from kakaoauth.accounts import closing, hooks, linking, sign_in
 from kakaoauth.accounts.known_login import KnownLogin
+from kakaoauth.accounts.sign_in import Entry
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
-from kakaoauth.errors import AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated, provider_label
+from kakaoauth.errors import (
+    AccountClosing,
+    AppError,
+    ConfirmationEnded,
+    LinkEnded,
+    LoginNotRepeated,
+    TermsRequired,
+    provider_label,
+)
+from kakaoauth.login import closed, waiting_sign_up
 from kakaoauth.login.callback_lock import CallbackLock
+from kakaoauth.login.refusals import record_refusal
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL, PendingLogin, Profile
 from kakaoauth.sessions import finished_logins
 from kakaoauth.sessions.store import current_session
+from kakaoauth.terms import of_provider
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.flows import TokenPair
 from kakaoauth.translation import gettext
@@ -71,13 +84,42 @@ def complete_login(
         return _link(pending, profile, sid)
     if pending.confirms:
         return _confirm(pending, profile, sid)
-    user, token_id, is_new = known.log_in(profile) or sign_in.log_in(
+    try:
+        entry = known.log_in(profile) or admit(pending, profile, terms.UNASKED)
+    except TermsRequired:
+        return _after_the_terms(pending, profile, sid, lock)
+    except AccountClosing as error:
+        return _offer_to_restore(error, pending, profile, sid)
+    return enter(pending, entry, profile, sid, lock, counted=[(RETURNED, pending.provider)])
+
+
+def admit(pending: PendingLogin, profile: Profile, answer: terms.Answer) -> Entry:
+    """Find or make the account. :raises TermsRequired: `answer` lacks something. :raises AppError: as `log_in`."""
+    return sign_in.log_in(
         profile,
         email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
         consent_for_email=CONSENT_FOR_EMAIL,
         begun_at=pending.begun_at,
         shares_email=bool(pending.consent),
+        answer=answer,
     )
+
+
+def enter(
+    pending: PendingLogin,
+    entry: Entry,
+    profile: Profile,
+    sid: str,
+    lock: CallbackLock | None = None,
+    *,
+    counted: Sequence[counters.Key] = (),
+) -> LoginResult:
+    """Begin the session, or issue the tokens, of a login whose account was found.
+
+    :param lock: of a callback: is told of a session as it is stored. :param counted: what else is counted then. If
+        `lock` has no outcome afterwards, none of it was.
+    """
+    user, token_id, is_new = entry
     if pending.mode == "jwt":
         counters.count_entry(profile.provider, "front-end", is_new=is_new)
         proven_at = sessions.proven_at(user, profile.auth_time)
@@ -85,14 +127,42 @@ def complete_login(
         finished_logins.remember(pending.state, pending.next, with_tokens=True)
         return LoginResult(pending.next, tokens)
     result = LoginResult(pending.next)
-    counted = [(RETURNED, pending.provider), *counters.entry(profile.provider, "page", is_new=is_new)]
+    entered = counters.entry(profile.provider, "page", is_new=is_new)
     current_session().along += [
-        lambda commands: counters.add(commands, *counted),
-        lambda commands: lock.add_outcome(commands, result.to_dict()),
+        lambda commands: counters.add(commands, *counted, *entered),
+        *([lock.add_end] if lock else []),
     ]
     finished = (pending.state, pending.next)
     sessions.begin(user, sid=sid, token_id=token_id, proven_at=profile.auth_time, finished=finished)
     return result
+
+
+def _after_the_terms(pending: PendingLogin, profile: Profile, sid: str, lock: CallbackLock) -> LoginResult:
+    """Lead to the sign-up step, unless the person has agreed to everything at the provider."""
+    token = profile.tokens.access_token if profile.tokens else None
+    asks_more = hooks.sign_up_form() is not None
+    answer = of_provider.answer(profile.provider, profile.subject, token, asks_more=asks_more)
+    if answer.agreements:
+        try:
+            entry = admit(pending, profile, answer)
+            return enter(pending, entry, profile, sid, lock, counted=[(RETURNED, pending.provider)])
+        except TermsRequired:
+            pass
+    name = waiting_sign_up.new_name()
+    address = url_for("kakaoauth.sign_up.show", name=name)
+    waiting = waiting_sign_up.Waiting(profile, pending, answer, time.time())
+    waiting_sign_up.keep(waiting, name, sid=sid)
+    waiting_sign_up.remember_address(waiting, address)
+    counters.count("terms_asked", profile.provider)
+    return LoginResult(address)
+
+
+def _offer_to_restore(error: AccountClosing, pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+    record_refusal(error, profile.provider, pending=pending)
+    login: dict[str, Any] = {"provider": profile.provider, "next": pending.next, "mode": pending.mode}
+    login["proven_at"] = profile.auth_time or time.time()
+    login["token_id"] = closing.keep_tokens(error, profile)
+    return LoginResult(closed.offer(error, login, sid=sid))
 
 
 def _link(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:

@@ -13,7 +13,8 @@ from werkzeug.datastructures import MultiDict
 from kakaoauth import sessions
 from kakaoauth.accounts import password_login
 from kakaoauth.counting import counters
-from kakaoauth.errors import InvalidCredentials
+from kakaoauth.errors import AccountClosing, InvalidCredentials
+from kakaoauth.login import closed
 from kakaoauth.web import guards, rate_limits
 from kakaoauth.web.mounting import home
 from kakaoauth.web.parameters import only
@@ -53,6 +54,9 @@ def log_in() -> ResponseReturnValue:
     except InvalidCredentials as error:
         page = render_template("kakaoauth/auth/password.html", next=target, email=email, error=error)
         return make_response(page, error.status)
+    except AccountClosing as error:
+        login = {"provider": "password", "next": target, "mode": "", "proven_at": time.time()}
+        return redirect(closed.offer(error, login))
     sessions.begin(user, proven_at=time.time())
     counters.count_entry("password", "page")
     return redirect(target)

@@ -14,6 +14,7 @@ from flask import current_app
 
 from kakaoauth.audit import refusals
 from kakaoauth.errors import (
+    AccountClosing,
     AccountDisabled,
     AccountUnusable,
     AppError,
@@ -21,6 +22,7 @@ from kakaoauth.errors import (
     EmailInUse,
     EmailRequired,
     RateLimited,
+    RejoinBlocked,
     SessionsUnavailable,
     UnderAge,
 )
@@ -32,7 +34,10 @@ from kakaoauth.storage.transaction import tell
 from kakaoauth.web import rate_limits
 
 #: Raised only after the provider has said who it is.
-ABOUT_SOMEBODY = (AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, UnderAge)
+ABOUT_SOMEBODY = (
+    *(AccountClosing, AccountDisabled, AccountUnusable, EmailInUse, EmailRequired),
+    *(RejoinBlocked, UnderAge),
+)
 
 
 def record_refusal(

@@ -9,14 +9,14 @@ from flask_login import current_user
 from kakaoauth import providers, sessions
 from kakaoauth.audit import alarms
 from kakaoauth.counting import counters
-from kakaoauth.errors import EmailNotConfigured, UnknownState
+from kakaoauth.errors import EmailNotConfigured, RateLimited, SessionsUnavailable, UnknownState
 from kakaoauth.login import last_used
 from kakaoauth.login.callback import finish_login, keep_posted
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
 from kakaoauth.sessions.store import current_session
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards, in_app, messages, rate_limits
+from kakaoauth.web import guards, in_app, messages, rate_limits, silent_login
 from kakaoauth.web.mounting import home
 from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import callback_address, safe_next
@@ -39,6 +39,8 @@ def index() -> ResponseReturnValue:
     if current_user.is_authenticated:
         target = target or current_app.config["KAKAOAUTH_HOME_URL"]
         return redirect(target) if target else render_template("kakaoauth/auth/index.html")
+    if way := _without_a_press(target):
+        return redirect(way)
     offered = list(providers.all_providers())
     last = last_used.find()
     return render_template("kakaoauth/auth/index.html", providers=offered, next=target, last=last)
@@ -111,6 +113,7 @@ def logout(provider: str) -> ResponseReturnValue:
     """
     chosen = providers.get_provider(provider)
     sessions.log_out("logout", provider=chosen.name)
+    silent_login.leave_alone()
     response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else home())
     # So that the back button finds no private page in the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
@@ -126,6 +129,18 @@ def logout_callback(provider: str) -> ResponseReturnValue:
     if not expected or only(request.args, "state") != expected:
         raise UnknownState("logout state")
     return redirect(home())
+
+
+def _without_a_press(target: str | None) -> str | None:
+    """Return the address that logs in whom Kakao knows already; None where that may not be tried (now)."""
+    kakao = providers.find_provider("kakao")
+    if kakao is None or not silent_login.may_try():
+        return None
+    try:
+        rate_limits.per_address("login")()
+    except (RateLimited, SessionsUnavailable):
+        return None
+    return kakao.begin(callback_address(kakao.name), safe_next(target), prompt="none")
 
 
 def _require_askable(provider: Provider, consent: tuple[str, ...]) -> None:

@@ -30,6 +30,9 @@ COUNTED = {
     "provider_asked": ("Times that an app's login asked a provider", ("provider",)),
     "provider_budget_spent": ("Apps' logins refused because PROVIDER_CALLS_PER_MINUTE were spent", ("provider",)),
     "families_ended": ("Logins whose owner had too many others, so that the oldest were ended", ()),
+    "terms_asked": ("Logins that ended on the sign-up step", ("provider",)),
+    "terms_agreed": ("Sign-up steps that were finished", ("provider",)),
+    "terms_left": ("Sign-up steps that were cancelled", ("provider",)),
     "sign_up": ("Accounts that were made by a first login", ("provider",)),
 }
 

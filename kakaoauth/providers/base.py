@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from requests import Response
 
 from kakaoauth.errors import AppError
-from kakaoauth.providers.values import AccountEvent, PendingLogin, Profile, TokenSet
+from kakaoauth.providers.values import AccountEvent, AgreedTerms, PendingLogin, Profile, TokenSet
 
 
 class SetRefused(Exception):
@@ -50,8 +50,8 @@ class Provider(Protocol):
 
     @property
     def prompts(self) -> tuple[str, ...]:
-        """The `prompt` values (OpenID Connect Core, section 3.1.2.1) it understands. Never `none`: nobody is logged in
-        without having wished it."""
+        """The `prompt` values (OpenID Connect Core, section 3.1.2.1) that an address may ask for. Never `none`: that is
+        for `web.silent_login` to decide."""
 
     @property
     def page_origins(self) -> tuple[str, ...]:
@@ -86,7 +86,8 @@ class Provider(Protocol):
     ) -> str:
         """Keep a PendingLogin in the session and return the authorization request's address.
 
-        :param prompt: one of the provider's `prompt` values. :param consent: consent items to ask for in addition.
+        :param prompt: one of the provider's `prompt` values, or `none`.
+        :param consent: consent items to ask for in addition.
         :param mode: and `link_to`, `confirms`: see PendingLogin.
         """
 
@@ -137,6 +138,12 @@ class Provider(Protocol):
 
         :raises InvalidAccessToken: not genuine, of another nonce, or of a provider that knows no id_tokens.
         :raises ExpiredToken: :raises ForeignAccessToken: another audience. :raises AppError: as fetch_profile.
+        """
+
+    def agreed_terms(self, subject: str, access_token: str) -> AgreedTerms:
+        """Return the site's terms that the person has agreed to on the provider's own page. Empty where it has none.
+
+        :raises AppError: it cannot be known now.
         """
 
     def get(self, path: str, **arguments: Any) -> Response:

@@ -21,7 +21,7 @@ MOST = 10
 PREFIX = "_state_"
 FIELDS = ("client_id", "redirect_uri", "nonce", "code_verifier", "next")
 #: Empty in most logins.
-OPTIONAL = ("mode", "link_to", "confirms", "consent")
+OPTIONAL = ("mode", "link_to", "confirms", "consent", "silent")
 
 Session = MutableMapping[str, Any]
 

@@ -22,7 +22,7 @@ from kakaoauth.providers.answers import Json, bearer, refused_as_code
 from kakaoauth.providers.base import SetRefused, TokenKeeper
 from kakaoauth.providers.http import Transport, transport_for
 from kakaoauth.providers.oauth_client import OAuthApp, OAuthSession
-from kakaoauth.providers.values import AccountEvent, PendingLogin, Profile, TokenSet
+from kakaoauth.providers.values import AccountEvent, AgreedTerms, PendingLogin, Profile, TokenSet
 
 
 class OAuthProvider:
@@ -103,7 +103,7 @@ class OAuthProvider:
 
     def read_answer(self, response: Response) -> dict[str, Any]:
         """Return a successful answer's JSON object. :raises AppError: what any other answer means."""
-        return answers.read_answer(response, _is_error, self._error_of)
+        return answers.read_answer(response, lambda body: "error" in body, self._error_of)
 
     def read_token(self, response: Response) -> dict[str, Any]:
         """Read the token endpoint's answer. :raises AppError:"""
@@ -145,10 +145,8 @@ class OAuthProvider:
             nonce=nonce,
             code_verifier=request["code_verifier"],
             next=next_url,
-            mode=mode,
-            link_to=link_to,
-            confirms=confirms,
-            consent=",".join(consent),
+            **{"mode": mode, "link_to": link_to, "confirms": confirms, "consent": ",".join(consent)},
+            silent="1" if prompt == "none" else "",
         )
         return str(request["url"]).replace("+", "%20")  # a plus sign is a blank in forms only, and not for Apple
 
@@ -209,6 +207,10 @@ class OAuthProvider:
     def profile_of_id_token(self, id_token: str, *, nonce: str | None = None) -> Profile:
         """:raises InvalidAccessToken: always; plain OAuth 2.0 has no id_tokens."""
         raise InvalidAccessToken(f"{self.name}: no id_tokens")
+
+    def agreed_terms(self, subject: str, access_token: str) -> AgreedTerms:
+        """As Provider.agreed_terms: there is no such page."""
+        return {}
 
     # Afterwards
 
@@ -294,7 +296,3 @@ class OAuthProvider:
         # A name that no table has is the answer's own text, and stays out of pages and logs.
         code = str(name) if fault is not None and name in self.error_codes else ""
         return answers.error_of(self.name, fault, status, code=code, retry_after=retry_after)
-
-
-def _is_error(body: Json) -> bool:
-    return "error" in body

@@ -36,8 +36,9 @@ RENEWAL = 1.5
 #: Characters of the modulus of a 2048-bit key in base64url; smaller keys are not used (RFC 7518, section 3.3).
 SMALLEST_MODULUS = 342
 
-#: Visible ASCII (OpenID Connect Core, section 2), as much of it as `Identity.subject` has room for.
-SUBJECT = re.compile(r"[\x21-\x7e]{1,64}")
+#: Up to 255 ASCII characters (OpenID Connect Core, section 2), as many as `Identity.subject` has room for; none that
+#: cannot be seen, but for blanks inside.
+SUBJECT = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 _HOSTILE = (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 
 

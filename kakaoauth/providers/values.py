@@ -18,6 +18,10 @@ ID_TOKEN_SECONDS = PENDING_SECONDS
 CONSENT_FOR_EMAIL = ("account_email",)
 
 
+#: The site's terms that a person has agreed to on the provider's own page: by the tag there, and when, if it says.
+AgreedTerms = Mapping[str, datetime | None]
+
+
 class EmailState(Enum):
     """Why a profile carries no e-mail we may trust, or that it does."""
 
@@ -94,6 +98,8 @@ class Profile:
     is_brief: bool = False
     #: The tokens of this login, to be stored encrypted.
     tokens: TokenSet | None = field(default=None, repr=False, compare=False)
+    #: What the person has typed into the host's form of the sign-up step, by field; not said by the provider.
+    fields: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def _no_opinion(_brief: Profile) -> bool | None:
@@ -121,6 +127,8 @@ class PendingLogin:
     confirms: str = ""
     #: The consent item that the person wants to share, beyond logging in.
     consent: str = ""
+    #: Set if nobody has pressed anything: the provider was to show no page (`prompt=none`).
+    silent: str = ""
     #: What the browser brought beside the code, unsigned.
     said: str = field(default="", repr=False)
     #: An app brings the code to the API; `nonce` is the one it names, if any.
@@ -168,6 +176,8 @@ class AccountEvent:
     happened_at: datetime
     #: Consent items, in scope events.
     scopes: tuple[str, ...] = ()
+    #: The address that the message is about, if it names one.
+    email: str = ""
 
     @property
     def is_timed(self) -> bool:

@@ -34,7 +34,7 @@ from kakaoauth.sandbox.google import events as google_events
 from kakaoauth.sandbox.google import login as google_login
 from kakaoauth.sandbox.google import oidc as google_oidc
 from kakaoauth.sandbox.google import token as google_token
-from kakaoauth.sandbox.kakao import authorize, logout, oidc, scopes, token, user_api
+from kakaoauth.sandbox.kakao import authorize, logout, oidc, scopes, service_terms, token, user_api
 from kakaoauth.sandbox.kakao.authentication import check_address
 from kakaoauth.sandbox.loopback import refuse_strangers
 from kakaoauth.sandbox.naver import api as naver_api
@@ -87,7 +87,7 @@ def create_sandbox(
 
 
 def _register_blueprints(app: Flask) -> None:
-    for module in (authorize, token, oidc, user_api, scopes, logout):
+    for module in (authorize, token, oidc, user_api, scopes, service_terms, logout):
         app.register_blueprint(module.bp)
     for module in (dialog, exchange, graph):
         app.register_blueprint(module.bp)

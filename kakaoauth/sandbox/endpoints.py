@@ -19,6 +19,9 @@ NAMES = {
     "kapi.ids": "ids",
     "scopes.scopes": "scopes",
     "scopes.revoke": "revoke_scopes",
+    "service_terms.show": "service_terms",
+    "service_terms.revoke": "revoke_service_terms",
+    "service_terms.upgrade": "upgrade_service_terms",
     "facebook_dialog.dialog": "dialog",
     "facebook_exchange.access_token": "graph_token",
     "facebook_graph.user": "graph_user",
@@ -51,7 +54,10 @@ PAGES = frozenset({"authorize", "oauth_logout"})
 TOKENS = frozenset({"token", "refresh"})
 KAUTH = TOKENS | {"tokeninfo", "discovery", "jwks"}
 KAPI = frozenset(
-    {"user_me", "access_token_info", "logout", "unlink", "signup", "ids", "scopes", "revoke_scopes", "userinfo"}
+    {
+        *("user_me", "access_token_info", "logout", "unlink", "signup", "ids", "scopes", "revoke_scopes", "userinfo"),
+        *("service_terms", "revoke_service_terms", "upgrade_service_terms"),
+    }
 )
 DIALOG = frozenset({"dialog"})
 GRAPH = frozenset({"graph_token", "graph_user", "graph_debug_token", "graph_permissions"})
@@ -68,7 +74,12 @@ ACCOUNT_JSON = (
     | {"google_userinfo", "google_tokeninfo", "naver_jwks", "google_jwks", "apple_jwks"}
 )
 ALL = PAGES | KAUTH | KAPI | DIALOG | GRAPH | ACCOUNT_PAGES | ACCOUNT_JSON
-ADMIN_APIS = frozenset({"user_me", "logout", "unlink", "ids", "scopes", "revoke_scopes"})
+ADMIN_APIS = frozenset(
+    {
+        *("user_me", "logout", "unlink", "ids", "scopes", "revoke_scopes"),
+        *("service_terms", "revoke_service_terms", "upgrade_service_terms"),
+    }
+)
 
 
 def name_of(request: Request) -> str | None:

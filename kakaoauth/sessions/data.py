@@ -11,8 +11,12 @@ _address        network of the last request, shortened                  audit.vi
 _token          id of the provider_tokens row of this login
 finished_logins the last finished logins: state -> next                 sessions.finished_logins
 finished_with_tokens  the same for logins that ended in tokens
+_sign_up        people who have not agreed yet, encrypted               login.waiting_sign_up
 _state_*        logins that wait for their callback                     providers.login_state
 _logout_state   state of a logout at the provider
+_closing        whose closed account this visitor may restore           sessions.notes
+_left           what the page after a withdrawal tells                  login.closed
+_silent         no login without a press, and why                       web.silent_login
 _told           what the last actions did, until it is shown            web.messages
 csrf_token      Flask-WTF
 _host           what the host's pages keep                              sessions.host_data

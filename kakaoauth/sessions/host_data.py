@@ -11,6 +11,7 @@ OURS = frozenset(
     (
         *("_user_id", "_fresh", "_id", "_remember", "_remember_seconds"),
         *("_begun", "_seen", "_confirmed", "_draft", "_staff", "_agent", "_address", "_token", "_logout_state"),
+        *("_closing", "_left", "_silent", "_sign_up"),
         *("_told", "finished_logins", "_done", "finished_with_tokens", "_landed", "csrf_token"),
     )
 )

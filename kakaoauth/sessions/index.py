@@ -9,7 +9,8 @@ last session.
 counted. Entries whose time is over are removed with the next entry, sessions that end earlier by `strike` or
 `strike_all`.
 
-No command and no script touches two keys, as Redis Cluster requires.
+No command and no script touches two keys, as Redis Cluster requires. There `open-sessions` is 16 keys, each with the
+sessions of one part: it is written at each login and once a minute by each session in use.
 """
 
 import time
@@ -20,7 +21,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from kakaoauth.models import SESSION_USER_ID
-from kakaoauth.storage.redis import named
+from kakaoauth.storage.redis import all_spread, named, spread
 
 #: Sessions of one person. One more login ends the one that was unused for longest: nobody has so many devices, but
 #: a script that never logs out has.
@@ -48,9 +49,10 @@ def enter(commands: Pipeline, user_id: int, name: str, *, seen: float, until: fl
     :param seen: last use, in unix seconds. :param until: when it ends if it is not used again.
     :param seconds: the longest that a session lives unused.
     """
-    commands.zadd(named(OPEN), {_short(name): until})
-    commands.zremrangebyscore(named(OPEN), "-inf", time.time())
-    commands.expire(named(OPEN), seconds)
+    counted = spread(OPEN, name)
+    commands.zadd(counted, {_short(name): until})
+    commands.zremrangebyscore(counted, "-inf", time.time())
+    commands.expire(counted, seconds)
     key = key_of(user_id)
     commands.zadd(key, {name: round(seen * 10)})  # a whole number takes half the memory
     commands.expire(key, seconds)
@@ -73,14 +75,21 @@ def strike(redis: Redis, user_id: int, names: Sequence[str]) -> None:
     """Remove sessions from their owner's list and from the count."""
     if names:
         redis.zrem(key_of(user_id), *names)
-        redis.zrem(named(OPEN), *map(_short, names))
+        _strike_counted(redis, names)
 
 
 def strike_all(redis: Redis, user_id: int) -> None:
     """Take all sessions of a user out of the count. They stay on the user's list until they are deleted."""
     names = names_of(redis, user_id)
-    if names:
-        redis.zrem(named(OPEN), *map(_short, names))
+    _strike_counted(redis, names)
+
+
+def _strike_counted(redis: Redis, names: Sequence[str]) -> None:
+    parts: dict[str, list[str]] = {}
+    for name in names:
+        parts.setdefault(spread(OPEN, name), []).append(_short(name))
+    for key, shortened in parts.items():
+        redis.zrem(key, *shortened)
 
 
 def _short(name: str) -> str:
@@ -89,4 +98,4 @@ def _short(name: str) -> str:
 
 def number_open(redis: Redis) -> int:
     """Return how many sessions of all users are open."""
-    return redis.zcount(named(OPEN), f"({time.time()}", "+inf")
+    return sum(redis.zcount(key, f"({time.time()}", "+inf") for key in all_spread(OPEN))

@@ -19,7 +19,7 @@ from kakaoauth.storage.redis import REDIS_ERRORS, is_full
 log = logging.getLogger("kakaoauth.presence")
 
 #: Keys that a later request needs: their change must not be lost.
-NEEDED = ("_user_id", "_begun", "_state_", "_logout_state", "csrf_token")
+NEEDED = ("_user_id", "_begun", "_state_", "_logout_state", "csrf_token", "_sign_up")
 
 
 class Store(Protocol):

@@ -76,9 +76,9 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
     def _run_along(self, session: RedisSession) -> None:
         """Run what the storing of the session did not take along. While Redis is away it is dropped."""
         if session.along:
+            commands = self.redis.pipeline(transaction=False)
+            session.put_along(commands)
             with suppress(*REDIS_ERRORS):
-                commands = self.redis.pipeline(transaction=False)
-                session.put_along(commands)
                 commands.execute()
 
     def _save(self, app: Flask, session: RedisSession, response: Response) -> None:
@@ -218,6 +218,10 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
                 return name, cast(bytes, raw)
         return None
 
+    def look_for(self, commands: Pipeline, sid: str) -> None:
+        """Ask within a pipeline whether there is a session of that id."""
+        commands.exists(self._key(name_of(sid)))
+
     def read_named(self, names: Sequence[str]) -> list[dict[str, Any] | None]:
         """Return the data of sessions by name, in one round trip; None for one that is gone."""
         commands = self.redis.pipeline(transaction=False)
@@ -243,9 +247,6 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         return data, encoding.plain(data, sid) if is_former else text
 
     # Flask-Session's verbs.
-
-    def _get_store_id(self, sid: str) -> str:
-        return self._key(name_of(sid))
 
     def _key(self, name: str) -> str:
         return cast(str, self.key_prefix) + name

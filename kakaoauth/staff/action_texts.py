@@ -67,7 +67,7 @@ ACTIONS: Mapping[str, AdminAction] = {
             _("Nothing is deleted. You can let them in again."),
         ),
         success=_("%(name)s is suspended and logged out everywhere."),
-        available=lambda user: user.is_active,
+        available=lambda user: user.is_active or user.closed_at is not None,
         changes={"is_active": False},
         destructive=True,
     ),
@@ -75,7 +75,17 @@ ACTIONS: Mapping[str, AdminAction] = {
         title=_("Let in again"),
         effects=(_("They can log in again. Sessions from before the suspension do not come back."),),
         success=_("%(name)s can log in again."),
-        available=lambda user: not user.is_active,
+        available=lambda user: user.is_suspended,
+        changes={"is_active": True},
+    ),
+    "restore": AdminAction(
+        title=_("Restore the account"),
+        effects=(
+            _("The account is open again as it was, and will not be erased."),
+            _("They can log in at once. Restore it only if they have asked you to."),
+        ),
+        success=_("The account of %(name)s is restored."),
+        available=lambda user: user.closed_at is not None,
         changes={"is_active": True},
     ),
     "end-sessions": AdminAction(

@@ -85,6 +85,7 @@ def _funnel(numbers: Overview) -> Chart | None:
     steps = {
         gettext("Begun"): numbers.begun,
         gettext("Came back"): numbers.returned,
+        **({gettext("Terms shown"): numbers.asked, gettext("Terms agreed"): numbers.agreed} if numbers.asked else {}),
         gettext("Got in"): numbers.came_in,
     }
     if not any(steps.values()):
@@ -96,11 +97,26 @@ def _funnel(numbers: Overview) -> Chart | None:
             begun=format_decimal(numbers.begun),
             returned=_share(numbers.returned, numbers.begun),
             came_in=_share(numbers.came_in, numbers.begun),
-        ),
+        )
+        + _about_terms(numbers),
         [gettext("Step"), gettext("Logins"), gettext("Of those begun")],
         [[name, format_decimal(number), _share(number, numbers.begun)] for name, number in steps.items()],
         {"kind": "bars", "labels": list(steps), "series": [_series(gettext("Logins"), list(steps.values()))]},
     )
+
+
+def _about_terms(numbers: Overview) -> str:
+    """Who closes the page tells nobody: all that did not agree count as having left."""
+    if not numbers.asked:
+        return ""
+    left = max(0, numbers.asked - numbers.agreed)
+    said = gettext(
+        "Of %(asked)s who were shown the terms, %(agreed)s agreed and %(left)s left.",
+        asked=format_decimal(numbers.asked),
+        agreed=format_decimal(numbers.agreed),
+        left=format_decimal(left),
+    )
+    return f" {said}"
 
 
 def _refusals(numbers: Overview) -> Chart | None:

@@ -8,6 +8,7 @@ from kakaoauth.accounts import devices, unlink_jobs, ways_in
 from kakaoauth.audit import labels, search
 from kakaoauth.models import find_erased, find_user, names_of
 from kakaoauth.staff.action_texts import ACTIONS
+from kakaoauth.terms import own as own_consents
 from kakaoauth.web import guards
 
 bp = Blueprint("desk", __name__, url_prefix="/users")
@@ -31,6 +32,7 @@ def show(user_id: int) -> ResponseReturnValue:
         "kakaoauth/users/show.html",
         user=user,
         devices=devices.of_user(user),
+        consents=own_consents.lines(user_id),
         may_act=may_act,
         actions=available if may_act else [],
         unlinks=unlink_jobs.waiting_of(user_id),

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, scoped_session
 
 from kakaoauth.config.checks import ConfigError
-from kakaoauth.storage import host_database, sqlite
+from kakaoauth.storage import host_database, quick_read, sqlite
 from kakaoauth.storage.host_database import HostDatabase
 from kakaoauth.storage.own_database import OwnDatabase, SeparateDatabase
 
@@ -87,6 +87,7 @@ def prepare(engine: Engine, instance: Path) -> None:
         sqlite.prepare(engine, instance)
     if engine.dialect.name == "postgresql":
         event.listen(engine, "do_connect", _connect_bounded)
+    quick_read.spare_the_ping(engine)
 
 
 @contextmanager
@@ -224,4 +225,5 @@ def init_app(app: Flask, host: HostDatabase | Literal[False] | None = None) -> N
     host_database.check_tables(host, Base.metadata)
     if engine.dialect.name == "sqlite":
         sqlite.prepare_host(engine, Base.metadata.tables)
+    quick_read.spare_the_ping(engine)
     app.extensions["kakaoauth_database"] = host

@@ -29,7 +29,7 @@ TABLES = frozenset(
     (
         *("audit_events", "daily_counts", "data_deletions", "ended_sessions", "failed_events", "former_identities"),
         *("identities", "provider_events", "provider_tokens", "signing_keys", "suspensions", "token_families"),
-        *("unlink_jobs", "users", VERSION_TABLE),
+        *("unlink_jobs", "user_consents", "users", VERSION_TABLE),
         # SQLite's search index, which is a table and three more.
         *("user_search", "user_search_config", "user_search_data", "user_search_idx"),
     )

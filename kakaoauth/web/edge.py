@@ -171,8 +171,11 @@ def add_headers(response: Response) -> Response:
     return response
 
 
-def content_security_policy(*, images: str = "https:") -> str:
-    """Return the Content-Security-Policy. :param images: sources of pictures besides this site."""
+def content_security_policy(*, images: str = "https:", forms: str = "") -> str:
+    """Return the Content-Security-Policy.
+
+    :param images: sources of pictures besides this site. :param forms: where a form may lead besides the providers.
+    """
     # Browsers apply form-action to redirects after a form as well; linking and logout redirect to the provider.
     theirs = dict.fromkeys(origin for provider in providers.all_providers() for origin in provider.page_origins)
     own = brand.policy()
@@ -185,7 +188,7 @@ def content_security_policy(*, images: str = "https:") -> str:
         "manifest-src": ["'self'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
-        "form-action": ["'self'", *theirs],
+        "form-action": ["'self'", *theirs, *forms.split()],
     }
     for name, sources in own.items():
         allowed[name] = [*allowed.get(name, []), *sources]

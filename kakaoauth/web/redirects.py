@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 #: Blueprints of ours without a page to return to: their URLs begin or end something, or are not for people.
-NOT_PAGES = ("auth", "local", "confirm", "api", "webhooks", "ops", "files")
+NOT_PAGES = ("auth", "local", "confirm", "closed", "sign_up", "api", "webhooks", "ops", "files")
 
 #: More than any page of ours needs, less than a header may hold.
 MAX_LENGTH = 2000

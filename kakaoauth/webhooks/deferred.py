@@ -50,6 +50,8 @@ def _as_json(event: AccountEvent) -> dict[str, Any]:
         "subject": event.subject,
         "happened_at": event.happened_at.timestamp(),
         "scopes": list(event.scopes),
+        # A version that does not know it cannot read it: left out where there is none.
+        **({"email": event.email} if event.email else {}),
     }
 
 

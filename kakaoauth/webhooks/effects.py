@@ -12,6 +12,7 @@ from kakaoauth.sessions.revocation import revoke_sessions
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
+from kakaoauth.text import normal_form
 from kakaoauth.tokens import provider_tokens
 from kakaoauth.webhooks import deletions
 
@@ -31,6 +32,8 @@ ENDS_TOKENS = ("token-revoked",)
 ENDS_EMAIL = ("identifier-recycled",)
 #: A consent was withdrawn: what it covered is erased.
 ENDS_CONSENT = ("user-scope-withdraw",)
+#: Apple's forwarding of mail to the person was switched off, or on again.
+MAIL_STOPS, MAIL_GOES = "email-disabled", "email-enabled"
 #: Known, and nothing to do: the next login brings what is new. `user-linked` comes at each sign-up.
 NO_EFFECT = (
     "user-linked",
@@ -148,6 +151,8 @@ def _act(identity: Identity, event: AccountEvent) -> str:
     if kind in ENDS_EMAIL:
         provider_tokens.forget_all([identity.id])
         return _end_email(identity.user)
+    if kind in (MAIL_STOPS, MAIL_GOES):
+        return _note_delivery(identity, event)
     if kind in ENDS_CONSENT:
         return _erase_fields(identity, event.scopes)
     return "none" if kind in NO_EFFECT else "none (unknown kind)"
@@ -172,11 +177,24 @@ def _end_email(user: User) -> str:
     return "e-mail erased" if is_erased else "e-mail kept: login name of a password"
 
 
+def _note_delivery(identity: Identity, event: AccountEvent) -> str:
+    """Note whether the account's address takes mail, if the message is about that one. Messages overtake each other, so
+    the one with the latest time decides."""
+    user = identity.user
+    is_its = normal_form(event.email) == user.email_key if event.email else user.provider == identity.provider
+    if user.email_key is None or not is_its:
+        return "none"
+    last = provider_events.latest(identity.provider, identity.subject, (MAIL_STOPS, MAIL_GOES))
+    stops = last is not None and last.kind == MAIL_STOPS
+    user.email_undeliverable_at = last.happened_at if last is not None and stops else None
+    return "e-mail undeliverable" if stops else "e-mail deliverable"
+
+
 def _forget_email(user: User) -> bool:
     """Erase the address at a provider's word. False if it stays: it is the login name of a password, which no message
     takes away. Nobody claims the account by it in either case, and a suspended person is known again by it."""
     lock_user(user.id)
-    if not user.is_active:
+    if user.is_suspended:
         suspensions.keep_email(user)
     user.claimable_until = None
     if user.password_hash is not None:

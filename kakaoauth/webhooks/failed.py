@@ -7,10 +7,13 @@ unlinked must outlive a Redis that loses its data. A row goes when its message w
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import String, Text, UniqueConstraint, delete, func, select
+from sqlalchemy import String, Text, UniqueConstraint, delete, func, select, tuple_
 from sqlalchemy.orm import Mapped, mapped_column
 
+from kakaoauth.accounts import own_data
+from kakaoauth.models import User
 from kakaoauth.providers.values import AccountEvent
 from kakaoauth.storage.columns import BigId, UtcDateTime, now
 from kakaoauth.storage.database import Base, db
@@ -31,7 +34,7 @@ class FailedEvent(Base):
     provider: Mapped[str] = mapped_column(String(20))
     jti: Mapped[str] = mapped_column(String(255))
     kind: Mapped[str] = mapped_column(String(100))
-    subject: Mapped[str] = mapped_column(String(64))
+    subject: Mapped[str] = mapped_column(String(255))
     happened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: A JSON list of consent items.
     scopes: Mapped[str] = mapped_column(Text, default="[]")
@@ -43,6 +46,13 @@ class FailedEvent(Base):
     def as_event(self) -> AccountEvent:
         """Return the message as it was read from the provider."""
         return AccountEvent(self.jti, self.kind, self.subject, self.happened_at, tuple(json.loads(self.scopes)))
+
+
+@own_data.part("messages_not_applied")
+def _of_user(user: User) -> list[dict[str, Any]]:
+    theirs = [(one.provider, one.subject) for one in user.identities]
+    rows = db.session.scalars(select(FailedEvent).where(tuple_(FailedEvent.provider, FailedEvent.subject).in_(theirs)))
+    return [own_data.columns_of(row, "provider", "kind", "happened_at", "failed_at") for row in rows]
 
 
 def put(provider: str, event: AccountEvent, error: str) -> None:

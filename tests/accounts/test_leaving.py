@@ -181,7 +181,7 @@ def test_nobody_logged_in_is_sent_to_the_first_page(app: Flask, kakao: FakeKakao
     enter(app, kakao)
     for method in ("GET", "POST"):
         answer = app.test_client().open("/users/me/withdraw/", method=method)
-        assert (answer.status_code, urlsplit(answer.location).path) == (302, "/")
+        assert (answer.status_code, urlsplit(answer.location).path) == (302, "/users/me/withdrawn/")
     assert counts(app) == (1, 1, 1)
 
 
@@ -194,7 +194,7 @@ def test_everything_of_the_person_is_gone_and_nothing_of_others(site: Flask, kak
     assert counts(site) == (2, 2, 4)
     cookies = [set_cookie(browser) for browser in mine]
     answer = withdraw(mine[1])
-    assert (answer.status_code, answer.location) == (302, "/")
+    assert (answer.status_code, answer.location) == (302, "/users/me/withdrawn/")
     assert answer.headers["Clear-Site-Data"] == '"cache"'
     assert counts(site) == (1, 1, 1)
     for browser, cookie in zip(mine, cookies, strict=True):
@@ -345,7 +345,7 @@ def test_account_is_closed_though_kakao_is_away_and_the_unlink_waits(
     cookie = set_cookie(client)
     answers(kakao, **AWAY[case])
     answer = withdraw(client)
-    assert (answer.status_code, answer.location) == (302, "/")
+    assert (answer.status_code, answer.location) == (302, "/users/me/withdrawn/")
     assert counts(app) == (0, 0, 0)
     client.set_cookie("session", cookie)
     assert not is_logged_in(client)

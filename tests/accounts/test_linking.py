@@ -55,12 +55,6 @@ def app(make_app: Callable[..., Flask]) -> Flask:
 
 
 @pytest.fixture
-def site(make_app: Callable[..., Flask], database_url: str) -> Flask:
-    """On both databases."""
-    return make_app(DATABASE_URL=database_url)
-
-
-@pytest.fixture
 def graph(kakao: FakeKakao) -> Iterator[Any]:
     """Facebook's side of a login."""
     token = {"access_token": "canary-facebook-token", "token_type": "bearer", "expires_in": 5183944}

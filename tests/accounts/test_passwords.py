@@ -4,7 +4,7 @@ import io
 import re
 import threading
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import argon2
@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, log_in, person, set_cookie
+from support.passwords import real_passwords
 
 from kakaoauth.accounts import password_login, passwords
 from kakaoauth.audit import AuditEvent
@@ -28,6 +29,12 @@ GOOD = "correct horse battery 말"
 #: By the library itself. The cheap one is compared at once; a login that succeeds makes it anew.
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(GOOD)
 DEAR = argon2.PasswordHasher().hash(GOOD)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def passwords_cost_what_they_cost() -> Iterator[None]:
+    with real_passwords():
+        yield
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from support import FakeKakao, log_in, person, problem
 from support import profile as kakao_profile
 from support.concurrency import at_once, until
-from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
-from support.webhooks import ADMIN_KEY, APP_ID, a_moment_later, tell, unlink
+from support.facebook import SUBJECT, signed_request
+from support.webhooks import APP_ID, a_moment_later, tell, unlink
 
 from kakaoauth import create_app
 from kakaoauth.accounts import linking, password_login, roles, sign_in, ways_in
@@ -28,10 +28,8 @@ GOOD = "correct horse battery staple"
 
 
 @pytest.fixture
-def site(make_app: Callable[..., Flask], database_url: str, kakao: FakeKakao) -> Flask:
-    """On both databases."""
-    FakeFacebook(kakao.mock)
-    return make_app(DATABASE_URL=database_url, KAKAO_ADMIN_KEY=ADMIN_KEY, KAKAO_APP_ID=APP_ID, **SETTINGS)
+def site(site_with_facebook: Flask) -> Flask:
+    return site_with_facebook
 
 
 def run(site: Flask, *arguments: str, stdin: str | None = None) -> str:

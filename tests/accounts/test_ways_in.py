@@ -11,8 +11,8 @@ from flask import Flask
 from support import FakeKakao, api_client, csrf_token, log_in, person, problem, tokens_of
 from support import profile as kakao_profile
 from support.concurrency import at_once
-from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
-from support.webhooks import ADMIN_KEY, APP_ID, a_moment_later, tell, unlink
+from support.facebook import SUBJECT, signed_request
+from support.webhooks import a_moment_later, tell, unlink
 
 from kakaoauth.accounts import leaving, linking, password_login, sign_in
 from kakaoauth.accounts import profile as profiles
@@ -28,10 +28,8 @@ GOOD = "correct horse battery staple"
 
 
 @pytest.fixture
-def site(make_app: Callable[..., Flask], database_url: str, kakao: FakeKakao) -> Flask:
-    """On both databases."""
-    FakeFacebook(kakao.mock)
-    return make_app(DATABASE_URL=database_url, KAKAO_ADMIN_KEY=ADMIN_KEY, KAKAO_APP_ID=APP_ID, **SETTINGS)
+def site(site_with_facebook: Flask) -> Flask:
+    return site_with_facebook
 
 
 def superuser(site: Flask, name: str = "hana", *, subject: str = "", password: str = "", **fields: Any) -> int:

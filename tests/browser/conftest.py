@@ -1,6 +1,7 @@
 """A real browser before everything: the site, its Redis and the sandbox, started as `make run` starts them."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 from support.ports import free_ports
 from support.programs import Program, run_program
+from support.terms import TERMS
 
 from kakaoauth.config.embedded import SANDBOX_FACEBOOK_CLIENT_ID
 from kakaoauth.config.sandbox import SANDBOX_APPLE_CLIENT_ID, SANDBOX_GOOGLE_CLIENT_ID, SANDBOX_NAVER_CLIENT_ID
@@ -85,6 +87,13 @@ def site_with_all() -> Iterator[Site]:
         GOOGLE_CLIENT_ID=SANDBOX_GOOGLE_CLIENT_ID,
         APPLE_CLIENT_ID=SANDBOX_APPLE_CLIENT_ID,
     ) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def site_with_terms() -> Iterator[Site]:
+    """One more, on which a first login ends on the sign-up step."""
+    with running(KAKAOAUTH_TERMS=json.dumps(TERMS)) as site:
         yield site
 
 

@@ -18,7 +18,7 @@ from support.programs import run_program
 from kakaoauth import config, create_app
 from kakaoauth.config import embedded, load, settings
 from kakaoauth.config.checks import ConfigError, is_loopback
-from kakaoauth.config.reading import SEVERAL_LINES
+from kakaoauth.config.parsing import SEVERAL_LINES
 from kakaoauth.config.settings import ROOT, Settings
 
 SECRET = "canary-secret-that-no-message-may-quote"

@@ -313,7 +313,7 @@ def test_name_of_a_failed_login_waits_half_an_hour_and_in_its_own_browser(apple:
 def test_client_secret_is_short_lived_and_for_one_client() -> None:
     key = SigningKey(SANDBOX_APPLE_PRIVATE_KEY, "KEY0000001", "TEAM000001")
     token = jwt.decode(
-        key.secret_for("kr.x.app", audience="https://appleid.apple.com"),
+        key.secret_for("kr.x.app"),
         ECKey.import_key(SANDBOX_APPLE_PRIVATE_KEY),
         algorithms=["ES256"],
     )
@@ -419,11 +419,22 @@ def test_each_spelling_is_read(apple: Neighbours, event: str, flaw: str) -> None
     assert apple.users() == []
 
 
+def test_address_whose_forwarding_is_off_is_marked(apple: Neighbours) -> None:
+    browser, _ = apple.enter("hidden", hide_email="1")
+    [sent] = apple.own("people/hidden/relay", on=False, wait=True)
+    assert sent["status"] == 200
+    assert apple.users()[0].email_undeliverable_at
+    assert "takes no mail since" in browser.get("/users/me/?lang=en").text
+    apple.own("people/hidden/relay", on=True, wait=True)
+    assert apple.users()[0].email_undeliverable_at is None
+
+
 @pytest.mark.parametrize("event", ["email-disabled", "email-enabled"])
 def test_relay_that_is_switched_off_changes_nothing_here(apple: Neighbours, event: str) -> None:
     browser, _ = apple.enter("haneul")
     assert send(apple, event) == 200
     assert browser.get("/users/me/").status_code == 200
+    assert apple.users()[0].email_undeliverable_at is None  # the account has another address
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def test_confirmed_person_leaves_where_they_were_about_to(
     assert "버튼을 한 번 더" in page
     assert "버튼을 한 번 더" not in client.get("/users/me/withdraw/").text, "told once"
     assert count(app, User) == 4, "nothing is done by coming back"
-    assert post(client, "/users/me/withdraw/").location == "/"
+    assert post(client, "/users/me/withdraw/").location == "/users/me/withdrawn/"
     assert count(app, User) == 3
 
 
@@ -566,7 +566,7 @@ def test_facebook_confirms_as_well(make_app: Callable[..., Flask], facebook: Fak
     sent = press_confirm(client, "/users/me/withdraw/", "facebook")
     answer = support_facebook.come_back(client, sent["state"])
     assert answer.location == "/users/me/withdraw/"
-    assert post(client, "/users/me/withdraw/").location == "/"
+    assert post(client, "/users/me/withdraw/").location == "/users/me/withdrawn/"
 
 
 @pytest.fixture

@@ -6,14 +6,19 @@ from typing import Any
 import pytest
 import time_machine
 from flask import Flask
+from redis import Redis
 from sqlalchemy import event
-from support import FakeKakao, log_in, person
+from support import FakeKakao, begin_login, come_back, is_logged_in, log_in, person, set_cookie
 
 from kakaoauth.audit import AuditEvent
 from kakaoauth.models import Identity, User
 from kakaoauth.storage.database import db
+from kakaoauth.storage.redis import get_redis
 from kakaoauth.tokens.provider_tokens import ProviderToken
 
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+)
 EMAIL = "p3902187744@example.kr"
 
 
@@ -188,3 +193,78 @@ def test_known_persons_login_is_two_statements(
 ) -> None:
     calls_of_a_login(app, kakao)
     assert count_statements(lambda: log_in(app.test_client(), kakao)) == (2 if "postgresql" in database_url else 5)
+
+
+# What Redis is asked, and what it keeps
+
+
+def round_trips(app: Flask, act: Callable[[], Any]) -> int:
+    """How many batches of commands go to Redis."""
+    sent: list[Any] = []
+
+    class Counting:
+        def send_packed_command(self, *command: Any, **more: Any) -> None:
+            sent.append(command)
+            super().send_packed_command(*command, **more)  # type: ignore[misc]
+
+    pool = get_redis(app).connection_pool
+    pool.disconnect()
+    pool.reset()
+    kind = pool.connection_class
+    pool.connection_class = type("Counted", (Counting, kind), {})
+    try:
+        get_redis(app).ping()
+        sent.clear()
+        act()
+    finally:
+        pool.connection_class = kind
+        pool.disconnect()
+        pool.reset()
+    return len(sent)
+
+
+def test_start_is_one_round_trip_and_callback_at_most_four(make_app: Any, kakao: FakeKakao) -> None:
+    app = make_app()
+    calls_of_a_login(app, kakao)
+    client = app.test_client()
+    sent: dict[str, str] = {}
+    assert round_trips(app, lambda: sent.update(begin_login(client))) == 1
+    kakao.nonce = sent["nonce"]
+    assert 1 < round_trips(app, lambda: come_back(client, sent["state"])) <= 4
+    assert is_logged_in(client)
+
+
+def test_session_takes_few_bytes_all_told(make_app: Any, kakao: FakeKakao, redis: Redis) -> None:
+    app = make_app()
+    people = 12
+    for subject in range(1_000, 1_000 + people):
+        kakao.me = person(subject)
+        kakao.id_claims = {"email": f"p{subject}@example.kr"}
+        client = app.test_client()
+        client.environ_base["HTTP_USER_AGENT"] = CHROME
+        assert log_in(client, kakao).status_code == 302
+    of_all = [key for key in redis.keys() if not key.startswith((b"{people}", b"counters:"))]
+    assert sum(redis.memory_usage(key, samples=0) for key in of_all) / people <= 400
+    assert not redis.keys("login:*"), "a session is its login's result"
+
+
+def test_waiting_login_takes_few_bytes(make_app: Any, redis: Redis) -> None:
+    begin_login(make_app().test_client())
+    (key,) = redis.keys("session:*")
+    assert redis.memory_usage(key, samples=0) <= 300
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(590, 302), (610, 400)])
+def test_lost_answer_is_given_again_for_ten_minutes(make_app: Any, kakao: FakeKakao, seconds: int, status: int) -> None:
+    app = make_app()
+    client = app.test_client()
+    with time_machine.travel("2026-11-21T10:00:00Z", tick=False) as clock:
+        sent = begin_login(client)
+        kakao.nonce = sent["nonce"]
+        old = set_cookie(client)
+        assert come_back(client, sent["state"]).status_code == 302
+        again = app.test_client()
+        again.set_cookie("session", old)
+        clock.shift(seconds)
+        assert come_back(again, sent["state"]).status_code == status
+        assert is_logged_in(again) is (status == 302)

@@ -30,12 +30,6 @@ AWAY: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def site(make_app: Callable[..., Flask], database_url: str) -> Flask:
-    """On both databases."""
-    return make_app(DATABASE_URL=database_url)
-
-
-@pytest.fixture
 def silent() -> Iterator[str]:
     """An address that takes connections and says nothing."""
     with socket.create_server(("127.0.0.1", 0), backlog=16) as server:

@@ -91,17 +91,8 @@ class FacebookSandbox(Sandbox):
         return answer.json["access_token"]
 
 
-@pytest.fixture(scope="module")
-def shared():
-    return FacebookSandbox()
-
-
-@pytest.fixture
-def sandbox(shared):
-    """One sandbox for all: a reset leaves nothing behind."""
-    shared.api("POST", "reset")
-    shared.browser = shared.app.test_client()
-    return shared
+KIND = FacebookSandbox
+IS_SHARED = True
 
 
 @pytest.fixture(scope="module")

@@ -8,25 +8,15 @@ import time
 from contextlib import closing
 
 import pytest
-from support.sandbox import CALLBACK, SETTINGS, Sandbox, koe, page_of, refused, returned, serving
+from support.sandbox import CALLBACK, SETTINGS, koe, page_of, refused, returned, serving
 
 from kakaoauth.sandbox.endpoints import ALL, NAMES
 from kakaoauth.sandbox.faults.catalogue import FAULTS
 from kakaoauth.sandbox.faults.codes import KAPI_CODES, KAUTH_CODES, PAGE_CODES, REDIRECT_ERRORS
 from kakaoauth.sandbox.signing.tokens import payload_of
 
-
-@pytest.fixture(scope="module")
-def shared():
-    """One sandbox for the many faults that leave nothing behind but themselves."""
-    return Sandbox()
-
-
-@pytest.fixture
-def sandbox(shared):
-    shared.api("POST", "reset")
-    shared.browser = shared.app.test_client()
-    return shared
+#: The many faults leave nothing behind but themselves.
+IS_SHARED = True
 
 
 @pytest.fixture

@@ -23,11 +23,6 @@ from kakaoauth.storage.transaction import transaction
 ROOT = Path(__file__).resolve().parents[2] / "kakaoauth"
 
 
-@pytest.fixture
-def site(make_app: Callable[..., Flask], database_url: str) -> Flask:
-    return make_app(DATABASE_URL=database_url)
-
-
 def minji() -> User:
     return sign_in.log_in(profile(email="minji@example.kr"), email_required=True).user
 

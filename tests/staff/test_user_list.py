@@ -48,8 +48,9 @@ def crowd(app: Flask) -> None:
 
 
 @pytest.fixture
-def sora(crowd: None, client_as: Callable[[str], FlaskClient]) -> FlaskClient:
-    return client_as("sora")
+def sora(crowd: None, sora: FlaskClient) -> FlaskClient:
+    """Who looks at the crowd."""
+    return sora
 
 
 def test_pages_go_from_newest_to_oldest_and_back_without_gap_or_repetition(sora: FlaskClient) -> None:

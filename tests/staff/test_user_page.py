@@ -1,6 +1,5 @@
 """One user for the staff, and what superusers decide about them: seen, asked, done with a reason, or refused."""
 
-import threading
 from collections.abc import Callable
 from itertools import product
 from typing import Any
@@ -9,6 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from support import FakeKakao, api_client, csrf_token, is_logged_in, problem, tokens_of
+from support.concurrency import at_once
 
 from kakaoauth.accounts import leaving, roles
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
@@ -429,33 +429,6 @@ def test_superuser_who_unlinks_a_login_of_their_own_stays_in(app: Flask, hana: F
 # At the same moment
 
 
-@pytest.fixture
-def site(make_app: Callable[..., Flask], database_url: str) -> Flask:
-    return make_app(DATABASE_URL=database_url)
-
-
-def both(site: Flask, *acts: Callable[[], Any]) -> list[Any]:
-    """Run each in a thread of its own from one starting line; what each gave or raised."""
-    line, ended = threading.Barrier(len(acts)), [None] * len(acts)
-
-    def run(number: int) -> None:
-        with site.app_context():
-            db.session.connection()
-            db.session.rollback()
-            line.wait(10)
-            try:
-                ended[number] = acts[number]()
-            except Exception as error:
-                ended[number] = error  # type: ignore[call-overload]
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(acts))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
-    return ended
-
-
 ACTS: dict[str, Callable[[int, int], Any]] = {
     "demote": lambda by, target: roles.change_user(target, by=by, reason=REASON, is_staff=False),
     "suspend": lambda by, target: roles.change_user(target, by=by, reason=REASON, is_active=False),
@@ -474,7 +447,7 @@ def test_of_two_superusers_who_act_on_each_other_at_once_one_is_refused(
         users = [User.objects.create_superuser(f"boss{number}@example.kr") for number in range(2 + bystanders)]
         db.session.commit()
         one, other = users[0].id, users[1].id
-    ended = both(site, lambda: ACTS[how[0]](one, other), lambda: ACTS[how[1]](other, one))
+    ended = at_once(site, lambda: ACTS[how[0]](one, other), lambda: ACTS[how[1]](other, one))
     refused = [end for end in ended if isinstance(end, Exception)]
     assert len(refused) == 1, ended
     assert isinstance(refused[0], Forbidden | LastSuperuser)
@@ -491,7 +464,7 @@ def test_of_two_browsers_that_suspend_each_other_one_stays_in_charge(
     change(app, people["sora"], is_superuser=True)
     sora, hana = client_as("sora"), client_as("hana")
     forms = [{"csrf_token": csrf_token(client), "reason": REASON} for client in (sora, hana)]
-    answers = both(
+    answers = at_once(
         app,
         lambda: sora.post(address(people["hana"], "suspend"), data=forms[0]).status_code,
         lambda: hana.post(address(people["sora"], "suspend"), data=forms[1]).status_code,

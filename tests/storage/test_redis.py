@@ -1,11 +1,15 @@
 """Every form of REDIS_URL, against real servers: one server, Sentinel, Cluster. Never a silent other Redis."""
 
+import time
 from collections.abc import Callable
+from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from flask import Flask
 from redis import Redis
+from redis.crc import key_slot
 from redis.sentinel import Sentinel
 from support import FakeKakao, csrf_token, log_in, set_cookie
 from support.concurrency import until
@@ -14,6 +18,9 @@ from support.redis_server import RedisServer
 from support.stopwatch import Stopwatch
 
 from kakaoauth.config.checks import ConfigError
+from kakaoauth.counting import active_users
+from kakaoauth.days import today
+from kakaoauth.sessions import index as session_index
 from kakaoauth.storage import redis as redis_client
 
 
@@ -88,13 +95,47 @@ def test_sentinel_that_knows_no_such_master_is_an_outage(
     assert app.test_client().get("/kakao/login/").status_code == 503
 
 
-def test_cluster_carries_a_session(make_app: Any, kakao: FakeKakao, start_redis: Callable[..., RedisServer]) -> None:
+@pytest.fixture
+def cluster(start_redis: Callable[..., RedisServer]) -> RedisServer:
+    """One node that has all slots."""
     node = start_redis("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
     node.client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
     until(lambda: node.client.execute_command("CLUSTER INFO")["cluster_state"] == "ok")
-    dead = free_port()
-    app = make_app(REDIS_URL=f"redis+cluster://127.0.0.1:{dead},127.0.0.1:{node.port}")
-    assert_carries_a_session(app, kakao, node.client)
+    return node
+
+
+def test_cluster_carries_a_session(make_app: Any, kakao: FakeKakao, cluster: RedisServer) -> None:
+    app = make_app(REDIS_URL=f"redis+cluster://127.0.0.1:{free_port()},127.0.0.1:{cluster.port}")
+    assert_carries_a_session(app, kakao, cluster.client)
+
+
+def test_cluster_spreads_what_everybody_writes(make_app: Any, cluster: RedisServer) -> None:
+    app = make_app(REDIS_URL=f"redis+cluster://127.0.0.1:{cluster.port}")
+    moment = time.time()
+    with app.app_context():
+        redis = redis_client.get_redis(app)
+        for number in range(1, 61):
+            commands = redis.pipeline(transaction=False)
+            active_users.mark_active(commands, number)
+            name = sha256(str(number).encode()).hexdigest()
+            session_index.enter(commands, number, name, seen=moment, until=moment + 60, seconds=60)
+        active_users.mark_many_active(today() - timedelta(days=1), range(31, 91))
+        assert session_index.number_open(redis) == 60
+        session_index.strike(redis, 1, [sha256(b"1").hexdigest()])
+        session_index.strike_all(redis, 2)
+        assert session_index.number_open(redis) == 58
+        assert active_users.number_on(today()) == 60
+        assert active_users.active_in_last(2) == 90, "who was here on both days is one person"
+    for keys in (cluster.client.keys("open-sessions*"), cluster.client.keys(f"{{people*{today()}")):
+        assert len(keys) == redis_client.SHARDS
+        assert len({key_slot(key) for key in keys}) == redis_client.SHARDS
+
+
+def test_elsewhere_they_are_one_key(make_app: Any) -> None:
+    app = make_app()
+    with app.app_context():
+        assert redis_client.all_spread("open-sessions") == [redis_client.spread("open-sessions", "anybody")]
+        assert redis_client.all_spread("open-sessions") == ["open-sessions"]
 
 
 @pytest.mark.parametrize(

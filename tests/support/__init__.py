@@ -41,8 +41,13 @@ class FakeKakao:
         self.token: dict[str, Any] = {}
         #: What the admin key is told of anybody. Asked only when Kakao has said that somebody is unlinked.
         self.is_linked = False
+        #: Kakao Sync: what was agreed to there, as Kakao lists it.
+        self.service_terms: list[dict[str, Any]] = []
         mock.post(f"{KAUTH}/oauth/token", json=self._token)
         mock.get(f"{KAPI}/v2/user/me", json=self._me)
+        mock.get(
+            f"{KAPI}/v2/user/service_terms", json=lambda *_: {"id": self.me["id"], "service_terms": self.service_terms}
+        )
         mock.post(f"{KAPI}/v1/user/logout", json=lambda *_: {"id": self.me["id"]})
         mock.post(f"{KAPI}/v1/user/unlink", json=lambda *_: {"id": self.me["id"]})
         mock.get(f"{KAUTH}/.well-known/jwks.json", json={"keys": [key.as_dict(private=False)]})
@@ -79,6 +84,9 @@ class FakeKakao:
             return {"id": int(parse_qs(urlsplit(request.url).query)["target_id"][0])}
         context.status_code = 400
         return {"msg": "NotRegisteredUserException", "code": -101}
+
+    def _agreed_terms(self, request: Any, context: Any) -> dict[str, Any]:
+        return {"id": self.me["id"], "service_terms": self.service_terms}
 
     def fails(self, *, token: dict[str, Any] | None = None, me: dict[str, Any] | None = None) -> None:
         """Answer the token call or /v2/user/me with these requests-mock arguments from now on."""

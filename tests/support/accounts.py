@@ -119,7 +119,7 @@ def apple_secret(sandbox: AccountSandbox, key: ECKey | None = None, kid: str | N
     claims = {
         "iss": settings.team_id,
         "sub": settings.client_id,
-        "aud": f"{ORIGIN}/apple",
+        "aud": "https://appleid.apple.com",
         "iat": now,
         "exp": now + 300,
     }

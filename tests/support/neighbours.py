@@ -30,8 +30,8 @@ MESSAGES = {
 class Neighbours:
     """The site, the sandbox behind a port, and a person's browser between them."""
 
-    def __init__(self, provider: str, app: Flask, sandbox: Flask, port: int) -> None:
-        self.provider, self.app, self.port = provider, app, port
+    def __init__(self, provider: str, app: Flask, sandbox: Flask, port: int, site_port: int) -> None:
+        self.provider, self.app, self.port, self.site_port = provider, app, port, site_port
         self.state = sandbox.extensions["kakaoauth_sandbox"]
         self.pages = sandbox.test_client()
 
@@ -89,8 +89,9 @@ class Neighbours:
         """Log that person in by Kakao, who agrees to everything."""
         browser = self.visitor()
         step = self.follow(browser.get("/kakao/login/").location)
-        chosen = {"request": request_id(step), "person": person}
-        step = self.pages.get(self.pages.post("/oauth/authorize/person", data=chosen).location)
+        if page_of(step) == "chooser":
+            chosen = {"request": request_id(step), "person": person}
+            step = self.pages.get(self.pages.post("/oauth/authorize/person", data=chosen).location)
         if page_of(step) == "consent":
             agreed = {"request": request_id(step), "item": ["account_email"], "decision": "agree"}
             step = self.pages.post("/oauth/authorize/consent", data=agreed)
@@ -121,10 +122,24 @@ class Neighbours:
 
 @contextmanager
 def neighbours_of(provider: str, make_app: Callable[..., Flask], **settings: Any) -> Iterator[Neighbours]:
-    """Serve both for real."""
-    port = free_port()
+    """Serve both for real, for one of the three providers."""
     own_id = {f"{provider.upper()}_CLIENT_ID": provider_settings.SANDBOX[provider.upper()]["CLIENT_ID"]}
-    app = make_app(KAKAO_CLIENT_ID="", KAKAO_CLIENT_SECRET="", SANDBOX_PORT=port, **own_id, **settings)
+    with side_by_side(provider, make_app, lambda _: {}, **own_id, **settings) as found:
+        name, path = MESSAGES[provider]
+        address = f"http://localhost:{found.site_port}/webhooks/{provider}/{path}/"
+        found.state.change_account_settings(
+            provider, redirect_uris=(found.callback, "http://localhost:8002/oauth"), **{name: address}
+        )
+        yield found
+
+
+@contextmanager
+def side_by_side(
+    provider: str, make_app: Callable[..., Flask], console: Callable[[str], dict[str, Any]], **settings: Any
+) -> Iterator[Neighbours]:
+    """Serve both for real. :param console: further settings of the sandbox, by the address of the site."""
+    port = free_port()
+    app = make_app(KAKAO_CLIENT_ID="", KAKAO_CLIENT_SECRET="", SANDBOX_PORT=port, **settings)
     with ExitStack() as stack:
         site = make_server("127.0.0.1", 0, app, threaded=True)
         stack.callback(site.server_close)
@@ -136,15 +151,10 @@ def neighbours_of(provider: str, make_app: Callable[..., Flask], **settings: Any
                 app_id=embedded.SANDBOX_APP_ID,
                 redirect_uris=("http://localhost/kakao/login/callback/",),
                 issuer=f"http://127.0.0.1:{port}",
+                **console(f"http://localhost:{site.server_port}"),
             ),
             keyrings=RINGS,
         )
-        found = Neighbours(provider, app, sandbox, port)
-        name, path = MESSAGES[provider]
-        address = f"http://localhost:{site.server_port}/webhooks/{provider}/{path}/"
-        found.state.change_account_settings(
-            provider, redirect_uris=(found.callback, "http://localhost:8002/oauth"), **{name: address}
-        )
         stack.enter_context(running(site))  # type: ignore[arg-type]
         stack.enter_context(running(stack.enter_context(bind(sandbox, port))))
-        yield found
+        yield Neighbours(provider, app, sandbox, port, site.server_port)

@@ -91,11 +91,6 @@ class Smith:
 
 
 @pytest.fixture
-def pair(app: Flask, people: People) -> TokenPair:
-    return tokens_of(app, people["minji"])
-
-
-@pytest.fixture
 def smith(app: Flask, pair: TokenPair) -> Smith:
     return Smith(app, pair.access_token)
 

@@ -34,6 +34,7 @@ from support import (
     token_calls,
     tokens_of,
 )
+from support.concurrency import at_once
 from support.stored_sessions import edit
 from support.stored_sessions import opened as opened_session
 
@@ -422,21 +423,13 @@ def test_new_refresh_token_takes_the_place_of_the_old(site: Flask, kakao: FakeKa
 
 def ask_at_once(app: Flask, cookie: str) -> list[int]:
     """Twenty tabs of one session ask Kakao in the same moment; their statuses."""
-    line = threading.Barrier(20)
-    found: list[int] = []
 
-    def ask() -> None:
+    def ask() -> int:
         browser = app.test_client()
         browser.set_cookie("session", cookie)
-        line.wait(10)
-        found.append(browser.get("/from-kakao/").status_code)
+        return browser.get("/from-kakao/").status_code
 
-    threads = [threading.Thread(target=ask) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return found
+    return at_once(app, *[ask] * 20)
 
 
 def test_twenty_at_once_renew_once(site: Flask, kakao: FakeKakao, clock: Any) -> None:

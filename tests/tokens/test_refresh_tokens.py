@@ -1,9 +1,7 @@
 """Refresh tokens: each works once, a thief is noticed, and what ends a login ends all of its tokens at once."""
 
 import base64
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -16,6 +14,7 @@ from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy import delete, event
 from support import FakeKakao, api_client, csrf_token, log_in, person, problem, tokens_of
+from support.concurrency import at_once
 
 from kakaoauth.accounts import leaving, password_login, roles
 from kakaoauth.audit import AuditEvent
@@ -42,11 +41,6 @@ REVOKE = "/api/token/revoke/"
 def clock() -> Iterator[Any]:
     with time_machine.travel(datetime.now(UTC), tick=False) as clock:
         yield clock
-
-
-@pytest.fixture
-def pair(app: Flask, people: People) -> TokenPair:
-    return tokens_of(app, people["minji"])
 
 
 def refresh(app: Flask, token: str) -> Any:
@@ -289,22 +283,11 @@ def test_text_that_is_no_refresh_token_is_refused(app: Flask, pair: TokenPair) -
 # At once
 
 
-def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    barrier = threading.Barrier(len(acts))
-
-    def run(act: Callable[[], Any]) -> Any:
-        barrier.wait(10)
-        return act()
-
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(run, acts))
-
-
 def test_twenty_at_once_get_one_new_token(make_app: MakeApp, database_url: str) -> None:
     app = make_app(DATABASE_URL=database_url)
     token = tokens_of(app, add_person(app)).refresh_token
     for generation in (1, 2):
-        answers = at_once(*[partial(refresh, app, token)] * 20)
+        answers = at_once(app, *[partial(refresh, app, token)] * 20)
         assert [answer.status_code for answer in answers] == [200] * 20, {answer.text for answer in answers}
         (token,) = {answer.get_json()["refresh_token"] for answer in answers}
         (family,) = families(app)
@@ -317,7 +300,7 @@ def test_revoked_while_refreshing_stays_revoked(make_app: MakeApp, database_url:
     for _ in range(3):
         pair = tokens_of(app, user_id)
         acts = [partial(act, app, pair.refresh_token) for act in (refresh, revoke)] * 4
-        assert {answer.status_code for answer in at_once(*acts)} <= {200, 401}
+        assert {answer.status_code for answer in at_once(app, *acts)} <= {200, 401}
         assert families(app) == []
         assert_over(app, pair)
 

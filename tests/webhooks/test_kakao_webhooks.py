@@ -9,7 +9,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,10 +25,10 @@ from redis import Redis
 from sqlalchemy import text
 from support import CLIENT_ID, KAUTH, FakeKakao, begin_login, come_back, is_logged_in, log_in, person, run_jobs
 from support.concurrency import ask_at_once, until
+from support.neighbours import Neighbours, side_by_side
 from support.ports import free_port
 from support.programs import Program
 from support.redis_server import RedisServer
-from support.sandbox import page_of, request_id, running
 from support.stopwatch import Stopwatch
 from support.webhooks import (
     ADMIN_KEY,
@@ -45,14 +44,11 @@ from support.webhooks import (
     unlink,
 )
 from support.wire import Wire
-from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
 from kakaoauth import jobs
 from kakaoauth.accounts import provider_events
-from kakaoauth.config import embedded
 from kakaoauth.models import Identity, User, find_identity
-from kakaoauth.sandbox import SandboxSettings, bind, create_sandbox
 from kakaoauth.sandbox.kakao.security_events import EVENTS, REFERRERS
 from kakaoauth.storage.database import db
 from kakaoauth.tokens.provider_tokens import ProviderToken
@@ -855,96 +851,47 @@ def test_old_messages_are_forgotten_after_they_could_not_be_accepted_any_more(ap
 # The real sandbox
 
 
-def after_host(address: str) -> str:
-    parts = urlsplit(address)
-    return f"{parts.path}?{parts.query}"
-
-
-class Neighbours:
-    """The site and the sandbox, each behind a port, with a person's browser between them."""
-
-    def __init__(self, app: Flask, sandbox: Flask, port: int) -> None:
-        self.app, self.port = app, port
-        self.pages = sandbox.test_client()
-
-    def enter(self) -> FlaskClient:
-        """Log haneul in."""
-        browser = self.app.test_client()
-        address = browser.get("/kakao/login/").location
-        assert address.startswith(f"http://127.0.0.1:{self.port}/oauth/authorize?")
-        step = self.pages.get(after_host(address))
-        if page_of(step) == "chooser":
-            chosen = {"request": request_id(step), "person": "haneul"}
-            step = self.pages.get(after_host(self.pages.post("/oauth/authorize/person", data=chosen).location))
-        if page_of(step) == "consent":
-            agreed = {"request": request_id(step), "item": ["account_email"], "decision": "agree"}
-            step = self.pages.post("/oauth/authorize/consent", data=agreed)
-        assert step.status_code == 302, step.text
-        assert browser.get(after_host(step.location)).status_code == 302
-        return browser
-
-    def order(self, path: str, **body: Any) -> Any:
-        """Have the sandbox send something; what came back."""
-        url = f"http://127.0.0.1:{self.port}/sandbox/api/{path}"
-        answer = requests.post(url, json={"wait": True, **body}, headers={"X-Sandbox": "1"}, timeout=10)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def statuses(self, **body: Any) -> list[int]:
-        return [sent["status"] for sent in self.order("webhooks/send", person="haneul", **body)]
-
-
 @pytest.fixture
 def neighbours(make_app: Callable[..., Flask]) -> Iterator[Neighbours]:
-    port = free_port()
-    app = make_app(KAKAO_CLIENT_ID="", KAKAO_CLIENT_SECRET="", SANDBOX_PORT=port)
-    with ExitStack() as stack:
-        site = make_server("127.0.0.1", 0, app, threaded=True)
-        stack.callback(site.server_close)
-        sandbox = create_sandbox(
-            SandboxSettings(
-                client_id=embedded.SANDBOX_CLIENT_ID,
-                client_secret=embedded.SANDBOX_CLIENT_SECRET,
-                admin_key=embedded.SANDBOX_ADMIN_KEY,
-                app_id=embedded.SANDBOX_APP_ID,
-                redirect_uris=("http://localhost/kakao/login/callback/",),
-                issuer=f"http://127.0.0.1:{port}",
-                unlink_webhook_url=f"http://localhost:{site.server_port}{UNLINK}",
-                account_status_webhook_url=f"http://localhost:{site.server_port}{STATUS}",
-            )
-        )
-        stack.enter_context(running(site))  # type: ignore[arg-type]
-        stack.enter_context(running(stack.enter_context(bind(sandbox, port))))
-        yield Neighbours(app, sandbox, port)
+    def console(site: str) -> dict[str, str]:
+        return {"unlink_webhook_url": f"{site}{UNLINK}", "account_status_webhook_url": f"{site}{STATUS}"}
+
+    with side_by_side("kakao", make_app, console) as found:
+        yield found
+
+
+def statuses(neighbours: Neighbours, **body: Any) -> list[int]:
+    """Have the sandbox send something about haneul; what came back."""
+    return [sent["status"] for sent in neighbours.order("webhooks/send", person="haneul", wait=True, **body)]
 
 
 def test_site_and_sandbox_end_to_end(neighbours: Neighbours) -> None:
     app = neighbours.app
-    haneul = neighbours.enter()
+    haneul = neighbours.enter_by_kakao("haneul")
     assert is_logged_in(haneul)
     user = user_of(app, "3902187701")
     assert user is not None
 
-    assert neighbours.statuses(event="sessions-revoked", flaws=["bad_signature"]) == [400]
-    assert neighbours.statuses(kind="unlink", flaws=["wrong_key"]) == [401]
-    assert neighbours.statuses(kind="unlink", flaws=["wrong_app"]) == [400]
+    assert statuses(neighbours, event="sessions-revoked", flaws=["bad_signature"]) == [400]
+    assert statuses(neighbours, kind="unlink", flaws=["wrong_key"]) == [401]
+    assert statuses(neighbours, kind="unlink", flaws=["wrong_app"]) == [400]
     assert is_logged_in(haneul)
-    assert neighbours.statuses(event="sessions-revoked", flaws=["duplicate"]) == [202, 202]
+    assert statuses(neighbours, event="sessions-revoked", flaws=["duplicate"]) == [202, 202]
     assert not is_logged_in(haneul)
     assert version(app, user) == 1
 
-    haneul = neighbours.enter()
+    haneul = neighbours.enter_by_kakao("haneul")
     assert is_logged_in(haneul)
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=90)):
         # Sooner, the site would ask, and hear that nobody was unlinked: this sends the message only.
-        assert neighbours.statuses(kind="unlink") == [200]
+        assert statuses(neighbours, kind="unlink") == [200]
     assert not is_logged_in(haneul)
     assert fields_of(app, user) == {}
 
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=100)):
-        haneul = neighbours.enter()
+        haneul = neighbours.enter_by_kakao("haneul")
         assert is_logged_in(haneul)
-        neighbours.order("people/haneul/unlink", referrer_type="ACCOUNT_DELETE")
+        neighbours.order("people/haneul/unlink", wait=True, referrer_type="ACCOUNT_DELETE")
         assert not is_logged_in(haneul)
     assert user_of(app, "3902187701") is None
 
@@ -953,7 +900,7 @@ def test_site_and_sandbox_end_to_end(neighbours: Neighbours) -> None:
 def test_flawed_sets_of_the_sandbox_are_refused(neighbours: Neighbours, flaw: str) -> None:
     add_person(neighbours.app, "3902187701")
     before = rows(neighbours.app)
-    assert neighbours.statuses(event="user-unlinked", flaws=[flaw]) == [400]
+    assert statuses(neighbours, event="user-unlinked", flaws=[flaw]) == [400]
     assert rows(neighbours.app) == before
 
 

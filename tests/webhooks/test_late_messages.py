@@ -16,12 +16,12 @@ from support import CLIENT_ID, KAPI, KAUTH, FakeKakao, log_in, person, run_jobs
 from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
 from support.facebook import log_in as log_in_by_facebook
 
-from kakaoauth.models import Identity, find_identity
+from kakaoauth.models import Identity, User, find_identity
 from kakaoauth.providers.values import AccountEvent
 from kakaoauth.staff.csv import import_users
 from kakaoauth.staff.csv.reading import batches
 from kakaoauth.storage.database import db
-from kakaoauth.webhooks import deferred
+from kakaoauth.webhooks import deferred, effects
 
 ADMIN_KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 MINJI = "3902187744"
@@ -270,3 +270,31 @@ def test_future_date_that_is_there_already_hides_no_unlink(site: Flask, kakao: F
         db.session.commit()
     assert (unlink(site) if how == "webhook" else tell(site, kakao, datetime.now(UTC), f"{SET}user-unlinked")) < 300
     assert not is_there(site)
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_later_word_on_forwarding_counts_whatever_comes_first(
+    make_app: Callable[..., Flask], order: tuple[int, int]
+) -> None:
+    app = make_app()
+    began = datetime.now(UTC)
+    kinds = {1: "email-disabled", 2: "email-enabled"}
+    with app.app_context():
+        user = User.objects.create_user("relay@privaterelay.appleid.com", provider="apple")
+        db.session.add(Identity(provider="apple", subject="000123.a", user=user, date_linked=began - timedelta(days=1)))
+        db.session.commit()
+        for number in order:
+            moment = began - timedelta(hours=3 - number)
+            effects.apply_event("apple", AccountEvent(f"jti-{number}", kinds[number], "000123.a", moment))
+            if number == 1 and order[0] == 1:
+                assert db.session.get_one(User, user.id).email_undeliverable_at == moment
+        assert db.session.get_one(User, user.id).email_undeliverable_at is None
+        user = db.session.get_one(User, user.id)
+        effects.apply_event("apple", AccountEvent("jti-3", "email-disabled", "000123.a", began))
+        assert db.session.get_one(User, user.id).email_undeliverable_at
+        user.set_email("other@example.kr")
+        assert user.email_undeliverable_at is None
+        db.session.commit()
+        about = "relay@privaterelay.appleid.com"
+        effects.apply_event("apple", AccountEvent("jti-4", "email-disabled", "000123.a", began, email=about))
+        assert db.session.get_one(User, user.id).email_undeliverable_at is None

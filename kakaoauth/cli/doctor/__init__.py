@@ -11,7 +11,7 @@ import click
 from flask import Flask
 
 from kakaoauth.cli.doctor import kakao as kakao_checks
-from kakaoauth.cli.doctor import machine, others, settings
+from kakaoauth.cli.doctor import machine, others, settings, terms
 from kakaoauth.cli.doctor.findings import Report, is_healthy
 from kakaoauth.cli.doctor.show import LANGUAGES, as_json, as_text, for_terminal, language
 from kakaoauth.config.checks import ConfigError
@@ -33,6 +33,7 @@ def examine(app: Flask, *, lang: str | None, json: bool) -> bool:
     with app.app_context(), in_language(language(lang, os.environ)):
         report = Report()
         settings.check(app, report)
+        terms.check(app, report)
         kakao_checks.check(app, report)
         others.check(app, report)
         machine.check(app, report)

@@ -54,7 +54,7 @@ class Apple(OpenIdProvider):
         self._key = SigningKey(config["APPLE_PRIVATE_KEY"], config["APPLE_KEY_ID"], config["APPLE_TEAM_ID"])
         super().__init__(oauth, config, keeper)
         self._app.client_kwargs["token_endpoint_auth_method"] = "client_secret_post"  # noqa: S105
-        self._app.make_secret = self._secret_for
+        self._app.make_secret = self._key.secret_for
         #: A phone's code is exchanged as the phone's app: so there is a token to revoke when its owner leaves.
         self.native_clients = self._audiences
 
@@ -101,11 +101,8 @@ class Apple(OpenIdProvider):
             audiences = (self._app.client_id, *self._audiences)
             return read_notification(raw, self._keys, issuer=self.issuer, audiences=audiences)
 
-    def _secret_for(self, client_id: str) -> str:
-        return self._key.secret_for(client_id, audience=self.issuer)
-
     def _revoke(self, client_id: str, token: str, kind: str) -> None:
-        form = {"client_id": client_id, "client_secret": self._secret_for(client_id), "token": token}
+        form = {"client_id": client_id, "client_secret": self._key.secret_for(client_id), "token": token}
         form["token_type_hint"] = kind
         answer = self._app.post(f"{self.issuer}/auth/revoke", withhold_token=True, data=form)
         if answer.status_code != 200:  # a good answer has no body

@@ -21,6 +21,8 @@ KINDS = {
 }
 #: Larger numbers are milliseconds: as seconds they are beyond the year 5000.
 MILLISECONDS = 10**11
+#: Characters of an e-mail address (RFC 5321, section 4.5.3.1).
+LONGEST_EMAIL = 254
 
 
 def read_notification(raw: str, keys: KeyStore, *, issuer: str, audiences: tuple[str, ...]) -> AccountEvent:
@@ -39,7 +41,14 @@ def read_notification(raw: str, keys: KeyStore, *, issuer: str, audiences: tuple
     if not isinstance(kind, str) or not isinstance(subject, str) or not SUBJECT.fullmatch(subject):
         raise SetRefused("invalid_request", "the event has no type or no user id")
     kind = last_part(kind)
-    return AccountEvent(message_id(claims), KINDS.get(kind, kind), subject, _happened_at(event, issued))
+    email = event.get("email")
+    return AccountEvent(
+        message_id(claims),
+        KINDS.get(kind, kind),
+        subject,
+        _happened_at(event, issued),
+        email=email if isinstance(email, str) and len(email) <= LONGEST_EMAIL else "",
+    )
 
 
 def _event(events: object) -> dict[str, Any]:

@@ -33,14 +33,10 @@ from kakaoauth.providers.answers import BEARER, Json, bearer
 from kakaoauth.providers.base import TokenKeeper
 from kakaoauth.providers.deadline import deadline
 from kakaoauth.providers.kakao import errors as kakao_errors
-from kakaoauth.providers.kakao.answers import (
-    read_answer,
-    read_token_info,
-    refused_as_token,
-    require_done,
-)
+from kakaoauth.providers.kakao.answers import read_answer, read_token_info, refused_as_token, require_done
 from kakaoauth.providers.kakao.events import read_set
 from kakaoauth.providers.kakao.profile import SUBJECT, fill_gaps, read_claims, read_profile
+from kakaoauth.providers.kakao.service_terms import ServiceTerms
 from kakaoauth.providers.oauth import OAuthProvider
 from kakaoauth.providers.values import (
     CONSENT_FOR_EMAIL,
@@ -73,7 +69,7 @@ LOGOUT_SECONDS = 2.0
 ITEM_SECONDS = 60.0
 
 
-class Kakao(OAuthProvider):
+class Kakao(ServiceTerms, OAuthProvider):
     """Kakao as a `Provider`."""
 
     name = "kakao"
@@ -97,6 +93,7 @@ class Kakao(OAuthProvider):
         #: Whether the console has the e-mail among its consent items, and when we asked (monotonic seconds).
         self._email_item: tuple[bool, float] | None = None
         self._email_required: bool = config["KAKAOAUTH_EMAIL_REQUIRED"]
+        self.terms = config["KAKAOAUTH_TERMS"]
         super().__init__(oauth, config, keeper)
         self._keys = oidc.KeyStore(self._fetch_keys)
         self._validate = partial(oidc.validate, keys=self._keys, issuer=self._kauth, subjects=SUBJECT)
@@ -109,7 +106,8 @@ class Kakao(OAuthProvider):
     def request_parameters(self, prompt: str | None, consent: tuple[str, ...], nonce: str) -> dict[str, str | None]:
         """Scope and prompt are comma lists at Kakao. The nonce always goes along: it costs nothing where no id_token
         comes, and whether one comes is set in the console."""
-        return {"scope": ",".join(self._items(consent)) or None, "prompt": prompt, "nonce": nonce}
+        scope = ",".join(self._items(consent)) or None
+        return {"scope": scope, "prompt": prompt, "nonce": nonce, "service_terms": self.terms_to_show()}
 
     def read_answer(self, response: Response) -> dict[str, Any]:
         """As OAuthProvider, with Kakao's error codes."""

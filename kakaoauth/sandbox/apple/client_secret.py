@@ -9,7 +9,8 @@ from kakaoauth.sandbox.signing.tokens import payload_of
 from kakaoauth.sandbox.state.state import State
 
 LONGEST_SECONDS = 15_777_000  # six months
-REAL_AUDIENCE = "https://appleid.apple.com"
+#: Apple's own name, also here.
+AUDIENCE = "https://appleid.apple.com"
 
 
 def check_client_secret(state: State, client_id: str, secret: str) -> None:
@@ -32,7 +33,6 @@ def _is_good(state: State, client_id: str, secret: str) -> bool:
     issued, ends = claims.get("iat"), claims.get("exp")
     if not isinstance(issued, int) or not isinstance(ends, int):
         return False
-    audiences = (f"{state.settings.issuer}/apple", REAL_AUDIENCE)
     named = claims.get("iss") == settings.team_id and claims.get("sub") == client_id
     # A list of audiences is refused: a text is what Apple documents
-    return named and claims.get("aud") in audiences and now < ends <= now + LONGEST_SECONDS
+    return named and claims.get("aud") == AUDIENCE and now < ends <= now + LONGEST_SECONDS

@@ -43,7 +43,8 @@ def _agree(state: State, key: str, without: set[str], asked: AuthorizationReques
         raise ControlError("under 14: Kakao does not let this person in")
     before = state.links.get(key)
     agreed = [item.id for item in settings.consent_items if item.required or item.id not in without]
-    link = state.agree(person, agreed)
+    terms = [term.id for term in settings.service_terms if term.required or term.id not in without]
+    link = state.agree(person, agreed, terms)
     if before is None:
         person_consented(state, link, agreed, first=True)
     now = int(state.clock.now())

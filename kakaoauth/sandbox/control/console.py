@@ -6,6 +6,7 @@ from typing import Any
 
 from werkzeug.datastructures import MultiDict
 
+from kakaoauth.sandbox.kakao.authorization_request import split_list
 from kakaoauth.sandbox.state.settings import CATALOGUE, ConsentItem, SandboxSettings
 from kakaoauth.sandbox.state.state import State
 
@@ -34,6 +35,7 @@ def describe_console(settings: SandboxSettings) -> dict[str, Any]:
     """Return the switches as they are, in the form in which they can be sent back."""
     shown = {name: getattr(settings, name) for name in READERS}
     shown = {name: list(value) if isinstance(value, tuple) else value for name, value in shown.items()}
+    shown["service_terms"] = {term.id: term.level for term in settings.service_terms}
     return shown | {"consent_items": {item.id: item.level for item in settings.consent_items}}
 
 
@@ -46,6 +48,8 @@ def read_form(form: MultiDict[str, str]) -> dict[str, Any]:
     wanted["unlink_webhook_method"] = form.get("unlink_webhook_method", "POST")
     levels = {item: form.get(f"item_{item}", "") for item in CATALOGUE}
     wanted["consent_items"] = {item: level for item, level in levels.items() if level}
+    lines = [line.rsplit(None, 1) for line in form.get("service_terms", "").splitlines() if line.strip()]
+    wanted["service_terms"] = {line[0].strip(): line[1] if len(line) > 1 else "required" for line in lines}
     return wanted
 
 
@@ -94,6 +98,13 @@ def _items(name: str, value: Any) -> tuple[ConsentItem, ...]:
     return tuple(ConsentItem(item, level) for item, level in value.items())
 
 
+def _terms(name: str, value: Any) -> tuple[ConsentItem, ...]:
+    found = _items(name, value)
+    if any(not term.id or len(split_list(term.id)) != 1 or term.id != term.id.strip() for term in found):
+        raise ConsoleError("a tag of service_terms has no blank and no comma")
+    return found
+
+
 SWITCHES = (
     *("login_enabled", "oidc", "test_app", "under_14_allowed", "legacy_fields"),
     *("strict", "token_redirect_uri_required", "access_token_in_query_allowed", "token_parameters_in_query_allowed"),
@@ -108,4 +119,5 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "admin_key_apis": _apis,
     "unlink_webhook_method": _method,
     "consent_items": _items,
+    "service_terms": _terms,
 }

@@ -57,6 +57,7 @@ def read(request: Request, settings: SandboxSettings) -> AuthorizationRequest:
         nonce=query.get("nonce"),
         code_challenge=_read_challenge(query),
         login_hint=query.get("login_hint"),
+        terms=tuple(split_list(query["service_terms"])) if query.get("service_terms") else None,
     )
 
 

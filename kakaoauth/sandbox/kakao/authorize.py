@@ -7,6 +7,7 @@ from flask import Blueprint, Response, request
 from kakaoauth.sandbox.errors import PageError
 from kakaoauth.sandbox.kakao import authorization_request
 from kakaoauth.sandbox.kakao.consent import items_to_ask
+from kakaoauth.sandbox.kakao.service_terms import terms_to_ask
 from kakaoauth.sandbox.kakao.webhooks import person_consented
 from kakaoauth.sandbox.pages.responses import go_to, page, redirect_back
 from kakaoauth.sandbox.people.forms import MOST_PEOPLE, FormError, person_from_form
@@ -83,12 +84,13 @@ def answer_consent() -> Response:
     _check_membership(person, state.settings)
     if decision == "cancel":
         return _deny(pending, "access_denied", "User denied access")
-    ticked = set(request.form.getlist("item"))
+    ticked, ticked_terms = set(request.form.getlist("item")), set(request.form.getlist("term"))
     with state.changing():
         before = state.links.get(person.key)
         asked = items_to_ask(state.settings, before, pending.request)
         agreed = [item.id for item in asked if item.required or item.id in ticked]
-        link = state.agree(person, agreed)
+        terms = terms_to_ask(state.settings, before, pending.request)
+        link = state.agree(person, agreed, [term.id for term in terms if term.required or term.id in ticked_terms])
     person_consented(state, link, agreed, first=before is None)
     return _finish(pending, person)
 
@@ -107,11 +109,14 @@ def _proceed(pending: Pending) -> Response:
         return _deny(pending, "access_denied", "Not allowed under age 14")
     link = state.links.get(person.key)
     asked = items_to_ask(state.settings, link, pending.request)
-    if link and not asked:
+    terms = terms_to_ask(state.settings, link, pending.request)
+    if link and not asked and not terms:
         return _finish(pending, person)
+    if silent and link and not asked:
+        return _deny(pending, "interaction_required", "need to collect additional personal information.")
     if silent:
         return _deny(pending, "consent_required", "user consent required.")
-    return page("consent", pending=pending, person=person, items=asked, more=link is not None)
+    return page("consent", pending=pending, person=person, items=asked, terms=terms, more=link is not None)
 
 
 def _too_young(person: Person, settings: SandboxSettings) -> bool:

@@ -47,6 +47,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "consent_more_title": ("추가 동의", "More consent"),
     "consent_lead": ("이 사이트가 아래 정보를 요청합니다.", "This site asks for the following."),
     "consent_nothing": ("요청하는 정보가 없습니다.", "It asks for no information."),
+    "consent_terms": ("이 사이트의 약관에 동의합니다 (카카오싱크).", "You agree to this site's terms (Kakao Sync)."),
     "required": ("필수", "required"),
     "optional": ("선택", "optional"),
     "agree": ("동의하고 계속하기", "Agree and continue"),

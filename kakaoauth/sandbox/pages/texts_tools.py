@@ -39,6 +39,11 @@ TOOL_TEXTS: dict[str, tuple[str, str]] = {
     "console_account_status_webhook_url": ("계정 상태 변경 웹훅 주소", "Address of the account-status webhook"),
     "console_unlink_webhook_url": ("연결 해제 웹훅 주소", "Address of the unlink webhook"),
     "console_unlink_webhook_method": ("연결 해제 웹훅 방식", "Method of the unlink webhook"),
+    "console_service_terms": ("약관 (카카오싱크)", "Terms (Kakao Sync)"),
+    "console_service_terms_lead": (
+        "한 줄에 하나: 태그와 required 또는 optional",
+        "One a line: a tag, and required or optional",
+    ),
     "console_admin_key": ("어드민 키 권한", "Rights of the admin key"),
     "console_admin_key_limited": ("아래 API만 허용 (나머지는 -3)", "Only these APIs (others: -3)"),
     "faults_title": ("고장 내기", "Faults"),

@@ -1,6 +1,7 @@
 """The plain records the sandbox keeps."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class AuthorizationRequest:
     nonce: str | None = None
     code_challenge: str | None = None
     login_hint: str | None = None
+    terms: tuple[str, ...] | None = None  # tags of Kakao Sync; None when none were sent
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Link:
     picture: bool
     signed_up: bool | None = None  # None: the app links automatically and the field never shows
     agreed: dict[str, float] = field(default_factory=dict)
+    terms: dict[str, list[Any]] = field(default_factory=dict)  # Kakao Sync: tag -> when, and by KAUTH or KAPI
 
 
 @dataclass(frozen=True)

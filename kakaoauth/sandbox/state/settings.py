@@ -66,6 +66,7 @@ class SandboxSettings:
     logout_redirect_uris: tuple[str, ...] = ()
     issuer: str = "http://127.0.0.1:8001"
     consent_items: tuple[ConsentItem, ...] = DEFAULT_ITEMS
+    service_terms: tuple[ConsentItem, ...] = ()  # Kakao Sync: tag and level
     oidc: bool = True
     code_seconds: int = 600
     state_file: Path | None = None
@@ -117,7 +118,7 @@ class SandboxSettings:
         unknown = [item for item in ids if item not in CATALOGUE]
         if unknown:
             raise ValueError(f"unknown consent item: {', '.join(unknown)}")
-        if any(item.level not in ("required", "optional") for item in self.consent_items):
+        if any(item.level not in ("required", "optional") for item in (*self.consent_items, *self.service_terms)):
             raise ValueError("the level of a consent item is required or optional")
         if len(set(ids)) != len(ids):
             raise ValueError("a consent item is listed twice")

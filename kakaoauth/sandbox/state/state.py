@@ -113,8 +113,8 @@ class State:
         with self._lock:
             return next((link for link in self.links.values() if link.user_id == user_id), None)
 
-    def agree(self, person: Person, items: Iterable[str]) -> Link:
-        """Link the person to the app if need be, and note the consents."""
+    def agree(self, person: Person, items: Iterable[str], terms: Iterable[str] = ()) -> Link:
+        """Link the person to the app if need be, and note the consents. :param terms: tags of Kakao Sync."""
         with self.changing():
             now = self.clock.now()
             link = self.links.get(person.key)
@@ -124,6 +124,8 @@ class State:
                 self.links[person.key] = link
             for item in items:
                 link.agreed.setdefault(item, now)
+            for tag in terms:
+                link.terms.setdefault(tag, [now, "KAUTH"])
             return link
 
     def unlink(self, person_key: str) -> None:

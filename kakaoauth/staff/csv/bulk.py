@@ -10,11 +10,13 @@ from kakaoauth.models import Identity, User
 from kakaoauth.staff.listing import indexes
 from kakaoauth.storage import database
 from kakaoauth.storage.database import db
+from kakaoauth.terms.consents import Consent
 
 Row = Mapping[str, Any]
 
 USERS: Table = User.__table__  # type: ignore[assignment]
 IDENTITIES: Table = Identity.__table__  # type: ignore[assignment]
+CONSENTS: Table = Consent.__table__  # type: ignore[assignment]
 
 
 def insert_users(rows: Sequence[Row]) -> list[int]:
@@ -29,11 +31,20 @@ def insert_users(rows: Sequence[Row]) -> list[int]:
 
 def insert_identities(rows: Sequence[Row]) -> None:
     """Insert rows of `identities` inside the running transaction."""
+    _insert(IDENTITIES, rows)
+
+
+def insert_consents(rows: Sequence[Row]) -> None:
+    """Insert rows of `user_consents` inside the running transaction."""
+    _insert(CONSENTS, rows)
+
+
+def _insert(table: Table, rows: Sequence[Row]) -> None:
     connection = db.session.connection()
     if connection.dialect.name == "postgresql":
-        _copy(connection, IDENTITIES, rows)
+        _copy(connection, table, rows)
     elif rows:
-        connection.execute(insert(IDENTITIES), rows)
+        connection.execute(insert(table), rows)
 
 
 def _copy_users(connection: Connection, rows: Sequence[Row]) -> list[int]:

@@ -20,7 +20,10 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "is_superuser": ("최고관리자", "최고관리자여부"),
     "date_joined": ("가입일", "가입일시", "가입일자", "가입날짜", "가입시각", "등록일", "등록일시"),
     "last_login": ("마지막로그인", "최근로그인", "최종로그인", "마지막접속", "최근접속", "최근접속일", "최종접속일"),
+    "closed_at": ("탈퇴일", "탈퇴일시", "탈퇴시각"),
+    "erase_at": ("삭제예정일", "삭제예정일시"),
     "identities": ("연결계정", "연결된계정", "소셜계정"),
+    "consents": ("동의", "동의내역", "약관동의"),
 }
 DELIMITERS = (",", ";", "\t")
 #: What Excel heeds in a first line, and writes for some.

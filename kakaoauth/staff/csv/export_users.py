@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from kakaoauth import audit
+from kakaoauth import audit, terms
 from kakaoauth.models import identities_of
 from kakaoauth.staff import listing
 from kakaoauth.staff.csv import writing
 from kakaoauth.staff.listing.filters import Filter
 from kakaoauth.storage.transaction import forget_transaction, transaction
+from kakaoauth.terms import consents
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -48,7 +49,7 @@ def _pieces(
 ) -> Generator[bytes, None, None]:
     done, whole = 0, False
     try:
-        yield writing.beginning().encode()
+        yield writing.beginning(with_consents=bool(terms.asked())).encode()
         for text, number in _batches(chosen, sort):
             done += number
             yield text.encode("utf-8", "replace")
@@ -66,7 +67,8 @@ def _batches(chosen: Filter, sort: str) -> Iterator[tuple[str, int]]:
     cursor: str | None = None
     while True:
         page = listing.page(chosen, sort=sort, cursor=cursor, limit=BATCH, budget=listing.UNHURRIED)
-        text = writing.lines(page.users, identities_of(user.id for user in page.users))
+        held = consents.of_users(user.id for user in page.users) if terms.asked() else None
+        text = writing.lines(page.users, identities_of(user.id for user in page.users), held)
         number, cursor = len(page.users), page.next
         forget_transaction()  # the reader may be slow, and must not hold a connection
         if number:

@@ -19,6 +19,7 @@ from kakaoauth.storage import database
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
+from kakaoauth.terms.consents import IMPORT
 
 HAS_ACCOUNT = "there is an account with it already"
 WAS_SUSPENDED = "a suspended person's whose account was erased: lift the suspension first"
@@ -144,6 +145,7 @@ def _subjects(people: Sequence[Newcomer]) -> list[str]:
 def _make(people: Sequence[Newcomer]) -> None:
     ids = bulk.insert_users([_row(person) for person in people])
     bulk.insert_identities(list(_identities(people, ids)))
+    bulk.insert_consents(list(_consents(people, ids)))
     audit.record(
         "imported", level=logging.DEBUG, users=len(people), first_line=people[0].line, last_line=people[-1].line
     )
@@ -160,3 +162,9 @@ def _identities(people: Sequence[Newcomer], ids: Sequence[int]) -> Iterator[dict
         for provider, subject in person.identities:
             linked = person.values["date_joined"]
             yield {"provider": provider, "subject": subject, "user_id": user_id, "date_linked": linked}
+
+
+def _consents(people: Sequence[Newcomer], ids: Sequence[int]) -> Iterator[dict[str, Any]]:
+    for person, user_id in zip(people, ids, strict=True):
+        for one in person.consents:
+            yield {**one._asdict(), "user_id": user_id, "source": IMPORT}

@@ -4,14 +4,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
+from kakaoauth.config import terms
 from kakaoauth.errors import PROVIDER_LABELS
+from kakaoauth.providers.oidc import SUBJECT
 from kakaoauth.staff.csv import cells
 from kakaoauth.storage.columns import now
 from kakaoauth.text import MAX_TEXT, clean_image, clean_text, normal_form
 
 #: Not a number that a spreadsheet has rounded.
-SUBJECT = re.compile(r"(?![0-9.]+E\+[0-9]+$)[A-Za-z0-9._+/=-]{1,64}")
+WRITTEN = re.compile(r"(?![0-9.]+E\+[0-9]+$)[A-Za-z0-9._~+/=%-]{1,765}")
 AGE_RANGE = re.compile(r"[0-9]{1,3}~[0-9]{0,3}")
 GENDERS = ("female", "male")
 OLDEST = 150
@@ -31,8 +34,19 @@ EXCEL_DATE = re.compile(
 )
 #: Clocks differ, and so do the days of the world's zones.
 TOMORROW = timedelta(days=1)
+#: As long as KAKAOAUTH_LEAVE_GRACE_DAYS may be.
+FAR = timedelta(days=3650)
 BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 ROLES = ("is_staff", "is_superuser")
+
+
+class Given(NamedTuple):
+    """An agreement that somebody has given before."""
+
+    term: str
+    version: str
+    agreed_at: datetime
+    withdrawn_at: datetime | None
 
 
 class Newcomer(NamedTuple):
@@ -46,6 +60,8 @@ class Newcomer(NamedTuple):
     identities: list[tuple[str, str]]
     #: Whether the line gives a role that was left out.
     role_left_out: bool = False
+    #: What they have agreed to.
+    consents: Sequence["Given"] = ()
 
     def keys(self) -> Iterator[tuple[str, str]]:
         """What nobody else may have: the column it stands in, and one text for each."""
@@ -87,20 +103,25 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "", "neither an e-mail address nor an identity: nobody could log in"
     if values["provider"] and values["provider"] not in providers:
         yield "provider", "there is no identity of it, so nobody could log in: leave it empty, or add the identity"
+    if values["closed_at"] and not values["erase_at"]:
+        yield "erase_at", "a closed account has a time when it is erased"
 
 
 def _newcomer(line: int, values: dict[str, Any], *, with_roles: bool) -> Newcomer:
     values.pop("id")
     identities = values.pop("identities") or []
+    consents = values.pop("consents") or ()
     values["email"], values["email_key"] = values["email"] or (None, None)
-    values["is_active"] = values["is_active"] is not False
+    values["is_active"] = values["is_active"] is not False and values["closed_at"] is None
+    if values["is_active"]:
+        values["erase_at"] = None
     # A clock that is ahead: a link from the future would make what the provider says of it look old.
     values["date_joined"] = min(values["date_joined"] or now(), now())
     values["provider"] = values["provider"] or (identities[0][0] if identities else None)
     role = values["is_superuser"] or values["is_staff"] or False
     values["is_staff"] = role and with_roles
     values["is_superuser"] = (values["is_superuser"] or False) and with_roles
-    return Newcomer(line, values, identities, role_left_out=role and not with_roles)
+    return Newcomer(line, values, identities, role_left_out=role and not with_roles, consents=consents)
 
 
 # How each column's text is read: ValueError says in words why not.
@@ -164,13 +185,21 @@ def _truth(text: str) -> bool:
 
 def _moment(text: str) -> datetime:
     """ISO 8601, or as Excel shows it in Korean; without a zone it is UTC."""
+    return _moment_until(now() + TOMORROW, text)
+
+
+def _moment_to_come(text: str) -> datetime:
+    return _moment_until(now() + FAR, text)
+
+
+def _moment_until(last: datetime, text: str) -> datetime:
     try:
         excel = EXCEL_DATE.fullmatch(text)
         moment = _of_excel(excel) if excel else datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise ValueError("not a time of the form 2026-01-31T12:30:00Z") from None
-    if not BEGINNING <= moment <= now() + TOMORROW:
+    if not BEGINNING <= moment <= last:
         raise ValueError("too long ago, or in the future")
     return moment
 
@@ -189,11 +218,25 @@ def _of_excel(parts: re.Match[str]) -> datetime:
 def _identities(text: str) -> Sequence[tuple[str, str]]:
     found = []
     for part in text.split("|"):
-        provider, _, subject = part.strip().partition(":")
-        if not SUBJECT.fullmatch(subject):
+        provider, _, written = part.strip().partition(":")
+        subject = unquote(written)
+        if not WRITTEN.fullmatch(written) or not SUBJECT.fullmatch(subject):
             raise ValueError("not of the form kakao:123|facebook:456")
         found.append((_known_provider(provider), subject))
     if len(set(found)) < len(found):
+        raise ValueError("the same one twice")
+    return found
+
+
+def _consents(text: str) -> Sequence[Given]:
+    found = []
+    for part in text.split("|"):
+        term, version, agreed_at, *rest = [*part.strip().split("@"), "", "", ""][:5]
+        if not (terms.ID.fullmatch(term) and terms.VERSION.fullmatch(version)):
+            raise ValueError("not of the form terms@2026-01@2026-01-31T12:30:00Z")
+        found.append(Given(term, version, _moment(agreed_at), _moment(rest[1]) if rest[1] else None))
+    in_force = [(one.term, one.version) for one in found if one.withdrawn_at is None]
+    if len(set(in_force)) < len(in_force):
         raise ValueError("the same one twice")
     return found
 
@@ -214,5 +257,8 @@ READERS: Mapping[str, Callable[[str], Any]] = {
     "is_superuser": _truth,
     "date_joined": _moment,
     "last_login": _moment,
+    "closed_at": _moment,
+    "erase_at": _moment_to_come,
     "identities": _identities,
+    "consents": _consents,
 }

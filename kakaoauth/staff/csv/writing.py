@@ -3,9 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from kakaoauth.models import Identity, User
 from kakaoauth.staff.csv.cells import row
+from kakaoauth.terms.consents import Consent
 
 #: U+FEFF: without it Excel reads a file as the code page of its country.
 BOM = "\ufeff"
@@ -43,21 +45,42 @@ WRITERS: Mapping[str, Callable[[Any], str]] = {
     "is_superuser": _truth,
     "date_joined": _moment,
     "last_login": _moment,
+    "closed_at": _moment,
+    "erase_at": _moment,
 }
-#: `identities` is how somebody logs in: kakao:123|facebook:456.
-COLUMNS = (*WRITERS, "identities")
+#: `identities` is how somebody logs in: kakao:123|facebook:456, odd characters as in a URL.
+#: `consents` are there where the site has terms: terms@2026-01@2026-01-31T12:30:00Z@page|news@1@..., a withdrawal's
+#: moment behind.
+CONSENTS = "consents"
+COLUMNS = (*WRITERS, "identities", CONSENTS)
+
+Consents = Mapping[int, Sequence[Consent]]
 
 
-def beginning() -> str:
+def columns(*, with_consents: bool) -> tuple[str, ...]:
+    """Return the columns of a file."""
+    return COLUMNS if with_consents else tuple(column for column in COLUMNS if column != CONSENTS)
+
+
+def beginning(*, with_consents: bool = False) -> str:
     """Return the byte order mark and the header line."""
-    return BOM + row(COLUMNS)
+    return BOM + row(columns(with_consents=with_consents))
 
 
-def lines(users: Sequence[User], identities: Mapping[int, Sequence[Identity]]) -> str:
-    """:param identities: by their user's id."""
-    return "".join(map(row, (_cells(user, identities.get(user.id, ())) for user in users)))
+def lines(users: Sequence[User], identities: Mapping[int, Sequence[Identity]], consents: Consents | None = None) -> str:
+    """:param identities: by their user's id. :param consents: the same; None: the file has no such column."""
+    found = []
+    for user in users:
+        cells = _cells(user, identities.get(user.id, ()))
+        found.append(row(cells if consents is None else [*cells, "|".join(map(_consent, consents.get(user.id, ())))]))
+    return "".join(found)
 
 
 def _cells(user: User, identities: Sequence[Identity]) -> list[str]:
     cells = [write(getattr(user, column)) for column, write in WRITERS.items()]
-    return [*cells, "|".join(f"{one.provider}:{one.subject}" for one in identities)]
+    return [*cells, "|".join(f"{one.provider}:{quote(one.subject, safe='+/=')}" for one in identities)]
+
+
+def _consent(consent: Consent) -> str:
+    parts = [consent.term, consent.version, _moment(consent.agreed_at), consent.source, _moment(consent.withdrawn_at)]
+    return "@".join(filter(None, parts))

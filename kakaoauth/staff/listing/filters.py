@@ -17,7 +17,7 @@ from kakaoauth.storage.database import db
 #: Longer than any e-mail address or name.
 SEARCH_LENGTH = 254
 #: Longer than any provider's id.
-SUBJECT_LENGTH = 64
+SUBJECT_LENGTH = 255
 
 #: The highest role that somebody has.
 ROLES: Mapping[str, Test] = {
@@ -27,7 +27,8 @@ ROLES: Mapping[str, Test] = {
 }
 STATES: Mapping[str, Test] = {
     "active": lambda u: u.is_active,
-    "suspended": lambda u: and_(~u.is_active, u.erased_at.is_(None)),
+    "suspended": lambda u: and_(~u.is_active, u.erased_at.is_(None), u.closed_at.is_(None)),
+    "closed": lambda u: and_(~u.is_active, u.closed_at.is_not(None)),
 }
 
 
@@ -72,7 +73,7 @@ def conditions(chosen: Filter) -> Iterator[Condition]:
     if chosen.role:
         yield _told_by(ROLES[chosen.role], ("role", chosen.role), indexed=chosen.role != "user")
     if chosen.state:
-        yield _told_by(STATES[chosen.state], ("state", chosen.state), indexed=chosen.state == "suspended")
+        yield _told_by(STATES[chosen.state], ("state", chosen.state), indexed=chosen.state != "active")
     if chosen.provider:
         yield _told_by(lambda u: u.provider == chosen.provider, ("provider", chosen.provider), indexed=True)
     if chosen.joined_from or chosen.joined_until:

@@ -45,9 +45,7 @@ class AppleSandbox(AccountSandbox):
         return self.exchange(None, grant_type="refresh_token", refresh_token=token, redirect_uri=None, **form)
 
 
-@pytest.fixture
-def sandbox():
-    return AppleSandbox()
+KIND = AppleSandbox
 
 
 def test_login_returns_by_a_form_that_sends_itself(sandbox):
@@ -154,7 +152,8 @@ def test_strict_sandbox_refuses_what_apple_refuses(sandbox, uri):
         {"iss": None},
         {"sub": "kr.example.sandbox.app"},
         {"aud": "https://appleid.example"},
-        {"aud": [f"{ORIGIN}/apple"]},
+        {"aud": f"{ORIGIN}/apple"},
+        {"aud": ["https://appleid.apple.com"]},
         {"exp": 1_790_000_000 + HALF_A_YEAR + 1},
         {"exp": 1_790_000_000 - 1},
         {"exp": None},
@@ -174,7 +173,7 @@ def test_client_secret_that_is_none_is_invalid_client(sandbox, secret):
 
 
 def test_client_secret_may_live_for_six_months(sandbox):
-    secret = apple_secret(sandbox, exp=1_790_000_000 + HALF_A_YEAR, aud="https://appleid.apple.com")
+    secret = apple_secret(sandbox, exp=1_790_000_000 + HALF_A_YEAR)
     code = sandbox.come_back()["code"]
     assert sandbox.exchange(code, client_secret=secret).status_code == 200
     sandbox.clock.advance(HALF_A_YEAR)

@@ -45,9 +45,7 @@ class GoogleSandbox(AccountSandbox):
         return self.exchange(None, grant_type="refresh_token", refresh_token=token, redirect_uri=None, **form)
 
 
-@pytest.fixture
-def sandbox():
-    return GoogleSandbox()
+KIND = GoogleSandbox
 
 
 def test_login_leads_through_chooser_and_consent_to_the_site(sandbox):

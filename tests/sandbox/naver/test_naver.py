@@ -47,9 +47,7 @@ class NaverSandbox(AccountSandbox):
         return self.post("/oauth2.0/revoke", **(given | form))
 
 
-@pytest.fixture
-def sandbox():
-    return NaverSandbox()
+KIND = NaverSandbox
 
 
 def test_login_leads_through_chooser_and_consent_to_the_site(sandbox):

@@ -5,7 +5,7 @@ import io
 import os
 import random
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from kakaoauth.staff.csv import cells, import_users, reading
 from kakaoauth.staff.csv.columns import ALIASES, column_of
 from kakaoauth.staff.csv.people import READERS
 from kakaoauth.staff.csv.reading import batches
-from kakaoauth.staff.csv.writing import COLUMNS
+from kakaoauth.staff.csv.writing import COLUMNS, columns
 from kakaoauth.staff.listing import page
 from kakaoauth.staff.listing.filters import Filter
 from kakaoauth.storage.database import db
@@ -158,11 +158,6 @@ def test_plain_addresses_are_what_the_library_says_they_are(seed: int) -> None:
 # The page
 
 
-@pytest.fixture
-def sora(client_as: Callable[[str], FlaskClient]) -> FlaskClient:
-    return client_as("sora")
-
-
 def export(client: FlaskClient, query: str = "", **form: str) -> Any:
     found = client.get("/users/").text.split('name="csrf_token" value="')[1].split('"')[0]
     return client.post(f"/users/export.csv{query}", data={"csrf_token": found, **form})
@@ -183,7 +178,7 @@ def test_download_is_a_file_that_excel_opens(sora: FlaskClient, app: Flask) -> N
     assert raw.startswith(b'\xef\xbb\xbf"id",')
     assert raw.count(b"\n") == raw.count(b"\r\n") == 6
     found = {row["email"]: row for row in records(raw)}
-    assert tuple(found["hangul@example.kr"]) == COLUMNS
+    assert tuple(found["hangul@example.kr"]) == columns(with_consents=False)
     assert found["hangul@example.kr"]["nickname"] == "'=HYPERLINK(1)"
     assert found["hangul@example.kr"]["identities"] == "kakao:90071992547409931|facebook:7"
     assert found["sora@example.kr"]["is_staff"] == "true"
@@ -775,3 +770,24 @@ def test_progress_says_how_fast_it_goes_and_how_long_it_takes(capsys: pytest.Cap
         "imported [######..................]  25%  30,000, 1,500 per second, 1:00 left",
         "imported: 30,000, 8 per second, 1:06:40 in all",
     ]
+
+
+def test_closed_accounts_and_odd_identities_come_back_as_they_were(app: Flask, tmp_path: Path) -> None:
+    closed, ends = datetime(2026, 11, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=9)
+    file = tmp_path / "users.csv"
+    runner = app.test_cli_runner()
+    with app.app_context():
+        user = somebody("minji@example.kr", is_active=False, closed_at=closed, erase_at=ends, provider="google")
+        db.session.add(Identity(provider="google", subject="a|b c%" + "x" * 249, user=user))
+        db.session.commit()
+    assert runner.invoke(args=["users", "export", str(file)]).exit_code == 0
+    with app.app_context():
+        db.session.execute(delete(Identity))
+        db.session.execute(delete(User))
+        db.session.commit()
+    result = runner.invoke(args=["users", "import", str(file)])
+    assert result.exit_code == 0, result.output
+    with app.app_context():
+        user = db.session.scalars(select(User)).one()
+        assert (user.is_active, user.closed_at, user.erase_at) == (False, closed, ends)
+        assert [one.subject for one in user.identities] == ["a|b c%" + "x" * 249]

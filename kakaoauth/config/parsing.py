@@ -1,8 +1,9 @@
-"""How a given value of a setting is read as the setting's type."""
+"""How a given value of a setting is read."""
 
 import math
 from typing import Any
 
+from kakaoauth.config import terms
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.config.settings import TYPES
 
@@ -17,6 +18,8 @@ def parse(name: str, raw: Any) -> Any:
     :raises ConfigError: it cannot be read so.
     """
     kind = TYPES[name]
+    if name == terms.NAME:
+        return terms.read(raw)
     if not isinstance(raw, str):
         return _typed(name, raw)
     text = raw.strip()

@@ -1,0 +1,124 @@
+"""What every page reads, on PostgreSQL: one round trip, and the same object as by the session."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from flask import Flask
+from sqlalchemy import event, inspect, text
+from sqlalchemy.exc import OperationalError
+from support.wire import Wire
+
+from kakaoauth.models import EndedSession, User, find_session_user
+from kakaoauth.storage.columns import now
+from kakaoauth.storage.database import db
+
+
+@pytest.fixture
+def pg_app(make_app: Callable[..., Flask], postgres_url: str) -> Iterator[Flask]:
+    app = make_app(DATABASE_URL=postgres_url)
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def session_user_id(pg_app: Flask) -> str:
+    user = User.objects.create_user("minji@example.kr", nickname="민지", last_login=now())
+    db.session.commit()
+    found = user.get_id()
+    db.session.remove()
+    return found
+
+
+def test_it_is_the_object_that_the_session_reads(session_user_id: str) -> None:
+    quick = find_session_user(session_user_id)
+    assert quick is not None
+    assert inspect(quick).persistent
+    assert quick not in db.session.dirty
+    values = {attribute.key: getattr(quick, attribute.key) for attribute in inspect(User).column_attrs}
+    db.session.remove()
+    db.session.execute(text("SELECT 1"))  # from now on the session is in a transaction
+    slow = find_session_user(session_user_id)
+    assert values == {attribute.key: getattr(slow, attribute.key) for attribute in inspect(User).column_attrs}
+
+
+def test_no_transaction_is_left_behind(session_user_id: str) -> None:
+    assert find_session_user(session_user_id) is not None
+    assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    db.session.remove()
+    with db.engine.connect() as connection:
+        assert connection.connection.dbapi_connection.autocommit is False  # type: ignore[union-attr]
+
+
+def test_it_can_be_changed_like_any_other(session_user_id: str) -> None:
+    user = find_session_user(session_user_id)
+    assert user is not None
+    user.nickname = "새 이름"
+    assert user.identities == []
+    db.session.commit()
+    db.session.remove()
+    assert find_session_user(session_user_id).nickname == "새 이름"  # type: ignore[union-attr]
+
+
+def test_a_session_that_was_ended_is_nobodys(session_user_id: str) -> None:
+    assert find_session_user(session_user_id, "ended") is not None
+    db.session.add(EndedSession(name="ended", until=now()))
+    db.session.commit()
+    db.session.remove()
+    assert find_session_user(session_user_id, "ended") is None
+    assert find_session_user(session_user_id, "another") is not None
+
+
+def test_what_the_transaction_has_changed_is_seen(session_user_id: str) -> None:
+    db.session.execute(text("UPDATE users SET nickname = 'not committed'"))
+    assert find_session_user(session_user_id).nickname == "not committed"  # type: ignore[union-attr]
+
+
+def test_connections_that_died_are_not_noticed(session_user_id: str, postgres_admin: psycopg.Connection) -> None:
+    assert find_session_user(session_user_id) is not None
+    db.session.remove()
+    postgres_admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'kept'")
+    assert find_session_user(session_user_id) is not None
+
+
+def test_it_is_one_statement_without_a_transaction_around_it(session_user_id: str) -> None:
+    assert find_session_user(session_user_id) is not None  # prepares the connection
+    db.session.remove()
+    pooled = db.engine.raw_connection()
+    driver: Any = pooled.dbapi_connection
+    trace = tempfile.TemporaryFile()
+    driver.pgconn.trace(trace.fileno())
+    pooled.close()
+    assert find_session_user(session_user_id) is not None
+    db.session.remove()
+    driver.pgconn.untrace()
+    trace.seek(0)
+    asked = [line for line in trace.read().decode().splitlines() if "\tF\t" in line]
+    trace.close()
+    assert len([line for line in asked if "\tSync" in line or "\tQuery" in line]) == 1, asked
+
+
+def test_whoever_listens_to_statements_hears_of_it(session_user_id: str) -> None:
+    heard: list[str] = []
+
+    def hear(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        heard.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", hear)
+    assert find_session_user(session_user_id) is not None
+    assert len(heard) == 1
+
+
+def test_no_connection_is_told_as_the_session_tells_it(
+    make_app: Callable[..., Flask], postgres_url: str, wire: Wire
+) -> None:
+    app = make_app(DATABASE_URL=f"postgresql+psycopg://postgres@127.0.0.1:{wire.port}{urlsplit(postgres_url).path}")
+    with app.app_context():
+        db.engine.dispose()
+        wire.cut()
+        for _ in range(2):
+            with pytest.raises(OperationalError):
+                find_session_user("1.0")
