@@ -17,7 +17,7 @@ from kakaoauth.login import callback_lock, closed, confirmation, password, sign_
 from kakaoauth.login import routes as login_routes
 from kakaoauth.monitoring import routes as monitoring_routes
 from kakaoauth.providers.base import Provider
-from kakaoauth.staff import actions, audit_log, overview, user_list, user_page
+from kakaoauth.staff import actions, audit_log, bulk_actions, import_page, note_taking, overview, user_list, user_page
 from kakaoauth.staff import suspensions as suspension_pages
 from kakaoauth.storage import database, encryption, health, host_migrations
 from kakaoauth.storage import redis as redis_client
@@ -35,7 +35,17 @@ LOGIN: tuple[Blueprint, ...] = (
 )
 #: Optional parts by name.
 FEATURES: dict[str, tuple[Blueprint, ...]] = {
-    "staff": (user_list.bp, user_page.bp, actions.bp, suspension_pages.bp, audit_log.bp, overview.bp),
+    "staff": (
+        user_list.bp,
+        user_page.bp,
+        actions.bp,
+        bulk_actions.bp,
+        note_taking.bp,
+        import_page.bp,
+        suspension_pages.bp,
+        audit_log.bp,
+        overview.bp,
+    ),
     "api": (api.bp,),
     "monitoring": (monitoring_routes.bp,),
     "webhooks": (webhook_routes.bp, webhook_routes.pages),

@@ -621,6 +621,33 @@ class AccountDisabled(AppError):
     can_retry = False
     needs_contact = True
 
+    def __init__(self, reason: str = "", *, until: str = "", text: str = "", **more: Any) -> None:
+        super().__init__(reason, **more)
+        #: When the suspension ends by itself, as ISO 8601; and what a superuser wrote to the person.
+        self.until, self.text = until, text
+
+    @classmethod
+    def of(cls, user: Any) -> "AccountDisabled":
+        """Return the error for a suspended user."""
+        until = user.suspended_until.isoformat() if user.suspended_until else ""
+        return cls(f"user {user.id} is suspended", user_id=user.id, until=until, text=user.suspension_text or "")
+
+    def describe(self) -> str:
+        """Return what the superuser wrote, and when the suspension ends; else whom to turn to."""
+        end = ""
+        if self.until:
+            moment = format_datetime(datetime.fromisoformat(self.until), "yyyy-MM-dd HH:mm", SEOUL)
+            end = gettext("The suspension ends on %(moment)s (Korean time). Then you can log in again.", moment=moment)
+        return " ".join(filter(None, (self.text, end))) or super().describe()
+
+    def details(self) -> dict[str, Any]:
+        """Return when it ends, if it does."""
+        return {"suspended_until": self.until} if self.until else {}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the constructor, as JSON values."""
+        return {**super().arguments(), "until": self.until, "text": self.text}
+
 
 class UntilThen(AppError):
     """An error with a date: `when` in ISO 8601."""

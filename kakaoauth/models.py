@@ -110,12 +110,12 @@ class User(UserMixin, Base):
     profile_image: Mapped[str | None] = mapped_column(String(500))
     #: How they signed up; None for accounts made on the command line until their first login.
     provider: Mapped[str | None] = mapped_column(String(20))
-    #: As the person writes it.
     email: Mapped[str | None] = mapped_column(String(254), unique=True)
-    #: As it is compared: `text.normal_form`.
+    #: `email` as it is compared: `text.normal_form`.
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
     #: Since when the address takes no mail: its owner has switched Apple's forwarding off.
     email_undeliverable_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: False from a suspension on, until a superuser or the first login after its end reinstates: see `is_suspended`.
     is_active: Mapped[bool] = mapped_column(default=True)
     is_staff: Mapped[bool] = mapped_column(default=False)
     is_superuser: Mapped[bool] = mapped_column(default=False)
@@ -142,6 +142,10 @@ class User(UserMixin, Base):
     #: A version of the site that does not know these columns wrote the row: see staff.listing.triggers.
     keys_are_stale: Mapped[bool] = mapped_column(default=False, server_default=false())
 
+    #: When the suspension ends by itself, if it does; and what the person is told of it.
+    suspended_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    suspension_text: Mapped[str | None] = mapped_column(String(300))
+
     identities: Mapped[list["Identity"]] = relationship(
         back_populates="user",
         order_by="Identity.id",
@@ -157,14 +161,20 @@ class User(UserMixin, Base):
         return next((one for one in self.identities if (one.provider, one.subject) == (provider, subject)), None)
 
     @property
-    def is_suspended(self) -> bool:
-        """Kept out by a superuser, and not by their own wish."""
-        return not self.is_active and self.closed_at is None
-
-    @property
     def display_name(self) -> str:
         """Nickname, name, or the local part of the e-mail address; may be empty."""
         return self.nickname or self.name or (self.email or "").split("@")[0]
+
+    @property
+    def is_suspended(self) -> bool:
+        """Kept out by a superuser at this moment, whatever `is_active` still says, and not by their own wish."""
+        return not self.is_let_in and self.closed_at is None
+
+    @property
+    def is_let_in(self) -> bool:
+        """Whether they may log in: active, or their suspension is over by now."""
+        is_over = self.suspended_until is not None and self.suspended_until <= now()
+        return self.is_active or (is_over and self.erase_at is None)
 
     def set_email(self, email: str | None) -> None:
         """Set or remove the address. :raises ValueError: not an e-mail address."""
@@ -268,15 +278,6 @@ def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """How those of them are called who still have an account."""
     users = db.session.scalars(select(User).where(User.id.in_(set(user_ids)), User.erased_at.is_(None)))
     return {user.id: user.display_name for user in users}
-
-
-def identities_of(user_ids: Iterable[int]) -> dict[int, list[Identity]]:
-    """Many users' ways in by one statement, by their user's id and in the order they were linked."""
-    found: dict[int, list[Identity]] = {}
-    query = select(Identity).where(Identity.user_id.in_(user_ids), Identity.provider != "")
-    for one in db.session.scalars(query.order_by(Identity.id)):
-        found.setdefault(one.user_id, []).append(one)
-    return found
 
 
 def lock_user(user_id: int) -> None:

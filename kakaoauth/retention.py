@@ -126,8 +126,8 @@ def _forget_deletions() -> bool:
     return _forget(DataDeletion.code, DataDeletion.requested_at, now() - timedelta(days=DELETION_DAYS))
 
 
-def _forget_rejoin_blocks() -> bool:
-    return _forget(Suspension.id, Suspension.ends_at, now())
+def _forget_suspensions() -> bool:
+    return _forget(Suspension.id, Suspension.until, now()) | _forget(Suspension.id, Suspension.ends_at, now())
 
 
 def _forget_signing_keys() -> bool:
@@ -174,12 +174,15 @@ RULES: dict[str, Rule] = {
     ),
     "user_consents": Rule("with the user", "that request"),
     "suspensions": Rule(
-        "when a superuser lifts the suspension or reinstates the account; of who has left by themselves, when they may"
-        " sign up again",
+        "when a superuser lifts the suspension or reinstates the account, or at the suspension's own end; of who has"
+        " left by themselves, when they may sign up again",
         "that request; the jobs",
-        _forget_rejoin_blocks,
+        _forget_suspensions,
         Suspension.ends_at,
     ),
+    "staff_notes": Rule("with the user, or when staff remove it", "that request"),
+    "user_tags": Rule("with the user, or when staff take it away", "that request"),
+    "saved_filters": Rule("with the staff member whose it is, or when they remove it", "that request"),
     "ended_sessions": Rule(
         "an hour after the session would have ended anyway", "the jobs", _forget_ended_sessions, EndedSession.until
     ),

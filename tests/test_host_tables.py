@@ -15,7 +15,8 @@ from kakaoauth.accounts import leaving, roles, suspensions, ways_in
 from kakaoauth.accounts import profile as profiles
 from kakaoauth.accounts.former_identities import FormerIdentity
 from kakaoauth.errors import InvalidAccessToken
-from kakaoauth.models import Identity, User, find_identity, find_user, identities_of
+from kakaoauth.models import Identity, User, find_identity, find_user
+from kakaoauth.staff.csv.writing import identities_of
 from kakaoauth.storage.database import db
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.provider_tokens import ProviderToken

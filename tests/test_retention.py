@@ -107,6 +107,10 @@ def old_and_new(user: User, identity: Identity) -> list[tuple[Any, Any]]:
     def ended(hours: float) -> EndedSession:
         return EndedSession(name=secrets.token_hex(32), until=moment + timedelta(hours=hours))
 
+    def kept_out(hours: float) -> Suspension:
+        words = {"kind": "kakao", "key_hash": secrets.token_hex(32), "key_id": "k"}
+        return Suspension(user_id=99, until=moment + timedelta(hours=hours), **words)
+
     def failed(age: timedelta) -> FailedEvent:
         words = {"provider": "kakao", "jti": secrets.token_hex(8), "kind": "user-unlinked", "subject": "7"}
         return FailedEvent(**words, happened_at=moment - age, failed_at=moment - age, error="IntegrityError")
@@ -126,6 +130,7 @@ def old_and_new(user: User, identity: Identity) -> list[tuple[Any, Any]]:
         (token(moment - 2 * DAY), token(moment - DAY / 2)),
         (deletion(366 * DAY), deletion(364 * DAY)),
         (ended(-2), ended(1)),
+        (kept_out(-1), kept_out(1)),
         (failed(91 * DAY), failed(89 * DAY)),
         (given_up(61 * DAY), given_up(59 * DAY)),
         (rejoin_block(-0.1), rejoin_block(0.1)),

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -20,6 +21,7 @@ from flask_login import current_user
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from kakaoauth import audit, sessions
+from kakaoauth.accounts.roles import refusals_noted, require_superuser
 from kakaoauth.audit import AuditEvent
 from kakaoauth.audit.visitors import words
 from kakaoauth.errors import LogoutUnfinished
@@ -76,9 +78,9 @@ def own() -> Devices:
     return _devices(user, here=sessions.name(), serializer=_serializer(user.id))
 
 
-def of_user(user: User) -> Devices:
-    """Return a user's devices for staff, without handles."""
-    return _devices(user)
+def of_user(user: User, *, endable: bool = False) -> Devices:
+    """Return a user's devices for staff. :param endable: with handles, for superusers."""
+    return _devices(user, serializer=_serializer(user.id) if endable else None)
 
 
 def sessions_of(user: User) -> list[dict[str, Any]]:
@@ -95,10 +97,10 @@ def sessions_of(user: User) -> list[dict[str, Any]]:
     return sorted(found, key=lambda one: one["last_seen"], reverse=True)
 
 
-def read_handle(handle: str) -> Key | None:
-    """Return the session name or family id of a handle; None if it was not made for the current user."""
+def read_handle(handle: str, user_id: int | None = None) -> Key | None:
+    """Return the session name or family id of a handle; None if it was not made for that user, or the current one."""
     try:
-        key = _serializer(_holder_id()).loads(handle)
+        key = _serializer(_holder_id() if user_id is None else user_id).loads(handle)
     except BadSignature:
         return None
     return key if isinstance(key, str | int) else None
@@ -122,6 +124,24 @@ def end(key: Key) -> None:
     if held is None and not is_removed:
         raise LogoutUnfinished("neither Redis nor the database took the end of a device")
     token_revocation.revoke_at_provider(held or [])
+
+
+def end_for(user: User, key: Key, *, by: int, reason: str) -> bool:
+    """End a device of somebody else. False: it has ended already.
+
+    :param by: the superuser who decides. :raises Forbidden: `by` is none any more.
+    """
+    with refusals_noted("device ended", user.id):
+        if isinstance(key, int):
+            return logout.end_family_for(user.id, key, partial(require_superuser, by), actor=by, reason=reason)
+        (data,) = current_store().read_named([key])
+        if data is None or not _is_open(user, data) or ended_sessions.among([key]):
+            return False
+        left = sessions.ending(data, known_as=key)
+        tokens = logout.end_session_for(left, partial(require_superuser, by), actor=by, reason=reason)
+    _dropped(user.id, [key])
+    token_revocation.revoke_at_provider(tokens)
+    return True
 
 
 def end_others(session_user_id: str) -> None:

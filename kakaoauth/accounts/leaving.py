@@ -282,7 +282,7 @@ def cut(user: User, identity: Identity) -> None:
     """Delete an identity and end its user's sessions. The caller's transaction has locked the user."""
     revoke_sessions(user)
     if user.is_suspended:
-        suspensions.keep_identity(user.id, identity.provider, identity.subject)
+        suspensions.keep_identity(user, identity.provider, identity.subject)
     former_identities.keep(user, identity)
     user.claimable_until = None
     left = [other for other in user.identities if other is not identity]

@@ -1,7 +1,7 @@
 """Local passwords of superusers, for the day the provider is down."""
 
 from kakaoauth import audit
-from kakaoauth.accounts import passwords, ways_in
+from kakaoauth.accounts import passwords, suspensions, ways_in
 from kakaoauth.accounts.roles import keep_a_superuser_besides
 from kakaoauth.audit.refusals import record_refusal
 from kakaoauth.errors import AccountClosing, AccountDisabled, InvalidCredentials, SessionOver
@@ -35,6 +35,7 @@ def _log_in(email: str, password: str) -> User:
         raise InvalidCredentials("no superuser with a password has this e-mail")
     if not is_right:
         raise InvalidCredentials(f"wrong password for user {user.id}", user_id=user.id)
+    suspensions.end_if_over(user)
     if not user.is_active:
         raise ways_in.closed(user)
     if passwords.is_outdated(stored):

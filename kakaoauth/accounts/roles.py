@@ -7,6 +7,7 @@ other row, and checks again that the actor is one: the second waits, and is refu
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from kakaoauth import audit
 from kakaoauth.accounts import closing, passwords, suspensions, ways_in
@@ -14,7 +15,7 @@ from kakaoauth.audit.refusals import record_refusal
 from kakaoauth.errors import AppError, Forbidden, LastSuperuser, SessionOver
 from kakaoauth.models import User, find_user, find_user_by_email, lock_user
 from kakaoauth.sessions.revocation import revoke_all, revoke_sessions
-from kakaoauth.storage.columns import MAX_ID
+from kakaoauth.storage.columns import MAX_ID, now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
 from kakaoauth.tokens import refresh_tokens
@@ -101,6 +102,8 @@ def change_user(
     is_active: bool | None = None,
     is_staff: bool | None = None,
     is_superuser: bool | None = None,
+    suspended_until: datetime | None = None,
+    suspension_text: str | None = None,
 ) -> User | None:
     """Change role or state; None leaves things as they are. Return None if there is no such user.
 
@@ -108,8 +111,15 @@ def change_user(
     nothing writes no audit row.
 
     :param by: the superuser who decides. :raises Forbidden: `by` is none any more.
-    :raises ValueError: superuser without staff. :raises LastSuperuser: nobody would be left.
+    :param suspended_until: when the suspension ends by itself. :param suspension_text: what the person is told of it.
+        With `is_active=False`, None is neither end nor text; else it leaves what the suspension has, if there is one.
+    :raises ValueError: superuser without staff, or an end that is over. :raises LastSuperuser: nobody would be left.
     """
+    if suspended_until is not None and suspended_until <= now():
+        raise ValueError("the end is not in the future")
+    terms = {"suspended_until": suspended_until, "suspension_text": suspension_text}
+    if is_active is not False:
+        terms = {name: value for name, value in terms.items() if value is not None}
     if is_superuser and is_staff is False:
         raise ValueError("a superuser is staff")
     if is_superuser:
@@ -117,20 +127,36 @@ def change_user(
     elif is_staff is False:
         is_superuser = False
     with refusals_noted("user changed", user_id):
-        return _change_user(user_id, by, reason, is_active=is_active, is_staff=is_staff, is_superuser=is_superuser)
+        values = {"is_active": is_active, "is_staff": is_staff, "is_superuser": is_superuser}
+        return _change_user(user_id, by, reason, terms, **values)
 
 
 @transaction
-def _change_user(user_id: int, by: int | None, reason: str, **values: bool | None) -> User | None:
+def _change_user(
+    user_id: int, by: int | None, reason: str, terms: dict[str, Any], **values: bool | None
+) -> User | None:
     require_superuser(by)
     user = db.session.get(User, user_id, populate_existing=True) if 0 < user_id <= MAX_ID else None
     if user is None or user.erased_at is not None:
         return None
+    suspensions.end_if_over(user)
     changes = _change(user, **values)
     changed = [("+" if value else "-") + name for name, value in changes.items()]
+    if user.is_suspended and _change_terms(user, terms) and not changed:
+        changed = ["suspension"]
     if changed:
-        audit.record("user changed", target=user.id, actor=by, reason=reason, changed=",".join(changed))
+        until = user.suspended_until.isoformat(timespec="minutes") if user.suspended_until and terms else ""
+        audit.record("user changed", target=user.id, actor=by, reason=reason, changed=",".join(changed), until=until)
     return user
+
+
+def _change_terms(user: User, terms: dict[str, Any]) -> bool:
+    """Set the end and the text of a suspension. False if they were so already."""
+    differ = any(getattr(user, name) != value for name, value in terms.items())
+    for name, value in terms.items():
+        setattr(user, name, value)
+    db.session.flush()
+    return differ
 
 
 def _change(user: User, **values: bool | None) -> dict[str, bool]:
@@ -151,6 +177,7 @@ def _change(user: User, **values: bool | None) -> dict[str, bool]:
     elif lost:
         refresh_tokens.stop_refreshing(user.id)
     if changes.get("is_active"):
+        user.suspended_until = user.suspension_text = None
         suspensions.lift(user.id)  # of a login that was cut from the account meanwhile
     db.session.flush()
     return changes

@@ -54,18 +54,6 @@ def show() -> ResponseReturnValue:
     )
 
 
-@bp.post("/profile/")
-def change_profile() -> ResponseReturnValue:
-    """Change one's nickname, as the API does: later logins leave it alone. Empty gives it back to the provider."""
-    typed = request.form.get("nickname", "")
-    user = profile.change_profile(current_user.id, {"nickname": typed.strip() or None})
-    if user.nickname and typed.strip():
-        messages.tell(gettext("Your nickname is %(name)s now.", name=user.nickname))
-    else:
-        messages.tell(gettext("Your next login brings your nickname."))
-    return redirect(url_for("kakaoauth.account.show"))
-
-
 @bp.post("/consents/<term>/")
 def change_consent(term: str) -> ResponseReturnValue:
     """Agree to a term later than at the sign-up, or withdraw an optional consent.
@@ -77,6 +65,18 @@ def change_consent(term: str) -> ResponseReturnValue:
     else:
         own_consents.withdraw(current_user.id, term)
     return redirect(url_for("kakaoauth.account.show", _anchor="consents"))
+
+
+@bp.post("/profile/")
+def change_profile() -> ResponseReturnValue:
+    """Change one's nickname, as the API does: later logins leave it alone. Empty gives it back to the provider."""
+    typed = request.form.get("nickname", "")
+    user = profile.change_profile(current_user.id, {"nickname": typed.strip() or None})
+    if user.nickname and typed.strip():
+        messages.tell(gettext("Your nickname is %(name)s now.", name=user.nickname))
+    else:
+        messages.tell(gettext("Your next login brings your nickname."))
+    return redirect(url_for("kakaoauth.account.show"))
 
 
 @bp.post("/logout-everywhere/")
@@ -196,9 +196,8 @@ def withdraw_page() -> ResponseReturnValue:
 @bp.post("/withdraw/")
 @guards.guarded(guards.fresh_login)
 def withdraw() -> ResponseReturnValue:
-    """Erase or close the account, then unlink at the provider, or leave that to a job. Lead to a page that says so.
-
-    Asks again if a wrong word was typed.
+    """Erase or close the account, then unlink at the provider, or leave that to a job. Asks again if a wrong word was
+    typed. Lead to a page that says what was done.
 
     :raises LastSuperuser: nobody could look after the site.
     """
@@ -221,18 +220,12 @@ def withdraw() -> ResponseReturnValue:
 
 def _withdraw_page(typed: str, *, wrong: bool = False) -> str:
     user = current_user._get_current_object()
-    return render_template(
-        "kakaoauth/account/withdraw.html",
-        user=user,
-        typed=typed,
-        wrong=wrong,
-        grace=closing.grace().days,
-        rejoin_from=rejoining.ends_at(user),
-    )
+    what = {"grace": closing.grace().days, "rejoin_from": rejoining.ends_at(user)}
+    return render_template("kakaoauth/account/withdraw.html", user=user, typed=typed, wrong=wrong, **what)
 
 
 def _goodbye(told: str = "", *, target: str | None = None) -> ResponseReturnValue:
-    """:param told: of `messages.PARTING`; empty where `target` is a page that says so itself."""
+    """:param told: of `messages.PARTING`."""
     silent_login.leave_alone()
     # The back button finds no private page in the browser's cache.
     response = make_response(redirect(target or home()))

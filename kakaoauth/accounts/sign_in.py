@@ -106,8 +106,10 @@ def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime 
             refuse_if_overtaken(profile, begun_at)
         refuse_if_suspended(profile)
     user = identity.user if identity else _owner_of_email(profile)
-    if user is not None and not user.is_active:
-        raise ways_in.closed(user)
+    if user is not None:
+        suspensions.end_if_over(user)
+        if not user.is_active:
+            raise ways_in.closed(user)
     return user
 
 

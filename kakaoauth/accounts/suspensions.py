@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, delete, distinct, func, or_, select, text
+from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, and_, delete, distinct, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from kakaoauth import audit
 from kakaoauth.models import User
 from kakaoauth.storage import keyed_hashes
 from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, now
@@ -44,8 +45,10 @@ class Suspension(Base):
     key_hash: Mapped[str] = mapped_column(String(64), index=True)
     key_id: Mapped[str] = mapped_column(String(8))
     kept_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-    #: None: a suspension, which has no end.
+    #: Of somebody who left by themselves: from then on they may sign up again. None: a suspension.
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When the suspension ends by itself; None: only a superuser ends it.
+    until: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
 
 
 class Suspended(NamedTuple):
@@ -55,6 +58,7 @@ class Suspended(NamedTuple):
     user_id: int
     kinds: list[str]
     since: datetime
+    until: datetime | None
     #: False if the key of all hashes is gone (SECRET_KEY_FALLBACKS): then they recognise nobody.
     is_known_again: bool
     #: The account exists, suspended; only an identity was removed.
@@ -69,26 +73,41 @@ def keep(user: User, *, ends_at: datetime | None = None) -> None:
     :param ends_at: of somebody who leaves by themselves; None: of a suspended user.
     """
     for identity in user.identities:
-        keep_identity(user.id, identity.provider, identity.subject, ends_at=ends_at)
+        keep_identity(user, identity.provider, identity.subject, ends_at=ends_at)
     keep_email(user, ends_at=ends_at)
 
 
-def keep_identity(user_id: int, provider: str, subject: str, *, ends_at: datetime | None = None) -> None:
+def end_if_over(user: User) -> None:
+    """Reinstate a user whose suspension has ended by itself. Within the caller's transaction.
+
+    An account that its owner had closed before is closed again, and not open.
+    """
+    if user.is_active or user.suspended_until is None or user.suspended_until > now():
+        return
+    user.is_active, user.closed_at = user.erase_at is None, now() if user.erase_at else None
+    user.suspended_until = user.suspension_text = None
+    lift(user.id)
+    audit.record("suspension over", target=user.id)
+    db.session.flush()
+
+
+def keep_identity(user: User, provider: str, subject: str, *, ends_at: datetime | None = None) -> None:
     """Store the hash of one identity."""
-    _keep(user_id, provider, keyed_hashes.of_identity(provider, subject)[0], ends_at)
+    _keep(user, provider, keyed_hashes.of_identity(provider, subject)[0], ends_at)
 
 
 def keep_email(user: User, *, ends_at: datetime | None = None) -> None:
     """Store the hash of the user's e-mail address, if there is one."""
     if user.email_key is not None:
-        _keep(user.id, EMAIL, keyed_hashes.of_email(user.email_key)[0], ends_at)
+        _keep(user, EMAIL, keyed_hashes.of_email(user.email_key)[0], ends_at)
 
 
-def _keep(user_id: int, kind: str, keyed: Keyed, ends_at: datetime | None) -> None:
-    same = select(Suspension.id).where(Suspension.user_id == user_id, Suspension.key_hash == keyed.hash)
+def _keep(user: User, kind: str, keyed: Keyed, ends_at: datetime | None) -> None:
+    same = select(Suspension.id).where(Suspension.user_id == user.id, Suspension.key_hash == keyed.hash)
     if db.session.scalar(same) is None:
-        row = Suspension(user_id=user_id, kind=kind, key_hash=keyed.hash, key_id=keyed.key_id, ends_at=ends_at)
-        db.session.add(row)
+        until = None if ends_at else user.suspended_until
+        values = {"kind": kind, "key_hash": keyed.hash, "key_id": keyed.key_id, "ends_at": ends_at, "until": until}
+        db.session.add(Suspension(user_id=user.id, **values))
         db.session.flush()
 
 
@@ -104,7 +123,7 @@ def find_by_email(email_key: str) -> int | None:
 
 def _find(keyed: list[Keyed]) -> int | None:
     query = select(Suspension.user_id).where(Suspension.key_hash.in_([one.hash for one in keyed]))
-    return db.session.scalar(query.where(Suspension.ends_at.is_(None)).order_by(Suspension.id.desc()).limit(1))
+    return db.session.scalar(query.where(_is_suspension()).order_by(Suspension.id.desc()).limit(1))
 
 
 def ends_of(identity: tuple[str, str], email_key: str | None) -> datetime | None:
@@ -123,7 +142,7 @@ def known(identities: Sequence[tuple[str, str]], email_keys: Sequence[str]) -> s
         return set()
     hashes = {one.hash: f"{who[0]}:{who[1]}" for who in identities for one in keyed_hashes.of_identity(*who)}
     hashes |= {one.hash: key for key in email_keys for one in keyed_hashes.of_email(key)}
-    theirs = select(Suspension.key_hash).where(Suspension.key_hash.in_(hashes), Suspension.ends_at.is_(None))
+    theirs = select(Suspension.key_hash).where(Suspension.key_hash.in_(hashes), _is_suspension())
     found = db.session.scalars(theirs)
     return {hashes[one] for one in found}
 
@@ -168,8 +187,16 @@ def _suspended(rows: list[Suspension], there: set[int]) -> Suspended:
     is_known = any(row.key_id in keys for row in rows)
     ends = [row.ends_at for row in rows]
     ends_at = None if None in ends else max(one for one in ends if one is not None)
-    return Suspended(user_id, [row.kind for row in rows], rows[0].kept_at, is_known, user_id in there, ends_at)
+    kinds, has_account = [row.kind for row in rows], user_id in there
+    untils = [row.until for row in rows if row.ends_at is None]
+    until = max((one for one in untils if one is not None), default=None) if None not in untils else None
+    return Suspended(user_id, kinds, rows[0].kept_at, until, is_known, has_account, ends_at)
+
+
+def _is_suspension() -> ColumnElement[bool]:
+    """One that lasts."""
+    return and_(Suspension.ends_at.is_(None), or_(Suspension.until.is_(None), Suspension.until > now()))
 
 
 def _holds() -> ColumnElement[bool]:
-    return or_(Suspension.ends_at.is_(None), Suspension.ends_at > now())
+    return or_(_is_suspension(), Suspension.ends_at > now())

@@ -15,7 +15,7 @@ from kakaoauth.storage.database import db
 def closed(user: User) -> AppError:
     """Return the error for who comes to an account that is not active."""
     if user.closed_at is None or user.erase_at is None:
-        return AccountDisabled(f"user {user.id} is suspended", user_id=user.id)
+        return AccountDisabled.of(user)
     return AccountClosing(user.erase_at.isoformat(), user_id=user.id)
 
 

@@ -32,6 +32,15 @@ Text = Annotated[str, StringConstraints(max_length=100), Field(examples=["하늘
 TermText = Annotated[str, StringConstraints(min_length=1, max_length=100), Field(examples=["terms"])]
 Answered = bool | int | float | Annotated[str, StringConstraints(max_length=5000)]
 
+#: RFC 3339, with its offset; whether there is such a day is seen when it is read.
+Moment = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})$", max_length=40
+    ),
+    Field(examples=["2027-01-01T00:00:00+09:00"]),
+]
+
 
 class Incoming(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
@@ -159,6 +168,10 @@ class UserChange(Incoming):
     is_active: bool | None = None
     is_staff: bool | None = None
     is_superuser: bool | None = None
+    suspended_until: Moment | None = None
+    """When the suspension ends by itself, in the future. With `is_active: false`, and left out: it does not."""
+    suspension_text: Annotated[str, StringConstraints(max_length=300)] | None = None
+    """What the person is told when they try to log in."""
 
 
 class UserQuery(BaseModel):
@@ -185,9 +198,14 @@ class UserOut(Outgoing):
     age_range: str | None
     gender: str | None
     profile_image: str | None
-    is_active: bool
+    is_active: Annotated[bool, Field(validation_alias="is_let_in")]
+    """false: suspended at this moment."""
     is_staff: bool
     is_superuser: bool
+    suspended_until: datetime | None
+    """When the suspension ends by itself; null: it does not, or there is none."""
+    suspension_text: str | None
+    """What the person is told of their suspension."""
     date_joined: datetime
     last_login: datetime | None
 

@@ -1,5 +1,8 @@
 """The users: oneself for everybody, all of them for staff, changes for superusers."""
 
+from contextlib import suppress
+from datetime import datetime
+
 from flask import Blueprint, current_app, g
 from flask.typing import ResponseReturnValue
 
@@ -12,6 +15,7 @@ from kakaoauth.models import User, find_user
 from kakaoauth.sessions import logout
 from kakaoauth.staff import listing
 from kakaoauth.staff.listing import filters
+from kakaoauth.storage.columns import now
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.web import guards
 
@@ -113,9 +117,13 @@ def show(user_id: int) -> ResponseReturnValue:
     access=SUPERUSERS.fresh(),
 )
 def change(user_id: int, body: UserChange) -> ResponseReturnValue:
-    """Takes effect on that user's next request. Wants a login of the last 5 minutes."""
+    """Takes effect on that user's next request. Wants a login of the last 5 minutes.
+
+    `suspended_until` and `suspension_text` belong to a suspension: they change nothing for somebody who has none.
+    """
+    values = {**body.model_dump(), "suspended_until": _moment(body.suspended_until)}
     try:
-        user = roles.change_user(user_id, by=_bearer().id, **body.model_dump())
+        user = roles.change_user(user_id, by=_bearer().id, **values)
     except ValueError as error:
         raise InvalidFields({"is_staff": str(error)}) from None
     if user is None:
@@ -134,6 +142,16 @@ def delete(user_id: int) -> ResponseReturnValue:
     """Wants a login of the last 5 minutes."""
     _delete(user_id, by=_bearer().id)
     return "", 204
+
+
+def _moment(text: str | None) -> datetime | None:
+    """:raises InvalidFields: no such day, or not in the future."""
+    moment = None
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(text) if text else None
+    if text and (moment is None or moment <= now()):
+        raise InvalidFields({"suspended_until": "not a moment in the future"})
+    return moment
 
 
 def _delete(user_id: int, *, by: int | None) -> None:

@@ -34,6 +34,7 @@ ACTIONS: Mapping[str, Any] = {
     "superuser created": _("Superuser made"),
     "opened again": _("Account opened to its e-mail address again"),
     "suspension lifted": _("Suspension lifted after the account was erased"),
+    "suspension over": _("Suspension ended by itself"),
     "password set": _("Password set"),
     "password removed": _("Password removed"),
     "withdrawn": _("Left"),
@@ -41,7 +42,12 @@ ACTIONS: Mapping[str, Any] = {
     "erased": _("Closed account erased"),
     "deleted": _("Account deleted"),
     "own data exported": _("Own data downloaded"),
+    "note added": _("Note added"),
+    "note removed": _("Note removed"),
+    "tags changed": _("Tags changed"),
     "exported": _("Users exported"),
+    "trail exported": _("Audit trail exported"),
+    "import confirmed": _("Import confirmed"),
     "imported": _("Users imported"),
     "signing key rotated": _("Signing key changed"),
     "token keys rotated": _("Token keys changed"),
@@ -67,13 +73,44 @@ DEVICES: Mapping[str, Any] = {
     "all others": _("All other devices were logged out"),
 }
 CHANGES: Mapping[str, Any] = {
-    "+is_active": _("let in again"),
+    "+is_active": _("reinstated"),
+    "suspension": _("suspension changed"),
     "-is_active": _("suspended"),
     "+is_staff": _("made staff"),
     "-is_staff": _("no longer staff"),
     "+is_superuser": _("made superuser"),
     "-is_superuser": _("no longer superuser"),
 }
+#: Names and values of other details.
+DETAILS: Mapping[str, Any] = {
+    "new": _("first login"),
+    "until": _("until"),
+    "kind": _("what"),
+    "family": _("app login number"),
+    "superuser": _("as superuser"),
+    "claimable": _("can be claimed by e-mail"),
+    "erased": _("account erased"),
+    "effect": _("what was done"),
+    "fields": _("fields"),
+    "users": _("number of users"),
+    "searched": _("with a search"),
+    "ids": _("chosen users"),
+    "begun": _("begun"),
+    "broken off": _("broken off"),
+    "kept": _("known by"),
+    "tries": _("tries"),
+    "role": _("role"),
+    "state": _("state"),
+    "provider": _("sign-in method"),
+    "linked": _("connected"),
+    "email": _("e-mail"),
+    "tag": _("tag"),
+    "joined_from": _("joined from"),
+    "joined_until": _("joined until"),
+    "login_from": _("last login from"),
+    "login_until": _("last login until"),
+}
+VALUES: Mapping[str, Any] = {"browser": _("browser"), "app": _("app"), "all others": _("all other devices")}
 
 
 @dataclass(frozen=True)
@@ -170,4 +207,5 @@ def _details(event: AuditEvent) -> Iterator[str]:
         if name == "changed":
             yield ", ".join(str(CHANGES.get(change, change)) for change in str(value).split(",") if change)
         elif value not in ("", False):
-            yield name if value is True else f"{name}: {value}"
+            words = str(DETAILS.get(name, name))
+            yield words if value is True else f"{words}: {VALUES.get(str(value), value)}"

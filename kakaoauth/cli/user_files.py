@@ -50,8 +50,8 @@ def export_users(
     joined_until: datetime | None,
 ) -> None:
     """Write the users to FILE as CSV, or to standard output if FILE is -. It appears when it is whole."""
-    days = [day.date() if day else None for day in (joined_from, joined_until)]
-    chosen = Filter(search, provider or "", role or "", state or "", *days)
+    first, last = (day.date() if day else None for day in (joined_from, joined_until))
+    chosen = Filter(search, provider or "", role or "", state or "", joined_from=first, joined_until=last)
     progress = Progress("exported")
     total, done = listing.estimate(chosen)[0], 0
 

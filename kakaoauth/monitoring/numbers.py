@@ -6,7 +6,8 @@ They cost one statement over a few thousand small rows at most, and a handful of
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 from flask import current_app
@@ -53,6 +54,16 @@ class Now:
 
 
 @dataclass(frozen=True)
+class Totals:
+    """Of several days together. `people` counts somebody once for each day on which they were here."""
+
+    sign_ups: int = 0
+    logins: int = 0
+    refused: int = 0
+    people: int = 0
+
+
+@dataclass(frozen=True)
 class Overview:
     #: Without a gap, today last.
     days: list[Day]
@@ -61,12 +72,15 @@ class Overview:
     returned: int = 0
     came_in: int = 0
     #: Sign-up steps that were shown, and finished.
-    asked: int = 0
-    agreed: int = 0
+    terms_asked: int = 0
+    terms_agreed: int = 0
     refused: int = 0
     reasons: list[Reason] = field(default_factory=list)
     #: None while Redis is away; then today's numbers may lack the last half minute.
     now: Now | None = None
+    #: As many days as in `days`, all of them over: up to yesterday, and those before them.
+    finished: Totals = Totals()
+    before: Totals = Totals()
 
     @property
     def other_reasons(self) -> int:
@@ -93,12 +107,23 @@ def read(days: int) -> Overview:
     """:param days: so many, today included."""
     today = korean_days.today()
     first = today - timedelta(days=days - 1)
-    found = counters.per_day(first)
+    found = counters.per_day(today - timedelta(days=2 * days))
     now = _now()
     here = now.people_today if now else 0
     listed = [_day(day, found.get(day, Counter())) for day in (first + timedelta(days=n) for n in range(days))]
     listed[-1] = Day(today, listed[-1].sign_ups, listed[-1].logins, max(listed[-1].people, here))
-    return _with_funnel(listed, sum(found.values(), Counter()), now)
+    numbers = _sum(found, first, days)
+    finished, before = (_of_period(_sum(found, today - timedelta(days=back), days)) for back in (days, 2 * days))
+    return replace(_with_funnel(listed, numbers, now), finished=finished, before=before)
+
+
+def _sum(found: Mapping[date, Counter[counters.Key]], first: date, days: int) -> Counter[counters.Key]:
+    return sum((found.get(first + timedelta(days=n), Counter()) for n in range(days)), Counter())
+
+
+def _of_period(numbers: Counter[counters.Key]) -> Totals:
+    total = _totals(numbers)
+    return Totals(total["sign_up"], total["login_in"], total["login_refused"], total[active_users.NAME])
 
 
 def _now() -> Now | None:
@@ -129,8 +154,8 @@ def _with_funnel(days: list[Day], numbers: Counter[counters.Key], now: Now | Non
         begun=total["login_begun"],
         returned=total["login_returned"],
         came_in=came_in,
-        asked=total["terms_asked"],
-        agreed=total["terms_agreed"],
+        terms_asked=total["terms_asked"],
+        terms_agreed=total["terms_agreed"],
         refused=total["login_refused"],
         reasons=reasons[:MOST_REASONS],
         now=now,

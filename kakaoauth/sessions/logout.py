@@ -78,6 +78,32 @@ def _end_session(session: EndingSession, action: str, details: Mapping[str, Any]
     return popped_tokens(token_id=session.token_id)
 
 
+@transaction
+def end_session_for(
+    session: EndingSession, allowed: Callable[[], None], *, actor: int, reason: str
+) -> list[RevocableTokens]:
+    """End somebody else's session. Delete its provider's tokens and return them, so that the caller revokes them.
+
+    :param allowed: raises if `actor` may not.
+    """
+    allowed()
+    ended_sessions.remember([session.name], session.until)
+    audit.record("device ended", target=session.user_id, actor=actor, reason=reason, kind="browser")
+    after_commit(user_logged_out, user_id=session.user_id)
+    return popped_tokens(token_id=session.token_id)
+
+
+@transaction
+def end_family_for(user_id: int, family_id: int, allowed: Callable[[], None], *, actor: int, reason: str) -> bool:
+    """End the login of somebody else's app. False if they have none with this number. :param allowed: as above."""
+    allowed()
+    family = refresh_tokens.find(family_id)
+    if family is None or family.user_id != user_id or not refresh_tokens.end(family_id):
+        return False
+    audit.record("device ended", target=user_id, actor=actor, reason=reason, kind="app")
+    return True
+
+
 def remember_ended(session: EndingSession) -> None:
     """Record the end of a session that another one has replaced in this browser."""
     if session.name and session.user_id is not None:

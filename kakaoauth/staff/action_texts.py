@@ -21,9 +21,13 @@ class AdminAction:
     #: Whether it would change anything.
     available: Callable[[User], bool]
     #: Arguments of `roles.change_user`; empty where the action does something else.
-    changes: Mapping[str, bool] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
     #: It shuts somebody out.
     destructive: bool = False
+    #: It stands in the danger zone of the user's page.
+    is_grave: bool = False
+    #: Asks until when, and what the person is told.
+    has_terms: bool = False
     #: Asks to type the user's number.
     confirm_by_id: bool = False
 
@@ -64,15 +68,18 @@ ACTIONS: Mapping[str, AdminAction] = {
         title=_("Suspend"),
         effects=(
             _("They are logged out everywhere, from their next click, and cannot log in any more."),
+            _("With an end date it ends by itself: after that day they can log in again."),
             _("Nothing is deleted. You can let them in again."),
         ),
         success=_("%(name)s is suspended and logged out everywhere."),
-        available=lambda user: user.is_active or user.closed_at is not None,
+        available=lambda user: not user.is_suspended,
         changes={"is_active": False},
+        has_terms=True,
         destructive=True,
+        is_grave=True,
     ),
     "reactivate": AdminAction(
-        title=_("Let in again"),
+        title=_("Reinstate"),
         effects=(_("They can log in again. Sessions from before the suspension do not come back."),),
         success=_("%(name)s can log in again."),
         available=lambda user: user.is_suspended,
@@ -96,6 +103,7 @@ ACTIONS: Mapping[str, AdminAction] = {
         ),
         success=_("%(name)s is logged out everywhere."),
         available=lambda user: True,
+        is_grave=True,
     ),
     "delete": AdminAction(
         title=_("Delete the account"),
@@ -109,9 +117,21 @@ ACTIONS: Mapping[str, AdminAction] = {
         success=_("The account of %(name)s is deleted."),
         available=lambda user: True,
         destructive=True,
+        is_grave=True,
         confirm_by_id=True,
     ),
 }
+#: Apart from ACTIONS, because its address also names the device.
+END_DEVICE = AdminAction(
+    title=_("End this session"),
+    effects=(
+        _("This device or app is logged out, from its next click; their others stay logged in."),
+        _("They can log in again at once."),
+    ),
+    success=_("One session of %(name)s is ended."),
+    available=lambda user: True,
+    destructive=True,
+)
 #: Apart from ACTIONS, because its address also names the identity.
 UNLINK = AdminAction(
     title=_("Unlink"),

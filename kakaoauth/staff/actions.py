@@ -4,21 +4,24 @@ The form may be sent long after the page was shown, or by two superusers at once
 its sender is still a superuser, and that another superuser is left.
 """
 
-from typing import NamedTuple, NoReturn
+from datetime import date, timedelta
+from typing import Any, NamedTuple, NoReturn
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from kakaoauth import sessions
 from kakaoauth.accounts import devices, leaving, linking, roles
+from kakaoauth.days import start_of
 from kakaoauth.errors import AppError, LastSuperuser, NotFound, TheirLastWayIn
 from kakaoauth.models import Identity, User, find_user
-from kakaoauth.staff.action_texts import ACTIONS, UNLINK, AdminAction
+from kakaoauth.staff.action_texts import ACTIONS, END_DEVICE, UNLINK, AdminAction
+from kakaoauth.storage.columns import now
 from kakaoauth.text import clean_text
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
-from kakaoauth.web import form_drafts, guards
+from kakaoauth.web import form_drafts, guards, messages
 from kakaoauth.web.mounting import home
 
 bp = Blueprint("user_actions", __name__, url_prefix="/users/<int:user_id>")
@@ -28,6 +31,9 @@ bp.before_request(guards.fresh_login)
 
 #: Characters of a reason. The audit trail's column holds no more than LONGEST.
 SHORTEST, LONGEST = 2, 200
+#: Characters that a suspended person is told, as long as the column; and how far off an end may be.
+TEXT_LENGTH = 300
+LONGEST_SUSPENSION = timedelta(days=3653)
 NAMES = ", ".join(f'"{name}"' for name in ACTIONS)
 
 
@@ -57,9 +63,12 @@ def act(user_id: int, action: str) -> ResponseReturnValue:
     reason, wrong = _read_form(case, chosen)
     if wrong:
         return _ask(case, chosen, wrong=wrong)
+    terms, wrong = read_terms() if chosen.has_terms else ({}, "")
+    if wrong:
+        return _ask(case, chosen, wrong=wrong)
     try:
         if chosen.changes:
-            roles.change_user(user_id, by=current_user.id, reason=reason, **chosen.changes)
+            roles.change_user(user_id, by=current_user.id, reason=reason, **chosen.changes, **terms)
         elif action == "delete":
             leaving.delete_user(user_id, by=current_user.id, reason=reason)
         else:
@@ -99,6 +108,38 @@ def unlink(user_id: int, identity_id: int) -> ResponseReturnValue:
     return _told(case, UNLINK)
 
 
+@bp.get("/devices/<handle>/end/")
+def ask_end_device(user_id: int, handle: str) -> ResponseReturnValue:
+    """:raise 404: no such user, or a handle that was not made for them."""
+    case = _case(user_id)
+    return _ask_end_device(case, handle)
+
+
+@bp.post("/devices/<handle>/end/")
+def end_device(user_id: int, handle: str) -> ResponseReturnValue:
+    """:raise 404: as above. :raises Forbidden: demoted by another meanwhile."""
+    case = _case(user_id)
+    reason, wrong = _read_form(case, END_DEVICE)
+    if wrong:
+        return _ask_end_device(case, handle, wrong=wrong)
+    key = devices.read_handle(handle, user_id)
+    if key is None:
+        abort(404)
+    if not devices.end_for(case.user, key, by=current_user.id, reason=reason):
+        return _is_so_already(case)
+    return _told(case, END_DEVICE)
+
+
+def _ask_end_device(case: Case, handle: str, *, wrong: str = "") -> ResponseReturnValue:
+    if devices.read_handle(handle, case.user_id) is None:
+        abort(404)
+    listed = devices.of_user(case.user, endable=True).listed
+    device = next((one for one in listed if one.handle == handle), None)
+    if device is None:
+        return _is_so_already(case)
+    return _ask(case, END_DEVICE, device=device, wrong=wrong)
+
+
 def _case(user_id: int) -> Case:
     user = find_user(user_id)
     if user is None:
@@ -116,17 +157,46 @@ def _get_identity(user: User, identity_id: int) -> Identity:
 
 def _read_form(case: Case, chosen: AdminAction) -> tuple[str, str]:
     """The reason, and what is wrong with the form."""
-    reason = clean_text(request.form.get("reason", ""), limit=LONGEST + 1) or ""
-    if not SHORTEST <= len(reason) <= LONGEST:
-        return reason, gettext(
-            "Please give a reason of %(least)s to %(most)s characters.", least=SHORTEST, most=LONGEST
-        )
+    reason, wrong = read_reason()
+    if wrong:
+        return reason, wrong
     if chosen.confirm_by_id and request.form.get("number", "").strip() != str(case.user_id):
         return reason, gettext("The number does not fit. Nothing was deleted.")
     return reason, ""
 
 
-def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, wrong: str = "") -> ResponseReturnValue:
+def read_reason() -> tuple[str, str]:
+    """The reason in the form, and what is wrong with it."""
+    reason = clean_text(request.form.get("reason", ""), limit=LONGEST + 1) or ""
+    if SHORTEST <= len(reason) <= LONGEST:
+        return reason, ""
+    return reason, gettext("Please give a reason of %(least)s to %(most)s characters.", least=SHORTEST, most=LONGEST)
+
+
+def read_terms() -> tuple[dict[str, Any], str]:
+    """What the form says of a suspension's end and text, as arguments of `roles.change_user`; and what is wrong."""
+    text = clean_text(request.form.get("text", ""), limit=TEXT_LENGTH + 1) or ""
+    if len(text) > TEXT_LENGTH:
+        return {}, gettext("Please write at most %(most)s characters to the person.", most=TEXT_LENGTH)
+    until, day = None, request.form.get("until", "").strip()
+    if day:
+        try:
+            until = start_of(date.fromisoformat(day)) + timedelta(days=1)
+        except ValueError:
+            until = None
+        if until is None or not now() < until <= now() + LONGEST_SUSPENSION:
+            return {}, gettext("Please choose an end date from today on, within ten years.")
+    return {"suspended_until": until, "suspension_text": text or None}, ""
+
+
+def _ask(
+    case: Case,
+    chosen: AdminAction,
+    *,
+    identity: Identity | None = None,
+    device: devices.Device | None = None,
+    wrong: str = "",
+) -> ResponseReturnValue:
     if not chosen.available(case.user):
         return _is_so_already(case)
     typed = request.form if request.method == "POST" else form_drafts.typed()
@@ -135,9 +205,12 @@ def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, w
         case=case,
         chosen=chosen,
         identity=identity,
+        device=device,
         wrong=wrong,
         reason=typed.get("reason", "")[: LONGEST + 1],
         number=typed.get("number", "")[:20],
+        until=typed.get("until", "")[:10],
+        text=typed.get("text", "")[: TEXT_LENGTH + 1],
         lengths=(SHORTEST, LONGEST),
     )
     return page, 400 if wrong else 200
@@ -145,7 +218,7 @@ def _ask(case: Case, chosen: AdminAction, *, identity: Identity | None = None, w
 
 def _is_so_already(case: Case) -> ResponseReturnValue:
     """Another superuser was faster, or the form was sent twice."""
-    flash(gettext("Nothing was changed: it is so already."))
+    messages.tell(gettext("No change needed"), "")
     return redirect(url_for("kakaoauth.desk.show", user_id=case.user_id))
 
 
@@ -170,7 +243,7 @@ def _told(case: Case, chosen: AdminAction, *, erased: bool = False) -> ResponseR
     if case.is_oneself:
         # They may have given up the role that the user's page needs.
         return redirect(url_for("kakaoauth.account.show"))
-    flash(str(chosen.success).replace("%(name)s", case.name))
+    messages.tell(str(chosen.success).replace("%(name)s", case.name))
     if erased:
         return redirect(url_for("kakaoauth.users.index"))
     return redirect(url_for("kakaoauth.desk.show", user_id=case.user_id))

@@ -5,18 +5,23 @@ from contextlib import suppress
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, render_template, request, url_for
+from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
+from flask_login import current_user
 
 from kakaoauth import providers
 from kakaoauth.audit import labels, search
 from kakaoauth.audit.search import RESULTS, Filter, Page
+from kakaoauth.days import today
+from kakaoauth.errors import InvalidRequest
 from kakaoauth.models import names_of
+from kakaoauth.staff.csv.export_trail import export_trail
 from kakaoauth.storage.columns import MAX_ID
-from kakaoauth.web import guards
+from kakaoauth.web import guards, rate_limits
 
 bp = Blueprint("trail", __name__, url_prefix="/users/audit")
 bp.before_request(guards.superuser)
+bp.before_request(guards.form)
 
 PAGE = 50
 #: As long as the columns.
@@ -26,9 +31,7 @@ ACTION_LENGTH, PROVIDER_LENGTH = 30, 20
 @bp.get("/")
 def index() -> ResponseReturnValue:
     """A filter that cannot be read is left out, and the page says so."""
-    asked = {name: text for name in READERS if (text := request.args.get(name, "").strip())}
-    read = {name: READERS[name](text) for name, text in asked.items()}
-    good = {name: value for name, value in read.items() if value is not None}
+    asked, good = _read_filter()
     page = _page(Filter(**good), request.args.get("cursor", ""))
     lines = labels.lines(page.events, shortened=False)
     shown: dict[str, Any] = {name: asked[name] for name in good}
@@ -45,6 +48,28 @@ def index() -> ResponseReturnValue:
         newer=page.newer and url_for("kakaoauth.trail.index", **shown, cursor=page.newer),
         newest=url_for("kakaoauth.trail.index", **shown) if "cursor" in request.args else None,
     )
+
+
+@bp.post("/export.csv")
+def export() -> ResponseReturnValue:
+    """All events of the filter in the address, page after page as fast as the browser takes them.
+
+    :raises InvalidRequest: a filter that is not understood. :raises RateLimited:
+    """
+    asked, good = _read_filter()
+    if len(asked) != len(good):
+        raise InvalidRequest("a filter that is none")
+    rate_limits.hit("export", str(current_user.id))
+    pieces = export_trail(Filter(**good), actor=current_user.id)
+    headers = {"Content-Disposition": f"attachment; filename=audit-{today().isoformat()}.csv"}
+    return Response(stream_with_context(pieces), content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _read_filter() -> tuple[dict[str, str], dict[str, Any]]:
+    """What the address asks for, and what of it means something."""
+    asked = {name: text for name in READERS if (text := request.args.get(name, "").strip())}
+    read = {name: READERS[name](text) for name, text in asked.items()}
+    return asked, {name: value for name, value in read.items() if value is not None}
 
 
 def _choices(names: Iterable[str], asked: str | None, label: Callable[[str], str]) -> list[tuple[str, str]]:

@@ -48,9 +48,30 @@ def index() -> ResponseReturnValue:
         period=period,
         numbers=numbers,
         today=numbers.days[-1],
+        compared=_compared(numbers),
         charts=[chart for chart in charts if chart],
         library=CHART_LIBRARY,
     )
+
+
+def _compared(numbers: Overview) -> list[tuple[str, str, str, str]]:
+    """Name, number, change and the number before, of days that are over: today would always look like a fall."""
+    names = {
+        "sign_ups": gettext("Sign-ups"),
+        "logins": gettext("Logins"),
+        "refused": gettext("Refused logins"),
+        "people": gettext("People a day"),
+    }
+    found = []
+    for field, name in names.items():
+        now, before = getattr(numbers.finished, field), getattr(numbers.before, field)
+        if field == "people":
+            now, before = round(now / len(numbers.days)), round(before / len(numbers.days))
+        change = (
+            f"{'▲' if now > before else '▼'} {_share(abs(now - before), before)}" if before and now != before else ""
+        )
+        found.append((str(name), str(format_decimal(now)), change, str(format_decimal(before))))
+    return found
 
 
 def _logins(numbers: Overview) -> Chart | None:
@@ -82,12 +103,13 @@ def _logins(numbers: Overview) -> Chart | None:
 
 def _funnel(numbers: Overview) -> Chart | None:
     """Also where nothing was begun in these days, but somebody came back who had begun before."""
-    steps = {
-        gettext("Begun"): numbers.begun,
-        gettext("Came back"): numbers.returned,
-        **({gettext("Terms shown"): numbers.asked, gettext("Terms agreed"): numbers.agreed} if numbers.asked else {}),
-        gettext("Got in"): numbers.came_in,
-    }
+    steps = {gettext("Begun"): numbers.begun, gettext("Came back"): numbers.returned}
+    if numbers.terms_asked:
+        steps |= {
+            gettext("Were asked to agree to the terms"): numbers.terms_asked,
+            gettext("Agreed to the terms"): numbers.terms_agreed,
+        }
+    steps[gettext("Got in")] = numbers.came_in
     if not any(steps.values()):
         return None
     return Chart(
@@ -107,13 +129,13 @@ def _funnel(numbers: Overview) -> Chart | None:
 
 def _about_terms(numbers: Overview) -> str:
     """Who closes the page tells nobody: all that did not agree count as having left."""
-    if not numbers.asked:
+    if not numbers.terms_asked:
         return ""
-    left = max(0, numbers.asked - numbers.agreed)
+    left = max(0, numbers.terms_asked - numbers.terms_agreed)
     said = gettext(
         "Of %(asked)s who were shown the terms, %(agreed)s agreed and %(left)s left.",
-        asked=format_decimal(numbers.asked),
-        agreed=format_decimal(numbers.agreed),
+        asked=format_decimal(numbers.terms_asked),
+        agreed=format_decimal(numbers.terms_agreed),
         left=format_decimal(left),
     )
     return f" {said}"
@@ -170,7 +192,8 @@ def _people(numbers: Overview) -> Chart | None:
 
 
 def _by_day(numbers: Overview, *series: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": "days", "labels": [format_date(day.day, "MM-dd") for day in numbers.days], "series": series}
+    labels = [format_date(day.day, "MM-dd") for day in numbers.days[:-1]]
+    return {"kind": "days", "labels": [*labels, str(gettext("today"))], "series": series}
 
 
 def _series(name: str, values: list[int]) -> dict[str, Any]:

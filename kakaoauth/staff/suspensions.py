@@ -1,6 +1,6 @@
 """The page of people who were erased while suspended, where a superuser lifts their suspension."""
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -9,7 +9,7 @@ from kakaoauth.staff.actions import LONGEST, SHORTEST
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.text import clean_text
 from kakaoauth.translation import gettext
-from kakaoauth.web import form_drafts, guards
+from kakaoauth.web import form_drafts, guards, messages
 
 bp = Blueprint("suspended", __name__, url_prefix="/users/suspended")
 bp.before_request(guards.superuser)
@@ -49,7 +49,7 @@ def lift(user_id: int) -> ResponseReturnValue:
         return _ask(user_id, wrong=wrong), 400
     if not lifting.lift_suspension(user_id, by=current_user.id, reason=reason):
         abort(404)
-    flash(gettext("The suspension of former user %(number)s is lifted.", number=user_id))
+    messages.tell(gettext("The suspension of former user %(number)s is lifted.", number=user_id))
     return redirect(url_for("kakaoauth.suspended.index"))
 
 

@@ -1,14 +1,18 @@
 """The user list's page: search, filters, sorting, pages, and the CSV export."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from kakaoauth.accounts import notes, saved_filters
+from kakaoauth.accounts.notes import clean_tag
 from kakaoauth.days import today
 from kakaoauth.errors import PROVIDER_LABELS, InvalidRequest
 from kakaoauth.monitoring import backlog
@@ -17,6 +21,7 @@ from kakaoauth.staff.csv import export_users
 from kakaoauth.staff.listing import Page
 from kakaoauth.staff.listing.filters import ROLES, STATES, Filter
 from kakaoauth.staff.listing.ordering import SORTS
+from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.translation import format_decimal, gettext
 from kakaoauth.translation import lazy_gettext as _
 from kakaoauth.web import guards, rate_limits
@@ -36,7 +41,7 @@ SORT_LABELS = {
     "-date_joined": _("newest first"),
     "date_joined": _("oldest first"),
     "-last_login": _("last login first"),
-    "last_login": _("longest away first"),
+    "last_login": _("least recently active"),
     "nickname": _("nickname A–Z"),
     "-nickname": _("nickname Z–A"),
     "email": _("e-mail A–Z"),
@@ -44,6 +49,9 @@ SORT_LABELS = {
     "id": _("number, smallest first"),
     "-id": _("number, largest first"),
 }
+
+#: Filters that are folded away until one of them is used.
+MORE = ("linked", "email", "tag", "from", "until", "login_from", "login_until")
 
 #: What the address asks for: its parameters, as far as they were understood.
 Asked = dict[str, Any]
@@ -58,7 +66,7 @@ class Heading(NamedTuple):
 @bp.get("/")
 def index() -> ResponseReturnValue:
     """The address holds the whole state of the page. A parameter that cannot be read is left out."""
-    asked = _understood(request.args)
+    asked = understood(request.args)
     sort = asked.get("sort", DEFAULT_SORT)
     chosen = _filter(asked)
     page = _page(chosen, sort, request.args.get("cursor"))
@@ -77,6 +85,10 @@ def index() -> ResponseReturnValue:
         previous=page.previous and url_for("kakaoauth.users.index", **asked, cursor=page.previous),
         next=page.next and url_for("kakaoauth.users.index", **asked, cursor=page.next),
         backlog=backlog.for_staff(),
+        tags=notes.tags_of([user.id for user in page.users]),
+        saved=saved_filters.of_owner(current_user.id),
+        query=urlencode(asked),
+        more=any(name in asked for name in MORE),
     )
 
 
@@ -87,17 +99,34 @@ def export() -> ResponseReturnValue:
     :raises InvalidRequest: a filter that is not understood; here, leaving it out would hand out everybody.
     :raises RateLimited:
     """
-    asked = _understood(request.values)
+    asked = understood(request.values)
     if any(request.values.get(name, "").strip() and name not in asked for name in READERS if name != "sort"):
         raise InvalidRequest("a filter that is none")
     rate_limits.hit("export", str(current_user.id))
-    pieces = export_users.export_users(_filter(asked), sort=asked.get("sort", DEFAULT_SORT), actor=current_user.id)
+    chosen = _filter(asked)
+    if "users" in request.form:
+        chosen = replace(chosen, ids=tuple(_ids(request.form["users"].split(","))) or (0,))
+    pieces = export_users.export_users(chosen, sort=asked.get("sort", DEFAULT_SORT), actor=current_user.id)
     name = f"users-{today().isoformat()}.csv"
     headers = {"Content-Disposition": f"attachment; filename={name}"}
     return Response(stream_with_context(pieces), content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _understood(said: Mapping[str, str]) -> Asked:
+@bp.get("/export/")
+def ask_export() -> ResponseReturnValue:
+    """Before the chosen users of a page are handed out. They are in the address, as `user` once for each."""
+    ids = _ids(request.args.getlist("user"))[:PAGE]
+    return render_template("kakaoauth/users/export.html", ids=ids)
+
+
+def _ids(said: Iterable[str]) -> list[int]:
+    """The numbers among these texts that may be users'."""
+    numbers = {int(text) for text in said if text.isascii() and text.isdecimal() and len(text) < 20}
+    return [number for number in sorted(numbers) if 0 < number <= MAX_ID][:PAGE]
+
+
+def understood(said: Mapping[str, str]) -> Asked:
+    """Return what of an address is a filter or an order of the list, as far as it can be read."""
     return {name: text for name, read in READERS.items() if (text := read(said.get(name, "").strip()))}
 
 
@@ -118,14 +147,20 @@ READERS: dict[str, Callable[[str], str]] = {
     "provider": lambda text: text if text in PROVIDER_LABELS else "",
     "role": lambda text: text if text in ROLES else "",
     "state": lambda text: text if text in STATES else "",
+    "linked": lambda text: text if text in PROVIDER_LABELS else "",
+    "email": lambda text: text if text == "none" else "",
+    "tag": lambda text: clean_tag(text),
     "from": _day,
     "until": _day,
+    "login_from": _day,
+    "login_until": _day,
     "sort": lambda text: text if text in SORTS and text != DEFAULT_SORT else "",
 }
 
 
 def _filter(asked: Asked) -> Filter:
-    days = {name: date.fromisoformat(asked[name]) for name in ("from", "until") if name in asked}
+    names = ("from", "until", "login_from", "login_until")
+    days = {name: date.fromisoformat(asked[name]) for name in names if name in asked}
     return Filter(
         search=asked.get("q", ""),
         provider=asked.get("provider", ""),
@@ -133,6 +168,11 @@ def _filter(asked: Asked) -> Filter:
         state=asked.get("state", ""),
         joined_from=days.get("from"),
         joined_until=days.get("until"),
+        login_from=days.get("login_from"),
+        login_until=days.get("login_until"),
+        linked=asked.get("linked", ""),
+        email=asked.get("email", ""),
+        tag=asked.get("tag", ""),
     )
 
 

@@ -4,7 +4,7 @@ from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from kakaoauth.accounts import devices, unlink_jobs, ways_in
+from kakaoauth.accounts import devices, notes, unlink_jobs, ways_in
 from kakaoauth.audit import labels, search
 from kakaoauth.models import find_erased, find_user, names_of
 from kakaoauth.staff.action_texts import ACTIONS
@@ -26,17 +26,29 @@ def show(user_id: int) -> ResponseReturnValue:
         erased = find_erased(user_id)
         return render_template("kakaoauth/users/erased.html", user=erased) if erased else abort(404)
     may_act = bool(current_user.is_superuser)
-    available = [(name, one.title, one.destructive) for name, one in ACTIONS.items() if one.available(user)]
+    available = [(name, one) for name, one in ACTIONS.items() if one.available(user)]
     lines = labels.lines(search.recent(user_id, EVENTS), shortened=True)
+    written = notes.notes_of(user_id)
     return render_template(
         "kakaoauth/users/show.html",
         user=user,
-        devices=devices.of_user(user),
+        devices=devices.of_user(user, endable=may_act),
         consents=own_consents.lines(user_id),
         may_act=may_act,
-        actions=available if may_act else [],
+        actions=[
+            {"name": name, "title": one.title, "destructive": one.destructive, "is_grave": one.is_grave}
+            for name, one in available
+        ]
+        if may_act
+        else [],
         unlinks=unlink_jobs.waiting_of(user_id),
+        notes=written,
+        tags=notes.tags_of([user_id]).get(user_id, []),
         waits_until=user.claimable_until if ways_in.can_be_claimed(user) else None,
         lines=lines,
-        names=names_of(number for line in lines for number in (line.actor, line.target) if number is not None),
+        names=names_of(
+            number
+            for number in (*(n for line in lines for n in (line.actor, line.target)), *(n.author_id for n in written))
+            if number is not None
+        ),
     )

@@ -12,8 +12,8 @@
 
   // Series differ by more than their colour.
   const LOOKS = [
-    { colour: "--accent", borderDash: [], pointStyle: "circle" },
-    { colour: "--second", borderDash: [6, 3], pointStyle: "rectRot" },
+    { colour: "--accent", pointStyle: "circle" },
+    { colour: "--second", pointStyle: "rect" },
   ];
 
   // As the page shows it: the variable alone may still be a choice between light and dark.
@@ -36,20 +36,30 @@
     return lines;
   }
 
+  // The last day is today, which is not over: its stretch of a line is dashed, its point or bar is hollow.
   function datasets(drawn) {
     return drawn.series.map(({ name, values }, at) => {
       const look = LOOKS[at];
+      const last = values.length - 1;
+      const filled = colour(look.colour);
+      const days = drawn.kind === "days";
+      const hollow = (context) => (days && context.dataIndex === last ? colour("--card") : filled);
+      const panel = days && at > 0;
       return {
+        type: days && !panel ? "line" : "bar",
         label: name,
         data: values,
-        borderColor: colour(look.colour),
-        backgroundColor: colour(look.colour),
-        borderWidth: drawn.kind === "days" ? 2 : 0,
-        borderDash: look.borderDash,
+        yAxisID: panel ? "panel" : undefined,
+        borderColor: filled,
+        backgroundColor: hollow,
+        pointBackgroundColor: hollow,
+        borderWidth: !days ? 0 : panel ? ({ dataIndex }) => (dataIndex === last ? 1.5 : 0) : 2,
+        segment: { borderDash: ({ p1DataIndex }) => (p1DataIndex === last ? [4, 4] : undefined) },
         pointStyle: look.pointStyle,
-        pointRadius: values.length > 31 ? 0 : 3,
+        pointRadius: ({ dataIndex }) => (dataIndex === last ? 4 : values.length > 31 ? 0 : 3),
         pointHitRadius: 12,
         maxBarThickness: 28,
+        borderRadius: 3,
       };
     });
   }
@@ -62,6 +72,12 @@
       border: { display: false },
     };
     const names = { ticks: { color: colour("--faint"), maxRotation: 0, autoSkipPadding: 12 }, grid: { display: false } };
+    const scales = drawn.kind === "bars" ? { x: counts, y: names } : { x: names, y: counts };
+    if (drawn.series.length > 1) {
+      // Sign-ups are few beside logins, so they have a panel of their own, with the same days.
+      Object.assign(scales.y, { stack: "panels", stackWeight: 3 });
+      scales.panel = { ...counts, stack: "panels", stackWeight: 2, offset: true, ticks: { ...counts.ticks, maxTicksLimit: 4 } };
+    }
     if (drawn.kind === "bars") {
       names.ticks.autoSkip = false;
       names.ticks.callback = (at) => broken(drawn.labels[at]);
@@ -71,7 +87,7 @@
       maintainAspectRatio: false,
       indexAxis: drawn.kind === "bars" ? "y" : "x",
       interaction: { mode: "index", axis: drawn.kind === "bars" ? "y" : "x", intersect: false },
-      scales: drawn.kind === "bars" ? { x: counts, y: names } : { x: names, y: counts },
+      scales,
       plugins: {
         legend: {
           display: drawn.series.length > 1,
@@ -87,6 +103,7 @@
   function draw(place) {
     const drawn = JSON.parse(place.dataset.chart);
     place.hidden = false;
+    place.classList.toggle("tall", drawn.series.length > 1);
     if (drawn.kind === "bars") {
       const lines = Math.max(...drawn.labels.map((label) => broken(label).length));
       place.style.height = `${drawn.labels.length * Math.max(lines * LINE + 6, 2.5 * LINE) + 2 * LINE}px`;

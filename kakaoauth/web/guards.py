@@ -97,7 +97,7 @@ def fresh_login() -> ResponseReturnValue | None:
 
 def staff() -> ResponseReturnValue | None:
     """Require a login of staff. :raises Forbidden: not staff."""
-    refusal = login()
+    refusal = _login_at_desk()
     if refusal is None and not current_user.is_staff:
         raise Forbidden("not staff")
     return refusal
@@ -105,9 +105,18 @@ def staff() -> ResponseReturnValue | None:
 
 def superuser() -> ResponseReturnValue | None:
     """Require a login of a superuser. :raises Forbidden: not a superuser."""
-    refusal = login()
+    refusal = _login_at_desk()
     if refusal is None and not current_user.is_superuser:
         raise Forbidden("not a superuser")
+    return refusal
+
+
+def _login_at_desk() -> ResponseReturnValue | None:
+    """As `login`. Sets `g.desk`, the rank, by which also an error page knows whose navigation to show."""
+    g.desk = ""
+    refusal = login()
+    if refusal is None and current_user.is_staff:
+        g.desk = "superuser" if current_user.is_superuser else "staff"
     return refusal
 
 

@@ -24,7 +24,6 @@ KINDS = ("good", "grave", "warn", "")
 PARTING = {
     "logged-out": _("You are logged out."),
     "logged-out-everywhere": _("You are logged out on all devices."),
-    "left": _("Your account is deleted."),
 }
 
 

@@ -17,6 +17,7 @@ from kakaoauth.days import SEOUL
 from kakaoauth.models import User
 from kakaoauth.providers.base import Provider
 from kakaoauth.sessions.csrf_tokens import csrf_token
+from kakaoauth.storage.columns import now
 from kakaoauth.web import brand, guards, messages, mounting, static_files
 from kakaoauth.web.redirects import ANONYMOUS_LENGTH
 
@@ -179,14 +180,18 @@ def day(value: datetime | None) -> str:
     return translation.format_date(value.astimezone(SEOUL).date(), "medium") if value else ""
 
 
-def ago(value: datetime | None) -> str:
-    """Say how long ago a time was, or on which day if that was more than a month ago; empty for None."""
+def ago(value: datetime | None, *, seconds: bool = False) -> Markup:
+    """Return how long ago that was, or on which day if that was more than a month ago, as a <time> that shows the exact
+    time on hover; empty for None."""
     if value is None:
-        return ""
-    since = datetime.now(UTC) - value
-    if since < JUST_NOW:
-        return translation.gettext("just now")
-    return translation.format_ago(since) if since < MONTH else day(value)
+        return Markup()
+    since = now() - value
+    if abs(since) < JUST_NOW:
+        text = translation.gettext("just now")
+    else:
+        text = translation.format_ago(since) if abs(since) < MONTH else day(value)
+    exact = second(value) if seconds else moment(value)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(utc(value), exact, text)
 
 
 def network(address: str) -> str:

@@ -539,22 +539,69 @@ def test_stolen_refresh_token_is_told_on_the_page_for_a_month(
 # The staff's view
 
 
+def at_desk(page: str) -> tuple[list[str], list[str]]:
+    """What devices are called on the staff's page, and the addresses that end one."""
+    part = page.partition('id="devices"')[2].partition("</section>")[0]
+    return sorted(re.findall(r"<strong>(.*?)</strong>", part)), re.findall(r'href="([^"]+/devices/[^"]+/end/)"', part)
+
+
 def test_staff_see_the_same_and_can_do_nothing(enter: Enter, people: People, app_login: Any) -> None:
     phone = enter("minji", IPHONE)
     app_login("minji")
-    for name in ("sora", "hana"):
-        page = enter(name).get(f"/users/{people['minji']}/", headers={"Accept-Language": "en"}).text
-        found = lines(page)
-        assert {line.label: line.tags for line in found} == {"okhttp": ["app or front end"], "Safari · iOS": []}
-        assert {line.handle for line in found} == {""}
-        assert "/devices/" not in page
+    page = enter("sora").get(f"/users/{people['minji']}/", headers={"Accept-Language": "en"}).text
+    assert at_desk(page) == (["Safari · iOS", "okhttp"], [])
+    assert "/devices/" not in page
     assert phone.get(f"/users/{people['minji']}/").status_code == 403
+
+
+def test_superuser_ends_one_session_and_leaves_the_others(
+    app: Flask, enter: Enter, people: People, app_login: Any
+) -> None:
+    phone, laptop = enter("minji", IPHONE), enter("minji")
+    pair = app_login("minji")
+    hana, minji = enter("hana"), people["minji"]
+    asked = {}
+    for address in at_desk(hana.get(f"/users/{minji}/").text)[1]:
+        page = hana.get(address, headers={"Accept-Language": "en"}).text
+        asked[next(name for name in ("okhttp", "iOS", "Windows", "unknown") if name in page or name == "unknown")] = (
+            address
+        )
+    assert len(asked) == 3
+    token = csrf_token(hana)
+    refused = hana.post(asked["iOS"], data={"csrf_token": token, "reason": "x"})
+    assert (refused.status_code, is_logged_in(phone)) == (400, True)
+    form = {"csrf_token": token, "reason": "stolen phone"}
+    assert hana.post(asked["iOS"], data=form).status_code == 302
+    assert (is_logged_in(phone), is_logged_in(laptop)) == (False, True)
+    assert (
+        "No change needed"
+        in hana.post(asked["iOS"], data=form, headers={"Accept-Language": "en"}, follow_redirects=True).text
+    )
+    assert hana.post(asked["okhttp"], data=form).status_code == 302
+    again = app.test_client().post("/api/token/refresh/", json={"refresh_token": pair.refresh_token})
+    assert again.status_code == 401
+    assert is_logged_in(laptop)
+    with app.app_context():
+        query = db.select(AuditEvent).filter_by(action="device ended", target_id=minji).order_by(AuditEvent.id)
+        found = [(event.actor_id, event.reason, event.told["kind"]) for event in db.session.scalars(query)]
+    assert found == [(people["hana"], "stolen phone", "browser"), (people["hana"], "stolen phone", "app")]
+
+
+def test_handle_of_another_ends_nothing(enter: Enter, people: People) -> None:
+    enter("minji", IPHONE)
+    hana, sora = enter("hana"), enter("sora")
+    (address,) = at_desk(hana.get(f"/users/{people['minji']}/").text)[1]
+    form = {"csrf_token": csrf_token(hana), "reason": "stolen phone"}
+    for wrong in (address.replace(f"/{people['minji']}/", f"/{people['sora']}/"), address.replace("/end/", "x/end/")):
+        assert hana.get(wrong).status_code == 404
+        assert hana.post(wrong, data=form).status_code == 404
+    assert sora.get(address).status_code == 403
 
 
 def test_staff_see_that_nobody_is_in(enter: Enter, people: People) -> None:
     page = enter("sora").get(f"/users/{people['minji']}/", headers={"Accept-Language": "en"}).text
-    assert "Open sessions" in page
-    assert lines(page) == []
+    assert "Active sessions" in page
+    assert at_desk(page) == ([], [])
     assert "None." in page
 
 

@@ -181,7 +181,7 @@ def test_nobody_logged_in_is_sent_to_the_first_page(app: Flask, kakao: FakeKakao
     enter(app, kakao)
     for method in ("GET", "POST"):
         answer = app.test_client().open("/users/me/withdraw/", method=method)
-        assert (answer.status_code, urlsplit(answer.location).path) == (302, "/users/me/withdrawn/")
+        assert (answer.status_code, urlsplit(answer.location).path) == (302, "/")
     assert counts(app) == (1, 1, 1)
 
 

@@ -427,7 +427,7 @@ def test_long_list_is_turned_over(site: Flask, kakao: FakeKakao) -> None:
     hana = browser_of_hana(site, kakao)
     with site.app_context():
         for number in range(100, 153):
-            suspensions.keep_identity(number, "kakao", str(number))
+            suspensions.keep_identity(User(id=number), "kakao", str(number))
         db.session.commit()
     first = hana.get("/users/suspended/?lang=en").text
     assert "People: 53" in first

@@ -253,6 +253,8 @@ def probe(case: schemathesis.Case, caller: Stranger) -> None:
     """Every check that the tool has, but one: who may come in is not for it to guess."""
     case.cookies = {}  # A cookie counts only beside a header: tests/tokens/test_cookies.py.
     case.query = {name: value for name, value in (case.query or {}).items() if name != "cursor"}  # Not to be made up.
+    if isinstance(case.body, dict) and re.match(r"\d{4}-\d\d-\d\dT", str(case.body.get("suspended_until"))):
+        case.body["suspended_until"] = "2099-01-01T00:00:00Z"  # In the future, which no schema can say.
     answer = case.call(headers=caller.headers(), app=caller.app)
     caller.heard(answer.status_code)
     lenient = [negative_data_rejection] if case.path == LENIENT.partition(" ")[2] else []

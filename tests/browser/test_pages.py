@@ -224,7 +224,7 @@ def test_leaving_for_good_unlinks_at_kakao_too(context: Context, site: Any) -> N
     expect(page.locator("main")).to_contain_text("보관되는 정보")
     page.fill("#typed", "탈퇴")
     page.get_by_role("button", name="탈퇴하기").click()
-    expect(page.locator("a.login.kakao")).to_be_visible()
+    expect(page.locator("[data-page=withdrawn]")).to_be_visible()
     page.goto(f"{site.url}/users/me/")
     page.click("a.login.kakao")
     expect(page.locator("[data-page=consent]")).to_be_visible()

@@ -492,3 +492,36 @@ def test_seeded_site_has_counted_its_people(make_app: Callable[..., Flask], data
 def moment_of(joined: datetime | str) -> date:
     moment = datetime.fromisoformat(joined).replace(tzinfo=UTC) if isinstance(joined, str) else joined
     return (moment.astimezone(UTC) + KOREA).date()
+
+
+def test_terms_stand_in_the_funnel_once_somebody_was_asked(app: Flask, enter: Callable[[str], FlaskClient]) -> None:
+    staff = enter("sora")
+    assert "Terms agreed" not in staff.get(PATH, headers=ENGLISH).text
+    with app.app_context():
+        for name in ("terms_asked", "terms_asked", "terms_agreed"):
+            counters.count(name, "kakao")
+    steps = tables(staff.get(PATH, headers=ENGLISH).text)["From the button to the login"]
+    assert [step[:2] for step in steps] == [
+        ["Begun", "1"],
+        ["Came back", "1"],
+        ["Terms shown", "2"],
+        ["Terms agreed", "1"],
+        ["Got in", "1"],
+    ]
+
+
+def test_days_that_are_over_are_compared_with_those_before(
+    app: Flask, enter: Callable[[str], FlaskClient], clock: Any
+) -> None:
+    staff = enter("sora")
+    today = korean_days.today()
+    with app.app_context():
+        for back, number in ((1, 30), (7, 15), (8, 40), (14, 5), (15, 1000)):
+            daily_counts.put_counts(today - timedelta(days=back), {("login_in", "kakao page"): number})
+        db.session.commit()
+        found = monitoring_numbers.read(7)
+    assert (found.finished.logins, found.before.logins) == (45, 45)
+    assert found.logins == 31  # with today, and without the day a week ago
+    page = staff.get(f"{PATH}?days=7", headers=ENGLISH).text
+    assert "<dt>Logins</dt><dd><strong>45</strong></dd>" in page
+    assert "before: 45" in page

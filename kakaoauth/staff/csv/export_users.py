@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth import audit, terms
-from kakaoauth.models import identities_of
 from kakaoauth.staff import listing
 from kakaoauth.staff.csv import writing
 from kakaoauth.staff.listing.filters import Filter
@@ -68,7 +67,7 @@ def _batches(chosen: Filter, sort: str) -> Iterator[tuple[str, int]]:
     while True:
         page = listing.page(chosen, sort=sort, cursor=cursor, limit=BATCH, budget=listing.UNHURRIED)
         held = consents.of_users(user.id for user in page.users) if terms.asked() else None
-        text = writing.lines(page.users, identities_of(user.id for user in page.users), held)
+        text = writing.lines(page.users, writing.identities_of(user.id for user in page.users), held)
         number, cursor = len(page.users), page.next
         forget_transaction()  # the reader may be slow, and must not hold a connection
         if number:
@@ -81,6 +80,8 @@ def _asked(chosen: Filter) -> dict[str, Any]:
     """The filter as the audit trail keeps it, without the search text, which may be a name."""
     said = {field.name: getattr(chosen, field.name) for field in fields(chosen) if getattr(chosen, field.name)}
     searched = said.pop("search", "") != ""
+    if chosen.ids:
+        said["ids"] = len(chosen.ids)
     return {**said, "searched": True} if searched else said
 
 

@@ -1,12 +1,15 @@
 """From users to lines of a file."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from sqlalchemy import select
+
 from kakaoauth.models import Identity, User
 from kakaoauth.staff.csv.cells import row
+from kakaoauth.storage.database import db
 from kakaoauth.terms.consents import Consent
 
 #: U+FEFF: without it Excel reads a file as the code page of its country.
@@ -55,6 +58,15 @@ CONSENTS = "consents"
 COLUMNS = (*WRITERS, "identities", CONSENTS)
 
 Consents = Mapping[int, Sequence[Consent]]
+
+
+def identities_of(user_ids: Iterable[int]) -> dict[int, list[Identity]]:
+    """Many users' ways in by one statement, by their user's id and in the order they were linked."""
+    found: dict[int, list[Identity]] = {}
+    query = select(Identity).where(Identity.user_id.in_(user_ids), Identity.provider != "")
+    for one in db.session.scalars(query.order_by(Identity.id)):
+        found.setdefault(one.user_id, []).append(one)
+    return found
 
 
 def columns(*, with_consents: bool) -> tuple[str, ...]:

@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, and_, or_, select, union_all
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, and_, or_, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute
 
+from kakaoauth.accounts.notes import UserTag
 from kakaoauth.days import start_of
 from kakaoauth.models import Identity, User, comparable
 from kakaoauth.staff.listing.candidates import Candidates, grams_of, matching, matching_search
 from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
-from kakaoauth.storage.columns import MAX_ID
+from kakaoauth.storage.columns import MAX_ID, now
 from kakaoauth.storage.database import db
 
 #: Longer than any e-mail address or name.
@@ -26,8 +28,13 @@ ROLES: Mapping[str, Test] = {
     "superuser": lambda u: u.is_superuser,
 }
 STATES: Mapping[str, Test] = {
-    "active": lambda u: u.is_active,
-    "suspended": lambda u: and_(~u.is_active, u.erased_at.is_(None), u.closed_at.is_(None)),
+    "active": lambda u: or_(u.is_active, and_(u.suspended_until <= now(), u.erased_at.is_(None), u.erase_at.is_(None))),
+    "suspended": lambda u: and_(
+        ~u.is_active,
+        or_(u.suspended_until.is_(None), u.suspended_until > now()),
+        u.erased_at.is_(None),
+        u.closed_at.is_(None),
+    ),
     "closed": lambda u: and_(~u.is_active, u.closed_at.is_not(None)),
 }
 
@@ -47,6 +54,16 @@ class Filter:
     #: Days in Seoul, the first and the last.
     joined_from: date | None = None
     joined_until: date | None = None
+    #: The same for the last login.
+    login_from: date | None = None
+    login_until: date | None = None
+    #: One that they have linked, whichever they signed up with.
+    linked: str = ""
+    #: "none": without an e-mail address.
+    email: str = ""
+    tag: str = ""
+    #: These alone.
+    ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.role not in ("", *ROLES) or self.state not in ("", *STATES):
@@ -60,33 +77,72 @@ class Condition:
     candidates: Candidates | None = None
     #: That index has them in the order they joined.
     by_date: bool = False
-    #: Set if this is all that is asked: when they joined.
+    #: Set if this is all that is asked: when they joined, or what `sort` says.
     span: Span | None = None
+    #: The order that has such a span.
+    sort: str = "date_joined"
     #: What is asked, such as `("role", "staff")`: under this name the statistics keep how many meet it.
     key: tuple[object, ...] = ()
+    #: A statement with as many rows as meet it, where the test alone does not tell PostgreSQL how many.
+    rows: Select[Any] | None = None
     #: Of a search, in place of a key: trigrams that are in the text.
     grams: tuple[str, ...] = ()
 
 
 def conditions(chosen: Filter) -> Iterator[Condition]:
     """What is rare comes first."""
+    if chosen.ids:
+        among: Test = lambda u: u.id.in_(chosen.ids)  # noqa: E731
+        yield Condition(among, matching(among), key=("ids", chosen.ids))
+    if chosen.tag:
+        yield _listed_in(UserTag.user_id, UserTag.tag == chosen.tag, ("tag", chosen.tag))
     if chosen.role:
         yield _told_by(ROLES[chosen.role], ("role", chosen.role), indexed=chosen.role != "user")
     if chosen.state:
         yield _told_by(STATES[chosen.state], ("state", chosen.state), indexed=chosen.state != "active")
     if chosen.provider:
         yield _told_by(lambda u: u.provider == chosen.provider, ("provider", chosen.provider), indexed=True)
+    if chosen.email:
+        yield Condition(_has_no_email, matching(_has_no_email), key=("email", chosen.email))
+    if chosen.linked:
+        yield _listed_in(Identity.user_id, Identity.provider == chosen.linked, ("linked", chosen.linked))
+    if chosen.login_from or chosen.login_until:
+        yield _in_span("last_login", _span(chosen.login_from, chosen.login_until))
     if chosen.joined_from or chosen.joined_until:
-        span = Span(
-            start_of(chosen.joined_from) if chosen.joined_from else None,
-            start_of(chosen.joined_until) + timedelta(days=1) if chosen.joined_until else None,
-        )
-        tests = within(SORTS["date_joined"], span)
-        joined = _told_by(lambda u: and_(*(test(u) for test in tests)), ("joined", span), indexed=True)
-        yield replace(joined, span=span)
+        yield replace(_in_span("date_joined", _span(chosen.joined_from, chosen.joined_until)), by_date=True)
     search = comparable(chosen.search)[:SEARCH_LENGTH].strip()
     if search:
         yield _search(search, subject=chosen.search.strip())
+
+
+def _has_no_email(u: Any) -> ColumnElement[bool]:
+    test: ColumnElement[bool] = u.email_key.is_(None)
+    return test
+
+
+def _in_span(sort: str, span: Span) -> Condition:
+    tests = within(SORTS[sort], span)
+
+    def holds(u: Any) -> ColumnElement[bool]:
+        return and_(True, *(test(u) for test in tests))
+
+    return Condition(holds, matching(holds), span=span, sort=sort, key=(sort, span))
+
+
+def _span(first: date | None, last: date | None) -> Span:
+    low = start_of(first) if first else None
+    return Span(low, start_of(last) + timedelta(days=1) if last else None)
+
+
+def _listed_in(user_id: InstrumentedAttribute[int], test: ColumnElement[bool], key: tuple[object, ...]) -> Condition:
+    """Those whom an index of another table finds. A row is tested by a look of its own into that index: with IN, or
+    EXISTS, PostgreSQL may read all of the other table."""
+    ids = select(user_id).where(test)
+
+    def holds(u: Any) -> ColumnElement[bool]:
+        return select(user_id).where(user_id == u.id, test).limit(1).scalar_subquery().is_not(None)
+
+    return Condition(holds, Candidates(ids, lambda u: u.id.in_(ids)), key=key, rows=ids)
 
 
 def _told_by(test: Test, key: tuple[object, ...], *, indexed: bool) -> Condition:

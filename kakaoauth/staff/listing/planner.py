@@ -68,9 +68,10 @@ def read(order: Order, wanted: Sequence[Condition], begin: Cursor | None, limit:
 
 def _by_index(order: Order, wanted: Sequence[Condition]) -> tuple[tuple[Test, ...], Span, list[Condition]]:
     """Part the conditions into what the order's own index goes by, one of them and a span of time, and the rest."""
+    spans = [one for one in wanted if one.span and one.sort == order.key.key]
     if order.key is not User.date_joined:
-        return (), Span(), list(wanted)
-    spans = [one for one in wanted if one.span]
+        # Tested all the same: who has no value stands beyond the span.
+        return (), (spans[0].span if spans else None) or Span(), list(wanted)
     others = [one for one in wanted if one.by_date and not one.span][:1]
     rest = [one for one in wanted if one not in spans and one not in others]
     return tuple(one.holds for one in others), (spans[0].span if spans else None) or Span(), rest

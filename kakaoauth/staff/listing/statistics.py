@@ -91,8 +91,9 @@ def statistics() -> Statistics | None:
 
 def _expected(condition: Condition) -> float:
     """How many rows the planner expects: asked for as a value, because that has a plan of its own."""
-    expression = select(select(literal_column("1")).where(condition.holds(User)).scalar_subquery())
-    compiled = expression.compile(dialect=db.engine.dialect)
+    rows = select(literal_column("1")).where(condition.holds(User)) if condition.rows is None else condition.rows
+    expression = select(rows.scalar_subquery())
+    compiled = expression.compile(dialect=db.engine.dialect, compile_kwargs={"render_postcompile": True})
     values: Any = compiled.params
     if compiled.positiontup is not None:
         values = [compiled.params[name] for name in compiled.positiontup]
@@ -108,7 +109,7 @@ def _ask(statement: str, values: Any = None) -> Sequence[Any]:
     driver: Any = connection.connection
     cursor = driver.cursor()
     try:
-        cursor.execute(statement, values) if values else cursor.execute(statement)
+        cursor.execute(statement) if values is None else cursor.execute(statement, values)
         return list(cursor.fetchall())
     except connection.dialect.loaded_dbapi.Error as error:
         raise OperationalError(statement, None, error) from error

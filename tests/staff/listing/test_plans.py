@@ -49,6 +49,13 @@ SHAPES: dict[str, tuple[Filter, str, float]] = {
     "one rare character": (Filter(search="뷁"), "email", 0),
     "number": (Filter(search="777"), "id", 0),
     "long": (Filter(search="sora777@naver.seed.exampl"), "-id", 0),
+    "without e-mail": (Filter(email="none"), "-date_joined", 0),
+    "linked, deep": (Filter(linked="facebook"), "-date_joined", 0.9),
+    "linked and most have it": (Filter(linked="kakao"), "nickname", 0.5),
+    "a tag nobody has": (Filter(tag="vip"), "-date_joined", 0),
+    "last login": (Filter(login_from=TODAY - timedelta(9), login_until=TODAY), "email", 0),
+    "long away": (Filter(login_until=TODAY - timedelta(60)), "-last_login", 0.1),
+    "some": (Filter(ids=(5, 7, 39_000)), "nickname", 0),
     "many filters": (Filter(search="smith", provider="facebook", state="suspended", role="user"), "nickname", 0),
     "many, and nobody": (Filter(search="naver", provider="facebook", role="superuser", state="active"), "email", 0),
 }
