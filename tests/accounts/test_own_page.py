@@ -63,7 +63,6 @@ def test_each_action_says_what_happened(app: Flask, minji: FlaskClient, kakao: F
     [
         ("/kakao/logout/", {}, "로그아웃했어요."),
         ("/users/me/logout-everywhere/", {}, "모든 기기에서 로그아웃했어요."),
-        ("/users/me/withdraw/", {"typed": "탈퇴"}, "탈퇴가 완료됐어요."),
     ],
 )
 def test_farewell_is_told_once_without_a_session(
