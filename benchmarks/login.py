@@ -14,6 +14,7 @@ A login is: start, callback, and the page after it, 8 people at a time. The host
 import argparse
 import os
 import platform
+import signal
 import statistics
 import sys
 from collections.abc import Callable, Iterator
@@ -112,6 +113,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=(*FAR, *NEAR, REDIS), default=[*FAR, *NEAR, REDIS])
     parser.add_argument("--write", action="store_true", help="keep the table in benchmarks/results/login.txt")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started ends, too
     chosen, missing = list(arguments.systems), ""
     if "express" in chosen and (missing := systems.install_express()):
         chosen.remove("express")

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 from unicodedata import east_asian_width
 
@@ -42,7 +43,7 @@ from kakaoauth.storage.schema import upgrade
 SMALL = 1_000
 #: A few minutes, for `make bench`.
 USUAL = 20_000
-RUNS = 15
+RUNS = 9
 OTHER_BROWSERS = (
     "Mozilla/5.0 (Linux; Android 15; SM-S931N) AppleWebKit/537.36 Chrome/130.0.0.0 Mobile Safari/537.36",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 Version/18.1 Mobile Safari/604.1",
@@ -110,7 +111,7 @@ def main() -> None:
         for users in (SMALL, arguments.users):
             folder = arguments.folder / str(users) if arguments.folder else None
             places.append(fill(stack.enter_context(site(arguments.database, folder)), users))
-        for line in (*table(places), *facts(places)):
+        for line in chain(table(places), facts(places)):
             print(line, flush=True)
             lines.append(line)
     if arguments.write:

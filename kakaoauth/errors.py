@@ -118,10 +118,12 @@ class AppError(Exception):
     status = 500
     code = "INTERNAL_ERROR"
     title: Any = _("Something went wrong")
-    message: Any = _("This is our fault, and it has been noted. Please try again in a moment.")
+    message: Any = _("This is our fault. Please try again in a moment.")
     level = logging.INFO
     retry_after: int | None = None
     can_retry = True
+    #: Only the people who run the site can do something about it: they are the page's main button.
+    needs_contact = False
     #: The code under which it is counted, if not its own; and whether the provider's code is counted.
     counted_as = ""
     provider_code_counts = True
@@ -258,7 +260,7 @@ class CodeRefused(InvalidRequest):
 
 class ForgedForm(InvalidRequest):
     code = "FORM_EXPIRED"
-    title = _("This form is out of date")
+    title = _("This page has expired")
     message = _("Nothing was changed. Please go back, reload the page and try again.")
 
 
@@ -360,12 +362,14 @@ class UnderAge(AppError):
     code = "UNDER_AGE"
     title = _("People under 14 cannot log in yet")
     message = _("%(provider)s asks a guardian to agree first. Please ask your guardian, then try again.")
+    can_retry = False
 
 
 class AccountUnusable(AppError):
     status = 403
     code = "ACCOUNT_UNUSABLE"
     title = _("%(provider)s does not let this account in")
+    can_retry = False
     message = _("Please check your %(account)s, or log in with another account.")
     #: Where people find their Kakao account.
     IN_KAKAOTALK = _("Please check your Kakao account in the KakaoTalk settings, or log in with another account.")
@@ -384,7 +388,7 @@ class EmailRequired(AppError):
     CASES: ClassVar = {
         "not_configured": _(
             "This site needs your e-mail address, but it is not set up at %(provider)s to ask for it. "
-            "That is not your fault: the people who run this site have been told."
+            "Please tell the people who run this site."
         ),
         "not_said": _("%(provider)s did not send your e-mail address. This site cannot make an account without it."),
         "not_agreed": _("You did not share your e-mail address. This site cannot make an account without it."),
@@ -408,6 +412,10 @@ class EmailRequired(AppError):
         super().__init__(f"email {case}")
         self.case = case
         self.consent = tuple(consent)
+        self.needs_contact = case == "not_configured"
+        #: Whether the person can mend it in their account at the provider, and then try again.
+        self.is_mended_there = case in ("absent", "unverified", "expired", "unusable")
+        self.can_retry = case in ("not_said", "not_agreed")
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of the constructor, as JSON values."""
@@ -429,6 +437,8 @@ class EmailInUse(AppError):
     code = "EMAIL_IN_USE"
     title = _("This e-mail address already has an account")
     message = _("Please log in to that account the way you did before.")
+    TWIN = _("It was made with another %(account)s. Please log in with that one.")
+    can_retry = False
 
     def __init__(self, other: str) -> None:
         super().__init__("the trusted e-mail belongs to another account")
@@ -446,6 +456,8 @@ class EmailInUse(AppError):
         """Return the message, with the other account's provider if it is known."""
         if not self.other:
             return str(self.message)
+        if self.other == self.provider:
+            return self._named(self.TWIN)
         label = provider_label(self.other)
         return str(gettext("That account logs in with %(provider)s. Please log in there first.", provider=label))
 
@@ -453,6 +465,7 @@ class EmailInUse(AppError):
 class NotClaimable(EmailInUse):
     """Only a command opens it: `users promote`, `users reopen`."""
 
+    needs_contact = True
     message = _(
         "No sign-in method is connected to that account. Please ask the people who run this site to open it for you."
     )
@@ -536,8 +549,7 @@ class EmailNotConfigured(AppError):
     code = "EMAIL_NOT_CONFIGURED"
     title = _("This site cannot ask for your e-mail address yet")
     message = _(
-        "It is not set up for that at %(provider)s. That is not your fault, and you can go on without it. "
-        "The people who run this site have been told."
+        "It is not set up for that at %(provider)s. You can go on without it, or tell the people who run this site."
     )
     can_retry = False
 
@@ -607,6 +619,7 @@ class AccountDisabled(AppError):
     title = _("This account is not available")
     message = _("Please contact the people who run this site.")
     can_retry = False
+    needs_contact = True
 
     def __init__(self, reason: str = "", *, until: str = "", text: str = "", **more: Any) -> None:
         super().__init__(reason, **more)
@@ -690,7 +703,7 @@ class ContradictoryAnswers(UntrustedIdentity):
 class Forbidden(AppError):
     status = 403
     code = "FORBIDDEN"
-    title = _("This page is for other people")
+    title = _("You don't have access")
     message = _("You are logged in, but your account may not open this page.")
     can_retry = False
 
@@ -772,14 +785,16 @@ class NotFound(AppError):
 class Misconfigured(AppError):
     code = "MISCONFIGURED"
     title = _("Login does not work at the moment")
-    message = _("This is not your fault: the site's own settings need attention. The people who run it have been told.")
+    message = _("The site's own settings need attention. Please tell the people who run it.")
+    can_retry = False
+    needs_contact = True
     level = logging.CRITICAL
 
 
 class Unavailable(AppError):
     status = 503
     code = "UNAVAILABLE"
-    title = _("This site is resting for a moment")
+    title = _("The site is not available right now")
     message = _("Please try again in a few seconds.")
     level = logging.ERROR
     retry_after = 5
@@ -788,7 +803,7 @@ class Unavailable(AppError):
 class ProviderUnavailable(Unavailable):
     code = "PROVIDER_UNAVAILABLE"
     title = _("%(provider)s does not answer at the moment")
-    message = _("Nothing was lost and you did nothing wrong. Please try again in a minute.")
+    message = _("This is temporary. Please try again in a minute.")
     retry_after = 60
 
 
@@ -802,13 +817,13 @@ class ProviderBusy(ProviderUnavailable):
 
 class SessionsUnavailable(Unavailable):
     code = "SESSIONS_UNAVAILABLE"
-    title = _("Logging in is resting for a moment")
+    title = _("You cannot log in right now")
     message = _("Our session store (Redis) does not answer. You stay logged in; please try again in a few seconds.")
 
 
 class DatabaseUnavailable(Unavailable):
     code = "DATABASE_UNAVAILABLE"
-    title = _("The site is resting for a moment")
+    title = _("The site is not available right now")
     message = _("Our database does not answer. Nothing was lost; please try again in a few seconds.")
 
 

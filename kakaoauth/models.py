@@ -1,7 +1,6 @@
 """User, Identity and EndedSession, with the queries over them. Nothing here commits."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -27,21 +26,13 @@ from sqlalchemy.orm import Mapped, joinedload, mapped_column, relationship
 from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, now
 from kakaoauth.storage.database import Base, db
 from kakaoauth.storage.quick_read import NotQuickly, QuickRead
-from kakaoauth.text import normal_form
+from kakaoauth.text import comparable, normal_form
 
 #: How long an account that was made for an e-mail address waits for its owner: long enough for a holiday, and too short
 #: for the address to have another owner by then.
 CLAIMABLE = timedelta(days=7)
 #: What `User.get_id` gives: the number and the session version, which PostgreSQL keeps in 32 bits.
 SESSION_USER_ID = re.compile(r"([0-9]{1,19})\.([0-9]{1,9})")
-
-
-def comparable(text: str) -> str:
-    """The form in which texts are searched and sorted: one line, whatever the case and however Hangul was typed."""
-    line = " ".join(text.split())
-    if not line.isprintable():
-        line = "".join(char for char in line if unicodedata.category(char) not in ("Cc", "Cs"))
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", line).casefold())
 
 
 def list_keys(email_key: str | None, nickname: str | None, name: str | None) -> dict[str, str | None]:
@@ -115,6 +106,7 @@ class User(UserMixin, Base):
     email_key: Mapped[str | None] = mapped_column(String(254), unique=True)
     #: Since when the address takes no mail: its owner has switched Apple's forwarding off.
     email_undeliverable_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: False from a suspension on, until a superuser or the first login after its end reinstates: see `is_suspended`.
     is_active: Mapped[bool] = mapped_column(default=True)
     is_staff: Mapped[bool] = mapped_column(default=False)
     is_superuser: Mapped[bool] = mapped_column(default=False)
@@ -165,14 +157,15 @@ class User(UserMixin, Base):
         return self.nickname or self.name or (self.email or "").split("@")[0]
 
     @property
-    def is_let_in(self) -> bool:
-        """Whether they may log in now. After a suspension's end `is_active` is false until they do."""
-        return self.is_active or bool(self.suspended_until and self.suspended_until <= now() and not self.closed_at)
+    def is_suspended(self) -> bool:
+        """Kept out by a superuser at this moment, whatever `is_active` still says, and not by their own wish."""
+        return not self.is_let_in and self.closed_at is None
 
     @property
-    def is_suspended(self) -> bool:
-        """Kept out by a superuser at this moment, and not by their own wish."""
-        return not self.is_let_in and self.closed_at is None
+    def is_let_in(self) -> bool:
+        """Whether they may log in: active, or their suspension is over by now."""
+        is_over = self.suspended_until is not None and self.suspended_until <= now()
+        return self.is_active or (is_over and self.erase_at is None)
 
     def set_email(self, email: str | None) -> None:
         """Set or remove the address. :raises ValueError: not an e-mail address."""

@@ -127,8 +127,7 @@ def _forget_deletions() -> bool:
 
 
 def _forget_suspensions() -> bool:
-    over = _forget(Suspension.id, Suspension.until, now())
-    return _forget(Suspension.id, Suspension.ends_at, now()) or over
+    return _forget(Suspension.id, Suspension.until, now()) | _forget(Suspension.id, Suspension.ends_at, now())
 
 
 def _forget_signing_keys() -> bool:

@@ -96,3 +96,11 @@ def normal_form(address: str) -> str | None:
         return None
     # Not casefold(), which makes "ss" of "ß": weiß.de and weiss.de have different owners.
     return parsed.normalized.lower()
+
+
+def comparable(text: str) -> str:
+    """The form in which texts are searched and sorted: one line, whatever the case and however Hangul was typed."""
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = "".join(char for char in line if unicodedata.category(char) not in ("Cc", "Cs"))
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", line).casefold())

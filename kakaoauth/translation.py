@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from babel import Locale, dates, numbers
 from babel.support import LazyProxy, NullTranslations, Translations
 from flask import current_app, has_request_context, request
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
 LANGUAGES = ("ko", "en")
 #: Where neither a request nor `in_language` says which.
@@ -21,6 +24,8 @@ DEFAULT = "ko"
 CATALOGS: dict[str, NullTranslations] = {
     name: Translations.load(Path(__file__).parent / "translations", [name]) for name in LANGUAGES
 }
+#: Characters of an Accept-Language header that are read: what follows is nobody's language.
+MOST_OF_HEADER = 500
 LOCALES = {name: Locale(name) for name in LANGUAGES}
 
 #: Where a request's language is kept, in its WSGI environ. Not in `g`, which requests share that are made inside an
@@ -49,7 +54,13 @@ def _of_request() -> str:
     for choice in (request.args.get("lang"), request.cookies.get("lang")):
         if choice in LANGUAGES:
             return choice
-    return request.accept_languages.best_match(LANGUAGES) or DEFAULT
+    return _preferred(request.headers.get("Accept-Language", "")[:MOST_OF_HEADER])
+
+
+@lru_cache(maxsize=1024)  # browsers send few different ones
+def _preferred(accepted: str) -> str:
+    """:param accepted: an Accept-Language header."""
+    return parse_accept_header(accepted, LanguageAccept).best_match(LANGUAGES) or DEFAULT
 
 
 @contextmanager
@@ -96,11 +107,9 @@ def format_date(day: date, pattern: str) -> str:
     return dates.format_date(day, pattern, locale=LOCALES[language()])
 
 
-def format_ago(time: timedelta) -> str:
-    """Format how long ago something was: "3 days ago"; a time to come is "in 3 days"."""
-    if timedelta() <= time < timedelta(minutes=1):
-        return gettext("just now")
-    return dates.format_timedelta(-time, add_direction=True, locale=LOCALES[language()])
+def format_ago(since: timedelta) -> str:
+    """Say how long ago something was, in its largest unit: `3 hours ago`."""
+    return dates.format_timedelta(-since, add_direction=True, threshold=1, locale=LOCALES[language()])
 
 
 def format_decimal(number: float) -> str:

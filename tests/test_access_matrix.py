@@ -80,6 +80,7 @@ MATRIX: dict[tuple[str, str], tuple[int, int, int, int, int]] = {
     ("GET", "/users/suspended/1/lift/"): (302, 403, 403, 404, 302),
     ("POST", "/users/suspended/1/lift/"): (302, 403, 403, 400, 302),
     ("GET", "/users/overview/"): (302, 403, 200, 200, 302),
+    ("POST", "/users/me/profile/"): (302, 400, 400, 400, 302),
     ("GET", "/healthz"): ALL_200,
     ("GET", "/metrics"): ALL_200,  # from this machine, where the tests are; see test_counters.py
     ("GET", "/readyz"): ALL_200,
@@ -143,6 +144,7 @@ FRESH = {
 }
 #: What else changes something and wants none: getting in, getting out, oneself's own names, and what proves itself.
 NOT_FRESH = {
+    ("POST", "/users/me/profile/"),
     ("POST", "/login/"),
     ("POST", "/kakao/logout/"),
     ("POST", "/users/me/logout-everywhere/"),

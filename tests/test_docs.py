@@ -24,7 +24,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("
 #: Pages that exist in both languages.
 IN_BOTH = [
     *("settings", "commands", "production", "building-on-it", "kakao-setup"),
-    *("operations", "doctor", "webhooks", "security", "branding", "terms"),
+    *("operations", "doctor", "webhooks", "security", "branding", "terms", "capacity"),
 ]
 TWINS = [
     ("README.md", "README.ko.md"),

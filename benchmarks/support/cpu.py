@@ -1,4 +1,4 @@
-"""The processor time of whoever works for a request: this process, its PostgreSQL backend, its Redis."""
+"""The processor time of whoever works for a request: this process, its connections to PostgreSQL, its Redis."""
 
 import time
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from sqlalchemy import text
 
 from kakaoauth.storage.database import db
 from kakaoauth.storage.redis import get_redis
+
+BACKENDS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
 
 
 class Used(NamedTuple):
@@ -29,10 +31,10 @@ class Used(NamedTuple):
 
 @dataclass
 class Meter:
-    """Reads the clocks of an app's processes. The app must have one database connection in use at a time."""
+    """Reads the clocks of an app's processes."""
 
     app: Flask
-    backend: psutil.Process | None
+    backends: list[psutil.Process]
     redis: psutil.Process
 
     @classmethod
@@ -40,20 +42,18 @@ class Meter:
         """Find the processes; call it again where the app has connected anew."""
         with app.app_context():
             is_postgresql = db.engine.dialect.name == "postgresql"
-            pid = db.session.scalar(text("SELECT pg_backend_pid()")) if is_postgresql else None
+            pids = db.session.scalars(text(BACKENDS)).all() if is_postgresql else []
             server = get_redis(app).info("server")["process_id"]
-        return cls(app, psutil.Process(pid) if pid else None, psutil.Process(server))
+        return cls(app, [psutil.Process(pid) for pid in pids], psutil.Process(server))
 
     def read(self) -> Used:
         """Return all clocks as they are now, in milliseconds."""
         wall, app = time.perf_counter(), time.process_time()
-        return Used(wall * 1000, app * 1000, _spent(self.backend), _spent(self.redis))
+        return Used(wall * 1000, app * 1000, sum(map(_spent, self.backends)), _spent(self.redis))
 
 
-def _spent(process: psutil.Process | None) -> float:
+def _spent(process: psutil.Process) -> float:
     """In milliseconds, exact to the nanosecond where Linux counts the turns of its scheduler."""
-    if process is None:
-        return 0.0
     try:
         with open(f"/proc/{process.pid}/schedstat", encoding="ascii") as file:
             return int(file.read().split()[0]) / 1e6

@@ -56,6 +56,8 @@ class Device:
     is_app: bool = False
     is_here: bool = False
     handle: str = ""
+    #: What the icon shows. The User-Agent alone says it, and may say anything.
+    is_phone: bool = False
 
 
 class Devices(NamedTuple):
@@ -222,7 +224,11 @@ def _is_open(user: User, data: Mapping[str, Any]) -> bool:
 
 def _of_session(data: Mapping[str, Any], handle: str, *, is_here: bool = False) -> Device:
     first, last = (datetime.fromtimestamp(data.get(key, 0), UTC) for key in ("_begun", "_seen"))
-    return Device(words(data.get("_agent", "")), data.get("_address", ""), first, last, is_here=is_here, handle=handle)
+    agent = data.get("_agent", "")
+    is_phone = "Mobi" in agent or "Android" in agent
+    return Device(
+        words(agent), data.get("_address", ""), first, last, is_here=is_here, handle=handle, is_phone=is_phone
+    )
 
 
 def _of_family(family: TokenFamily, handle: str) -> Device:

@@ -95,9 +95,9 @@ def _empty(user_id: int) -> bool:
         erase_identity(identity_id)
     db.session.execute(db.delete(FormerIdentity).where(FormerIdentity.user_id == user_id))
     db.session.execute(db.delete(TokenFamily).where(TokenFamily.user_id == user_id))
+    db.session.execute(db.delete(Consent).where(Consent.user_id == user_id))
     notes.erase(user_id)
     saved_filters.erase(user_id)
-    db.session.execute(db.delete(Consent).where(Consent.user_id == user_id))
     blank = {column.key: _blank(column) for column in User.__table__.columns if column.key not in KEPT}
     blank |= {"is_active": False, "search_text": "", "nickname_key": None}
     blank |= {"erased_at": now(), "session_version": User.session_version + 1}

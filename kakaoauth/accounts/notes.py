@@ -1,4 +1,5 @@
-"""The staff's notes on a user, and the tags they give them. Nobody but staff sees either."""
+"""The staff's notes on a user, and the tags they give them. Nobody but staff sees either, and the person in the file
+with everything that is held about them."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from kakaoauth import audit
-from kakaoauth.accounts import devices, hooks, provider_events, suspensions, unlink_jobs
+from kakaoauth.accounts import devices, hooks, notes, provider_events, saved_filters, suspensions, unlink_jobs
 from kakaoauth.accounts.former_identities import FormerIdentity
 from kakaoauth.accounts.provider_events import ProviderEvent
 from kakaoauth.audit import AuditEvent, visitors
@@ -122,6 +122,22 @@ def _consents(user: User) -> list[dict[str, Any]]:
 @part("suspensions")
 def _suspensions(user: User) -> list[dict[str, Any]]:
     return [columns_of(row, "kind", "kept_at", "ends_at") for row in suspensions.of_user(user.id)]
+
+
+@part("staff_notes")
+def _notes(user: User) -> list[dict[str, Any]]:
+    return [columns_of(row, "text", "written_at") for row in notes.notes_of(user.id)]
+
+
+@part("staff_tags")
+def _tags(user: User) -> list[str]:
+    return notes.tags_of([user.id]).get(user.id, [])
+
+
+@part("saved_filters")
+def _filters(user: User) -> list[str]:
+    """Their names: what is looked for may be other people's."""
+    return [row.name for row in saved_filters.of_owner(user.id)]
 
 
 @part("pending_disconnects")

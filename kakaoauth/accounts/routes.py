@@ -7,14 +7,14 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from kakaoauth import providers, sessions
-from kakaoauth.accounts import closing, devices, leaving, linking, own_data, rejoining
+from kakaoauth.accounts import closing, devices, leaving, linking, own_data, profile, rejoining
 from kakaoauth.audit import labels, search
 from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
 from kakaoauth.terms import own as own_consents
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards, in_app, silent_login
+from kakaoauth.web import form_drafts, guards, in_app, messages, silent_login
 from kakaoauth.web.mounting import home
 from kakaoauth.web.redirects import callback_address
 
@@ -32,6 +32,8 @@ def enter() -> ResponseReturnValue | None:
 bp.before_request(enter)
 bp.before_request(guards.form)
 
+#: What is typed to leave, in either language: nobody leaves by a slip of the finger.
+WORDS = ("탈퇴", "delete")
 #: Recent events on the page.
 EVENTS = 10
 
@@ -65,6 +67,18 @@ def change_consent(term: str) -> ResponseReturnValue:
     return redirect(url_for("kakaoauth.account.show", _anchor="consents"))
 
 
+@bp.post("/profile/")
+def change_profile() -> ResponseReturnValue:
+    """Change one's nickname, as the API does: later logins leave it alone. Empty gives it back to the provider."""
+    typed = request.form.get("nickname", "")
+    user = profile.change_profile(current_user.id, {"nickname": typed.strip() or None})
+    if user.nickname and typed.strip():
+        messages.tell(gettext("Your nickname is %(name)s now.", name=user.nickname))
+    else:
+        messages.tell(gettext("Your next login brings your nickname."))
+    return redirect(url_for("kakaoauth.account.show"))
+
+
 @bp.post("/logout-everywhere/")
 def logout_everywhere() -> ResponseReturnValue:
     """End every session and every provider token of this user, this session included."""
@@ -73,7 +87,7 @@ def logout_everywhere() -> ResponseReturnValue:
     sessions.end()
     devices.sweep(asked_as)
     token_revocation.revoke_at_provider(tokens)
-    return _goodbye()
+    return _goodbye("logged-out-everywhere")
 
 
 @bp.post("/devices/<handle>/end/")
@@ -87,9 +101,10 @@ def end_device(handle: str) -> ResponseReturnValue:
         abort(404)
     if key != sessions.name():
         devices.end(key)
+        messages.tell(gettext("The device is logged out."))
         return redirect(url_for("kakaoauth.account.show", _anchor="devices"))
     sessions.log_out("device ended", kind="browser")
-    return _goodbye()
+    return _goodbye("logged-out")
 
 
 @bp.post("/devices/end-others/")
@@ -108,6 +123,7 @@ def end_other_devices() -> ResponseReturnValue:
         token_revocation.revoke_at_provider(
             token_revocation.pop_tokens(user_id=current_user.id, but=sessions.token_id())
         )
+    messages.tell(gettext("All other devices are logged out."))
     return redirect(url_for("kakaoauth.account.show", _anchor="devices"))
 
 
@@ -154,6 +170,7 @@ def unlink(identity_id: int) -> ResponseReturnValue:
     sessions.renew(unlinked.session_user_id)
     devices.sweep(asked_as)
     leaving.try_unlink(unlinked.job)
+    messages.tell(gettext("The sign-in method is disconnected."))
     return redirect(url_for("kakaoauth.account.show"))
 
 
@@ -173,19 +190,20 @@ def download() -> ResponseReturnValue:
 @bp.get("/withdraw/")
 def withdraw_page() -> ResponseReturnValue:
     """Ask before closing the account: what is erased, what stays."""
-    user = current_user._get_current_object()
-    return render_template(
-        "kakaoauth/account/withdraw.html", user=user, grace=closing.grace().days, rejoin_from=rejoining.ends_at(user)
-    )
+    return _withdraw_page(form_drafts.typed().get("typed", ""))
 
 
 @bp.post("/withdraw/")
 @guards.guarded(guards.fresh_login)
 def withdraw() -> ResponseReturnValue:
-    """Erase or close the account, then unlink at the provider, or leave that to a job. Lead to a page that says so.
+    """Erase or close the account, then unlink at the provider, or leave that to a job. Asks again if a wrong word was
+    typed. Lead to a page that says what was done.
 
     :raises LastSuperuser: nobody could look after the site.
     """
+    typed = request.form.get("typed", WORDS[0])
+    if typed.strip().lower() not in WORDS:
+        return make_response(_withdraw_page(typed, wrong=True), 400)
     user_id, asked_as = current_user.id, current_user.get_id()
     rejoin_from = rejoining.ends_at(current_user._get_current_object())
     jobs = leaving.withdraw(user_id)
@@ -197,12 +215,21 @@ def withdraw() -> ResponseReturnValue:
     sessions.store_for_anonymous(
         "_left", closing.told(erase_at=closed.erase_at if closed else None, rejoin_from=rejoin_from)
     )
-    return _goodbye(url_for("kakaoauth.closed.done"))
+    return _goodbye(target=url_for("kakaoauth.closed.done"))
 
 
-def _goodbye(target: str | None = None) -> ResponseReturnValue:
+def _withdraw_page(typed: str, *, wrong: bool = False) -> str:
+    user = current_user._get_current_object()
+    what = {"grace": closing.grace().days, "rejoin_from": rejoining.ends_at(user)}
+    return render_template("kakaoauth/account/withdraw.html", user=user, typed=typed, wrong=wrong, **what)
+
+
+def _goodbye(told: str = "", *, target: str | None = None) -> ResponseReturnValue:
+    """:param told: of `messages.PARTING`."""
     silent_login.leave_alone()
     # The back button finds no private page in the browser's cache.
     response = make_response(redirect(target or home()))
+    if told:
+        messages.tell_parting(response, told)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response

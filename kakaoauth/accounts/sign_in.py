@@ -58,8 +58,6 @@ def log_in(
         if user is not None and (email_required or shares_email):
             _refuse_email_of_another(user, profile)
     is_new = user is None
-    if user is None:
-        _refuse_to_sign_up(profile)
     agreements = _settle(user, answer)
     if user is None:
         hooks.ask_before_sign_up(replace(profile, fields=answer.fields))
@@ -110,6 +108,8 @@ def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime 
         suspensions.end_if_over(user)
         if not user.is_active:
             raise ways_in.closed(user)
+    if user is None:
+        _refuse_to_sign_up(profile)
     return user
 
 

@@ -8,19 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Index,
-    String,
-    UniqueConstraint,
-    and_,
-    delete,
-    distinct,
-    func,
-    or_,
-    select,
-    text,
-)
+from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, and_, delete, distinct, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth import audit
@@ -57,9 +45,9 @@ class Suspension(Base):
     key_hash: Mapped[str] = mapped_column(String(64), index=True)
     key_id: Mapped[str] = mapped_column(String(8))
     kept_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
-    #: None: a suspension.
+    #: Of somebody who left by themselves: from then on they may sign up again. None: a suspension.
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: When a suspension ends by itself; None: only a superuser ends it.
+    #: When the suspension ends by itself; None: only a superuser ends it.
     until: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
 
 
@@ -90,10 +78,14 @@ def keep(user: User, *, ends_at: datetime | None = None) -> None:
 
 
 def end_if_over(user: User) -> None:
-    """Reinstate a user whose suspension has ended by itself. Within the caller's transaction."""
-    if user.is_active or not user.is_let_in:
+    """Reinstate a user whose suspension has ended by itself. Within the caller's transaction.
+
+    An account that its owner had closed before is closed again, and not open.
+    """
+    if user.is_active or user.suspended_until is None or user.suspended_until > now():
         return
-    user.is_active, user.suspended_until, user.suspension_text = True, None, None
+    user.is_active, user.closed_at = user.erase_at is None, now() if user.erase_at else None
+    user.suspended_until = user.suspension_text = None
     lift(user.id)
     audit.record("suspension over", target=user.id)
     db.session.flush()
@@ -113,7 +105,7 @@ def keep_email(user: User, *, ends_at: datetime | None = None) -> None:
 def _keep(user: User, kind: str, keyed: Keyed, ends_at: datetime | None) -> None:
     same = select(Suspension.id).where(Suspension.user_id == user.id, Suspension.key_hash == keyed.hash)
     if db.session.scalar(same) is None:
-        until = user.suspended_until if ends_at is None else None
+        until = None if ends_at else user.suspended_until
         values = {"kind": kind, "key_hash": keyed.hash, "key_id": keyed.key_id, "ends_at": ends_at, "until": until}
         db.session.add(Suspension(user_id=user.id, **values))
         db.session.flush()
@@ -130,8 +122,8 @@ def find_by_email(email_key: str) -> int | None:
 
 
 def _find(keyed: list[Keyed]) -> int | None:
-    query = select(Suspension.user_id).where(Suspension.key_hash.in_([one.hash for one in keyed]), _lasts())
-    return db.session.scalar(query.order_by(Suspension.id.desc()).limit(1))
+    query = select(Suspension.user_id).where(Suspension.key_hash.in_([one.hash for one in keyed]))
+    return db.session.scalar(query.where(_is_suspension()).order_by(Suspension.id.desc()).limit(1))
 
 
 def ends_of(identity: tuple[str, str], email_key: str | None) -> datetime | None:
@@ -150,7 +142,8 @@ def known(identities: Sequence[tuple[str, str]], email_keys: Sequence[str]) -> s
         return set()
     hashes = {one.hash: f"{who[0]}:{who[1]}" for who in identities for one in keyed_hashes.of_identity(*who)}
     hashes |= {one.hash: key for key in email_keys for one in keyed_hashes.of_email(key)}
-    found = db.session.scalars(select(Suspension.key_hash).where(Suspension.key_hash.in_(hashes), _lasts()))
+    theirs = select(Suspension.key_hash).where(Suspension.key_hash.in_(hashes), _is_suspension())
+    found = db.session.scalars(theirs)
     return {hashes[one] for one in found}
 
 
@@ -194,14 +187,16 @@ def _suspended(rows: list[Suspension], there: set[int]) -> Suspended:
     is_known = any(row.key_id in keys for row in rows)
     ends = [row.ends_at for row in rows]
     ends_at = None if None in ends else max(one for one in ends if one is not None)
-    kinds, until = [row.kind for row in rows], rows[0].until
-    return Suspended(user_id, kinds, rows[0].kept_at, until, is_known, user_id in there, ends_at)
+    kinds, has_account = [row.kind for row in rows], user_id in there
+    untils = [row.until for row in rows if row.ends_at is None]
+    until = max((one for one in untils if one is not None), default=None) if None not in untils else None
+    return Suspended(user_id, kinds, rows[0].kept_at, until, is_known, has_account, ends_at)
 
 
-def _lasts() -> ColumnElement[bool]:
-    """Of a suspension, which is not over."""
+def _is_suspension() -> ColumnElement[bool]:
+    """One that lasts."""
     return and_(Suspension.ends_at.is_(None), or_(Suspension.until.is_(None), Suspension.until > now()))
 
 
 def _holds() -> ColumnElement[bool]:
-    return or_(_lasts(), Suspension.ends_at > now())
+    return or_(_is_suspension(), Suspension.ends_at > now())

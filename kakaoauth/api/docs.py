@@ -5,19 +5,20 @@ The page is Swagger UI, served from here: no other host's script runs on this si
 
 from importlib.metadata import version
 from importlib.resources import files
+from pathlib import Path
 
-from flask import Blueprint, Response, abort, g, jsonify, make_response, render_template, send_file
+from flask import Blueprint, Response, abort, g, jsonify, make_response, render_template
 from flask.typing import ResponseReturnValue
 
 from kakaoauth.api import openapi
 from kakaoauth.api.operation import operation
-from kakaoauth.web import edge, guards
+from kakaoauth.web import edge, guards, static_files
 
 bp = Blueprint("docs", __name__, url_prefix="/api")
 bp.before_request(guards.anyone)
 
 PACKAGE = "flask_swagger_ui"
-FOLDER = files(PACKAGE) / "dist"
+FOLDER = Path(str(files(PACKAGE))) / "dist"
 ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css")
 #: In the assets' addresses: another version is another address, so a browser may keep each for good.
 VERSION = version(PACKAGE)
@@ -46,4 +47,4 @@ def asset(version: str, name: str) -> ResponseReturnValue:
     """A script or style sheet of Swagger UI. :raise 404: another version's, or one that the page does not use."""
     if version != VERSION or name not in ASSETS:
         abort(404)
-    return send_file(str(FOLDER / name), max_age=ASSET_SECONDS)
+    return static_files.send(FOLDER / name, ASSET_SECONDS, is_immutable=False)

@@ -20,7 +20,7 @@ from kakaoauth.storage.redis import get_redis, named
 #: Seconds that a person may read: as long as on a page.
 SECONDS = 30 * 60
 #: What an app adds to the second call.
-ADDED = {"agreed", "fields"}
+ADDED = {"agreed", "fields", "restore"}
 
 
 class Kept(NamedTuple):

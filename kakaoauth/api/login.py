@@ -13,18 +13,18 @@ from kakaoauth.accounts import closing
 from kakaoauth.accounts import password_login as accounts_password_login
 from kakaoauth.accounts.sign_in import Entry
 from kakaoauth.api import kept_codes, provider_quota, sign_up, used_id_tokens
-from kakaoauth.api.operation import answer, operation
-from kakaoauth.api.schemas import (
+from kakaoauth.api.login_bodies import (
     AccessTokenLogin,
     CodeLogin,
     IdTokenLogin,
     Login,
-    LoginOut,
     NativeCodeLogin,
     PasswordLogin,
     ProviderLogin,
     SignUpAnswer,
 )
+from kakaoauth.api.operation import answer, operation
+from kakaoauth.api.schemas import LoginOut
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import (

@@ -16,7 +16,7 @@ from werkzeug.routing import Rule
 
 from kakaoauth import providers
 from kakaoauth.api.operation import FORM, OPERATIONS, Errors, Operation, View
-from kakaoauth.api.schemas import ProblemOut
+from kakaoauth.api.problems import ProblemOut
 from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import AppError, InvalidAccessToken, Unavailable
 from kakaoauth.storage.columns import MAX_ID

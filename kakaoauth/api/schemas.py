@@ -6,7 +6,7 @@ A text under a field describes it in the published document.
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from kakaoauth.staff.listing.ordering import SORTS
 from kakaoauth.storage import cursors
@@ -52,89 +52,9 @@ class Outgoing(BaseModel):
     )
 
 
-class ProviderLogin(Incoming):
-    restore: bool = False
-    """After ACCOUNT_CLOSING: restore the account, and log in."""
-
-
-class AgreedTerm(Incoming):
-    """With its version, the agreement counts only for that one."""
-
-    id: TermText
-    version: TermText
-
-
-class SignUpAnswer(ProviderLogin):
-    """What a person who is new, or whom a new version was shown, has answered in the app."""
-
-    agreed: Annotated[list[TermText | AgreedTerm], Field(max_length=50)] | None = None
-    """The terms that they have agreed to, by `id`: see TERMS_REQUIRED."""
-    fields: dict[TermText, Answered | list[Answered]] | None = None
-    """What the site asks besides, by name."""
-
-
 class GivenConsent(Incoming):
     version: TermText | None = None
     """The one that was shown."""
-
-
-class AccessTokenLogin(SignUpAnswer):
-    """A token that the provider's SDK has given the app."""
-
-    access_token: Token
-
-
-class CodeLogin(SignUpAnswer):
-    """An authorization code, with what belongs to its authorization request."""
-
-    code: Code
-    redirect_uri: Address
-    code_verifier: Verifier | None = None
-    nonce: Nonce | None = None
-    state: Nonce | None = None
-    """Of the authorization request; Naver wants it beside its code."""
-
-
-class NativeCodeLogin(SignUpAnswer):
-    """A code that Apple has given a phone's app for itself, without a redirect address."""
-
-    code: Code
-    client_id: Nonce
-    """The app's bundle id."""
-    code_verifier: Verifier | None = None
-    nonce: Nonce | None = None
-
-
-class IdTokenLogin(SignUpAnswer):
-    """An OpenID Connect id_token, with the nonce if one was sent for it."""
-
-    id_token: Token
-    nonce: Nonce | None = None
-
-
-def _kind_of_login(value: Any) -> str | None:
-    given = value if isinstance(value, dict) else vars(value)
-    if given.get("code") is not None and given.get("client_id") is not None:
-        return "native_code"
-    return next((name for name in ("access_token", "code", "id_token") if given.get(name) is not None), None)
-
-
-Login = Annotated[
-    Annotated[AccessTokenLogin, Tag("access_token")]
-    | Annotated[CodeLogin, Tag("code")]
-    | Annotated[NativeCodeLogin, Tag("native_code")]
-    | Annotated[IdTokenLogin, Tag("id_token")],
-    Discriminator(
-        _kind_of_login,
-        custom_error_type="login",
-        custom_error_message="one of access_token, code and id_token is needed",
-    ),
-]
-
-
-class PasswordLogin(ProviderLogin):
-    email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
-    password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
 class RefreshRequest(Incoming):
@@ -253,17 +173,6 @@ class UsersOut(Outgoing):
     """For `?cursor=` of the next page; null on the last one."""
 
 
-class OwnDataOut(Outgoing):
-    """Everything that is held about a person; what the site's own app holds is under `site`."""
-
-    model_config = ConfigDict(extra="allow")
-
-    made_at: datetime
-    profile: dict[str, Any]
-    sign_in_methods: list[dict[str, Any]]
-    events: list[dict[str, Any]]
-
-
 class NothingOut(Outgoing):
     """An empty object."""
 
@@ -306,31 +215,3 @@ class ConsentOut(Outgoing):
 
 class ConsentsOut(Outgoing):
     items: list[ConsentOut]
-
-
-class ProblemOut(BaseModel):
-    """RFC 9457, with a code that stays the same in every language."""
-
-    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True)
-
-    type: str
-    title: str
-    status: int
-    code: str
-    detail: str
-    instance: str | None = None
-    """Names the line in the log."""
-    fields: dict[str, str] | None = None
-    """With INVALID_REQUEST: what is wrong with each field, in English."""
-    required_scopes: list[str] | None = None
-    """With EMAIL_REQUIRED: what to ask the provider for, in its own words; empty if asking does not help."""
-    case: str | None = None
-    """With EMAIL_REQUIRED: why there is no e-mail address that may be trusted."""
-    provider: str | None = None
-    """With EMAIL_IN_USE: how the account with that address logs in."""
-    terms: list[TermOut] | None = None
-    """With TERMS_REQUIRED: what the person may agree to, and must where `required` is true."""
-    erase_at: datetime | None = None
-    """With ACCOUNT_CLOSING: when the account is erased. Until then a login with `"restore": true` restores it."""
-    until: datetime | None = None
-    """With REJOIN_BLOCKED: from then on this person may sign up again."""

@@ -10,7 +10,7 @@ from wtforms import Form
 from kakaoauth import terms
 from kakaoauth.accounts import hooks, sign_in
 from kakaoauth.accounts.sign_in import Entry
-from kakaoauth.api.schemas import AccessTokenLogin, AgreedTerm, SignUpAnswer
+from kakaoauth.api.login_bodies import AccessTokenLogin, AgreedTerm, SignUpAnswer
 from kakaoauth.counting import counters
 from kakaoauth.errors import InvalidFields, TermsRequired
 from kakaoauth.providers.base import Provider

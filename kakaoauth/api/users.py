@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from kakaoauth.accounts import devices, leaving, own_data, roles
 from kakaoauth.accounts import profile as profiles
 from kakaoauth.api.operation import ONESELF, ONESELF_AND_STAFF, STAFF, SUPERUSERS, answer, operation
-from kakaoauth.api.schemas import OwnDataOut, ProfileChange, UserChange, UserOut, UserQuery, UsersOut
+from kakaoauth.api.own_data_schema import OwnDataOut
+from kakaoauth.api.schemas import ProfileChange, UserChange, UserOut, UserQuery, UsersOut
 from kakaoauth.errors import InvalidFields, LastSuperuser, NotFound
 from kakaoauth.models import User, find_user
 from kakaoauth.sessions import logout

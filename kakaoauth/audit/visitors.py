@@ -62,10 +62,12 @@ NOBODY = Visitor()
 
 def visitor_of(agent: str, address: str) -> Visitor:
     """:param agent: the User-Agent header. :param address: the peer's."""
-    plain = "".join(char for char in agent if char.isascii() and char.isprintable())
+    is_plain = agent.isascii() and agent.isprintable()
+    plain = agent if is_plain else "".join(char for char in agent if char.isascii() and char.isprintable())
     return Visitor(plain[:AGENT_LENGTH].strip(), shortened(address))
 
 
+@lru_cache(maxsize=4096)
 def plain_address(text: str) -> str:
     """What a proxy says of where a request comes from, as an address: without port, zone, brackets and quotes.
 

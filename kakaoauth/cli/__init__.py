@@ -3,6 +3,7 @@
 from flask import Flask
 
 from kakaoauth.cli.audit import audit
+from kakaoauth.cli.google import google
 from kakaoauth.cli.kakao import kakao
 from kakaoauth.cli.schema import group
 from kakaoauth.cli.tokens import tokens
@@ -12,7 +13,7 @@ from kakaoauth.cli.work import work
 
 users.add_command(export_users)
 users.add_command(import_users)
-for part in (users, kakao, tokens, audit):
+for part in (users, kakao, google, tokens, audit):
     group.add_command(part)
 group.add_command(work)
 
@@ -24,6 +25,6 @@ def init_app(app: Flask) -> None:
 
 def add_to_site(app: Flask) -> None:
     """Register the site's shorter commands; in a host's app they could meet its own."""
-    for part in (users, kakao, tokens, audit):
+    for part in (users, kakao, google, tokens, audit):
         app.cli.add_command(part)
     app.cli.add_command(group, "db")

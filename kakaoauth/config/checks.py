@@ -1,6 +1,7 @@
 """Which settings are refused at start: half a configuration, and values that cannot be meant."""
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -25,6 +26,7 @@ class ConfigError(ClickException):
     """One line that names the setting and the cure; never a secret's value. A command shows it without a traceback."""
 
 
+@lru_cache(maxsize=1024)  # every page asks, of few hosts
 def is_loopback(host: str | None) -> bool:
     """Whether a host name (no port) can only mean this machine."""
     if not host:

@@ -15,7 +15,15 @@ from kakaoauth.accounts.known_login import KnownLogin
 from kakaoauth.accounts.sign_in import Entry
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
-from kakaoauth.errors import AccountClosing, AppError, ConfirmationEnded, LinkEnded, LoginNotRepeated, TermsRequired
+from kakaoauth.errors import (
+    AccountClosing,
+    AppError,
+    ConfirmationEnded,
+    LinkEnded,
+    LoginNotRepeated,
+    TermsRequired,
+    provider_label,
+)
 from kakaoauth.login import closed, waiting_sign_up
 from kakaoauth.login.callback_lock import CallbackLock
 from kakaoauth.login.refusals import record_refusal
@@ -26,7 +34,7 @@ from kakaoauth.terms import of_provider
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.flows import TokenPair
 from kakaoauth.translation import gettext
-from kakaoauth.web import form_drafts
+from kakaoauth.web import form_drafts, messages
 
 #: What a login that came back from the provider counts as.
 RETURNED = "login_returned"
@@ -163,6 +171,8 @@ def _link(pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
         raise LinkEnded("logged out while the provider was asked")
     linking.link(current_user.id, profile, asked_as=pending.link_to, begun_at=pending.begun_at)
     if sessions.renew(pending.link_to, sid=sid):
+        label = provider_label(profile.provider)
+        messages.tell(gettext("Connected. You can log in with it from now on: %(provider)s", provider=label))
         finished_logins.remember(pending.state, pending.next)
     return LoginResult(pending.next)
 

@@ -16,7 +16,7 @@ from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
 from kakaoauth.sessions.store import current_session
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards, in_app, rate_limits, silent_login
+from kakaoauth.web import guards, in_app, messages, rate_limits, silent_login
 from kakaoauth.web.mounting import home
 from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import callback_address, safe_next
@@ -117,6 +117,7 @@ def logout(provider: str) -> ResponseReturnValue:
     response = redirect(_account_logout(chosen) if request.form.get("account") == "1" else home())
     # So that the back button finds no private page in the browser's cache.
     response.headers["Clear-Site-Data"] = '"cache"'
+    messages.tell_parting(response, "logged-out")
     return response
 
 

@@ -72,8 +72,8 @@ class Overview:
     returned: int = 0
     came_in: int = 0
     #: Sign-up steps that were shown, and finished.
-    asked: int = 0
-    agreed: int = 0
+    terms_asked: int = 0
+    terms_agreed: int = 0
     refused: int = 0
     reasons: list[Reason] = field(default_factory=list)
     #: None while Redis is away; then today's numbers may lack the last half minute.
@@ -154,8 +154,8 @@ def _with_funnel(days: list[Day], numbers: Counter[counters.Key], now: Now | Non
         begun=total["login_begun"],
         returned=total["login_returned"],
         came_in=came_in,
-        asked=total["terms_asked"],
-        agreed=total["terms_agreed"],
+        terms_asked=total["terms_asked"],
+        terms_agreed=total["terms_agreed"],
         refused=total["login_refused"],
         reasons=reasons[:MOST_REASONS],
         now=now,

@@ -9,13 +9,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from http.client import HTTPException
 from threading import Condition
 from typing import Any
+from urllib.parse import urlencode
 
 from authlib.integrations.requests_client import OAuth2Session
 from flask.config import Config
-from requests import PreparedRequest, RequestException, Response
+from requests import PreparedRequest, Request, RequestException, Response
+from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from kakaoauth.errors import ProviderBusy, ProviderUnavailable
@@ -79,6 +83,21 @@ class Session(OAuth2Session):
         self.mount("https://", transport.adapter)
         self.mount("http://", transport.adapter)
 
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        """Prepare a form of texts for an address without parameters, as a token call is, without what requests does for
+        any other request."""
+        if not _is_plain_form(request):
+            other: PreparedRequest = super().prepare_request(request)
+            return other
+        prepared = PreparedRequest()
+        prepared.method, prepared.url, prepared.hooks = "POST", _normal_form(request.url), request.hooks
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        prepared.headers = CaseInsensitiveDict({**self.headers, **kind, **(request.headers or {})})
+        prepared.body = urlencode(request.data)
+        request.auth(prepared)
+        prepared.headers["Content-Length"] = str(len(prepared.body or ""))
+        return prepared
+
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """:raises ProviderUnavailable: no answer, or none that can be used. :raises ProviderBusy:"""
         with self.transport.conversation(), _failures():
@@ -90,6 +109,20 @@ class Session(OAuth2Session):
 
     def get_redirect_target(self, resp: Response) -> None:
         """A redirected token call would carry the code and our secret to whomever the answer names: follow none."""
+
+
+def _is_plain_form(request: Request) -> bool:
+    extra = request.files or request.params or request.json is not None or request.cookies
+    texts = (*request.data.values(), *(request.headers or {}).values()) if isinstance(request.data, dict) else (None,)
+    is_of_texts = all(isinstance(text, str) for text in texts)
+    return request.method == "POST" and not extra and is_of_texts and isinstance(request.auth, AuthBase)
+
+
+@lru_cache(maxsize=64)
+def _normal_form(address: str) -> str:
+    prepared = PreparedRequest()
+    prepared.prepare_url(address, None)
+    return prepared.url or ""
 
 
 def transport_for(config: Config) -> Transport:

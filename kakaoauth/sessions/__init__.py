@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Flask, current_app, g, request, session
 from flask_login import AnonymousUserMixin, current_user, login_user, logout_user
-from flask_login import LoginManager as FlaskLoginManager
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth.config.mounting import BLUEPRINT
@@ -19,6 +18,7 @@ from kakaoauth.sessions import finished_logins, host_data, logout
 from kakaoauth.sessions.csrf_tokens import csrf_secret
 from kakaoauth.sessions.data import ends_at_last, ends_unused
 from kakaoauth.sessions.index import owner_of
+from kakaoauth.sessions.login_manager import LoginManager
 from kakaoauth.sessions.logout import EndingSession
 from kakaoauth.sessions.names import former_name_of, name_of
 from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks
@@ -26,18 +26,6 @@ from kakaoauth.storage import transaction
 from kakaoauth.storage.database import is_away
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import revocation as token_revocation
-
-
-class LoginManager(FlaskLoginManager):
-    """Flask-Login without the remember-me cookie, which would read the session for every response, and without a hash
-    of the visitor's address for a protection that is off."""
-
-    def _update_remember_cookie(self, response: Any) -> Any:
-        return response
-
-    def _session_protection_failed(self) -> bool:
-        return bool(current_app.config.get("SESSION_PROTECTION")) and super()._session_protection_failed()
-
 
 login_manager = LoginManager()
 

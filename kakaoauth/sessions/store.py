@@ -7,11 +7,11 @@ A session is one Redis string, `session:<hash of its id>`, holding an object (it
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from typing import Any, cast
 
-from flask import Flask, Request, Response, current_app, g, session
+from flask import Flask, Request, Response, current_app, g, has_app_context, session
 from flask_session.base import ServerSideSessionInterface
 from redis.client import Pipeline
 
@@ -76,8 +76,7 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
     def _run_along(self, session: RedisSession) -> None:
         """Run what the storing of the session did not take along. While Redis is away it is dropped."""
         if session.along:
-            commands = self.redis.pipeline(transaction=False)
-            session.put_along(commands)
+            session.put_along(commands := self.redis.pipeline(transaction=False))
             with suppress(*REDIS_ERRORS):
                 commands.execute()
 
@@ -162,8 +161,7 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         return self.drop(owner, [old]) == 1  # a login's goes only after the other one is stored
 
     def _execute(self, commands: Pipeline, name: str, data: dict[str, Any]) -> list[Any]:
-        """Run `commands` and, in the same round trip, count the user as active and index the session. Return their
-        answers."""
+        """Run `commands` and, with them, count the user as active and index the session; return all answers."""
         user_id = session_index.owner_of(data)
         if user_id is None:
             return commands.execute()
@@ -219,7 +217,7 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         return None
 
     def look_for(self, commands: Pipeline, sid: str) -> None:
-        """Ask within a pipeline whether there is a session of that id."""
+        """Ask within a pipeline whether there is such a session."""
         commands.exists(self._key(name_of(sid)))
 
     def read_named(self, names: Sequence[str]) -> list[dict[str, Any] | None]:
@@ -237,14 +235,15 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         return self.read(raw, sid)[0]
 
     def read(self, raw: bytes, sid: str) -> tuple[dict[str, Any] | None, bytes]:
-        """As `decode`, with what `encoding.plain` gives for these data."""
+        """As `decode`, with what `encoding.plain` gives for these data; in a test without a context, too."""
         try:
             text, is_former = encoding.stretch(raw), not raw.startswith(encoding.MARK)
-            data = encoding.read(text, sid, is_former=is_former)
+            with nullcontext() if has_app_context() else self.app.app_context():
+                data = encoding.read(text, sid, is_former=is_former)
+                return data, encoding.plain(data, sid) if is_former else text
         except (ValueError, TypeError):
             log.critical("a session in Redis is not ours: somebody else writes there")
             return None, b""
-        return data, encoding.plain(data, sid) if is_former else text
 
     # Flask-Session's verbs.
 

@@ -72,7 +72,7 @@ ACTIONS: Mapping[str, AdminAction] = {
             _("Nothing is deleted. You can let them in again."),
         ),
         success=_("%(name)s is suspended and logged out everywhere."),
-        available=lambda user: user.is_let_in or user.closed_at is not None,
+        available=lambda user: not user.is_suspended,
         changes={"is_active": False},
         has_terms=True,
         destructive=True,

@@ -103,12 +103,13 @@ def _logins(numbers: Overview) -> Chart | None:
 
 def _funnel(numbers: Overview) -> Chart | None:
     """Also where nothing was begun in these days, but somebody came back who had begun before."""
-    steps = {
-        gettext("Begun"): numbers.begun,
-        gettext("Came back"): numbers.returned,
-        **({gettext("Terms shown"): numbers.asked, gettext("Terms agreed"): numbers.agreed} if numbers.asked else {}),
-        gettext("Got in"): numbers.came_in,
-    }
+    steps = {gettext("Begun"): numbers.begun, gettext("Came back"): numbers.returned}
+    if numbers.terms_asked:
+        steps |= {
+            gettext("Terms shown"): numbers.terms_asked,
+            gettext("Terms agreed"): numbers.terms_agreed,
+        }
+    steps[gettext("Got in")] = numbers.came_in
     if not any(steps.values()):
         return None
     return Chart(
@@ -128,13 +129,13 @@ def _funnel(numbers: Overview) -> Chart | None:
 
 def _about_terms(numbers: Overview) -> str:
     """Who closes the page tells nobody: all that did not agree count as having left."""
-    if not numbers.asked:
+    if not numbers.terms_asked:
         return ""
-    left = max(0, numbers.asked - numbers.agreed)
+    left = max(0, numbers.terms_asked - numbers.terms_agreed)
     said = gettext(
         "Of %(asked)s who were shown the terms, %(agreed)s agreed and %(left)s left.",
-        asked=format_decimal(numbers.asked),
-        agreed=format_decimal(numbers.agreed),
+        asked=format_decimal(numbers.terms_asked),
+        agreed=format_decimal(numbers.terms_agreed),
         left=format_decimal(left),
     )
     return f" {said}"

@@ -6,7 +6,8 @@ for a sentence: then a cookie for a minute, which holds no more than a name of P
 
 from typing import Any, NamedTuple
 
-from flask import Response, after_this_request, g, request, session
+from flask import after_this_request, g, request, session
+from werkzeug.wrappers import Response
 
 from kakaoauth.translation import lazy_gettext
 
@@ -23,7 +24,6 @@ KINDS = ("good", "grave", "warn", "")
 PARTING = {
     "logged-out": _("You are logged out."),
     "logged-out-everywhere": _("You are logged out on all devices."),
-    "left": _("Your account is deleted."),
 }
 
 

@@ -1,13 +1,15 @@
 """Our style sheets, scripts and pictures, each with a fingerprint of its content in its name: browsers keep them for a
 year, and still get every change at once."""
 
+import gzip
 import mimetypes
 from functools import cache
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from flask import Response, abort, send_file, url_for
+from flask import Response, abort, request, send_file, url_for
 
 FOLDER = Path(__file__).resolve().parents[1] / "static"
 #: `style.css` becomes `style.3f2a9c1b.css`. 32 bits: names are compared with their own file's past only.
@@ -51,11 +53,43 @@ def serve(name: str) -> Response:
     found = found or (name if name in files.current else _without_fingerprint(name))
     if found not in files.current:
         abort(404)
-    response = send_file(FOLDER / found, mimetype=mimetypes.guess_type(found)[0], max_age=seconds)
+    return send(FOLDER / found, seconds, is_immutable=seconds == YEAR)
+
+
+def send(path: Path, seconds: int, *, is_immutable: bool) -> Response:
+    """Send a file that is the same for everybody, compressed where the browser takes that and it pays.
+
+    Only such files are: a page's length would tell of its CSRF token (BREACH, CVE-2013-3587).
+
+    :param seconds: how long browsers keep it. :param is_immutable: another content has another address.
+    """
+    compressed = _compressed(path) if request.accept_encodings["gzip"] > 0 and "Range" not in request.headers else None
+    kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if compressed:
+        response = send_file(BytesIO(compressed.data), mimetype=kind, max_age=seconds, etag=compressed.etag)
+        response.headers["Content-Encoding"] = "gzip"
+    else:
+        response = send_file(path, mimetype=kind, max_age=seconds)
+    response.vary.add("Accept-Encoding")
     response.cache_control.public = True
-    if seconds == YEAR:
+    if is_immutable:
         response.cache_control.immutable = True
     return response
+
+
+class Compressed(NamedTuple):
+    data: bytes
+    etag: str
+
+
+@cache
+def _compressed(path: Path) -> Compressed | None:
+    """The content compressed, once in a process; None where that saves nothing, as for pictures."""
+    plain = path.read_bytes()
+    compressed = gzip.compress(plain, mtime=0)
+    if len(compressed) > 0.9 * len(plain):
+        return None
+    return Compressed(compressed, f"{sha256(compressed).hexdigest()[:32]}-gzip")
 
 
 def _without_fingerprint(name: str) -> str:

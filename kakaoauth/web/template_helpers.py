@@ -1,7 +1,7 @@
 """What our templates call. In a host's Jinja environment all of it has our name: the global `kakaoauth`, the function
 `kakaoauth_` for texts, and filters that begin with `kakaoauth_`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ TEMPLATE_FOLDER = next(
     PACKAGE / "templates",
 )
 LAYOUT = "kakaoauth/layout.html"
+JUST_NOW, MONTH = timedelta(minutes=1), timedelta(days=30)
 #: More than all pages have, in both languages.
 TEXTS = 4_000
 #: Endpoints whose URLs begin or end something, or hold a value that works once.
@@ -43,7 +44,7 @@ brand.init_blueprint(bp)
 def init_app(app: Flask) -> None:
     """Add our names to the app's Jinja environment."""
     app.jinja_env.globals.update(kakaoauth=Helpers(), kakaoauth_=text)
-    for helper in (moment, ago, second, utc, provider_label, account_label, decimal, way_out):
+    for helper in (moment, second, day, ago, utc, network, provider_label, account_label, decimal, way_out):
         app.add_template_filter(helper, f"kakaoauth_{helper.__name__}")
 
 
@@ -169,17 +170,33 @@ def moment(value: datetime | None) -> str:
     return f"{value.astimezone(SEOUL):%Y-%m-%d %H:%M}" if value else ""
 
 
-def ago(value: datetime | None, *, seconds: bool = False) -> Markup:
-    """Return how long ago that was as a <time>, which shows the exact time on hover; empty for None."""
-    if value is None:
-        return Markup()
-    text, exact = translation.format_ago(now() - value), second(value) if seconds else moment(value)
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(utc(value), exact, text)
-
-
 def second(value: datetime) -> str:
     """Format a time to the second, in Korea's time zone."""
     return f"{value.astimezone(SEOUL):%Y-%m-%d %H:%M:%S}"
+
+
+def day(value: datetime | None) -> str:
+    """Format a day in Korea as people write it; empty for None."""
+    return translation.format_date(value.astimezone(SEOUL).date(), "medium") if value else ""
+
+
+def ago(value: datetime | None, *, seconds: bool = False) -> Markup:
+    """Return how long ago that was, or on which day if that was more than a month ago, as a <time> that shows the exact
+    time on hover; empty for None."""
+    if value is None:
+        return Markup()
+    since = now() - value
+    if abs(since) < JUST_NOW:
+        text = translation.gettext("just now")
+    else:
+        text = translation.format_ago(since) if abs(since) < MONTH else day(value)
+    exact = second(value) if seconds else moment(value)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(utc(value), exact, text)
+
+
+def network(address: str) -> str:
+    """A shortened address in words: this machine has one that means nothing to people."""
+    return translation.gettext("this network") if address in ("127.0.0.x", "::x") else address
 
 
 def utc(value: datetime) -> str:

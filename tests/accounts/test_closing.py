@@ -20,6 +20,7 @@ from support import (
     set_cookie,
     tokens_of,
 )
+from support.terms import TERMS
 
 from kakaoauth import Refused, signals
 from kakaoauth.accounts import leaving, passwords, roles, suspensions
@@ -487,3 +488,20 @@ def test_a_block_keeps_nobody_from_linking(make_app: Callable[..., Flask], kakao
     kakao.nonce = answer.location.split("nonce=")[1].split("&")[0]
     back = client.get("/kakao/login/callback/", query_string={"state": state, "code": "canary-code"})
     assert back.location == "/users/me/"
+
+
+def test_an_apps_code_restores_when_it_is_sent_again(app: Flask, kakao: FakeKakao) -> None:
+    withdraw(enter(app, kakao))
+    client = app.test_client()
+    code = {"code": "canary-code-2", "redirect_uri": "https://app.example.kr/oauth"}
+    problem(client.post("/api/auth/kakao/", json=code), 403, "ACCOUNT_CLOSING")
+    asked = kakao.calls.count("POST /oauth/token")
+    answer = client.post("/api/auth/kakao/", json={**code, "restore": True})
+    assert (answer.status_code, answer.json["user"]["id"]) == (200, 1)
+    assert kakao.calls.count("POST /oauth/token") == asked  # Kakao takes a code once
+
+
+def test_who_may_not_sign_up_again_is_not_asked_for_terms(make_app: Callable[..., Flask], kakao: FakeKakao) -> None:
+    withdraw(enter(make_app(KAKAOAUTH_REJOIN_BLOCK_DAYS=30), kakao))
+    later = make_app(KAKAOAUTH_REJOIN_BLOCK_DAYS=30, KAKAOAUTH_TERMS=TERMS)
+    assert "REJOIN_BLOCKED" in log_in(later.test_client(), kakao).text

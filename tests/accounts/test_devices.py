@@ -69,14 +69,14 @@ class Line:
 
 def lines(page: str) -> list[Line]:
     found = []
-    listed = page.partition('<ul class="devices">')[2].partition("</ul>")[0]
+    listed = page.partition('<ul class="rows devices">')[2].partition("</ul>")[0]
     for item in listed.split("<li>")[1:]:
         handle = re.search(r'action="/users/me/devices/([^/]+)/end/"', item)
         found.append(
             Line(
                 html.unescape(re.findall(r"<strong>(.*?)</strong>", item)[0]),
-                re.findall(r'<span class="tag">(.*?)</span>', item),
-                re.sub(r"<.*?>", "", re.findall(r'<span class="faint">(.*?)</span>', item)[0]),
+                re.findall(r'<span class="chip[ a-z]*">(.*?)</span>', item),
+                re.sub(r"<.*?>", "", re.findall(r'<span class="faint">(.*)</span>', item)[0]),
                 handle[1] if handle else "",
             )
         )
@@ -141,9 +141,9 @@ def test_every_browser_is_listed_in_words_and_this_one_is_marked(enter: Enter, c
     clock.shift(30)
     here, phone = listed(laptop)
     assert (here.label, here.tags) == ("Chrome · Windows", ["this device"])
-    assert here.told == "203.0.113.x · last seen 2026-11-21 13:00 · since 2026-11-21 13:00"
+    assert here.told == "Last seen just now · 203.0.113.x · logged in on Nov 21, 2026"
     assert (phone.label, phone.tags) == ("KakaoTalk in-app · Android", [])
-    assert phone.told == "2001:db8:77::x · last seen 2026-11-21 12:00 · since 2026-11-21 12:00"
+    assert phone.told == "Last seen 1 hour ago · 2001:db8:77::x · logged in on Nov 21, 2026"
     assert "카카오톡 인앱 · Android" in laptop.get("/users/me/", headers={"Accept-Language": "ko"}).text
 
 
@@ -161,7 +161,7 @@ def test_line_follows_where_the_session_is_used(enter: Enter, clock: Any) -> Non
     phone.environ_base["REMOTE_ADDR"] = "198.51.100.5"
     phone.get("/")
     (told,) = (line.told for line in listed(laptop) if line.label == "Safari · iOS")
-    assert told.startswith("198.51.100.x · last seen 2026-11-21 12:01 · since 2026-11-21 12:00")
+    assert told == "Last seen just now · 198.51.100.x · logged in on Nov 21, 2026"
 
 
 def test_list_holds_names_and_no_ids_and_goes_by_itself(enter: Enter, people: People, redis: Redis) -> None:
@@ -472,7 +472,7 @@ def test_login_of_an_app_is_listed_and_ended(app: Flask, enter: Enter, app_login
         ("Unknown app", ["app or front end"]),
         ("okhttp", ["app or front end"]),
     ]
-    assert listed(laptop)[2].told.startswith("198.51.100.x · last seen ")
+    assert listed(laptop)[2].told.startswith("Last seen just now · 198.51.100.x · ")
     assert end(laptop, handle_of(laptop, "okhttp")).status_code == 302
     problem(api_client(app, pair.access_token).get("/api/users/me/"), 401, "INVALID_ACCESS_TOKEN")
     refused = app.test_client().post("/api/token/refresh/", json={"refresh_token": pair.refresh_token})

@@ -122,12 +122,12 @@ def make_superuser(app: Flask, user_id: int) -> None:
             "ko",
             (
                 "되돌릴 수 없어요",
-                "없어지는 것",
+                "삭제되는 정보",
                 "이메일, 닉네임, 이름, 사진, 나이, 성별",
-                "모든 기기의 로그인",
+                "모든 기기에서 바로 로그아웃돼요",
                 "카카오계정과 이 사이트의 연결",
-                "남는 것",
-                "카카오계정 자체",
+                "보관되는 정보",
+                "카카오계정은 그대로 남아요",
                 "예전 회원 번호",
                 "비어 있는 새 계정",
             ),
@@ -181,7 +181,7 @@ def test_nobody_logged_in_is_sent_to_the_first_page(app: Flask, kakao: FakeKakao
     enter(app, kakao)
     for method in ("GET", "POST"):
         answer = app.test_client().open("/users/me/withdraw/", method=method)
-        assert (answer.status_code, urlsplit(answer.location).path) == (302, "/users/me/withdrawn/")
+        assert (answer.status_code, urlsplit(answer.location).path) == (302, "/")
     assert counts(app) == (1, 1, 1)
 
 

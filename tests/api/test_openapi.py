@@ -166,6 +166,19 @@ def test_page_brings_everything_along_and_runs_nothing_inline(client: FlaskClien
     assert "data:" not in client.get("/").headers["Content-Security-Policy"], "this page only"
 
 
+def test_first_words_of_the_page_wait_for_none_of_its_assets(client: FlaskClient) -> None:
+    page = client.get("/api/docs/").text
+    words, rest = page.split('<div id="api-docs"')[0], page
+    before = words.split("<h1>")[0]
+    assert "/api/docs/assets/" not in before
+    scripts = re.findall(r"<script [^>]*>", rest)
+    assert len(scripts) >= 2
+    assert all(" defer" in script for script in scripts)
+    addresses = re.findall(r'"(/api/docs/assets/[^"]+)"', page)
+    sizes = [len(client.get(one, headers={"Accept-Encoding": "gzip"}, buffered=True).data) for one in addresses]
+    assert sum(sizes) < 700_000
+
+
 def test_assets_are_kept_for_good_and_nothing_else_is_served(client: FlaskClient) -> None:
     (address,) = re.findall(r'src="(/api/docs/assets/[^"]+)"', client.get("/api/docs/").text)
     answer = client.get(address, buffered=True)

@@ -31,6 +31,7 @@ def test_old_session_leaves_only_after_the_provider_has_asked(context: Context, 
     enter_as(page, site, "bigid", "/users/me/")
     page.get_by_role("link", name="회원 탈퇴").click()
     age(page, site)
+    page.fill("#typed", "탈퇴")
     page.locator("button.danger").click()
     expect(page.locator("h1")).to_have_text("본인 확인이 필요해요")
     assert fits(page)

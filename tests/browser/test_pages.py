@@ -202,7 +202,7 @@ def test_phone_shows_every_page_without_sideways_scrolling(
 def test_language_can_be_chosen(page: Page, site: Any) -> None:
     page.goto(site.url)
     page.click("text=English")
-    expect(page.locator("h1")).to_have_text("Welcome")
+    expect(page.locator("h1")).to_have_text("Welcome to kakaoauth")
     page.goto(f"{site.url}/nowhere/")
     expect(page.locator("h1")).to_have_text("There is nothing here")
 
@@ -220,9 +220,11 @@ def test_leaving_for_good_unlinks_at_kakao_too(context: Context, site: Any) -> N
     page = context(phone=True).new_page()
     enter_as(page, site, "defaultname", "/users/me/")
     page.click("text=회원 탈퇴")
-    expect(page.locator("main")).to_contain_text("없어지는 것")
-    expect(page.locator("main")).to_contain_text("남는 것")
-    page.get_by_role("button", name="완전히 탈퇴하기").click()
+    expect(page.locator("main")).to_contain_text("삭제되는 정보")
+    expect(page.locator("main")).to_contain_text("보관되는 정보")
+    page.fill("#typed", "탈퇴")
+    page.get_by_role("button", name="탈퇴하기").click()
+    expect(page.locator(".message")).to_have_text("탈퇴가 완료됐어요.")
     expect(page.locator("a.login.kakao")).to_be_visible()
     page.goto(f"{site.url}/users/me/")
     page.click("a.login.kakao")

@@ -232,7 +232,7 @@ def test_facebook_is_linked_to_a_kakao_account(app: Flask, facebook: FakeFaceboo
     client = app.test_client()
     log_in_by_kakao(client, kakao)
     page = client.get("/users/me/?lang=en")
-    assert "Link Facebook" in page.text
+    assert "Connect Facebook" in page.text
     policy = page.headers["Content-Security-Policy"]
     assert "https://www.facebook.com https://m.facebook.com" in policy.split("form-action", 1)[1]
     answer = client.post("/users/me/link/facebook/", data={"csrf_token": csrf_token(client)})

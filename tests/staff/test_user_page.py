@@ -1,6 +1,7 @@
 """One user for the staff, and what superusers decide about them: seen, asked, done with a reason, or refused."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
@@ -145,7 +146,9 @@ def test_page_costs_the_same_however_much_has_happened(
 
 def test_page_that_asks_says_what_happens_to_whom(app: Flask, hana: FlaskClient, people: People, two_ways: int) -> None:
     for decision in (*ACTIONS, f"unlink/{two_ways}"):
+        closed = {"closed_at": datetime.now(UTC), "is_active": False} if decision == "restore" else {"closed_at": None}
         change(app, people["minji"], is_staff=decision == "demote", is_active=decision != "reactivate")
+        change(app, people["minji"], **closed)
         answer = hana.get(address(people["minji"], decision), headers=ENGLISH)
         assert answer.status_code == 200, decision
         for told in ("What will happen", "minji@example.kr", 'name="reason"', 'minlength="2"', 'maxlength="200"'):

@@ -267,3 +267,20 @@ def test_logout_button_is_there_for_those_who_are_logged_in(make_host: MakeHost,
     token = csrf_token(client, "/books/")
     assert client.post("/kakao/logout/", data={"csrf_token": token}).status_code == 302
     assert client.get("/books/").text.strip() == ""
+
+
+# The owner's settings
+
+
+def test_owners_look_is_below_our_prefix_and_the_top_of_the_site_stays_the_hosts(make_host: MakeHost) -> None:
+    app = make_host(
+        {"page.html": MACROS.replace("CONTEXT", "") + "{{ login_buttons() }}"},
+        url_prefix="/auth",
+        KAKAOAUTH_ACCENT_COLOR="#0f766e",
+    )
+    client = app.test_client()
+    for page in (client.get("/auth/login/").text, client.get("/books/").text):
+        (sheet,) = re.findall(r'href="(/auth/kakaoauth/colours\.[0-9a-f]{8}\.css)"', page)
+        assert client.get(sheet).status_code == 200
+    assert client.get("/auth/kakaoauth/icons/favicon.ico", buffered=True).status_code == 200
+    assert [client.get(path).status_code for path in ("/favicon.ico", "/robots.txt")] == [404, 404]

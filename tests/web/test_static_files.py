@@ -1,5 +1,6 @@
 """Static files: a fingerprint in each name, and a year in the browser's cache."""
 
+import gzip
 import re
 from collections.abc import Callable
 from hashlib import sha256
@@ -86,3 +87,29 @@ def test_templates_name_files_that_are_there() -> None:
     assert not any("url(" in (STATIC / name).read_text() for name in FILES if name.endswith(".css")), (
         "a style sheet that names another file needs its fingerprint"
     )
+
+
+@pytest.mark.parametrize("name", ["style.css", "vendor/chart.js-4.6.1/chart.umd.min.js"])
+def test_text_is_sent_compressed_to_browsers_that_take_it(
+    client: FlaskClient, address_of: Callable[[str], str], name: str
+) -> None:
+    address = address_of(name)
+    plain = client.get(address, buffered=True)
+    small = client.get(address, headers={"Accept-Encoding": "br;q=0, gzip"}, buffered=True)
+    assert (plain.headers.get("Content-Encoding"), small.headers["Content-Encoding"]) == (None, "gzip")
+    assert gzip.decompress(small.data) == plain.data
+    assert len(small.data) < len(plain.data) / 2
+    assert "Accept-Encoding" in plain.headers["Vary"]
+    assert "Accept-Encoding" in small.headers["Vary"]
+    assert small.headers["Cache-Control"] == plain.headers["Cache-Control"]
+    assert small.headers["ETag"] != plain.headers["ETag"]
+    again = {"Accept-Encoding": "gzip", "If-None-Match": small.headers["ETag"]}
+    assert client.get(address, headers=again, buffered=True).status_code == 304
+    refused = client.get(address, headers={"Accept-Encoding": "gzip;q=0"}, buffered=True)
+    assert refused.data == plain.data
+
+
+def test_page_is_not_compressed(client: FlaskClient) -> None:
+    """Its length would tell of the CSRF token in it, beside what a link has put there (BREACH)."""
+    answer = client.get("/?next=/users/me/", headers={"Accept-Encoding": "gzip"})
+    assert "Content-Encoding" not in answer.headers

@@ -20,6 +20,7 @@ TITLES: dict[str, Any] = {
     "settings.site": _("Address of the site, and its cookies"),
     "settings.scope": _("Consent items in KAKAO_SCOPE"),
     "settings.terms": _("Addresses in KAKAOAUTH_TERMS"),
+    "settings.privacy": _("Link to the privacy policy"),
     "kakao.reachable": _("Kakao answers"),
     "kakao.clock": _("The clock of this machine"),
     "kakao.issuer": _("OpenID Connect: the issuer is KAKAO_KAUTH_URL"),

@@ -42,6 +42,15 @@ def check(app: Flask, report: Report) -> None:
     _check_redirect_uri(app, report)
     _check_site(app, report)
     _check_scope(config["KAKAO_SCOPE"], report)
+    _check_privacy(config["KAKAOAUTH_PRIVACY_URL"], report)
+
+
+def _check_privacy(address: str, report: Report) -> None:
+    if address:
+        report.ok("settings.privacy", address)
+        return
+    cure = gettext("Set KAKAOAUTH_PRIVACY_URL to the address of your privacy policy.")
+    report.warn("settings.privacy", cure, gettext("not set: the law and Kakao's review want a link to it"))
 
 
 def _oddity(value: str) -> str:

@@ -21,6 +21,7 @@ from kakaoauth.providers.answers import BEARER, Json, bearer, operator, person, 
 from kakaoauth.providers.base import TokenKeeper
 from kakaoauth.providers.deadline import deadline
 from kakaoauth.providers.google.events import read_event
+from kakaoauth.providers.google.stream import ADDRESS, ServiceAccount, stream
 from kakaoauth.providers.openid import OpenIdProvider
 from kakaoauth.providers.values import AccountEvent, Profile, TokenSet
 
@@ -109,6 +110,17 @@ class Google(OpenIdProvider):
         with deadline(EVENT_SECONDS), self.transport.conversation():
             audiences = (self._app.client_id, *self._audiences)
             return read_event(raw, self._event_keys, issuers=lambda: self._event_issuers, audiences=audiences)
+
+    def register_events(self, account: ServiceAccount, receiver: str) -> int:
+        """Have security events sent to `receiver`. Return the status of Google's answer: 200 if it will.
+
+        :raises ProviderUnavailable: no answer.
+        """
+        headers = {"Authorization": f"Bearer {account.token()}"}
+        with self.transport.conversation():
+            sent = {"json": stream(receiver), "headers": headers}
+            answer = self._app.post(ADDRESS, withhold_token=True, **sent)
+        return int(answer.status_code)
 
     def _owner(self, info: Json) -> str:
         """Return whose token it is. :raises ForeignAccessToken: made for another app."""

@@ -52,7 +52,8 @@ WRITERS: Mapping[str, Callable[[Any], str]] = {
     "erase_at": _moment,
 }
 #: `identities` is how somebody logs in: kakao:123|facebook:456, odd characters as in a URL.
-#: `consents`, where the site has terms: terms@2026-01@2026-01-31T12:30:00Z@page|news@1@..., a withdrawal's moment last.
+#: `consents` are there where the site has terms: terms@2026-01@2026-01-31T12:30:00Z@page|news@1@..., a withdrawal's
+#: moment behind.
 CONSENTS = "consents"
 COLUMNS = (*WRITERS, "identities", CONSENTS)
 

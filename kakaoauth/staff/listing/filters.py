@@ -10,11 +10,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from kakaoauth.accounts.notes import UserTag
 from kakaoauth.days import start_of
-from kakaoauth.models import Identity, User, comparable
+from kakaoauth.models import Identity, User
 from kakaoauth.staff.listing.candidates import Candidates, grams_of, matching, matching_search
 from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
 from kakaoauth.storage.columns import MAX_ID, now
 from kakaoauth.storage.database import db
+from kakaoauth.text import comparable
 
 #: Longer than any e-mail address or name.
 SEARCH_LENGTH = 254
@@ -28,9 +29,7 @@ ROLES: Mapping[str, Test] = {
     "superuser": lambda u: u.is_superuser,
 }
 STATES: Mapping[str, Test] = {
-    "active": lambda u: or_(
-        u.is_active, and_(u.suspended_until <= now(), u.erased_at.is_(None), u.closed_at.is_(None))
-    ),
+    "active": lambda u: or_(u.is_active, and_(u.suspended_until <= now(), u.erased_at.is_(None), u.erase_at.is_(None))),
     "suspended": lambda u: and_(
         ~u.is_active,
         or_(u.suspended_until.is_(None), u.suspended_until > now()),

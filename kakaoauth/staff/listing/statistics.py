@@ -109,7 +109,7 @@ def _ask(statement: str, values: Any = None) -> Sequence[Any]:
     driver: Any = connection.connection
     cursor = driver.cursor()
     try:
-        cursor.execute(statement, values) if values else cursor.execute(statement)
+        cursor.execute(statement) if values is None else cursor.execute(statement, values)
         return list(cursor.fetchall())
     except connection.dialect.loaded_dbapi.Error as error:
         raise OperationalError(statement, None, error) from error

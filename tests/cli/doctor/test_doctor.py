@@ -46,6 +46,7 @@ HTML = {"Content-Type": "text/html;charset=UTF-8"}
 GOOD = {
     "PUBLIC_URL": SITE,
     "KAKAO_ADMIN_KEY": ADMIN_KEY,
+    "KAKAOAUTH_PRIVACY_URL": "https://example.kr/privacy",
     "KAKAO_APP_ID": 654321,
     "TRUSTED_PROXIES": 1,
 }
@@ -277,6 +278,12 @@ def test_odd_lengths_are_warnings_because_kakao_decides(doctor: Doctor) -> None:
     found = doctor(KAKAO_CLIENT_ID=CLIENT_ID[:31], KAKAO_CLIENT_SECRET=CLIENT_SECRET[:31], KAKAO_ADMIN_KEY="9f8e")
     for name in ("client_id", "client_secret", "admin_key"):
         assert found[f"settings.{name}"] == "warning"
+    assert found.code == 0
+
+
+def test_missing_link_to_the_privacy_policy_is_a_warning(doctor: Doctor) -> None:
+    found = doctor(KAKAOAUTH_PRIVACY_URL="")
+    assert found["settings.privacy"] == "warning"
     assert found.code == 0
 
 

@@ -9,7 +9,7 @@ from support.plans import statements
 
 from kakaoauth.models import User
 from kakaoauth.staff.listing import counted, estimate, page
-from kakaoauth.staff.listing.filters import Filter, conditions
+from kakaoauth.staff.listing.filters import Condition, Filter, conditions
 from kakaoauth.staff.listing.planner import Budget
 from kakaoauth.staff.listing.statistics import statistics
 from kakaoauth.storage.database import db
@@ -79,6 +79,8 @@ def test_statistics_know_the_share_of_filters_and_trigrams(analyzed: Flask) -> N
     assert known.share(search).likely == pytest.approx(40 / 60, abs=0.01)
     (state,) = conditions(Filter(state="suspended"))
     assert known.share(state).likely == pytest.approx(7 / 60, abs=0.05)
+    several = Condition(lambda u: u.provider.in_(["facebook", "100%"]), key=("provider", "several"))
+    assert known.share(several).likely == pytest.approx(9 / 60, abs=0.05)
     (short,) = conditions(Filter(search="su"))
     assert not known.knows(short)
 
