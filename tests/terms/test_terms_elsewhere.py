@@ -77,11 +77,11 @@ def test_overview_counts_who_was_asked_who_agreed_and_who_left(app: Flask, kakao
     come_to_step(app.test_client(), kakao)
     with app.test_request_context("/?lang=en"):
         found = numbers.read(7)
-        assert (found.begun, found.asked, found.agreed, found.came_in) == (3, 3, 1, 1)
+        assert (found.begun, found.terms_asked, found.terms_agreed, found.came_in) == (3, 3, 1, 1)
         chart = overview._funnel(found)
     assert chart
     assert "Of 3 who were shown the terms, 1 agreed and 2 left." in chart.sentence
-    assert [row[0] for row in chart.rows] == ["Begun", "Came back", "Terms shown", "Terms agreed", "Got in"]
+    assert [row[0] for row in chart.rows][2:4] == ["Were asked to agree to the terms", "Agreed to the terms"]
 
 
 @pytest.mark.parametrize(
