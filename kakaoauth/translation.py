@@ -13,7 +13,7 @@ from typing import Any
 
 from babel import Locale, dates, numbers
 from babel.support import LazyProxy, NullTranslations, Translations
-from flask import current_app, has_request_context, request
+from flask import current_app, request
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
@@ -38,9 +38,10 @@ def language() -> str:
     """Return `ko` or `en`: what `in_language` says, else the request's language; Korean outside a request."""
     if chosen := _chosen.get():
         return chosen
-    if not has_request_context():
+    try:  # asked for some twenty times in a page: quicker than to ask first whether there is a request
+        environ = request.environ
+    except RuntimeError:
         return DEFAULT
-    environ = request.environ
     found: str | None = environ.get(_KEPT)
     if found is None:
         found = environ[_KEPT] = _of_request()

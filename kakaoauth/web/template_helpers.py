@@ -18,7 +18,7 @@ from kakaoauth.models import User
 from kakaoauth.providers.base import Provider
 from kakaoauth.sessions.csrf_tokens import csrf_token
 from kakaoauth.storage.columns import now
-from kakaoauth.web import brand, guards, messages, mounting, static_files
+from kakaoauth.web import addresses, brand, guards, messages, mounting, parts, static_files
 from kakaoauth.web.redirects import ANONYMOUS_LENGTH
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -62,8 +62,8 @@ class Helpers:
 
     @property
     def current_user(self) -> Any:
-        """Who is logged in."""
-        return flask_login.current_user
+        """Who is logged in: the user themselves, because each look at Flask-Login's proxy costs as much again."""
+        return flask_login.current_user._get_current_object()
 
     @staticmethod
     def language() -> str:
@@ -84,6 +84,16 @@ class Helpers:
     def has(feature: str) -> bool:
         """Whether an optional part is served, such as "staff"."""
         return feature in current_app.config["KAKAOAUTH_FEATURES"]
+
+    @staticmethod
+    def parts() -> parts.Parts:
+        """Return the parts of our pages that are the same for everybody, by name."""
+        return parts.parts()
+
+    @staticmethod
+    def path_to(endpoint: str, **values: str) -> str:
+        """As `url_for`, for values that are few and are not of one person."""
+        return addresses.path_to(endpoint, **values)
 
     @staticmethod
     def static(name: str) -> str:
