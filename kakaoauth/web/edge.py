@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from kakaoauth import audit, providers
 from kakaoauth.audit.visitors import plain_address, visitor
 from kakaoauth.config.checks import is_loopback
+from kakaoauth.config.embedded import sandbox_origin
 from kakaoauth.config.libraries import MAX_BODY
 from kakaoauth.config.loopback import is_of_a_proxy
 from kakaoauth.config.mounting import BLUEPRINT
@@ -184,7 +185,7 @@ def content_security_policy(*, images: str = "https:", forms: str = "") -> str:
         "script-src": ["'self'"],
         "connect-src": ["'self'"],
         "style-src": ["'self'"],
-        "img-src": ["'self'", images],
+        "img-src": ["'self'", images, *sandbox_origin(current_app.config).split()],
         "manifest-src": ["'self'"],
         "base-uri": ["'none'"],
         "frame-ancestors": ["'none'"],
