@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from kakaoauth import audit, providers
 from kakaoauth.audit.visitors import plain_address, visitor
 from kakaoauth.config.checks import is_loopback
+from kakaoauth.config.embedded import sandbox_origin
 from kakaoauth.config.libraries import MAX_BODY
 from kakaoauth.config.loopback import is_of_a_proxy
 from kakaoauth.config.mounting import BLUEPRINT
@@ -187,17 +188,18 @@ def content_security_policy(*, images: str = "https:", forms: str = "") -> str:
     """
     # Browsers apply form-action to redirects after a form as well; linking and logout redirect to the provider.
     theirs = dict.fromkeys(origin for provider in providers.all_providers() for origin in provider.page_origins)
-    return _policy(images, (*theirs, *forms.split()), brand.policy())
+    pictures = (images, *sandbox_origin(current_app.config).split())
+    return _policy(pictures, (*theirs, *forms.split()), brand.policy())
 
 
 @lru_cache(maxsize=50)
-def _policy(images: str, forms: tuple[str, ...], own: brand.Policy) -> str:
+def _policy(images: tuple[str, ...], forms: tuple[str, ...], own: brand.Policy) -> str:
     allowed = {
         "default-src": ("'none'",),
         "script-src": ("'self'",),
         "connect-src": ("'self'",),
         "style-src": ("'self'",),
-        "img-src": ("'self'", images),
+        "img-src": ("'self'", *images),
         "manifest-src": ("'self'",),
         "base-uri": ("'none'",),
         "frame-ancestors": ("'none'",),
