@@ -28,7 +28,7 @@ log = logging.getLogger("kakaoauth.edge")
 #: Endpoints whose response is the same for everybody.
 CACHEABLE = (
     *("kakaoauth.files.static", "kakaoauth.files.colours", "kakaoauth.files.logo", "kakaoauth.files.icon"),
-    *("kakaoauth.api.tokens.jwks", "kakaoauth.api.docs.asset", "favicon", "robots"),
+    *("kakaoauth.api.tokens.jwks", "favicon", "robots"),
 )
 #: Headers of every response of ours, unless its view has set them.
 ALWAYS = (
@@ -181,14 +181,14 @@ def add_headers(response: Response) -> Response:
     return response
 
 
-def content_security_policy(*, images: str = "https:", forms: str = "") -> str:
+def content_security_policy(*, forms: str = "") -> str:
     """Return the Content-Security-Policy.
 
-    :param images: sources of pictures besides this site. :param forms: where a form may lead besides the providers.
+    :param forms: where a form may lead besides the providers.
     """
     # Browsers apply form-action to redirects after a form as well; linking and logout redirect to the provider.
     theirs = dict.fromkeys(origin for provider in providers.all_providers() for origin in provider.page_origins)
-    pictures = (images, *sandbox_origin(current_app.config).split())
+    pictures = ("https:", *sandbox_origin(current_app.config).split())
     return _policy(pictures, (*theirs, *forms.split()), brand.policy())
 
 

@@ -18,7 +18,7 @@ from kakaoauth.days import SEOUL
 from kakaoauth.models import User
 from kakaoauth.providers.base import Provider
 from kakaoauth.sessions.csrf_tokens import csrf_token
-from kakaoauth.storage.columns import now, MAX_ID
+from kakaoauth.storage.columns import MAX_ID, now
 from kakaoauth.web import addresses, brand, guards, messages, mounting, parts, static_files
 from kakaoauth.web.redirects import ANONYMOUS_LENGTH
 
