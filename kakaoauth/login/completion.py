@@ -89,7 +89,7 @@ def complete_login(
     except TermsRequired:
         return _after_the_terms(pending, profile, sid, lock)
     except AccountClosing as error:
-        return _offer_to_restore(error, pending, profile, sid)
+        return offer_to_restore(error, pending, profile, sid)
     return enter(pending, entry, profile, sid, lock, counted=[(RETURNED, pending.provider)])
 
 
@@ -157,7 +157,8 @@ def _after_the_terms(pending: PendingLogin, profile: Profile, sid: str, lock: Ca
     return LoginResult(address)
 
 
-def _offer_to_restore(error: AccountClosing, pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+def offer_to_restore(error: AccountClosing, pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+    """Lead to the page on which they may restore their account. Nobody is logged in yet."""
     record_refusal(error, profile.provider, pending=pending)
     login: dict[str, Any] = {"provider": profile.provider, "next": pending.next, "mode": pending.mode}
     login["proven_at"] = profile.auth_time or time.time()
