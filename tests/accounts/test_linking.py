@@ -149,7 +149,7 @@ def test_page_offers_what_is_not_linked_and_says_what_linking_is(minji: FlaskCli
     assert 'action="/users/me/link/facebook/"' in page
     assert 'action="/users/me/link/kakao/"' not in page
     assert "어느 쪽으로 로그인해도" in page
-    assert "either one" in minji.get("/users/me/?lang=en").text
+    assert "either brings you" in minji.get("/users/me/?lang=en").text
 
 
 def test_button_sends_a_whole_authorization_request(minji: FlaskClient) -> None:
