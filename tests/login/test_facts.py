@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +19,10 @@ from kakaoauth.accounts import leaving
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.config.sandbox import SANDBOX_APPLE_PRIVATE_KEY
 from kakaoauth.models import Identity, User
+from kakaoauth.providers.values import AccountEvent, TokenSet
 from kakaoauth.storage.database import db
+from kakaoauth.tokens import provider_tokens
+from kakaoauth.webhooks import effects
 
 NID, OPENAPI = "https://nid.naver.com", "https://openapi.naver.com"
 GOOGLE, GOOGLE_OAUTH, GOOGLE_KEYS = (
@@ -207,3 +211,16 @@ def test_apples_code_of_a_phone_carries_the_nonce_or_its_hash(
     told = app.test_client().post("/api/auth/apple/", json=body)
     assert told.status_code == status, told.text
     assert "redirect_uri" not in parse_qs(asked.last_request.text)
+
+
+def test_of_two_messages_of_one_second_the_last_to_come_decides(app: Flask) -> None:
+    address, moment = "k7x2p9@privaterelay.appleid.com", datetime.now(UTC).replace(microsecond=0)
+    with app.app_context():
+        user = User.objects.create_user(address, provider="apple")
+        db.session.add(Identity(provider="apple", subject="x", user=user))
+        db.session.commit()
+        for number, kind in enumerate(("email-disabled", "email-enabled", "email-disabled", "email-enabled")):
+            effects.apply_event("apple", AccountEvent(f"jti-{number}", kind, "x", moment, email=address))
+            db.session.expire_all()
+            marked = db.session.get_one(User, user.id).email_undeliverable_at
+            assert (marked is not None) == (kind == "email-disabled")
