@@ -150,7 +150,7 @@ def _after_the_terms(pending: PendingLogin, profile: Profile, sid: str, lock: Ca
             pass
     name = waiting_sign_up.new_name()
     address = url_for("kakaoauth.sign_up.show", name=name)
-    waiting = waiting_sign_up.Waiting(profile, pending, answer, time.time())
+    waiting = waiting_sign_up.Waiting(waiting_sign_up.with_name(profile), pending, answer, time.time())
     waiting_sign_up.keep(waiting, name, sid=sid)
     waiting_sign_up.remember_address(waiting, address)
     counters.count("terms_asked", profile.provider)

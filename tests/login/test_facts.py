@@ -133,11 +133,8 @@ def leaves(app: Flask, mock: rm.Mocker, provider: str, **answer: Any) -> int:
         identity = Identity(provider=provider, subject="x", user=user)
         db.session.add(identity)
         db.session.flush()
-        from_now = leaving.now()
-        row = leaving.provider_tokens.put(
-            identity, leaving.TokenSet("canary-token", from_now, "canary-refresh", from_now)
-        )
-        db.session.add(row)
+        tokens = TokenSet("canary-token", datetime.now(UTC), "canary-refresh", datetime.now(UTC))
+        db.session.add(provider_tokens.put(identity, tokens))
         db.session.commit()
         assert leaving.delete_user(user.id)
         return db.session.query(UnlinkJob).count()

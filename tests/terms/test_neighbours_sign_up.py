@@ -84,6 +84,15 @@ def test_who_agrees_is_in_with_what_the_provider_said_and_can_leave(
         assert rows(found.app)["user_consents"] == rows(found.app)["unlink_jobs"] == 0
 
 
+def test_name_that_apple_says_once_survives_a_second_try(make_app: Callable[..., Flask]) -> None:
+    with neighbours_of("apple", make_app, **settings("apple")) as found:
+        browser, first = come_to_step(found)
+        answer = found.back(browser, found.walk(found.press(browser), "haneul"))
+        assert answer.location != first
+        assert agree(browser, answer.location, "age", "tos").status_code == 303
+        assert [user.name for user in found.users()] == ["김하늘"]
+
+
 @pytest.mark.parametrize("provider", ["google", "apple"])
 def test_front_end_gets_its_tokens_after_the_step(make_app: Callable[..., Flask], provider: str) -> None:
     with neighbours_of(provider, make_app, **settings(provider)) as found:
