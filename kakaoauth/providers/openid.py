@@ -97,7 +97,8 @@ class OpenIdProvider(OAuthProvider):
             return None, EmailState.NOT_AGREED
         if normal_form(text) is None:
             return None, EmailState.UNUSABLE
-        if not self.vouches_for_email or claims.get("email_verified") not in (True, "true"):
+        verified = claims.get("email_verified")
+        if not self.vouches_for_email or not (verified is True or verified == "true"):
             return None, EmailState.UNVERIFIED
         return text, EmailState.TRUSTED
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import RSAKey
 from support import is_logged_in
-from support.provider_app import public, sign
+from support.provider_app import make_key, public, sign
 
 from kakaoauth.accounts import leaving
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
@@ -121,6 +122,39 @@ def test_naver_refuses_the_profile(app: Flask, mock: rm.Mocker, status: int, bod
     assert not is_logged_in(client)
 
 
+@pytest.mark.parametrize(
+    ("person", "status"),
+    [
+        ({"id": "3902187744"}, 302),
+        ({"id": "Kx2-yQ8mB7", "age": "60-", "gender": "U", "birthday": "13-40", "birthyear": "0000", "mobile": 5}, 302),
+        ({"id": "Kx2-yQ8mB7", "name": None, "nickname": ["x"], "profile_image": "http://x.kr/y.png"}, 302),
+        ({"id": "x" * 64, "enc_id": "internal"}, 302),
+        ({"id": "x" * 65}, 503),
+        ({"id": ""}, 503),
+        ({"name": "미나"}, 503),
+    ],
+)
+def test_naver_says_little_or_odd_things(app: Flask, mock: rm.Mocker, person: dict[str, Any], status: int) -> None:
+    mock.post(f"{NID}/oauth2.0/token", json=TOKEN)
+    mock.get(f"{OPENAPI}/v1/nid/me", json={**FINE, "response": person})
+    client = app.test_client()
+    assert back(client, "naver", state=begin(client, "naver")["state"], code="naver-code").status_code == status
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [("access_denied", 200), ("server_error", 503), ("temporarily_unavailable", 503), ("invalid_request", 500)],
+)
+def test_naver_sends_people_back_with_an_error(app: Flask, mock: rm.Mocker, error: str, status: int) -> None:
+    client = app.test_client()
+    sent = begin(client, "naver")
+    mock.post(f"{NID}/oauth2.0/token", json=TOKEN)
+    told = back(client, "naver", state=sent["state"], error=error, error_description="Canceled By User")
+    assert "Canceled By User" not in told.text
+    assert mock.call_count == 0
+    assert told.status_code == status
+
+
 # Leaving
 
 
@@ -192,7 +226,124 @@ def test_google_names_itself_in_the_answer(
     assert (mock.call_count > 0) == (status == 302)
 
 
+@pytest.mark.parametrize(
+    ("said", "email"),
+    [
+        ({"email_verified": True}, "mina@gmail.com"),
+        ({"email_verified": "true"}, "mina@gmail.com"),
+        ({"email_verified": "false"}, None),
+        ({"email_verified": False}, None),
+        ({"email_verified": 1}, None),
+        ({"email_verified": None}, None),
+        ({"email": None}, None),
+        ({"iss": "accounts.google.com"}, "mina@gmail.com"),
+        ({"aud": [SETTINGS["GOOGLE_CLIENT_ID"]]}, "mina@gmail.com"),
+        ({"azp": SETTINGS["GOOGLE_CLIENT_ID"], "hd": "gmail.com", "at_hash": "x"}, "mina@gmail.com"),
+        ({"exp": int(time.time()) - 20}, "mina@gmail.com"),
+        ({"iat": int(time.time()) + 40}, "mina@gmail.com"),
+        ({"sub": "a" * 255}, "mina@gmail.com"),
+    ],
+)
+def test_google_id_tokens_of_every_shape(
+    app: Flask, mock: rm.Mocker, kakao_key: RSAKey, said: dict[str, Any], email: str | None
+) -> None:
+    client = app.test_client()
+    sent = begin(client, "google")
+    google_answers(mock, kakao_key, sent["nonce"], **said)
+    mock.get("https://openidconnect.googleapis.com/v1/userinfo", json={"sub": "112233445566778899001"})
+    answer = back(client, "google", state=sent["state"], code="4/0Ab-code")
+    assert answer.location == "/", answer.text
+    with app.app_context():
+        assert db.session.query(User.email).one()[0] == email
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"iss": "https://accounts.google.com.example.kr"},
+        {"aud": [SETTINGS["GOOGLE_CLIENT_ID"], "another"]},
+        {"aud": "another"},
+        {"azp": "456-phone.apps.googleusercontent.com"},
+        {"sub": 112233445566778899001},
+        {"sub": ""},
+        {"exp": int(time.time()) - 600},
+        {"iat": int(time.time()) + 600},
+        {"exp": str(int(time.time()) + 600)},
+        {"nonce": ""},
+    ],
+)
+def test_google_id_tokens_that_let_nobody_in(
+    app: Flask, mock: rm.Mocker, kakao_key: RSAKey, said: dict[str, Any]
+) -> None:
+    client = app.test_client()
+    sent = begin(client, "google")
+    google_answers(mock, kakao_key, **{"nonce": sent["nonce"], **said})
+    assert back(client, "google", state=sent["state"], code="4/0Ab-code").status_code == 502
+    assert not is_logged_in(client)
+
+
+def test_google_changes_its_keys(app: Flask, mock: rm.Mocker, kakao_key: RSAKey) -> None:
+    for key in (kakao_key, make_key("another")):
+        client = app.test_client()
+        sent = begin(client, "google")
+        google_answers(mock, key, sent["nonce"])
+        assert back(client, "google", state=sent["state"], code="4/0Ab-code").location == "/"
+
+
 # Apple
+
+
+def apple_comes_back(app: Flask, mock: rm.Mocker, key: RSAKey, user: str = "", **changes: Any) -> Any:
+    client = app.test_client()
+    sent = begin(client, "apple")
+    mock.get(f"{APPLE}/auth/keys", json={"keys": [public(make_or_find("old")), public(key)]})
+    token = {"access_token": "a9c1.0.nrtx.Qw", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "r4f2.0.Zp"}
+    id_token = claims(key, "apple", **{"nonce": sent["nonce"], **changes})
+    mock.post(f"{APPLE}/auth/token", json={**token, "id_token": id_token})
+    form = {"state": sent["state"], "code": "c1.0.nrtx.code", **({"user": user} if user else {})}
+    return client.get(app.test_client().post("/apple/login/callback/", data=form).location)
+
+
+@cache
+def make_or_find(kid: str) -> RSAKey:
+    return make_key(kid)
+
+
+@pytest.mark.parametrize(
+    ("said", "email"),
+    [
+        ({"is_private_email": "true", "nonce_supported": True}, "mina@gmail.com"),
+        ({"email_verified": True, "is_private_email": False}, "mina@gmail.com"),
+        ({"email_verified": "false"}, None),
+        ({"email": ""}, None),
+        ({"email": None, "email_verified": None}, None),
+        ({"real_user_status": 2, "transfer_sub": "x", "org_id": "y", "auth_time": int(time.time())}, "mina@gmail.com"),
+    ],
+)
+def test_apples_id_tokens_of_every_shape(
+    app: Flask, mock: rm.Mocker, kakao_key: RSAKey, said: dict[str, Any], email: str | None
+) -> None:
+    user = '{"name":{"firstName":"미나","lastName":"김"},"email":"mallory@example.kr"}'
+    assert apple_comes_back(app, mock, kakao_key, user, **said).location == "/"
+    with app.app_context():
+        assert db.session.query(User.name, User.email).one() == ("김미나", email)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"iss": "https://account.apple.com"},
+        {"aud": "kr.example.app"},
+        {"nonce": None, "nonce_supported": True},
+        {"exp": int(time.time()) - 600},
+    ],
+)
+def test_apples_id_tokens_that_let_nobody_in(
+    app: Flask, mock: rm.Mocker, kakao_key: RSAKey, said: dict[str, Any]
+) -> None:
+    assert apple_comes_back(app, mock, kakao_key, **said).status_code == 502
+    with app.app_context():
+        assert db.session.query(User).count() == 0
 
 
 @pytest.mark.parametrize(("hashes", "status"), [(False, 201), (True, 201), (None, 401)])
