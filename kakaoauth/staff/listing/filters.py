@@ -37,7 +37,9 @@ STATES: Mapping[str, Test] = {
         u.erased_at.is_(None),
         u.closed_at.is_(None),
     ),
-    "closed": lambda u: and_(~u.is_active, u.closed_at.is_not(None)),
+    "closed": lambda u: and_(
+        ~u.is_active, or_(u.closed_at.is_not(None), and_(u.erase_at.is_not(None), u.suspended_until <= now()))
+    ),
 }
 
 
