@@ -61,6 +61,7 @@ class OpenIdProvider(OAuthProvider):
         self._is_discovered = not self.authorize_url
         self._discovered_at = 0.0
         self._audiences: tuple[str, ...] = config.get(f"{self.name.upper()}_ID_TOKEN_AUDIENCES") or ()
+        self.issuers = (self.issuer, *self.other_issuers)
         super().__init__(oauth, config, keeper)
         self._keys = oidc.KeyStore(self._fetch_keys)
 
@@ -97,7 +98,8 @@ class OpenIdProvider(OAuthProvider):
             return None, EmailState.NOT_AGREED
         if normal_form(text) is None:
             return None, EmailState.UNUSABLE
-        if not self.vouches_for_email or claims.get("email_verified") not in (True, "true"):
+        verified = claims.get("email_verified")
+        if not self.vouches_for_email or not (verified is True or verified == "true"):
             return None, EmailState.UNVERIFIED
         return text, EmailState.TRUSTED
 
@@ -120,7 +122,7 @@ class OpenIdProvider(OAuthProvider):
         with self.transport.conversation():
             self.discover()
             token = self._app.exchange(pending, code, **self.token_parameters(pending))
-            claims = self._claims_of_login(token, pending)
+            claims = self.claims_of_login(token, pending)
             is_brief = False
             if self.profile_url and not self.is_enough(claims):
                 is_brief = bool(pending.is_enough_of(self.profile_of_login(claims, pending)))
@@ -190,7 +192,8 @@ class OpenIdProvider(OAuthProvider):
         issuers = (self.issuer, *self.other_issuers)
         return oidc.validate(id_token, self._keys, issuer=issuers, subjects=self.subjects, **how)
 
-    def _claims_of_login(self, token: Json, pending: PendingLogin) -> dict[str, Any]:
+    def claims_of_login(self, token: Json, pending: PendingLogin) -> dict[str, Any]:
+        """Validate the id_token of a token answer. :raises UntrustedIdentity: :raises ProviderUnavailable: no keys."""
         claims = self._validate(token.get("id_token"), audiences=(pending.client_id,), nonce=pending.nonce)
         if pending.nonce is None and claims.get("nonce"):
             # A code of a login that somebody else has begun: with our own pages, where the nonce stays here.
