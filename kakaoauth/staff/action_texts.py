@@ -37,7 +37,7 @@ ACTIONS: Mapping[str, AdminAction] = {
         title=_("Make staff"),
         effects=(
             _("They see the list of users and each user's page, with e-mail addresses and sessions."),
-            _("They change nothing about others. A superuser becomes one no longer."),
+            _("They write notes and tags about users and change nothing else. A superuser becomes one no longer."),
             _("Their sessions end sooner than other people's."),
         ),
         success=_("%(name)s is staff now."),
