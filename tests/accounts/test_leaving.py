@@ -139,7 +139,7 @@ def make_superuser(app: Flask, user_id: int) -> None:
                 "What is gone",
                 "e-mail, nickname, name, picture, age, gender",
                 "Every session on every device",
-                "The link between your Kakao account and this site",
+                "The connection between your Kakao account and this site",
                 "What is kept",
                 "Your Kakao account itself",
                 "your former number here",

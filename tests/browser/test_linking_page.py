@@ -58,7 +58,7 @@ def test_login_of_somebody_else_is_refused_without_a_name(context: Context, site
     expect(owner.locator(".ways .linked strong")).to_have_count(2)
     enter_as(page, site, "bigid", "/users/me/")
     link_facebook(page, "sameid")
-    expect(page.locator("h1")).to_have_text("이미 사용 중인 로그인이에요")
+    expect(page.locator("h1")).to_have_text("이미 사용 중인 로그인 방법이에요")
     assert "쌍둥이" not in page.content()
     assert "twins@" not in page.content()
     page.get_by_role("link", name="내 페이지", exact=True).click()

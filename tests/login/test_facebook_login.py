@@ -121,7 +121,7 @@ def test_logout_page_offers_no_logout_at_facebook(client: FlaskClient, facebook:
 def test_withdrawal_unlinks_at_facebook(client: FlaskClient, app: Flask, facebook: FakeFacebook) -> None:
     log_in(client)
     page = client.get("/users/me/withdraw/?lang=en").text
-    assert "The link between your Facebook account and this site" in page
+    assert "The connection between your Facebook account and this site" in page
     assert "Kakao" not in page
     client.post("/users/me/withdraw/", data={"csrf_token": csrf_token(client, "/users/me/withdraw/")})
     assert users(app) == []
