@@ -850,4 +850,5 @@ class LogoutUnfinished(Unavailable):
 
 def one_line(text: str, limit: int = 200) -> str:
     """Make text from outside harmless in a log: no line breaks, no terminal codes, bounded."""
-    return "".join(char if char.isprintable() else "?" for char in text[:limit])
+    text = text[:limit]
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)

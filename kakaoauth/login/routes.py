@@ -16,7 +16,7 @@ from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
 from kakaoauth.sessions.store import current_session
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards, in_app, messages, rate_limits, silent_login
+from kakaoauth.web import guards, in_app, login_limits, messages, rate_limits, silent_login
 from kakaoauth.web.mounting import home
 from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import callback_address, safe_next
@@ -47,7 +47,7 @@ def index() -> ResponseReturnValue:
 
 
 @bp.get("/<provider>/login/")
-@guards.guarded(guards.visitor, rate_limits.per_address("login"), rate_limits.per_session("login_session"))
+@guards.guarded(login_limits.of_login("login", by_session="login_session"), guards.visitor)
 def login(provider: str) -> ResponseReturnValue:
     """Begin a login: redirect to the provider. By GET, because logging a person in to their own account harms
     nobody."""
@@ -67,7 +67,7 @@ def login(provider: str) -> ResponseReturnValue:
 
 
 @bp.route("/<provider>/login/callback/", methods=["GET"], provide_automatic_options=False)
-@guards.guarded(rate_limits.per_address("callback"), rate_limits.room_at_address("callback_refused"))
+@guards.guarded(login_limits.of_login("callback", room="callback_refused"))
 def callback(provider: str) -> ResponseReturnValue:
     """Finish a login: redirect to `next`, or show an AppError's page. See `login.callback`."""
     if request.method != "GET":
@@ -76,7 +76,7 @@ def callback(provider: str) -> ResponseReturnValue:
 
 
 @bp.route("/<provider>/login/callback/", methods=["POST"], provide_automatic_options=False)
-@guards.guarded(rate_limits.per_address("callback"), rate_limits.room_at_address("callback_refused"))
+@guards.guarded(login_limits.of_login("callback", room="callback_refused"))
 def posted_callback(provider: str) -> ResponseReturnValue:
     """Take the answer of a provider that posts it, and go on with a GET of this site. See `login.posted_answers`."""
     chosen = providers.get_provider(provider)

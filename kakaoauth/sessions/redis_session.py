@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from flask import request
 from flask.sessions import SessionMixin
@@ -14,6 +14,7 @@ from kakaoauth.errors import SessionsUnavailable
 from kakaoauth.sessions.encoding import plain
 from kakaoauth.sessions.host_data import is_hosts
 from kakaoauth.sessions.index import owner_of
+from kakaoauth.sessions.names import name_of
 from kakaoauth.storage.redis import REDIS_ERRORS, is_full
 
 log = logging.getLogger("kakaoauth.presence")
@@ -24,6 +25,8 @@ NEEDED = ("_user_id", "_begun", "_state_", "_logout_state", "csrf_token", "_sign
 
 class Store(Protocol):
     """What a session needs of `sessions.store`."""
+
+    key_prefix: str
 
     def find(self, sid: str) -> tuple[str, bytes] | None:
         """Return the name and the stored bytes of a session."""
@@ -45,6 +48,8 @@ class RedisSession(SessionMixin):
         #: What it is called there, what stands there, and the text of that (`encoding.plain`).
         self.name = ""
         self.raw = self.text = b""
+        #: What stands under the cookie, where it was read before it was needed.
+        self._ahead: bytes | None = None
         self.accessed = False
         self.set_cookie = False
         self.ended = False
@@ -86,9 +91,22 @@ class RedisSession(SessionMixin):
                 raise SessionsUnavailable(type(error).__name__) from None
         return self.data
 
+    def ask_ahead(self, commands: Pipeline) -> bool:
+        """Have a pipeline read the session, whose answer `take` takes. False if there is nothing to read."""
+        if not self.cookie or self.data is not None:
+            return False
+        commands.get(self._store.key_prefix + name_of(self.cookie))
+        return True
+
+    def take(self, raw: bytes | None) -> None:
+        """Use what was read by `ask_ahead`, once, instead of reading it."""
+        self._ahead = raw
+
     def read(self, sid: str) -> bool:
         """Load the stored session `sid` into this object; False if there is none."""
-        found = self._store.find(sid)
+        ahead, self._ahead = self._ahead, None
+        is_here = ahead is not None and sid == self.cookie
+        found = (name_of(sid), cast(bytes, ahead)) if is_here else self._store.find(sid)
         if found is None:
             return False
         name, raw = found

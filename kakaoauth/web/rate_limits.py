@@ -137,18 +137,19 @@ def hit(name: str, key: str, *, times: int = 1, cost: int = 1) -> None:
     limiter: FixedWindowRateLimiter | None = current_app.extensions["kakaoauth_rate_limits"]
     if limiter is None:
         return
-    item = _item_of(name, times)
+    item = item_of(name, times)
     try:
         if limiter.hit(item, name, key, cost=cost):
             return
-        raise _refusal(limiter, item, name, key)
+        raise refusal(limiter, item, name, key)
     except REDIS_ERRORS as error:
         if LIMITS[name].closed and not (is_full(error) and LIMITS[name].open_while_full):
             raise SessionsUnavailable(f"limit {name}: {type(error).__name__}") from None
         log.warning("limit not counted name=%s: %s", name, type(error).__name__)
 
 
-def _refusal(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str, key: str) -> RateLimited:
+def refusal(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str, key: str) -> RateLimited:
+    """Return the error of a limit that is reached, and tell the log."""
     wait = max(1, math.ceil(limiter.storage.get_expiry(item.key_for(name, key)) - time.time()))
     if not LIMITS[name].told_once or get_redis(current_app).set(named(f"limit-told:{name}:{key}"), 1, nx=True, ex=wait):
         log.warning("limit reached name=%s key=%s", name, key)
@@ -165,9 +166,9 @@ def require_room(name: str) -> None:
         return
     try:
         for network, times in networks():
-            item = _item_of(name, times)
+            item = item_of(name, times)
             if not limiter.test(item, name, network):
-                raise _refusal(limiter, item, name, network)
+                raise refusal(limiter, item, name, network)
     except REDIS_ERRORS as error:
         raise SessionsUnavailable(f"limit {name}: {type(error).__name__}") from None
 
@@ -178,7 +179,8 @@ def hit_address(name: str) -> None:
         hit(name, network, times=times)
 
 
-def _item_of(name: str, times: int) -> RateLimitItem:
+def item_of(name: str, times: int) -> RateLimitItem:
+    """Return the limit, its number multiplied."""
     setting = LIMITS[name].setting
     return _item(name, times * current_app.config[setting] if setting else times)
 
@@ -244,24 +246,13 @@ def per_address(name: str) -> Guard:
     limit = LIMITS[name]
 
     def guard() -> None:
-        if not (limit.spares_this_machine and _is_this_machine()):
+        if not (limit.spares_this_machine and is_this_machine()):
             hit_address(name)
 
     return guard
 
 
-def room_at_address(name: str) -> Guard:
-    """Return a guard that refuses an address that has reached the limit, and counts nothing."""
-    limit = LIMITS[name]
-
-    def guard() -> None:
-        if not (limit.spares_this_machine and _is_this_machine()):
-            require_room(name)
-
-    return guard
-
-
-def _is_this_machine() -> bool:
+def is_this_machine() -> bool:
     """Whether the client is on this machine; a client of a unix socket, which has no address, is."""
     return not request.remote_addr or is_loopback(request.remote_addr)
 

@@ -90,6 +90,14 @@ def test_without_a_name_userinfo_is_asked_and_nothing_is_made_up(google: Neighbo
     assert "/google/v1/userinfo" in paths
 
 
+def test_known_person_without_a_name_costs_no_second_call(google: Neighbours) -> None:
+    for _ in range(2):
+        google.enter("noname")
+        paths = [entry["path"] for entry in google.order("log", "GET")]
+        assert paths.count("/google/v1/userinfo") == 1
+    assert len(google.users()) == 1
+
+
 def test_userinfo_of_somebody_else_is_refused(google: Neighbours) -> None:
     google.order("faults", endpoint="google_userinfo", fault="other_id")
     _, answer = google.enter("noname")

@@ -239,6 +239,21 @@ def test_start_is_one_round_trip_and_callback_at_most_four(make_app: Any, kakao:
     assert is_logged_in(client)
 
 
+def test_limits_by_address_take_no_round_trip_of_their_own(make_app: Any, kakao: FakeKakao) -> None:
+    app = make_app()
+    calls_of_a_login(app, kakao)
+    client = app.test_client()
+    client.environ_base["REMOTE_ADDR"] = "203.0.113.7"
+    sent: dict[str, str] = {}
+    assert round_trips(app, lambda: sent.update(begin_login(client))) == 2, "one counts, one stores"
+    begin_login(client)  # Redis learns the store's script once
+    sent = {}
+    assert round_trips(app, lambda: sent.update(begin_login(client))) == 3, "what counts reads the session, too"
+    kakao.nonce = sent["nonce"]
+    assert round_trips(app, lambda: come_back(client, sent["state"])) == 3
+    assert is_logged_in(client)
+
+
 def test_session_takes_few_bytes_all_told(make_app: Any, kakao: FakeKakao, redis: Redis) -> None:
     app = make_app()
     people = 12

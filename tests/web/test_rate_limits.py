@@ -165,6 +165,26 @@ def test_script_at_one_address_is_stopped_and_others_are_not(app: Flask) -> None
     assert browser(app, "198.51.100.1").get("/kakao/login/").status_code == 302
 
 
+def test_flood_from_one_network_is_not_counted_in_its_neighbours(app: Flask, redis: Redis) -> None:
+    fill(app, "login", "2001:db8:1:1::/64")
+    for _ in range(5):
+        assert browser(app, "2001:db8:1:1::5").get("/kakao/login/").status_code == 429
+    counts = {key: int(redis.get(key) or 0) for key in redis.keys("rate:*")}  # type: ignore[arg-type]
+    assert [number for key, number in counts.items() if b"/56" in key or b"/48" in key] == [0, 0]
+    assert all(0 < redis.ttl(key) <= 60 for key in counts)
+    assert browser(app, "2001:db8:1:2::5").get("/kakao/login/").status_code == 302
+
+
+def test_number_without_an_end_gets_one(app: Flask, redis: Redis) -> None:
+    """As if the window had ended between the two commands that count."""
+    assert browser(app).get("/kakao/login/").status_code == 302
+    (key,) = redis.keys("rate:*")
+    redis.set(key, 0)
+    assert redis.ttl(key) == -1
+    assert browser(app).get("/kakao/login/").status_code == 302
+    assert 0 < redis.ttl(key) <= 60
+
+
 def test_visitors_of_a_proxy_that_is_not_counted_are_not_taken_for_one(app: Flask, kakao: FakeKakao) -> None:
     fill(app, "login", "127.0.0.1")
     fill(app, "callback", "127.0.0.1")
