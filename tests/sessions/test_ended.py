@@ -90,7 +90,7 @@ def test_ended_phone_outlives_an_older_redis(site: Flask, kakao: FakeKakao, redi
 def lines_of(client: FlaskClient) -> list[str]:
     """Handles of the other devices."""
     page = client.get("/users/me/", headers={"Accept-Language": "en"}).text
-    found = page.partition('<ul class="devices">')[2].partition("</ul>")[0].split("<li>")[1:]
+    found = page.partition('<ul class="rows devices">')[2].partition("</ul>")[0].split("<li>")[1:]
     others = [item for item in found if "This device" not in item and "this device" not in item]
     return [item.split('action="/users/me/devices/')[1].split("/end/")[0] for item in others]
 
