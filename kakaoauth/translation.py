@@ -39,7 +39,7 @@ def language() -> str:
     if chosen := _chosen.get():
         return chosen
     try:  # asked for some twenty times in a page: quicker than to ask first whether there is a request
-        environ = request.environ
+        environ = request._get_current_object().environ  # type: ignore[attr-defined]
     except RuntimeError:
         return DEFAULT
     found: str | None = environ.get(_KEPT)
@@ -105,12 +105,26 @@ def format_datetime(value: datetime, pattern: str, zone: tzinfo) -> str:
 
 def format_date(day: date, pattern: str) -> str:
     """Format a day. :param pattern: CLDR's."""
-    return dates.format_date(day, pattern, locale=LOCALES[language()])
+    return _date(day, pattern, language())
+
+
+@lru_cache(maxsize=4096)
+def _date(day: date, pattern: str, language: str) -> str:
+    return dates.format_date(day, pattern, locale=LOCALES[language])
 
 
 def format_ago(since: timedelta) -> str:
     """Say how long ago something was, in its largest unit: `3 hours ago`."""
-    return dates.format_timedelta(-since, add_direction=True, threshold=1, locale=LOCALES[language()])
+    seconds = abs(since.total_seconds())
+    unit = next((unit for _, unit in dates.TIMEDELTA_UNITS if seconds >= unit), 1)
+    whole = round(seconds / unit) * unit
+    return _ago(whole if since >= timedelta() else -whole, language())
+
+
+@lru_cache(maxsize=4096)  # there are a few hundred numbers of units
+def _ago(seconds: int, language: str) -> str:
+    since = timedelta(seconds=-seconds)
+    return dates.format_timedelta(since, add_direction=True, threshold=1, locale=LOCALES[language])
 
 
 def format_decimal(number: float) -> str:
