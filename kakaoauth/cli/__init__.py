@@ -4,12 +4,15 @@ from flask import Flask
 
 from kakaoauth.cli.audit import audit
 from kakaoauth.cli.google import google
-from kakaoauth.cli.kakao import kakao
+from kakaoauth.cli.later import LaterGroup
 from kakaoauth.cli.schema import group
 from kakaoauth.cli.tokens import tokens
 from kakaoauth.cli.user_files import export_users, import_users
 from kakaoauth.cli.users import users
 from kakaoauth.cli.work import work
+
+#: Its module plays the sandbox, which is a site of its own: no worker needs it.
+kakao = LaterGroup("kakao", "kakaoauth.cli.kakao:kakao", help="Kakao: check the configuration, or play Kakao here.")
 
 users.add_command(export_users)
 users.add_command(import_users)
