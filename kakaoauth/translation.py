@@ -3,6 +3,7 @@
 Built on Babel and not on Flask-Babel, which keeps one state for a whole app: a host may have that for itself.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -27,6 +28,9 @@ CATALOGS: dict[str, NullTranslations] = {
 #: Characters of an Accept-Language header that are read: what follows is nobody's language.
 MOST_OF_HEADER = 500
 LOCALES = {name: Locale(name) for name in LANGUAGES}
+#: Seconds of Babel's units, and of the next larger one.
+_SECONDS = [size for _, size in dates.TIMEDELTA_UNITS]
+UNITS = tuple(zip(_SECONDS, (sys.maxsize, *_SECONDS), strict=False))
 
 #: Where a request's language is kept, in its WSGI environ. Not in `g`, which requests share that are made inside an
 #: app context.
@@ -105,26 +109,26 @@ def format_datetime(value: datetime, pattern: str, zone: tzinfo) -> str:
 
 def format_date(day: date, pattern: str) -> str:
     """Format a day. :param pattern: CLDR's."""
-    return _date(day, pattern, language())
+    return _day(language(), day, pattern)
 
 
 @lru_cache(maxsize=4096)
-def _date(day: date, pattern: str, language: str) -> str:
-    return dates.format_date(day, pattern, locale=LOCALES[language])
+def _day(name: str, day: date, pattern: str) -> str:
+    return dates.format_date(day, pattern, locale=LOCALES[name])
 
 
 def format_ago(since: timedelta) -> str:
     """Say how long ago something was, in its largest unit: `3 hours ago`."""
-    seconds = abs(since.total_seconds())
-    unit = next((unit for _, unit in dates.TIMEDELTA_UNITS if seconds >= unit), 1)
-    whole = round(seconds / unit) * unit
-    return _ago(whole if since >= timedelta() else -whole, language())
+    seconds = since.days * 86_400 + since.seconds
+    unit, larger = next((pair for pair in UNITS if abs(seconds) >= pair[0]), UNITS[-1])
+    # 60 minutes stay so, and are not an hour.
+    rounded = min(round(abs(seconds) / unit) * unit, larger - 1)
+    return _ago(language(), rounded if seconds > 0 else -rounded)
 
 
-@lru_cache(maxsize=4096)  # there are a few hundred numbers of units
-def _ago(seconds: int, language: str) -> str:
-    since = timedelta(seconds=-seconds)
-    return dates.format_timedelta(since, add_direction=True, threshold=1, locale=LOCALES[language])
+@lru_cache(maxsize=1024)  # a page has many moments, and few words for them
+def _ago(name: str, seconds: int) -> str:
+    return dates.format_timedelta(timedelta(seconds=-seconds), add_direction=True, threshold=1, locale=LOCALES[name])
 
 
 def format_decimal(number: float) -> str:

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from kakaoauth.config import colours
 from kakaoauth.config.brand import PICTURES, footer_lines, read_policy, sources_of
+from kakaoauth.translation import gettext
 from kakaoauth.web import static_files
 from kakaoauth.web.addresses import path_to
 from kakaoauth.web.mounting import home
@@ -40,8 +41,8 @@ class Site:
 
     @property
     def description(self) -> str:
-        """One sentence; may be empty."""
-        return str(current_app.config["KAKAOAUTH_SITE_DESCRIPTION"])
+        """One sentence: the owner's, or one in the visitor's language, as search engines want one."""
+        return str(current_app.config["KAKAOAUTH_SITE_DESCRIPTION"] or gettext("Sign in with one tap"))
 
     @property
     def logo(self) -> str:
@@ -154,11 +155,12 @@ def manifest() -> ResponseReturnValue:
     """Send the web app manifest (W3C): how a phone shows the site on its home screen."""
     site = Site()
     colour = current_app.config["KAKAOAUTH_ACCENT_COLOR"]
+    own = current_app.config["KAKAOAUTH_SITE_DESCRIPTION"]  # browsers keep this file whatever their language
     sizes = {"icon-192.png": "192x192", "icon-512.png": "512x512"}
     said = {
         "name": site.name,
         "short_name": site.name[:12],
-        **({"description": site.description} if site.description else {}),
+        **({"description": own} if own else {}),
         "start_url": home(),
         "display": "minimal-ui",
         "background_color": "#ffffff",

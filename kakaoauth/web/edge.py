@@ -12,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from kakaoauth import audit, providers
 from kakaoauth.audit.visitors import plain_address, visitor
 from kakaoauth.config.checks import is_loopback
+from kakaoauth.config.embedded import sandbox_origin
 from kakaoauth.config.libraries import MAX_BODY
 from kakaoauth.config.loopback import is_of_a_proxy
 from kakaoauth.config.mounting import BLUEPRINT
@@ -27,7 +28,7 @@ log = logging.getLogger("kakaoauth.edge")
 #: Endpoints whose response is the same for everybody.
 CACHEABLE = (
     *("kakaoauth.files.static", "kakaoauth.files.colours", "kakaoauth.files.logo", "kakaoauth.files.icon"),
-    *("kakaoauth.api.tokens.jwks", "kakaoauth.api.docs.asset", "favicon", "robots"),
+    *("kakaoauth.api.tokens.jwks", "favicon", "robots"),
 )
 #: Headers of every response of ours, unless its view has set them.
 ALWAYS = (
@@ -180,24 +181,25 @@ def add_headers(response: Response) -> Response:
     return response
 
 
-def content_security_policy(*, images: str = "https:", forms: str = "") -> str:
+def content_security_policy(*, forms: str = "") -> str:
     """Return the Content-Security-Policy.
 
-    :param images: sources of pictures besides this site. :param forms: where a form may lead besides the providers.
+    :param forms: where a form may lead besides the providers.
     """
     # Browsers apply form-action to redirects after a form as well; linking and logout redirect to the provider.
     theirs = dict.fromkeys(origin for provider in providers.all_providers() for origin in provider.page_origins)
-    return _policy(images, (*theirs, *forms.split()), brand.policy())
+    pictures = ("https:", *sandbox_origin(current_app.config).split())
+    return _policy(pictures, (*theirs, *forms.split()), brand.policy())
 
 
 @lru_cache(maxsize=50)
-def _policy(images: str, forms: tuple[str, ...], own: brand.Policy) -> str:
+def _policy(images: tuple[str, ...], forms: tuple[str, ...], own: brand.Policy) -> str:
     allowed = {
         "default-src": ("'none'",),
         "script-src": ("'self'",),
         "connect-src": ("'self'",),
         "style-src": ("'self'",),
-        "img-src": ("'self'", images),
+        "img-src": ("'self'", *images),
         "manifest-src": ("'self'",),
         "base-uri": ("'none'",),
         "frame-ancestors": ("'none'",),

@@ -61,5 +61,5 @@ def test_somebody_is_found_on_a_phone_passed_on_by_the_address_and_downloaded(
     expect(page.locator("th[aria-sort=descending]")).to_have_text("E-mail")
     page.keyboard.press("k")
     page.keyboard.press("Enter")
-    expect(page.locator("h1")).to_have_text("bigid")
+    expect(page.locator("h1")).to_have_text("큰번호고래")
     assert fits(page)

@@ -443,7 +443,9 @@ def test_logout_while_redis_is_away_counts_when_it_is_back(
     assert answer.status_code == 302
     assert ("/oauth/logout?" in answer.location) == (account == "1")
     assert set_cookie(phone) == "", "the cookie goes"
-    assert set(remembered(with_server)) == {name_of(cookie), former_name_of(cookie)}, "Redis knows which"
+    # What a replica can still read tells by which name the session goes.
+    names = {name_of(cookie)} if how == "replica" else {name_of(cookie), former_name_of(cookie)}
+    assert set(remembered(with_server)) == names, "Redis knows which"
     until(lambda: server.client.exists(f"session:{name_of(cookie)}") is not None)
     phone.set_cookie("session", cookie)
     until(lambda: phone.get("/users/me/").status_code == 302)
