@@ -43,7 +43,7 @@ def language() -> str:
     if chosen := _chosen.get():
         return chosen
     try:  # asked for some twenty times in a page: quicker than to ask first whether there is a request
-        environ = request.environ
+        environ = request._get_current_object().environ  # type: ignore[attr-defined]
     except RuntimeError:
         return DEFAULT
     found: str | None = environ.get(_KEPT)

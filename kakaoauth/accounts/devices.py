@@ -194,7 +194,7 @@ def _devices(user: User, *, here: str = "", serializer: URLSafeSerializer | None
     def handle(key: Key) -> str:
         return str(serializer.dumps(key)) if serializer else ""
 
-    found = {name: _of_session(data, handle(name)) for name, data in _open_sessions(user).items()}
+    found = {name: _of_session(data, handle(name)) for name, data in _open_sessions(user).items() if name != here}
     if here:  # as it is now; and it is on the page even if the list has lost it
         found[here] = _of_session({**session, **marks()}, handle(here), is_here=True)
     families = other_devices.open_families(user, LISTED + 1)

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from kakaoauth import providers, sessions
-from kakaoauth.accounts import closing, devices, leaving, linking, own_data, profile, rejoining
+from kakaoauth.accounts import closing, devices, leaving, linking, own_data, profile, rejoining, ways_in
 from kakaoauth.audit import labels, search
 from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
@@ -42,14 +42,16 @@ EVENTS = 10
 def show() -> ResponseReturnValue:
     """Show the account page."""
     user = current_user._get_current_object()
-    linked = {identity.provider for identity in user.identities}
+    identities = ways_in.identities_of(user)
+    linked = {identity.provider for identity in identities}
     return render_template(
         "kakaoauth/account/show.html",
         user=user,
         linkable=[provider for provider in providers.all_providers() if provider.name not in linked],
         devices=devices.own(),
         events=labels.own_lines(search.own(user.id, EVENTS), user.id),
-        may_unlink=len(user.identities) > 1 or bool(user.is_superuser and user.password_hash),
+        identities=identities,
+        may_unlink=len(identities) > 1 or bool(user.is_superuser and user.password_hash),
         consents=own_consents.lines(user.id),
     )
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from kakaoauth.errors import one_line
 from kakaoauth.storage.columns import BigId, UtcDateTime, now
 from kakaoauth.storage.database import Base, db
+from kakaoauth.storage.quick_read import QuickRead
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -169,19 +170,20 @@ def _line(
 
 
 #: Made once: to put it together takes longer than to ask it.
-_LATEST = (
+_LATEST = QuickRead(
+    AuditEvent,
     select(AuditEvent)
     .where(AuditEvent.target_id == bindparam("target"), AuditEvent.action == bindparam("action"))
     .where(AuditEvent.at > bindparam("since"))
     .order_by(AuditEvent.id.desc())
-    .limit(bindparam("most", type_=Integer))
+    .limit(bindparam("most", type_=Integer)),
 )
 
 
 def latest(action: str, *, target: int, days: int, limit: int = 3) -> Sequence[AuditEvent]:
     """What of the kind has happened to a user in the last `days`, the newest first."""
     asked = {"target": target, "action": action, "since": now() - timedelta(days=days), "most": limit}
-    return db.session.scalars(_LATEST, asked).all()
+    return _LATEST.all(db.session(), **asked)
 
 
 def older_than(days: int, limit: int = BATCH) -> int:

@@ -32,6 +32,7 @@ from kakaoauth.storage import cursors
 from kakaoauth.storage.columns import MAX_ID, BigId
 from kakaoauth.storage.cursors import MICROSECOND, Cursor, Position
 from kakaoauth.storage.database import db
+from kakaoauth.storage.quick_read import QuickRead
 
 RESULTS = ("done", "refused")
 #: Its name in a cursor.
@@ -130,13 +131,12 @@ def recent(user_id: int, limit: int) -> Sequence[AuditEvent]:
 
 def own(user_id: int, limit: int) -> Sequence[AuditEvent]:
     """What is this user's own business: not what they have done to others. Of that, what is not too long ago."""
-    statement = _own(db.session.get_bind().dialect.name)
-    found = db.session.scalars(statement, {"user_id": user_id, "limit": limit}).all()
+    found = _own(db.session.get_bind().dialect.name).all(db.session(), user_id=user_id, limit=limit)
     return _in_order(found, upwards=False)[:limit]
 
 
 @cache
-def _own(dialect: str) -> Select[AuditEvent]:
+def _own(dialect: str) -> QuickRead[AuditEvent]:
     """Made once: to put it together takes longer than to ask it."""
     user_id, limit = bindparam("user_id", type_=BigId), bindparam("limit", type_=Integer)
     theirs, about = (
@@ -146,7 +146,7 @@ def _own(dialect: str) -> Select[AuditEvent]:
     rows_read = theirs.limit(BUDGET).subquery("rows_read")
     alone = select(rows_read).where(rows_read.c.target_id.is_(None)).limit(limit).subquery()
     both = union_all(select(alone), select(about.limit(limit).subquery()))
-    return select(aliased(AuditEvent, both.subquery()))
+    return QuickRead(AuditEvent, select(aliased(AuditEvent, both.subquery())))
 
 
 def _position(event: AuditEvent) -> Position:

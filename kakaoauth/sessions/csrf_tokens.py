@@ -3,7 +3,7 @@
 Not by its CSRFProtect, which checks every form of an app: a host may have that for its own pages.
 """
 
-from flask import request
+from flask import g, request
 from flask_wtf.csrf import CSRFError, generate_csrf, validate_csrf
 
 from kakaoauth.storage import keys
@@ -17,7 +17,7 @@ ALWAYS = 315_360_000
 
 def csrf_token() -> str:
     """Return this session's token."""
-    token: str = generate_csrf(token_key=FIELD)
+    token: str = g.get(FIELD) or generate_csrf(token_key=FIELD)  # which keeps it there for the page's other forms
     return token
 
 

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import String, any_, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kakaoauth.models import EndedSession
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
+from kakaoauth.storage.quick_read import QuickRead
 from kakaoauth.storage.redis import get_redis, named
 
 #: Rows removed in one transaction.
@@ -32,7 +33,10 @@ MOST = 10_000
 #: Seconds that the list lives: by then every session of that time is over.
 LONGEST = 90 * 86400
 
-_AMONG = select(EndedSession.name).where(EndedSession.name.in_(bindparam("names", expanding=True)))
+_AMONG = select(EndedSession).where(EndedSession.name.in_(bindparam("names", expanding=True)))
+#: As PostgreSQL takes a list.
+_AMONG_LISTED = EndedSession.name == any_(bindparam("names", type_=postgresql.ARRAY(String)))
+_read_among = QuickRead(EndedSession, select(EndedSession).where(_AMONG_LISTED))
 
 
 def remember(names: Iterable[str], until: datetime) -> None:
@@ -50,7 +54,10 @@ def among(names: Sequence[str]) -> set[str]:
     """Return those of `names` that were ended."""
     if not names:
         return set()
-    return set(db.session.scalars(_AMONG, {"names": list(names)}))
+    asked = list(names)
+    if db.session.get_bind().dialect.name == "postgresql":
+        return {row.name for row in _read_among.all(db.session(), names=asked)}
+    return {row.name for row in db.session.scalars(_AMONG, {"names": asked})}
 
 
 def forget_old() -> int:

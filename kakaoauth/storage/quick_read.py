@@ -1,13 +1,13 @@
-"""One object by one statement and nothing around it, for what every page reads.
+"""Objects by one statement and nothing around it, for what every page reads.
 
 The session's own way to read costs PostgreSQL four round trips: a question whether the connection lives, BEGIN, the
 statement, ROLLBACK. Here the connection comes from the same pool, reads in autocommit, and goes back at once. A
 connection that has died is noticed by its error; then the session reads, in its own way.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Engine, PoolProxiedConnection, Select, inspect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -20,52 +20,97 @@ T = TypeVar("T")
 _reads_quickly: ContextVar[bool] = ContextVar("kakaoauth_reads_quickly", default=False)
 
 
+Convert = Callable[[Any], Any]
+
+
+class Prepared(NamedTuple):
+    """A statement's text, values that stand in it, and of each column the attribute's name (None: it is none), and how
+    what the driver gives becomes its value."""
+
+    text: str
+    values: dict[str, Any]
+    columns: list[tuple[str | None, Convert | None]]
+
+
 class NotQuickly(Exception):
     """The session has to read, because it is in a transaction, is special in some way, or the connection has died."""
 
 
 class QuickRead(Generic[T]):
-    """A query for one whole object of a model, with `bindparam`s for its values."""
+    """A query for whole objects of one model, with `bindparam`s for its values. More columns may follow."""
 
-    def __init__(self, model: type[T], query: Select[tuple[T]]) -> None:
+    def __init__(self, model: type[T], query: Select[*tuple[Any, ...]]) -> None:
         self._model = model
         self._query = query
-        self._prepared: tuple[str, list[tuple[str, Callable[[Any], Any] | None]]] | None = None
+        self._prepared: Prepared | None = None
 
     def read(self, session: Session, **values: Any) -> T | None:
         """Return the object, a member of `session` as if that had read it; None if there is none.
 
         :raises NotQuickly: read it by the session.
         """
-        engine = self._engine(session)
-        row = _fetch(engine, self._statement(engine)[0], values)
-        if row is None:
+        row = self.read_row(session, **values)
+        return row[0] if row else None
+
+    def read_row(self, session: Session, **values: Any) -> tuple[Any, ...] | None:
+        """As `read`, with the columns that follow."""
+        if len(session.identity_map):  # what is loaded already stays one object
+            raise NotQuickly
+        rows = self._rows(session, values)
+        if not rows:
             return None
-        found: Any = self._model()
-        fields = vars(found)
-        for (key, convert), value in zip(self._statement(engine)[1], row, strict=True):
-            fields[key] = value if convert is None else convert(value)
-        make_transient_to_detached(found)
-        session.add(found)
-        return found  # type: ignore[no-any-return]
+        make_transient_to_detached(rows[0][0])
+        session.add(rows[0][0])
+        return rows[0]
+
+    def all(self, session: Session, **values: Any) -> Sequence[T]:
+        """Return all objects, to be looked at only: if read here, they are no members of the session."""
+        try:
+            return [row[0] for row in self._rows(session, values)]
+        except NotQuickly:
+            return session.scalars(self._query, values).all()
+
+    def _rows(self, session: Session, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+        engine = self._engine(session)
+        statement, given, columns = self._statement(engine)
+        found = []
+        for row in _fetch(engine, statement, {**given, **values}):
+            one: Any = self._model()
+            fields, more = vars(one), []
+            for (key, convert), value in zip(columns, row, strict=True):
+                converted = value if convert is None else convert(value)
+                if key is None:
+                    more.append(converted)
+                else:
+                    fields[key] = converted
+            found.append((one, *more))
+        return found
 
     def _engine(self, session: Session) -> Engine:
         """The engine that the session would use. :raises NotQuickly: it would not do just what is done here."""
-        listens = session.dispatch.do_orm_execute or session.dispatch.after_begin
-        # What a transaction has changed, only its own connection sees; what is loaded already stays one object.
-        if listens or session.in_transaction() or len(session.identity_map):
+        if session.dispatch.do_orm_execute or session.dispatch.after_begin:
+            raise NotQuickly
+        # What a transaction has changed, or is about to, only its own connection sees.
+        begun = session.get_transaction()
+        if begun is not None and getattr(begun, "_connections", True):
+            raise NotQuickly
+        if begun is not None and (begun.nested or session.new or session.dirty or session.deleted):
             raise NotQuickly
         bind = session.get_bind(self._model, clause=self._query)
         if not isinstance(bind, Engine) or not is_plain(bind):
             raise NotQuickly
         return bind
 
-    def _statement(self, engine: Engine) -> tuple[str, list[tuple[str, Callable[[Any], Any] | None]]]:
-        """The statement's text, and how each column's value becomes the attribute's."""
+    def _statement(self, engine: Engine) -> "Prepared":
         if self._prepared is None:
-            columns = inspect(self._model).column_attrs
-            converters = [(one.key, one.columns[0].type.result_processor(engine.dialect, None)) for one in columns]
-            self._prepared = (str(self._query.compile(dialect=engine.dialect)), converters)
+            keys = {one.columns[0].key: one.key for one in inspect(self._model).column_attrs}
+            columns: list[tuple[str | None, Convert | None]] = []
+            for column in self._query.selected_columns:
+                key = keys.pop(column.key or "", None)
+                columns.append((key, column.type.result_processor(engine.dialect, None)))
+            compiled = self._query.compile(dialect=engine.dialect)
+            given = {name: value for name, value in compiled.params.items() if value is not None}
+            self._prepared = Prepared(str(compiled), given, columns)
         return self._prepared
 
 
@@ -103,7 +148,7 @@ def checked_out(engine: Engine) -> PoolProxiedConnection:
         _reads_quickly.reset(token)
 
 
-def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> Any:
+def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     dbapi_error = engine.dialect.loaded_dbapi.Error
     pooled = checked_out(engine)
     driver: Any = pooled.dbapi_connection
@@ -111,7 +156,7 @@ def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> Any:
     try:
         driver.autocommit = True
         try:
-            return driver.execute(statement, values).fetchone()
+            return driver.execute(statement, values).fetchall()  # type: ignore[no-any-return]
         finally:
             if not driver.closed:
                 driver.autocommit = was_autocommit

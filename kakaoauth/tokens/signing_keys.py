@@ -11,12 +11,13 @@ from functools import lru_cache
 from typing import Any
 
 from joserfc.jwk import ECKey, OctKey, RSAKey
-from sqlalchemy import String, delete, or_, select, update
+from sqlalchemy import String, bindparam, delete, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.storage import encryption
 from kakaoauth.storage.columns import UtcDateTime, now
 from kakaoauth.storage.database import Base, db
+from kakaoauth.storage.quick_read import QuickRead
 
 Key = OctKey | RSAKey | ECKey
 
@@ -55,12 +56,18 @@ def newest(algorithm: str) -> SigningKey | None:
     return next((row for row in rows if key_of(row) is not None), None)
 
 
+_FIND = QuickRead(
+    SigningKey,
+    select(SigningKey).where(
+        SigningKey.kid == bindparam("kid"),
+        or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > bindparam("moment")),
+    ),
+)
+
+
 def find(kid: str) -> SigningKey | None:
     """Return a key that still verifies."""
-    query = select(SigningKey).where(
-        SigningKey.kid == kid, or_(SigningKey.retires_at.is_(None), SigningKey.retires_at > now())
-    )
-    return db.session.scalar(query)
+    return next(iter(_FIND.all(db.session(), kid=kid, moment=now())), None)
 
 
 def key_of(row: SigningKey) -> Key | None:

@@ -243,6 +243,8 @@ def test_page_costs_the_same_for_one_device_and_for_fifty(
     begin_many(app, people["minji"], 49)
     assert (costs(redis, client), count_statements(lambda: client.get("/users/me/"))) == few
     assert few[0] == 3  # this session; the list; what the listed hold
+    # Who it is; what they come in with; which sessions were ended; app logins; what to warn of; what happened.
+    assert few[1] == 6
 
 
 def costs(redis: Redis, client: FlaskClient) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from redis import Redis
 from support import KAPI, FakeKakao, api_client, log_in, person, problem, tokens_of
 
 from kakaoauth.api.operation import MAX_BYTES
@@ -31,6 +32,21 @@ def row(app: Flask, user_id: int) -> dict[str, Any]:
 
 def audit_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.name == "kakaoauth.audit"]
+
+
+def test_own_user_costs_two_statements_and_nothing_of_redis(
+    api_as: ApiAs, people: People, redis: Redis, count_statements: Callable[..., int]
+) -> None:
+    client = api_as("minji")
+    assert client.get(ME).status_code == 200
+    assert count_statements(lambda: client.get(ME)) == 2  # the key of the token; its login and its user
+    before = commands(redis)
+    client.get(ME)
+    assert commands(redis) - before == 1  # the first INFO, which counts itself only afterwards
+
+
+def commands(redis: Redis) -> int:
+    return int(redis.info("stats")["total_commands_processed"])  # type: ignore[index,arg-type]
 
 
 # Who may

@@ -1,5 +1,7 @@
 """What the operator types, what it says, and how it ends."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -181,3 +183,9 @@ def test_help_names_every_command(run: Type) -> None:
     listed = run("users", "--help").output
     assert all(name in listed for name in ("create-superuser", "set-password", "promote", "demote", "list"))
     assert "sandbox" in run("kakao", "--help").output
+
+
+def test_site_does_not_load_the_sandbox() -> None:
+    look = "import sys, kakaoauth.site; print([name for name in sys.modules if name.startswith('kakaoauth.sandbox')])"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

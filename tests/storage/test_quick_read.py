@@ -12,9 +12,15 @@ from sqlalchemy import event, inspect, text
 from sqlalchemy.exc import OperationalError
 from support.wire import Wire
 
-from kakaoauth.models import EndedSession, User, find_session_user
+from kakaoauth import audit
+from kakaoauth.accounts import ways_in
+from kakaoauth.audit import search
+from kakaoauth.errors import InvalidAccessToken
+from kakaoauth.models import EndedSession, Identity, User, find_session_user
+from kakaoauth.sessions import ended
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
+from kakaoauth.tokens import flows
 
 
 @pytest.fixture
@@ -122,3 +128,52 @@ def test_no_connection_is_told_as_the_session_tells_it(
         for _ in range(2):
             with pytest.raises(OperationalError):
                 find_session_user("1.0")
+
+
+def test_what_is_only_looked_at_is_what_the_session_reads(session_user_id: str) -> None:
+    user = find_session_user(session_user_id)
+    assert user is not None
+    db.session.add(Identity(user_id=user.id, provider="kakao", subject="1", confirmed_at=now()))
+    db.session.commit()
+    audit.record("login", target=user.id, actor=user.id, provider="kakao", new=True)
+    db.session.commit()
+    db.session.remove()
+    user = find_session_user(session_user_id)
+    assert user is not None
+    quick = [*ways_in.identities_of(user), *search.own(user.id, 10), *audit.latest("login", target=user.id, days=1)]
+    assert [inspect(one).session for one in quick] == [None] * 3
+    db.session.execute(text("SELECT 1"))  # from now on the session is in a transaction
+    slow = [*ways_in.identities_of(user), *search.own(user.id, 10), *audit.latest("login", target=user.id, days=1)]
+    assert [columns_of(one) for one in quick] == [columns_of(one) for one in slow]
+
+
+def columns_of(one: Any) -> dict[str, Any]:
+    return {attribute.key: getattr(one, attribute.key) for attribute in inspect(type(one)).column_attrs}
+
+
+def test_what_waits_in_the_session_is_read_as_well(session_user_id: str) -> None:
+    user = find_session_user(session_user_id)
+    assert user is not None
+    db.session.add(Identity(user_id=user.id, provider="kakao", subject="1"))
+    assert [one.subject for one in ways_in.identities_of(user)] == ["1"]
+
+
+def test_ended_sessions_among_others(session_user_id: str) -> None:
+    db.session.add(EndedSession(name="ended", until=now()))
+    db.session.commit()
+    assert ended.among(["ended", "another"]) == {"ended"}
+
+
+def test_bearer_is_read_without_a_transaction(session_user_id: str) -> None:
+    user = find_session_user(session_user_id)
+    assert user is not None
+    text_of_it = flows.issue_tokens(user).access_token
+    db.session.remove()
+    quick = flows.authenticate_bearer(text_of_it)
+    assert inspect(quick.user).persistent
+    assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    db.session.execute(text("UPDATE users SET session_version = session_version + 1"))
+    db.session.commit()
+    db.session.remove()
+    with pytest.raises(InvalidAccessToken):
+        flows.authenticate_bearer(text_of_it)
