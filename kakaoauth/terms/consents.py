@@ -45,6 +45,13 @@ class Consent(Base):
             sqlite_where=text("withdrawn_at IS NULL"),
         ),
         Index("ix_user_consents_user_id", "user_id"),
+        # Who agrees to it: the staff's list.
+        Index(
+            "ix_user_consents_term",
+            *("term", "version", "user_id"),
+            postgresql_where=text("withdrawn_at IS NULL"),
+            sqlite_where=text("withdrawn_at IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
