@@ -28,7 +28,8 @@ def clean_text(value: object, *, limit: int = MAX_TEXT) -> str | None:
     if not isinstance(value, str):
         return None
     text = " ".join(value[:_MAX_READ].translate(_BLANKS).split())
-    text = "".join(char for place, char in enumerate(text) if _is_kept(text, place))
+    if not text.isprintable():
+        text = "".join(char for place, char in enumerate(text) if _is_kept(text, place))
     text = " ".join(unicodedata.normalize("NFC", text).split())
     return text[:limit].rstrip(f" {_ZWJ}") or None
 

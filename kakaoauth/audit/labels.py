@@ -105,6 +105,8 @@ DETAILS: Mapping[str, Any] = {
     "linked": _("connected"),
     "email": _("e-mail"),
     "tag": _("tag"),
+    "agreed": _("agreed"),
+    "not_agreed": _("not agreed"),
     "joined_from": _("joined from"),
     "joined_until": _("joined until"),
     "login_from": _("last login from"),

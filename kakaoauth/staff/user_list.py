@@ -11,6 +11,7 @@ from flask import Blueprint, Response, render_template, request, stream_with_con
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from kakaoauth import terms
 from kakaoauth.accounts import notes, saved_filters
 from kakaoauth.accounts.notes import clean_tag
 from kakaoauth.days import today
@@ -51,7 +52,7 @@ SORT_LABELS = {
 }
 
 #: Filters that are folded away until one of them is used.
-MORE = ("linked", "email", "tag", "from", "until", "login_from", "login_until")
+MORE = ("linked", "email", "tag", "consent", "from", "until", "login_from", "login_until")
 
 #: What the address asks for: its parameters, as far as they were understood.
 Asked = dict[str, Any]
@@ -86,6 +87,7 @@ def index() -> ResponseReturnValue:
         previous=page.previous and url_for("kakaoauth.users.index", **asked, cursor=page.previous),
         next=page.next and url_for("kakaoauth.users.index", **asked, cursor=page.next),
         backlog=backlog.for_staff(),
+        terms=terms.asked(),
         tags=notes.tags_of([user.id for user in page.users]),
         saved=saved_filters.of_owner(current_user.id),
         query=urlencode(asked),
@@ -151,6 +153,8 @@ READERS: dict[str, Callable[[str], str]] = {
     "linked": lambda text: text if text in PROVIDER_LABELS else "",
     "email": lambda text: text if text == "none" else "",
     "tag": lambda text: clean_tag(text),
+    #: A term's id, or "-" and the id of one that they do not agree to.
+    "consent": lambda text: text if terms.find(text.removeprefix("-")) else "",
     "from": _day,
     "until": _day,
     "login_from": _day,
@@ -162,6 +166,7 @@ READERS: dict[str, Callable[[str], str]] = {
 def _filter(asked: Asked) -> Filter:
     names = ("from", "until", "login_from", "login_until")
     days = {name: date.fromisoformat(asked[name]) for name in names if name in asked}
+    consent = asked.get("consent", "")
     return Filter(
         search=asked.get("q", ""),
         provider=asked.get("provider", ""),
@@ -174,6 +179,8 @@ def _filter(asked: Asked) -> Filter:
         linked=asked.get("linked", ""),
         email=asked.get("email", ""),
         tag=asked.get("tag", ""),
+        agreed="" if consent.startswith("-") else consent,
+        not_agreed=consent[1:] if consent.startswith("-") else "",
     )
 
 

@@ -1,8 +1,10 @@
 """Column types for both databases, and their clock."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, DateTime, Integer, TypeDecorator, func, literal
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, DateTime, Integer, TypeDecorator, any_, func, literal
 from sqlalchemy.engine import Dialect
 
 from kakaoauth.storage.database import db
@@ -26,6 +28,15 @@ def database_now() -> ColumnElement[datetime]:
     if db.session.get_bind().dialect.name == "postgresql":
         return func.clock_timestamp(type_=UtcDateTime())
     return literal(now(), UtcDateTime())
+
+
+def among(column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
+    """Whether the column has one of many values. On PostgreSQL they are one array: to write a thousand parameters into
+    a statement takes longer than to look for them."""
+    if db.session.get_bind().dialect.name == "postgresql":
+        found: ColumnElement[bool] = column == any_(literal(list(values), ARRAY(column.type)))
+        return found
+    return column.in_(list(values))  # type: ignore[no-any-return]
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.config.terms import Term
 from kakaoauth.models import User
-from kakaoauth.storage.columns import BigId, UtcDateTime, now
+from kakaoauth.storage.columns import BigId, UtcDateTime, among, now
 from kakaoauth.storage.database import Base, db
 from kakaoauth.translation import lazy_gettext
 
@@ -45,6 +45,13 @@ class Consent(Base):
             sqlite_where=text("withdrawn_at IS NULL"),
         ),
         Index("ix_user_consents_user_id", "user_id"),
+        # Who agrees to it: the staff's list.
+        Index(
+            "ix_user_consents_term",
+            *("term", "version", "user_id"),
+            postgresql_where=text("withdrawn_at IS NULL"),
+            sqlite_where=text("withdrawn_at IS NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -85,7 +92,7 @@ def in_force(connection: Connection, user_id: int) -> set[tuple[str, str]]:
 def of_users(user_ids: Iterable[int]) -> dict[int, list[Consent]]:
     """The same for many, by one statement."""
     found: dict[int, list[Consent]] = {}
-    for row in db.session.scalars(select(Consent).where(Consent.user_id.in_(user_ids)).order_by(Consent.id)):
+    for row in db.session.scalars(select(Consent).where(among(Consent.user_id, user_ids)).order_by(Consent.id)):
         found.setdefault(row.user_id, []).append(row)
     return found
 

@@ -7,13 +7,16 @@ from datetime import timedelta
 from flask import Flask
 from flask.testing import FlaskClient
 from support import csrf_token
+from support.terms import TERMS
 
 from kakaoauth.accounts import erasing, leaving
 from kakaoauth.accounts.notes import MOST_TAGS, StaffNote, UserTag, set_tags
 from kakaoauth.accounts.saved_filters import MOST, SavedFilter
+from kakaoauth.config.terms import read as read_terms
 from kakaoauth.models import Identity, User
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
+from kakaoauth.terms.consents import Consent
 
 ClientAs = Callable[[str], FlaskClient]
 People = dict[str, int]
@@ -95,6 +98,27 @@ def test_lists_are_filtered_by_last_login_email_and_connected_provider(
     assert shown(sora, "linked=naver") == ["hana"]
     assert shown(sora, "linked=naver&email=none") == []
     assert set(shown(sora, "linked=myspace&email=x&login_from=x")) >= {"minji", "hana", "sora"}
+
+
+def test_list_is_filtered_by_what_people_agree_to_today(app: Flask, client_as: ClientAs, people: People) -> None:
+    sora = client_as("sora")
+    assert 'name="consent"' not in sora.get("/users/").text
+    app.config["KAKAOAUTH_TERMS"] = read_terms(TERMS)
+    with app.app_context():
+        for name, version, withdrawn in (
+            ("minji", "2026-01", None),
+            ("hana", "2025-01", None),
+            ("gone", "2026-01", now()),
+        ):
+            row = Consent(user_id=people[name], term="tos", version=version, withdrawn_at=withdrawn, source="page")
+            db.session.add(row)
+        db.session.commit()
+    assert shown(sora, "consent=tos") == shown(sora, "consent=tos&sort=email") == ["minji"]
+    assert {"hana", "gone"} <= set(shown(sora, "consent=-tos")) == set(shown(sora, "consent=-tos&sort=email"))
+    assert "minji" not in shown(sora, "consent=-tos")
+    assert '<option value="-tos" selected>' in sora.get("/users/?consent=-tos").text
+    assert shown(sora, "consent=news") == shown(sora, "consent=tos&consent=news&email=none") == []
+    assert set(shown(sora, "consent=none-such")) >= {"minji", "hana", "sora"}
 
 
 def test_filters_are_saved_for_oneself(app: Flask, client_as: ClientAs, people: People) -> None:

@@ -26,6 +26,8 @@ def row(cells: Iterable[str]) -> str:
 
 def written(text: str) -> str:
     """What stands between a cell's quotes."""
+    if text.isalnum() and text.isascii():
+        return text
     if not text.isprintable():
         text = _BREAKS.sub(" ", text)
     if _FORMULA.match(text):

@@ -16,7 +16,7 @@ from kakaoauth.staff.csv import bulk
 from kakaoauth.staff.csv.people import Newcomer, Refused
 from kakaoauth.staff.csv.reading import Batch
 from kakaoauth.storage import database
-from kakaoauth.storage.columns import now
+from kakaoauth.storage.columns import among, now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
 from kakaoauth.terms.consents import IMPORT
@@ -118,17 +118,17 @@ def _sorted_out(people: Sequence[Newcomer], *, skip_known: bool) -> tuple[list[N
 def _owners(people: Sequence[Newcomer]) -> dict[str, int]:
     """Whose the addresses and identities are, in the words of `Newcomer.keys`."""
     keys = [person.values["email_key"] for person in people if person.values["email_key"]]
-    addresses = select(User.email_key, User.id).where(User.email_key.in_(keys))
+    addresses = select(User.email_key, User.id).where(among(User.email_key, keys))
     owners: dict[str, int] = {key: owner for key, owner in db.session.execute(addresses) if key}
     logins = select(Identity.provider, Identity.subject, Identity.user_id)
-    logins = logins.where(Identity.subject.in_(_subjects(people)))
+    logins = logins.where(among(Identity.subject, _subjects(people)))
     owners.update({f"{provider}:{subject}": owner for provider, subject, owner in db.session.execute(logins)})
     return owners
 
 
 def _leaving(people: Sequence[Newcomer]) -> set[tuple[str, str]]:
     """Identities that a waiting unlink would cut off from the new account."""
-    query = select(UnlinkJob.provider, UnlinkJob.subject).where(UnlinkJob.subject.in_(_subjects(people)))
+    query = select(UnlinkJob.provider, UnlinkJob.subject).where(among(UnlinkJob.subject, _subjects(people)))
     return {(provider, subject) for provider, subject in db.session.execute(query)}
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from kakaoauth.models import Identity
 from kakaoauth.staff.csv.cells import row
 from kakaoauth.staff.listing.people import Person
+from kakaoauth.storage.columns import among
 from kakaoauth.storage.database import db
 from kakaoauth.terms.consents import Consent
 
@@ -33,7 +34,8 @@ def _moment(value: datetime | None) -> str:
     return "" if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-#: Column of `User` -> how it is written. What opens anything, passwords' hashes and tokens, is none of them.
+#: Column of `User` -> how it is written, in a Person's order. What opens anything, a password's hash, a token, is
+#: none of them.
 WRITERS: Mapping[str, Callable[[Any], str]] = {
     "id": _number,
     "provider": _text,
@@ -58,14 +60,17 @@ WRITERS: Mapping[str, Callable[[Any], str]] = {
 CONSENTS = "consents"
 COLUMNS = (*WRITERS, "identities", CONSENTS)
 
+#: By their user's id: rows of user_id, provider and subject.
+Identities = Mapping[int, Sequence[Any]]
 Consents = Mapping[int, Sequence[Consent]]
 
 
-def identities_of(user_ids: Iterable[int]) -> dict[int, list[Identity]]:
+def identities_of(user_ids: Iterable[int]) -> Identities:
     """Many users' ways in by one statement, by their user's id and in the order they were linked."""
-    found: dict[int, list[Identity]] = {}
-    query = select(Identity).where(Identity.user_id.in_(user_ids), Identity.provider != "")
-    for one in db.session.scalars(query.order_by(Identity.id)):
+    found: dict[int, list[Any]] = {}
+    query = select(Identity.user_id, Identity.provider, Identity.subject)
+    query = query.where(among(Identity.user_id, user_ids), Identity.provider != "")
+    for one in db.session.execute(query.order_by(Identity.id)):
         found.setdefault(one.user_id, []).append(one)
     return found
 
@@ -80,20 +85,14 @@ def beginning(*, with_consents: bool = False) -> str:
     return BOM + row(columns(with_consents=with_consents))
 
 
-def lines(
-    users: Sequence[Person], identities: Mapping[int, Sequence[Identity]], consents: Consents | None = None
-) -> str:
+def lines(users: Sequence[Person], identities: Identities, consents: Consents | None = None) -> str:
     """:param identities: by their user's id. :param consents: the same; None: the file has no such column."""
     found = []
     for user in users:
-        cells = _cells(user, identities.get(user.id, ()))
+        cells = [write(value) for write, value in zip(WRITERS.values(), user, strict=False)]
+        cells.append("|".join(f"{way}:{quote(subject, safe='+/=')}" for _, way, subject in identities.get(user.id, ())))
         found.append(row(cells if consents is None else [*cells, "|".join(map(_consent, consents.get(user.id, ())))]))
     return "".join(found)
-
-
-def _cells(user: Person, identities: Sequence[Identity]) -> list[str]:
-    cells = [write(getattr(user, column)) for column, write in WRITERS.items()]
-    return [*cells, "|".join(f"{one.provider}:{quote(one.subject, safe='+/=')}" for one in identities)]
 
 
 def _consent(consent: Consent) -> str:

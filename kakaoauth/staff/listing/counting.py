@@ -7,6 +7,7 @@ from sqlalchemy import FromClause, func, select
 
 from kakaoauth.staff.listing.candidates import Candidates
 from kakaoauth.staff.listing.filters import Condition
+from kakaoauth.staff.listing.ordering import Test
 from kakaoauth.staff.listing.people import USERS
 from kakaoauth.staff.listing.planner import Budget, count, fewest
 from kakaoauth.staff.listing.statistics import Statistics, statistics
@@ -27,7 +28,7 @@ def count_up_to(conditions: Sequence[Condition], budget: Budget) -> tuple[int, b
         # So far above it, PostgreSQL is not wrong.
         counted = count(select(USERS.c.id), EXACT) if known is None or known.rows < 2 * EXACT else None
         return (EXACT, False) if counted is None else (counted, True)
-    only = conditions[0] if len(conditions) == 1 and conditions[0].by_date else None
+    only = conditions[0] if len(conditions) == 1 and conditions[0].orders else None
     if only is not None and only.candidates is not None:
         counted = count(only.candidates.ids, COUNTED)
         return (COUNTED, False) if counted is None else (counted, True)
@@ -41,7 +42,7 @@ def count_up_to(conditions: Sequence[Condition], budget: Budget) -> tuple[int, b
 def _go_by(known: Statistics, conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool]:
     few = fewest(known, conditions, budget)
     if few is not None and few.candidates is not None and known.share(few).likely * known.rows <= budget.most:
-        return _count_few(few.candidates, conditions, budget)
+        return _count_few(few.candidates, few.besides(conditions), budget)
     if COUNTED > prod(known.share(one).likely for one in conditions) * READ and known.rows > READ:
         return 0, False
     return _count_newest(conditions)
@@ -54,7 +55,7 @@ def _try_out(conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool
         return number, whole
     for condition in conditions:
         if not whole and condition.candidates is not None:
-            number, whole = _count_few(condition.candidates, conditions, budget)
+            number, whole = _count_few(condition.candidates, condition.besides(conditions), budget)
     return number, whole
 
 
@@ -65,10 +66,10 @@ def _count_newest(conditions: Sequence[Condition]) -> tuple[int, bool]:
     return (met, True) if count(select(USERS.c.id), READ) is not None else (0, False)
 
 
-def _count_few(few: Candidates, conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool]:
+def _count_few(few: Candidates, tests: Sequence[Test], budget: Budget) -> tuple[int, bool]:
     rows = few.rows(budget.most + 1)
-    tests = [condition.holds(rows.c) for condition in conditions]
-    looked_at, met = db.session.execute(select(func.count(), func.count().filter(*tests)).select_from(rows)).one()
+    number = func.count().filter(*(test(rows.c) for test in tests)) if tests else func.count()
+    looked_at, met = db.session.execute(select(func.count(), number.label("met")).select_from(rows)).one()
     return (met, True) if looked_at <= budget.most else (0, False)
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, and_, or_, select, union_all
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, and_, not_, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute
 
+from kakaoauth import terms
 from kakaoauth.accounts.notes import UserTag
 from kakaoauth.days import start_of
 from kakaoauth.models import Identity
@@ -16,12 +17,17 @@ from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
 from kakaoauth.staff.listing.people import USERS
 from kakaoauth.storage.columns import MAX_ID, now
 from kakaoauth.storage.database import db
+from kakaoauth.terms.consents import Consent
 from kakaoauth.text import comparable
 
 #: Longer than any e-mail address or name.
 SEARCH_LENGTH = 254
 #: Longer than any provider's id.
 SUBJECT_LENGTH = 255
+
+BY_DATE = ("date_joined",)
+#: `indexes` has one for each.
+EACH_ORDER = ("date_joined", "email_key", "nickname_key", "last_login")
 
 #: The highest role that somebody has.
 ROLES: Mapping[str, Test] = {
@@ -66,6 +72,9 @@ class Filter:
     #: "none": without an e-mail address.
     email: str = ""
     tag: str = ""
+    #: Ids of terms that they agree, or do not agree, to in the version of today.
+    agreed: str = ""
+    not_agreed: str = ""
     #: These alone.
     ids: tuple[int, ...] = ()
 
@@ -79,8 +88,8 @@ class Condition:
     holds: Test
     #: All who meet it, and maybe some more, from an index. None: no index tells.
     candidates: Candidates | None = None
-    #: That index has them in the order they joined.
-    by_date: bool = False
+    #: By what else that index has them sorted: keys of orders.
+    orders: Sequence[str] = ()
     #: Set if this is all that is asked: when they joined, or what `sort` says.
     span: Span | None = None
     #: The order that has such a span.
@@ -89,8 +98,14 @@ class Condition:
     key: tuple[object, ...] = ()
     #: A statement with as many rows as meet it, where the test alone does not tell PostgreSQL how many.
     rows: Select[Any] | None = None
+    #: Those are the rows of all others.
+    is_rest: bool = False
     #: Of a search, in place of a key: trigrams that are in the text.
     grams: tuple[str, ...] = ()
+
+    def besides(self, others: Sequence["Condition"]) -> list[Test]:
+        """What is left to test on its candidates, of these conditions: itself only where the index may have more."""
+        return [one.holds for one in others if one is not self or one.grams]
 
 
 def conditions(chosen: Filter) -> Iterator[Condition]:
@@ -103,17 +118,23 @@ def conditions(chosen: Filter) -> Iterator[Condition]:
     if chosen.role:
         yield _told_by(ROLES[chosen.role], ("role", chosen.role), indexed=chosen.role != "user")
     if chosen.state:
-        yield _told_by(STATES[chosen.state], ("state", chosen.state), indexed=chosen.state != "active")
+        yield _told_by(
+            STATES[chosen.state], ("state", chosen.state), indexed=chosen.state != "active", orders=EACH_ORDER
+        )
     if chosen.provider:
         yield _told_by(lambda u: u.provider == chosen.provider, ("provider", chosen.provider), indexed=True)
     if chosen.email:
         yield Condition(_has_no_email, matching(_has_no_email), key=("email", chosen.email))
     if chosen.linked:
         yield _listed_in(Identity.user_id, Identity.provider == chosen.linked, ("linked", chosen.linked))
+    if chosen.agreed:
+        yield _agrees(chosen.agreed)
+    if chosen.not_agreed:
+        yield _without(_agrees(chosen.not_agreed))
     if chosen.login_from or chosen.login_until:
         yield _in_span("last_login", _span(chosen.login_from, chosen.login_until))
     if chosen.joined_from or chosen.joined_until:
-        yield replace(_in_span("date_joined", _span(chosen.joined_from, chosen.joined_until)), by_date=True)
+        yield replace(_in_span("date_joined", _span(chosen.joined_from, chosen.joined_until)), orders=BY_DATE)
     search = comparable(chosen.search)[:SEARCH_LENGTH].strip()
     if search:
         yield _search(search, subject=chosen.search.strip())
@@ -149,8 +170,26 @@ def _listed_in(user_id: InstrumentedAttribute[int], test: ColumnElement[bool], k
     return Condition(holds, Candidates(ids, lambda u: u.id.in_(ids)), key=key, rows=ids)
 
 
-def _told_by(test: Test, key: tuple[object, ...], *, indexed: bool) -> Condition:
-    return Condition(test, matching(test), by_date=True, key=key) if indexed else Condition(test, key=key)
+def _agrees(term_id: str) -> Condition:
+    term = terms.find(term_id)
+    version = term.version if term else ""
+    test = and_(Consent.term == term_id, Consent.version == version, Consent.withdrawn_at.is_(None))
+    return _listed_in(Consent.user_id, test, ("agreed", term_id, version))
+
+
+def _without(condition: Condition) -> Condition:
+    """Everybody else. No index has them."""
+    return replace(
+        condition,
+        holds=lambda u: not_(condition.holds(u)),
+        candidates=None,
+        key=("not", *condition.key),
+        is_rest=True,
+    )
+
+
+def _told_by(test: Test, key: tuple[object, ...], *, indexed: bool, orders: Sequence[str] = BY_DATE) -> Condition:
+    return Condition(test, matching(test), orders=orders, key=key) if indexed else Condition(test, key=key)
 
 
 def _search(search: str, *, subject: str) -> Condition:

@@ -70,8 +70,14 @@ class IndexRange:
 
     def rows(self) -> Select[Any]:
         """Without the empty rows of those who have left."""
-        tests = (test(USERS.c) for test in self.tests)
-        return select(USERS).where(*tests, USERS.c.erased_at.is_(None)).order_by(*self.order_by(USERS.c))
+        return self._all(USERS).where(USERS.c.erased_at.is_(None))
+
+    def positions(self) -> Select[Any]:
+        """Of all rows, the empty ones among them: the index alone tells."""
+        return self._all(self.order.of(USERS.c), USERS.c.id)
+
+    def _all(self, *what: Any) -> Select[Any]:
+        return select(*what).where(*(test(USERS.c) for test in self.tests)).order_by(*self.order_by(USERS.c))
 
     def order_by(self, u: Any, *, whole: bool = False) -> list[Any]:
         """:param whole: of the whole order: those who have a value, and those who have none."""

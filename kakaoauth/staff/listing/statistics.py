@@ -67,7 +67,8 @@ class Statistics:
         if condition.key not in self.shares:
             if len(self.shares) >= MOST:
                 self.shares.clear()
-            self.shares[condition.key] = _expected(condition) / self.rows
+            share = _expected(condition) / self.rows
+            self.shares[condition.key] = max(1 - share, 0.0) if condition.is_rest else share
         found = self.shares[condition.key]
         return Share(found, found)
 

@@ -109,6 +109,8 @@ def test_filtered_pages_go_through_all_who_match(site: Flask) -> None:
     for sort in SORTS:
         seen = [number for found in pages(Filter(search="n"), sort, limit=9) for number in ids(found)]
         assert seen == in_order(sort, lambda user: "n" in user.search_text)
+        seen = [number for found in pages(Filter(state="suspended"), sort, limit=2) for number in ids(found)]
+        assert seen == in_order(sort, lambda user: not user.is_active)
         chosen = Filter(role="staff", provider="kakao")
         seen = [number for found in pages(chosen, sort, limit=4) for number in ids(found)]
         assert seen == in_order(sort, lambda user: user.is_staff and user.provider == "kakao")
@@ -221,12 +223,12 @@ def test_people_who_join_between_two_statements_of_a_page_hide_nobody(site: Flas
 def test_page_says_that_it_was_cut(site: Flask) -> None:
     crowd(20)
     for _ in range(4):
-        add(is_active=False, date_joined=BEGINNING - timedelta(days=1))
-    db.session.execute(update(User).where(User.date_joined >= BEGINNING).values(is_active=True))
+        add(provider="facebook", date_joined=BEGINNING - timedelta(days=1))
+    db.session.execute(update(User).where(User.date_joined >= BEGINNING).values(provider="kakao"))
     db.session.commit()
-    found = page(Filter(state="suspended"), sort="-last_login", budget=TIGHT)
+    found = page(Filter(provider="facebook"), sort="-last_login", budget=TIGHT)
     assert (ids(found), found.cut, found.next is None) == ([], True, False)
-    found = page(Filter(state="suspended"), sort="-last_login")
+    found = page(Filter(provider="facebook"), sort="-last_login")
     assert (len(found.users), found.cut, found.next) == (4, False, None)
 
 
