@@ -15,6 +15,7 @@ from kakaoauth.errors import LastSuperuser
 from kakaoauth.models import CLAIMABLE, User, find_user, find_user_by_email
 from kakaoauth.staff import listing
 from kakaoauth.staff.listing import filters
+from kakaoauth.staff.listing.people import Person
 
 T = TypeVar("T")
 
@@ -208,11 +209,11 @@ def seed(number: int, random_seed: int) -> None:
     progress.finish()
 
 
-def _role(user: User) -> str:
+def _role(user: User | Person) -> str:
     return "superuser" if user.is_superuser else "staff" if user.is_staff else "user"
 
 
-def _state(user: User) -> str:
+def _state(user: User | Person) -> str:
     return "active" if user.is_active else "closed" if user.closed_at else "suspended"
 
 

@@ -13,11 +13,15 @@ from kakaoauth.config import colours
 from kakaoauth.config.brand import PICTURES, footer_lines, read_policy, sources_of
 from kakaoauth.translation import gettext
 from kakaoauth.web import static_files
+from kakaoauth.web.addresses import path_to
 from kakaoauth.web.mounting import home
 
 #: Icons by name. A file of that name in INSTANCE_PATH is the owner's, and is taken instead of ours.
 ICONS = ("favicon.ico", "icon.svg", "icon-180.png", "icon-192.png", "icon-512.png")
 DAY = 86400
+
+#: Sources by directive.
+Policy = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class Contact(NamedTuple):
@@ -46,7 +50,7 @@ class Site:
         file = current_app.config.get("KAKAOAUTH_LOGO_FILE")
         if file is None:
             return str(current_app.config["KAKAOAUTH_SITE_LOGO"])
-        return url_for("kakaoauth.files.logo", mark=_mark_of_file(file, Path(file).stat().st_mtime_ns))
+        return path_to("kakaoauth.files.logo", mark=_mark_of_file(file, Path(file).stat().st_mtime_ns))
 
     @property
     def terms(self) -> str:
@@ -73,7 +77,7 @@ class Site:
     def colours(self) -> str:
         """Address of the style sheet with the accent colour; empty without one."""
         colour = current_app.config["KAKAOAUTH_ACCENT_COLOR"]
-        return url_for("kakaoauth.files.colours", mark=_mark(_sheet(colour).encode())) if colour else ""
+        return path_to("kakaoauth.files.colours", mark=_mark(_sheet(colour).encode())) if colour else ""
 
     @property
     def style_sheets(self) -> tuple[str, ...]:
@@ -96,7 +100,7 @@ class Site:
     @staticmethod
     def icon(name: str) -> str:
         """Address of an icon of ICONS."""
-        return url_for("kakaoauth.files.icon", name=name)
+        return path_to("kakaoauth.files.icon", name=name)
 
 
 def contact_address(text: str) -> str:
@@ -177,18 +181,18 @@ def robots() -> ResponseReturnValue:
     return _kept(make_response(text, 200, {"Content-Type": "text/plain; charset=utf-8"}), DAY)
 
 
-def policy() -> dict[str, list[str]]:
+def policy() -> Policy:
     """Return what the owner adds to the Content-Security-Policy, as sources by directive."""
     config = current_app.config
     return _policy(config["KAKAOAUTH_CSP"], config["KAKAOAUTH_STYLE_SHEETS"], config["KAKAOAUTH_SCRIPTS"])
 
 
 @lru_cache(maxsize=10)
-def _policy(given: str, style_sheets: tuple[str, ...], scripts: tuple[str, ...]) -> dict[str, list[str]]:
+def _policy(given: str, style_sheets: tuple[str, ...], scripts: tuple[str, ...]) -> Policy:
     found = read_policy(given)
     for directive, addresses in (("style-src", style_sheets), ("script-src", scripts)):
         found[directive] = [*found.get(directive, []), *sources_of(addresses)]
-    return found
+    return tuple((directive, tuple(sources)) for directive, sources in found.items())
 
 
 @cache
