@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
-from support.browser import enter_as, fits, picture
+from support.browser import enter_as, fits
 
 pytestmark = pytest.mark.browser
 
@@ -30,7 +30,6 @@ def test_lost_phone_is_found_and_ended_by_keyboard(context: Context, site: Any) 
     here, lost = page.locator(".devices li").first, page.locator(".devices li", has_text="카카오톡 인앱 · Android")
     expect(here).to_contain_text("이 기기")
     expect(lost).to_contain_text("마지막 사용 ")
-    picture(page, "devices-ko")
     assert fits(page)
     assert lost.get_by_role("button").evaluate("e => e.getBoundingClientRect().height") >= 44
     button = page.get_by_role("button", name="로그아웃: 카카오톡 인앱 · Android")

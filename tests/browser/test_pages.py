@@ -194,7 +194,7 @@ def test_phone_shows_every_page_without_sideways_scrolling(
         assert width <= 375, path
         small = page.evaluate(
             "[...document.querySelectorAll('a.button, button, a.login')]"
-            ".filter(e => e.getBoundingClientRect().height < 40).map(e => e.textContent)"
+            ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 40).map(e => e.textContent)"
         )
         assert small == [], path
 

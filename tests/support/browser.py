@@ -60,7 +60,14 @@ def fits(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
-def picture(page: Page, name: str) -> None:
-    """Keep a picture for the README when asked to (`PICTURES=1 make test`)."""
-    if os.environ.get("PICTURES"):
-        page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")
+def picture(page: Page, name: str, *, phone: str = "") -> None:
+    """Keep a picture for the README when asked to (`PICTURES=1 make test`), and another one as on a phone."""
+    if not os.environ.get("PICTURES"):
+        return
+    page.wait_for_load_state("networkidle")
+    page.screenshot(path=ROOT / "docs" / "images" / f"{name}.png")
+    if phone:
+        before = page.viewport_size
+        page.set_viewport_size({"width": 375, "height": 740})
+        page.screenshot(path=ROOT / "docs" / "images" / f"{phone}.png", animations="disabled")
+        page.set_viewport_size(before or {"width": 1100, "height": 760})

@@ -87,10 +87,12 @@ def test_icons_are_the_owners_or_ours(branded: FlaskClient) -> None:
     assert all(branded.get(one["src"], buffered=True).status_code == 200 for one in said["icons"])
 
 
-def test_search_engines_find_the_first_page_alone(client: FlaskClient) -> None:
+def test_search_engines_are_kept_from_what_begins_something(client: FlaskClient) -> None:
     lines = client.get("/robots.txt").text.splitlines()
-    assert "Disallow: /" in lines
-    assert "Allow: /$" in lines
+    assert lines[0] == "User-agent: *"
+    assert {"Disallow: /*/login/", "Disallow: /*/logout/", "Disallow: /api/", "Allow: /api/docs/"} <= set(lines)
+    assert not {"Disallow: /", "Disallow:"} & set(lines), "pages that may be found"
+    assert not any("/users" in line for line in lines), "no address that is nobody's business"
 
 
 def test_own_files_are_allowed_by_the_policy_and_nothing_else(make_app: MakeApp) -> None:
