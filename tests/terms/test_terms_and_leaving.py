@@ -159,16 +159,34 @@ def test_known_person_who_is_suspended_meanwhile_is_told_so(make_app: MakeApp, a
 # Without a press
 
 
-def test_silent_login_of_somebody_new_shows_the_step_and_cancelling_does_not_begin_it_again(
-    make_app: MakeApp, kakao: FakeKakao
-) -> None:
-    app = make_app(KAKAOAUTH_TERMS=TERMS, KAKAOAUTH_KAKAOTALK_AUTO_LOGIN=True)
+def silent_login(app: Flask, kakao: FakeKakao) -> tuple[FlaskClient, Any]:
     client = app.test_client()
     client.environ_base["HTTP_USER_AGENT"] = INSIDE
     sent = client.get("/?next=/users/me/").location
     assert "prompt=none" in sent
     state, kakao.nonce = (sent.split(f"{name}=")[1].split("&")[0] for name in ("state", "nonce"))
-    back = client.get("/kakao/login/callback/", query_string={"state": state, "code": "canary-code"})
+    return client, client.get("/kakao/login/callback/", query_string={"state": state, "code": "canary-code"})
+
+
+def test_silent_login_of_who_has_closed_the_account_asks_once(app: Flask, make_app: MakeApp, kakao: FakeKakao) -> None:
+    sign_up(app, kakao)
+    leave(app)
+    inside = make_app(KAKAOAUTH_TERMS=TERMS, KAKAOAUTH_KAKAOTALK_AUTO_LOGIN=True, **GRACE)
+    client, back = silent_login(inside, kakao)
+    assert back.location == "/users/me/restore/"
+    token = csrf_token(client, "/users/me/restore/")
+    left = client.post("/users/me/restore/", data={"csrf_token": token, "choice": "leave"})
+    assert left.location == "/users/me/withdrawn/"
+    for address in ("/", "/?next=/users/me/"):
+        assert client.get(address).status_code == 200
+    assert not is_open(inside)
+
+
+def test_silent_login_of_somebody_new_shows_the_step_and_cancelling_does_not_begin_it_again(
+    make_app: MakeApp, kakao: FakeKakao
+) -> None:
+    app = make_app(KAKAOAUTH_TERMS=TERMS, KAKAOAUTH_KAKAOTALK_AUTO_LOGIN=True)
+    client, back = silent_login(app, kakao)
     assert back.location.startswith("/sign-up/")
     assert client.get(back.location).status_code == 200
     assert client.get("/").status_code == 200, "the step waits, and nothing is tried beside it"
