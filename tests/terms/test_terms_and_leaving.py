@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from support import FakeKakao, csrf_token, is_logged_in, log_in, person, problem
-from support.terms import TERMS, agree, cancel, come_to_step, newer, rows
+from support import FakeKakao, csrf_token, is_logged_in, log_in, person, problem, set_cookie
+from support.concurrency import at_once
+from support.terms import TERMS, agree, cancel, come_to_step, form_of, newer, rows
 
 from kakaoauth.accounts import leaving, roles
 from kakaoauth.models import User
@@ -116,6 +118,20 @@ def test_closed_while_they_read_is_offered_to_restore(
     else:
         assert restored.location == "/users/me/"
         assert is_logged_in(client)
+
+
+def test_pressed_twice_both_see_the_offer(app: Flask, kakao: FakeKakao) -> None:
+    client = app.test_client()
+    path = come_to_step(client, kakao)
+    sign_up(app, kakao)
+    leave(app)
+    form = {**form_of(client.get(path)), "agree.age": "1", "agree.tos": "2026-01", "decision": "agree"}
+    twins = [app.test_client() for _ in range(2)]
+    for twin in twins:
+        twin.set_cookie("session", set_cookie(client))
+    answers = at_once(app, *[partial(twin.post, path, data=form) for twin in twins])
+    assert [answer.location for answer in answers] == ["/users/me/restore/"] * 2
+    assert all(twin.get("/users/me/restore/").status_code == 200 for twin in twins)
 
 
 def test_who_has_left_meanwhile_may_not_sign_up_again(make_app: MakeApp, kakao: FakeKakao) -> None:
