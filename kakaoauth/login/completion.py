@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, flash, url_for
+from flask import current_app, url_for
 from flask_login import current_user
 
 from kakaoauth import sessions, terms
@@ -205,9 +205,9 @@ def _require_new_login(pending: PendingLogin, profile: Profile) -> None:
 
 
 def tell_confirmed(target: str) -> None:
-    """Flash that the button must be pressed again, if a form of `target` waits: coming back sends no form."""
+    """Tell that the button must be pressed again, if a form of `target` waits: coming back sends no form."""
     if form_drafts.waits(target):
-        flash(gettext("Thank you, it is you. Please press the button once more."))
+        messages.tell(gettext("Thank you, it is you. Please press the button once more."), "")
 
 
 def replay(outcome: dict[str, Any]) -> LoginResult:

@@ -29,8 +29,9 @@ from kakaoauth.providers import oidc
 from kakaoauth.providers.answers import Json, bearer
 from kakaoauth.providers.base import TokenKeeper
 from kakaoauth.providers.oauth import OAuthProvider
+from kakaoauth.providers.pictures import own_picture
 from kakaoauth.providers.values import ID_TOKEN_SECONDS, EmailState, PendingLogin, Profile, TokenSet
-from kakaoauth.text import clean_image, clean_text, normal_form
+from kakaoauth.text import clean_text, normal_form
 
 #: Seconds the discovery document counts.
 FRESH = 24 * 3600
@@ -83,7 +84,7 @@ class OpenIdProvider(OAuthProvider):
             email_state=state,
             name=clean_text(claims.get("name")),
             nickname=clean_text(claims.get("nickname")),
-            profile_image=clean_image(claims.get("picture")),
+            profile_image=own_picture(claims.get("picture")),
             # Its word is enough for an account of one's own. One that was made on the command line may have rights.
             email_opens_waiting_account=False,
             auth_time=auth_time if type(auth_time := claims.get("auth_time")) is int else None,

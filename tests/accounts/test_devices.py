@@ -460,7 +460,9 @@ def test_redis_keeps_no_browser_and_no_network_of_whoever_has_left(enter: Enter,
     enter("minji", IPHONE)
     laptop = enter("minji")
     laptop.post(f"/users/me/{path}/", data={"csrf_token": csrf_token(laptop)})
-    assert redis.keys("session*") == []
+    # Who has deleted their account is told so on the next page, by a session that knows no more than that.
+    assert [set(data) for data in all_opened(redis)] == ([{"_left"}] if path == "withdraw" else [])
+    assert redis.keys("sessions-of:*") == []
 
 
 # Apps and front ends

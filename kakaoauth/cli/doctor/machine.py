@@ -165,7 +165,7 @@ def _check_content(report: Report) -> None:
     if left.unlinks_given_up or left.webhooks_failed or left.erasings_overdue:
         cure = gettext("Find the cause in the log, mend it, and run `flask --app wsgi kakao retry`.")
         seen = gettext(
-            "unlinks given up: %(unlinks)s, messages that could not be applied: %(messages)s",
+            "disconnects given up: %(unlinks)s, messages that could not be applied: %(messages)s",
             unlinks=left.unlinks_given_up,
             messages=left.webhooks_failed,
         )
