@@ -148,6 +148,7 @@ def test_without_a_grace_the_account_is_erased_and_kakao_told(make_app: Callable
     assert unlink_calls(kakao) == 1
     page = client.get("/users/me/withdrawn/").text
     assert "탈퇴가 끝났어요" in page
+    assert "직접 해제해 주세요" in page
     assert "되살릴" not in page
 
 

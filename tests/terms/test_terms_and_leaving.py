@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from support import FakeKakao, csrf_token, is_logged_in, log_in, person, problem
-from support.terms import TERMS, agree, cancel, come_to_step, newer, rows
+from support import FakeKakao, csrf_token, is_logged_in, log_in, person, problem, set_cookie
+from support.concurrency import at_once
+from support.terms import TERMS, agree, cancel, come_to_step, form_of, newer, rows
 
 from kakaoauth.accounts import leaving, roles
 from kakaoauth.models import User
@@ -118,6 +120,20 @@ def test_closed_while_they_read_is_offered_to_restore(
         assert is_logged_in(client)
 
 
+def test_pressed_twice_both_see_the_offer(app: Flask, kakao: FakeKakao) -> None:
+    client = app.test_client()
+    path = come_to_step(client, kakao)
+    sign_up(app, kakao)
+    leave(app)
+    form = {**form_of(client.get(path)), "agree.age": "1", "agree.tos": "2026-01", "decision": "agree"}
+    twins = [app.test_client() for _ in range(2)]
+    for twin in twins:
+        twin.set_cookie("session", set_cookie(client))
+    answers = at_once(app, *[partial(twin.post, path, data=form) for twin in twins])
+    assert [answer.location for answer in answers] == ["/users/me/restore/"] * 2
+    assert all(twin.get("/users/me/restore/").status_code == 200 for twin in twins)
+
+
 def test_who_has_left_meanwhile_may_not_sign_up_again(make_app: MakeApp, kakao: FakeKakao) -> None:
     app = make_app(KAKAOAUTH_TERMS=TERMS, KAKAOAUTH_REJOIN_BLOCK_DAYS=30, KAKAO_ADMIN_KEY="canary-admin")
     client = app.test_client()
@@ -159,16 +175,34 @@ def test_known_person_who_is_suspended_meanwhile_is_told_so(make_app: MakeApp, a
 # Without a press
 
 
-def test_silent_login_of_somebody_new_shows_the_step_and_cancelling_does_not_begin_it_again(
-    make_app: MakeApp, kakao: FakeKakao
-) -> None:
-    app = make_app(KAKAOAUTH_TERMS=TERMS, KAKAOAUTH_KAKAOTALK_AUTO_LOGIN=True)
+def silent_login(app: Flask, kakao: FakeKakao) -> tuple[FlaskClient, Any]:
     client = app.test_client()
     client.environ_base["HTTP_USER_AGENT"] = INSIDE
     sent = client.get("/?next=/users/me/").location
     assert "prompt=none" in sent
     state, kakao.nonce = (sent.split(f"{name}=")[1].split("&")[0] for name in ("state", "nonce"))
-    back = client.get("/kakao/login/callback/", query_string={"state": state, "code": "canary-code"})
+    return client, client.get("/kakao/login/callback/", query_string={"state": state, "code": "canary-code"})
+
+
+def test_silent_login_of_who_has_closed_the_account_asks_once(app: Flask, make_app: MakeApp, kakao: FakeKakao) -> None:
+    sign_up(app, kakao)
+    leave(app)
+    inside = make_app(KAKAOAUTH_TERMS=TERMS, KAKAOAUTH_KAKAOTALK_AUTO_LOGIN=True, **GRACE)
+    client, back = silent_login(inside, kakao)
+    assert back.location == "/users/me/restore/"
+    token = csrf_token(client, "/users/me/restore/")
+    left = client.post("/users/me/restore/", data={"csrf_token": token, "choice": "leave"})
+    assert left.location == "/users/me/withdrawn/"
+    for address in ("/", "/?next=/users/me/"):
+        assert client.get(address).status_code == 200
+    assert not is_open(inside)
+
+
+def test_silent_login_of_somebody_new_shows_the_step_and_cancelling_does_not_begin_it_again(
+    make_app: MakeApp, kakao: FakeKakao
+) -> None:
+    app = make_app(KAKAOAUTH_TERMS=TERMS, KAKAOAUTH_KAKAOTALK_AUTO_LOGIN=True)
+    client, back = silent_login(app, kakao)
     assert back.location.startswith("/sign-up/")
     assert client.get(back.location).status_code == 200
     assert client.get("/").status_code == 200, "the step waits, and nothing is tried beside it"

@@ -150,7 +150,7 @@ def test_message_in_the_queue_that_is_refused_stops_none_behind_it(site: Flask, 
     assert run_jobs(site) == (3, 1), "sora's, nobody's, and the unlink"
     assert redis.llen(deferred.KEY) == 0
     assert user_of(site, SORA) is None
-    assert numbers(site) == (0, 0, 1)
+    assert numbers(site) == (0, 0, 1, 0)
     assert minji.get("/users/me/").status_code == 302
     assert sora.get("/users/me/").status_code == 302
 
@@ -370,7 +370,7 @@ def test_command_does_what_waits_whatever_its_next_date(site: Flask, kakao: Fake
     wait(site, "kakao", "1", given_up_at=datetime.now(UTC))
     assert run_jobs(site) == (0, 0)
     assert command(site) == "151 done, 0 could not be done yet.\n"
-    assert numbers(site) == (0, 0, 0)
+    assert numbers(site) == (0, 0, 0, 0)
 
 
 def test_command_leaves_a_job_to_the_worker_that_has_it(site: Flask, kakao: FakeKakao, clock: Any) -> None:
@@ -393,7 +393,7 @@ def test_job_is_given_up_loudly_after_30_days(
     assert numbers(site).unlinks_given_up == 0
     clock.shift(86400 + 3601)
     assert run_jobs(site) == (0, 1)
-    assert numbers(site) == (0, 1, 0)
+    assert numbers(site) == (0, 1, 0, 0)
     (line,) = [one for one in caplog.records if "unlink given up" in one.getMessage() and one.levelno > 40]
     assert "provider=kakao" in line.getMessage()
     with site.app_context():

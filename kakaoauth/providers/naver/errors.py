@@ -26,7 +26,7 @@ CODES = frozenset(TABLE)
 FINE = "00"
 #: Where a code stands: of the token address, of the API, of the gateway in front of it.
 NAMES = ("error", "resultcode", "errorCode")
-REFUSED_APP = (403, 404)
+REFUSED_APP = 403
 
 
 def is_error(body: Mapping[str, Any]) -> bool:
@@ -39,6 +39,6 @@ def from_answer(status: int, body: Mapping[str, Any], retry_after: str = "") -> 
     be any."""
     said = next((body[name] for name in NAMES if name in body), None)
     code = said if isinstance(said, str) and said in TABLE else ""
-    if not code and body and status in REFUSED_APP:
+    if not code and body and status == REFUSED_APP:
         code = str(status)
     return answers.error_of("Naver", TABLE.get(code), status, code=code, retry_after=retry_after)
