@@ -219,9 +219,9 @@ class SessionOver(InvalidRequest):
 
 class LinkEnded(SessionOver):
     code = "LINK_ENDED"
-    title = _("This link was not finished")
+    title = _("The connection was not finished")
     message = _(
-        "Since it was begun you have logged out, or somebody else has logged in. Nothing was linked. "
+        "Since it was begun you have logged out, or somebody else has logged in. Nothing was connected. "
         "Please log in and begin again on your page."
     )
     level = logging.WARNING
@@ -529,16 +529,16 @@ class IdentityInUse(AppError):
     status = 409
     code = "IDENTITY_IN_USE"
     title = _("This login is already in use")
-    message = _("Another account here logs in with it, so it cannot be linked to yours. Nothing was changed.")
+    message = _("Another account here logs in with it, so it cannot be connected to yours. Nothing was changed.")
     can_retry = False
 
 
 class AlreadyLinked(AppError):
     status = 409
     code = "ALREADY_LINKED"
-    title = _("%(provider)s is already linked to your account")
+    title = _("%(provider)s is already connected to your account")
     message = _(
-        "An account has one login from each provider. To use another %(account)s, unlink the present one first. "
+        "An account has one sign-in method of each kind. To use another %(account)s, disconnect the present one first. "
         "Nothing was changed."
     )
     can_retry = False
@@ -560,7 +560,7 @@ class OtherAccount(AppError):
     title = _("That was another account")
     message = _(
         "You are still logged in here, and nothing was changed. "
-        "To confirm that it is you, please use a login that is linked to this account."
+        "To confirm that it is you, please use a sign-in method of this account."
     )
     level = logging.WARNING
 
@@ -578,13 +578,13 @@ class LoginNotRepeated(AppError):
 class LastWayIn(AppError):
     status = 409
     code = "LAST_WAY_IN"
-    title = _("This is your only way in")
-    message = _("Link another login first; without one you could not come back. Nothing was changed.")
+    title = _("This is your only sign-in method")
+    message = _("Connect another sign-in method first; without one you could not come back. Nothing was changed.")
     can_retry = False
 
 
 class TheirLastWayIn(LastWayIn):
-    title = _("This is their only way in")
+    title = _("This is their only sign-in method")
     message = _("Without it this person could not come back. To close the account, delete it. Nothing was changed.")
 
 

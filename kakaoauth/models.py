@@ -73,7 +73,29 @@ class UserManager:
         return self.create_user(email, **{**waits, **fields, "is_staff": True, "is_superuser": True})
 
 
-class User(UserMixin, Base):
+class Described:
+    """What the columns of a user say together: of a `User`, and of a row that was read without one."""
+
+    __slots__ = ()
+
+    @property
+    def display_name(self: Any) -> str:
+        """Nickname, name, or the local part of the e-mail address; may be empty."""
+        return self.nickname or self.name or (self.email or "").split("@")[0]
+
+    @property
+    def is_suspended(self: Any) -> bool:
+        """Kept out by a superuser at this moment, whatever `is_active` still says, and not by their own wish."""
+        return not self.is_let_in and self.closed_at is None
+
+    @property
+    def is_let_in(self: Any) -> bool:
+        """Whether they may log in: active, or their suspension is over by now."""
+        is_over = self.suspended_until is not None and self.suspended_until <= now()
+        return self.is_active or (is_over and self.erase_at is None)
+
+
+class User(UserMixin, Described, Base):
     """A person. Known by their identities, never by e-mail alone."""
 
     __tablename__ = "users"
@@ -150,22 +172,6 @@ class User(UserMixin, Base):
     def find_identity(self, provider: str, subject: str) -> "Identity | None":
         """Return this user's identity at a provider; None if it is not theirs."""
         return next((one for one in self.identities if (one.provider, one.subject) == (provider, subject)), None)
-
-    @property
-    def display_name(self) -> str:
-        """Nickname, name, or the local part of the e-mail address; may be empty."""
-        return self.nickname or self.name or (self.email or "").split("@")[0]
-
-    @property
-    def is_suspended(self) -> bool:
-        """Kept out by a superuser at this moment, whatever `is_active` still says, and not by their own wish."""
-        return not self.is_let_in and self.closed_at is None
-
-    @property
-    def is_let_in(self) -> bool:
-        """Whether they may log in: active, or their suspension is over by now."""
-        is_over = self.suspended_until is not None and self.suspended_until <= now()
-        return self.is_active or (is_over and self.erase_at is None)
 
     def set_email(self, email: str | None) -> None:
         """Set or remove the address. :raises ValueError: not an e-mail address."""
@@ -267,8 +273,9 @@ def find_erased(user_id: int) -> User | None:
 
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """How those of them are called who still have an account."""
-    users = db.session.scalars(select(User).where(User.id.in_(set(user_ids)), User.erased_at.is_(None)))
-    return {user.id: user.display_name for user in users}
+    names = select(User.id, User.nickname, User.name, User.email)
+    users = db.session.execute(names.where(User.id.in_(set(user_ids)), User.erased_at.is_(None)))
+    return {user_id: nickname or name or (email or "").split("@")[0] for user_id, nickname, name, email in users}
 
 
 def lock_user(user_id: int) -> None:

@@ -3,6 +3,7 @@
 Built on Babel and not on Flask-Babel, which keeps one state for a whole app: a host may have that for itself.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,7 +14,7 @@ from typing import Any
 
 from babel import Locale, dates, numbers
 from babel.support import LazyProxy, NullTranslations, Translations
-from flask import current_app, has_request_context, request
+from flask import current_app, request
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
@@ -27,6 +28,9 @@ CATALOGS: dict[str, NullTranslations] = {
 #: Characters of an Accept-Language header that are read: what follows is nobody's language.
 MOST_OF_HEADER = 500
 LOCALES = {name: Locale(name) for name in LANGUAGES}
+#: Seconds of Babel's units, and of the next larger one.
+_SECONDS = [size for _, size in dates.TIMEDELTA_UNITS]
+UNITS = tuple(zip(_SECONDS, (sys.maxsize, *_SECONDS), strict=False))
 
 #: Where a request's language is kept, in its WSGI environ. Not in `g`, which requests share that are made inside an
 #: app context.
@@ -38,9 +42,10 @@ def language() -> str:
     """Return `ko` or `en`: what `in_language` says, else the request's language; Korean outside a request."""
     if chosen := _chosen.get():
         return chosen
-    if not has_request_context():
+    try:  # asked for some twenty times in a page: quicker than to ask first whether there is a request
+        environ = request.environ
+    except RuntimeError:
         return DEFAULT
-    environ = request.environ
     found: str | None = environ.get(_KEPT)
     if found is None:
         found = environ[_KEPT] = _of_request()
@@ -104,12 +109,26 @@ def format_datetime(value: datetime, pattern: str, zone: tzinfo) -> str:
 
 def format_date(day: date, pattern: str) -> str:
     """Format a day. :param pattern: CLDR's."""
-    return dates.format_date(day, pattern, locale=LOCALES[language()])
+    return _day(language(), day, pattern)
+
+
+@lru_cache(maxsize=4096)
+def _day(name: str, day: date, pattern: str) -> str:
+    return dates.format_date(day, pattern, locale=LOCALES[name])
 
 
 def format_ago(since: timedelta) -> str:
     """Say how long ago something was, in its largest unit: `3 hours ago`."""
-    return dates.format_timedelta(-since, add_direction=True, threshold=1, locale=LOCALES[language()])
+    seconds = since.days * 86_400 + since.seconds
+    unit, larger = next((pair for pair in UNITS if abs(seconds) >= pair[0]), UNITS[-1])
+    # 60 minutes stay so, and are not an hour.
+    rounded = min(round(abs(seconds) / unit) * unit, larger - 1)
+    return _ago(language(), rounded if seconds > 0 else -rounded)
+
+
+@lru_cache(maxsize=1024)  # a page has many moments, and few words for them
+def _ago(name: str, seconds: int) -> str:
+    return dates.format_timedelta(timedelta(seconds=-seconds), add_direction=True, threshold=1, locale=LOCALES[name])
 
 
 def format_decimal(number: float) -> str:

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import func, literal, select, tuple_
 
 from kakaoauth import audit
-from kakaoauth.accounts import hooks
+from kakaoauth.accounts import hooks, suspensions
 from kakaoauth.errors import AccountClosing, NotFound
 from kakaoauth.models import User, find_identity, find_user, lock_user
 from kakaoauth.providers.values import Profile
@@ -32,6 +32,15 @@ class Closed(NamedTuple):
     user_id: int
     closed_at: datetime
     erase_at: datetime
+
+
+class Due(NamedTuple):
+    user_id: int
+    erase_at: datetime
+
+
+#: The jobs look every 30 seconds, so whoever is left after this long could not be erased.
+OVERDUE = timedelta(hours=1)
 
 
 def grace() -> timedelta:
@@ -53,9 +62,15 @@ def close(user: User) -> None:
     after_commit(user_closed, user_id=user.id)
 
 
+@transaction
 def find(user_id: int) -> Closed | None:
-    """Return a closed account; None: it is not, or not any more."""
+    """Return a closed account; None: it is not, or not any more.
+
+    One whose suspension is over becomes closed here: the login that has found that out was refused, and stored nothing.
+    """
     user = find_user(user_id)
+    if user is not None:
+        suspensions.end_if_over(user)
     if user is None or user.closed_at is None or user.erase_at is None:
         return None
     return Closed(user.id, user.closed_at, user.erase_at)
@@ -86,16 +101,24 @@ def restore(user_id: int, *, closed_at: datetime | None = None, logs_in_by: str 
         on; empty: another login follows. :raises NotFound: it is not closed, or not since then: restored elsewhere,
         erased, or suspended.
     """
-    lock_user(user_id)
-    user = find_user(user_id)
-    if user is None or user.closed_at is None or (closed_at and closed_at != user.closed_at):
-        raise NotFound("no closed account")
-    reopen(user)
-    audit.record("restored", target=user_id, actor=user_id)
+    user = restore_within(user_id, closed_at=closed_at)
     if logs_in_by:
         user.last_login = now()
         audit.record("login", target=user_id, actor=user_id, provider=logs_in_by)
         after_commit(user_logged_in, user_id=user_id, provider=logs_in_by, is_new=False)
+    return user
+
+
+def restore_within(user_id: int, *, closed_at: datetime | None = None) -> User:
+    """The same within the caller's transaction, which logs the owner in or does nothing. :raises NotFound: as there."""
+    lock_user(user_id)
+    user = find_user(user_id)
+    if user is not None:
+        suspensions.end_if_over(user)
+    if user is None or user.closed_at is None or (closed_at and closed_at != user.closed_at):
+        raise NotFound("no closed account")
+    reopen(user)
+    audit.record("restored", target=user_id, actor=user_id)
     return user
 
 
@@ -106,7 +129,16 @@ def reopen(user: User) -> None:
     after_commit(user_restored, user_id=user.id)
 
 
-def due(limit: int) -> Sequence[int]:
-    """Return the numbers of accounts whose time is over, the longest first."""
-    query = select(User.id).where(User.erase_at <= now()).order_by(User.erase_at).limit(limit)
-    return db.session.scalars(query).all()
+def due(limit: int, after: Due | None = None) -> Sequence[Due]:
+    """Return the next accounts whose time is over, the longest first. :param after: the last one of before."""
+    query = select(User.id, User.erase_at).where(User.erase_at <= now())
+    if after is not None:
+        query = query.where(tuple_(User.erase_at, User.id) > tuple_(literal(after.erase_at), literal(after.user_id)))
+    found = db.session.execute(query.order_by(User.erase_at, User.id).limit(limit))
+    return [Due(user_id, erase_at) for user_id, erase_at in found if erase_at is not None]
+
+
+def number_overdue() -> int:
+    """Return how many accounts should have been erased an hour ago, and are not."""
+    query = select(func.count(User.id)).where(User.erase_at <= now() - OVERDUE)
+    return db.session.scalar(query) or 0

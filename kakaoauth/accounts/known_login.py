@@ -26,7 +26,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import make_transient_to_detached
-from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
 
 from kakaoauth import audit, terms
@@ -37,6 +36,8 @@ from kakaoauth.providers.values import Profile
 from kakaoauth.signals import user_logged_in
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db, each_by_itself, give_back
+from kakaoauth.storage.direct import Direct
+from kakaoauth.storage.quick_read import NotQuickly
 from kakaoauth.storage.transaction import commit_on, lost_a_race, tell
 from kakaoauth.tokens import provider_tokens
 from kakaoauth.tokens.provider_tokens import ProviderToken
@@ -53,16 +54,16 @@ class KnownLogin:
         self._provider = provider
         self._email_required: bool = current_app.config["KAKAOAUTH_EMAIL_REQUIRED"]
         self._fresh = timedelta(seconds=current_app.config["KAKAOAUTH_PROFILE_REFRESH_SECONDS"])
-        self._connection: Connection | None = None
-        self._row: Row[Any] | None = None
+        self._connection: Connection | Direct | None = None
+        self._row: Any = None
         self._subject = ""
 
     def close(self) -> None:
         """Give the connection back, and forget who was read."""
         self._row = None
         if self._connection is not None:
-            give_back(self._connection)
-            self._connection = None
+            connection, self._connection = self._connection, None
+            connection.close() if isinstance(connection, Direct) else give_back(connection)
 
     def is_enough(self, brief: Profile) -> bool | None:
         """Whether an id_token says all there is to know: what is stored was read a short while ago, and it says
@@ -85,7 +86,7 @@ class KnownLogin:
         if row is None or not self._is_plain(row, profile) or db.session().in_transaction():
             return None
         moment = now()
-        if self._connection is not None and terms.lacks_required(self._connection, row.id):
+        if isinstance(self._connection, Connection) and terms.lacks_required(self._connection, row.id):
             self.close()
             return None
         try:
@@ -108,11 +109,20 @@ class KnownLogin:
         lacks_email = row.email is None and (self._email_required or bool(profile.email))
         return row.is_active and not lacks_email and not news(row, profile, leads=leads)
 
-    def _read(self, subject: str) -> Row[Any] | None:
+    def _read(self, subject: str) -> Any:
+        self._subject, who = subject, {"provider_": self._provider, "subject_": subject}
+        try:
+            if self._connection is None and not terms.asked():
+                self._connection = Direct(db.engine)
+            if isinstance(self._connection, Direct):
+                self._row = self._connection.first(_reading(), who)
+                return self._row
+        except NotQuickly:
+            self.close()
         if self._connection is None:
             self._connection = each_by_itself(db.engine)
-        self._subject = subject
-        self._row = self._connection.execute(_reading(), {"provider_": self._provider, "subject_": subject}).first()
+        assert isinstance(self._connection, Connection)
+        self._row = self._connection.execute(_reading(), who).first()
         return self._row
 
     def _write(self, row: Row[Any], profile: Profile, moment: datetime) -> tuple[int | None, bool]:
@@ -131,6 +141,9 @@ class KnownLogin:
         }
         if profile.tokens:
             values |= {f"t_{name}": value for name, value in provider_tokens.row_of(profile.tokens).items()}
+        if isinstance(self._connection, Direct):
+            found = self._connection.first(_all(has_tokens=bool(profile.tokens)), values)
+            return (found[1], True) if found is not None else (None, False)
         run = _together if self._connection.dialect.name == "postgresql" else _one_by_one
         written = run(self._connection, values, has_tokens=bool(profile.tokens))
         commit_on(self._connection)
@@ -146,8 +159,8 @@ def _user_of(row: Row[Any], **changed: Any) -> User:
     if isinstance(known, User):  # a receiver of the signal has loaded it
         return known
     user = User()
-    for name, value in {**dict(zip(_columns(), row, strict=False)), **changed}.items():
-        set_committed_value(user, name, value)
+    fields: dict[str, Any] = user.__dict__
+    fields |= {**dict(zip(_columns(), row, strict=False)), **changed}
     make_transient_to_detached(user)
     db.session.add(user)
     return user

@@ -68,19 +68,24 @@ def _erase_and_tell(user: User, action: str, *, by_themselves: bool, **recorded:
 
 def erase_due(limit: int = 100) -> tuple[int, int]:
     """Erase accounts that were closed and not restored in time. Return how many were erased, and how many could not
-    be. Their unlink jobs are the next round's."""
-    found = closing.due(limit)
-    forget_transaction()
-    failed = 0
-    for user_id in found:
-        try:
-            _erase_closed(user_id, due=True)
-        except Exception as error:
-            # One account that cannot be erased must not keep the others'.
-            forget_transaction()
-            log.error("closed account user=%s not erased: %s", user_id, type(error).__name__)
-            failed += 1
-    return len(found) - failed, failed
+    be. Their unlink jobs are the next round's.
+
+    :param limit: a round ends with the batch in which so many were erased. Those that cannot be do not count, or so
+        many of them would keep all others'.
+    """
+    done = failed = 0
+    last: closing.Due | None = None
+    while done < limit and (found := closing.due(limit, last)):
+        forget_transaction()
+        for last in found:
+            try:
+                _erase_closed(last.user_id, due=True)
+                done += 1
+            except Exception as error:
+                forget_transaction()
+                log.error("closed account user=%s not erased: %s", last.user_id, type(error).__name__)
+                failed += 1
+    return done, failed
 
 
 def erase_closed(user_id: int, *, reason: str = "") -> bool:
@@ -97,6 +102,7 @@ def _erase_closed(user_id: int, *, due: bool = False, reason: str = "") -> list[
     user = find_user(user_id)
     if user is None or user.erase_at is None or (due and user.erase_at > now()):
         return None  # restored at this moment, or another worker was faster
+    suspensions.end_if_over(user)
     hooks.tell_before_leave(user)
     return _erase_and_tell(user, "erased", reason=reason, by_themselves=True)
 

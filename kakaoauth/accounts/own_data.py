@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import or_, select
 
-from kakaoauth import audit
+from kakaoauth import audit, terms
 from kakaoauth.accounts import devices, hooks, notes, provider_events, saved_filters, suspensions, unlink_jobs
 from kakaoauth.accounts.former_identities import FormerIdentity
 from kakaoauth.accounts.provider_events import ProviderEvent
@@ -35,7 +35,7 @@ NOT_TOLD = frozenset(
     ("password_hash", "session_version", "email_key", "nickname_key", "search_text", "keys_are_stale", "erased_at")
 )
 #: What an audit row's details may tell: the rest are numbers of the site's own.
-DETAILS = ("kind", "new", "changed", "erased")
+DETAILS = ("kind", "new", "changed", "erased", "terms")
 
 
 def part(name: str) -> Callable[[Part], Part]:
@@ -116,7 +116,9 @@ def _apps(user: User) -> list[dict[str, Any]]:
 @part("consents")
 def _consents(user: User) -> list[dict[str, Any]]:
     names = ("term", "version", "agreed_at", "withdrawn_at", "source")
-    return [columns_of(row, *names) for row in consents.of_user(user.id)]
+    titles = {term.id: term.title for term in terms.asked()}
+    rows = consents.of_user(user.id)
+    return [{"title": titles.get(row.term, row.term), **columns_of(row, *names)} for row in rows]
 
 
 @part("suspensions")

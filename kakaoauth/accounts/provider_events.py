@@ -46,11 +46,11 @@ def remember(provider: str, jti: str, *, kind: str, subject: str, happened_at: d
 
 
 def latest(provider: str, subject: str, kinds: tuple[str, ...]) -> ProviderEvent | None:
-    """Return the newest message of these kinds about a person, by the sender's time."""
+    """Return the newest message of these kinds about a person, by the sender's time, of one second the last to come."""
     query = (
         select(ProviderEvent)
         .where(ProviderEvent.provider == provider, ProviderEvent.subject == subject, ProviderEvent.kind.in_(kinds))
-        .order_by(ProviderEvent.happened_at.desc())
+        .order_by(ProviderEvent.happened_at.desc(), ProviderEvent.id.desc())
         .limit(1)
     )
     return db.session.scalar(query)

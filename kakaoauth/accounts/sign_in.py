@@ -1,15 +1,16 @@
 """Sign-in: find or create the account for a provider's profile."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from kakaoauth import audit, terms
-from kakaoauth.accounts import hooks, provider_events, rejoining, suspensions, unlink_jobs, ways_in
+from kakaoauth.accounts import closing, hooks, provider_events, rejoining, suspensions, unlink_jobs, ways_in
 from kakaoauth.accounts.provider_events import ENDS_LOGIN
 from kakaoauth.audit import alarms
-from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, NotClaimable
+from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, NotClaimable, NotFound
 from kakaoauth.models import Identity, User, find_identity, find_user_by_email
 from kakaoauth.providers.values import EmailState, Profile
 from kakaoauth.signals import user_logged_in, user_signed_up
@@ -41,16 +42,18 @@ def log_in(
     begun_at: datetime | None = None,
     shares_email: bool = False,
     answer: terms.Answer = terms.UNASKED,
+    restores: bool = False,
 ) -> Entry:
     """Find or create the account of `profile`, and record the login.
 
     :param shares_email: the login was begun to share the e-mail address, so a conflict is an error.
     :param answer: what they have answered in the sign-up step, or elsewhere.
+    :param restores: an account that its owner has closed is opened again, if nothing else refuses the login.
     :raises AccountDisabled: suspended, now or when erased. :raises EmailRequired: no trusted one. :raises EmailInUse:
     :raises TermsRequired: the sign-up step comes first. :raises AccountClosing: closed by its owner.
     :raises RejoinBlocked: they left not long ago.
     """
-    identity = find_identity(profile.provider, profile.subject)
+    identity = _find_identity(profile, restores=restores)
     user = _known_user(profile, identity, begun_at)
     if user is None or user.email is None:
         if email_required and profile.email is None:
@@ -92,6 +95,15 @@ def _settle(user: User | None, answer: terms.Answer) -> Sequence[terms.Agreement
     """:raises TermsRequired: as `log_in`. Where nothing is asked here, nothing is looked up."""
     is_asked = terms.asked() or (user is None and hooks.sign_up_form())
     return terms.settle(user, answer) if is_asked else ()
+
+
+def _find_identity(profile: Profile, *, restores: bool) -> Identity | None:
+    identity = find_identity(profile.provider, profile.subject)
+    if identity is None or not restores:
+        return identity
+    with suppress(NotFound):  # it is not closed, or not any more
+        closing.restore_within(identity.user_id)
+    return find_identity(profile.provider, profile.subject)  # it may have been erased while another held the lock
 
 
 def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime | None) -> User | None:

@@ -1,16 +1,14 @@
 """Logging an app in: with what a provider gave it, or with a local superuser's password."""
 
-from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
 
 from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from kakaoauth.accounts import closing
-from kakaoauth.accounts import password_login as accounts_password_login
+from kakaoauth.accounts.password_login import log_in_with_password
 from kakaoauth.accounts.sign_in import Entry
 from kakaoauth.api import kept_codes, provider_quota, sign_up, used_id_tokens
 from kakaoauth.api.login_bodies import (
@@ -23,7 +21,7 @@ from kakaoauth.api.login_bodies import (
 )
 from kakaoauth.api.operation import answer, operation
 from kakaoauth.api.schemas import LoginOut
-from kakaoauth.api.terms_schemas import ProviderLogin, SignUpAnswer
+from kakaoauth.api.terms_schemas import SignUpAnswer
 from kakaoauth.audit import visitors
 from kakaoauth.counting import counters
 from kakaoauth.errors import (
@@ -59,7 +57,6 @@ from kakaoauth.providers.values import Profile
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.web import guards, rate_limits, redirects
 
-T = TypeVar("T")
 #: What a provider gave an app.
 Given = AccessTokenLogin | CodeLogin | NativeCodeLogin | IdTokenLogin
 #: What works once at the provider.
@@ -125,10 +122,7 @@ def provider_login(provider: str, body: Given) -> ResponseReturnValue:
 )
 def password_login(body: PasswordLogin) -> ResponseReturnValue:
     """For accounts made on the command line, on the day a provider is down."""
-    user = rate_limits.by_password(
-        body.email,
-        lambda: _restored_first(body, lambda: accounts_password_login.log_in_with_password(body.email, body.password)),
-    )
+    user = rate_limits.by_password(body.email, lambda: _by_password(body))
     counters.count_entry("password", "api")
     return _logged_in(Entry(user, None))
 
@@ -146,23 +140,23 @@ def _entry(
     :raises AppError: as sign_up.log_in.
     """
     try:
-        return _restored_first(body, lambda: sign_up.log_in(provider, body, profile, begun_at))
+        return sign_up.log_in(provider, body, profile, begun_at)
     except (AccountClosing, TermsRequired, InvalidFields):
         if isinstance(body, Codes):
             kept_codes.keep(provider.name, body, profile, begun_at, kept.until if kept else None)
         raise
 
 
-def _restored_first(body: ProviderLogin, log_in: Callable[[], T]) -> T:
+def _by_password(body: PasswordLogin) -> User:
     """Log in; if the account is closed and the body says so, restore it first. :raises AccountClosing: it does not."""
     try:
-        return log_in()
+        return log_in_with_password(body.email, body.password)
     except AccountClosing as error:
         if not body.restore or error.user_id is None:
             raise
         with suppress(NotFound):  # two apps at once: it is open by now
             closing.restore(error.user_id)
-        return log_in()
+        return log_in_with_password(body.email, body.password)
 
 
 def _profile(provider: Provider, body: Given) -> Profile:

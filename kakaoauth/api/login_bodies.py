@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Discriminator, StringConstraints, Tag
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from kakaoauth.api.schemas import Address, Code, Nonce, Token, Verifier
 from kakaoauth.api.terms_schemas import ProviderLogin, SignUpAnswer
@@ -63,5 +63,5 @@ Login = Annotated[
 
 
 class PasswordLogin(ProviderLogin):
-    email: Annotated[str, StringConstraints(min_length=1, max_length=254)]
-    password: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    email: Annotated[str, StringConstraints(min_length=1, max_length=254), Field(examples=["boss@example.kr"])]
+    password: Annotated[str, StringConstraints(min_length=1, max_length=1000), Field(examples=["correct horse"])]

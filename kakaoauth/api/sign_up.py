@@ -31,7 +31,7 @@ def log_in(provider: Provider, body: SignUpAnswer, profile: Profile, begun_at: d
     fields = dict(form.data) if form is not None and is_complete else {}
     said = Answer(_agreements(body), is_whole=is_complete, fields=fields)
     try:
-        return _admit(provider, profile, begun_at, said)
+        return _admit(provider, profile, begun_at, said, restores=body.restore)
     except TermsRequired as error:
         lacking = error
     told = of_provider.answer(
@@ -40,7 +40,7 @@ def log_in(provider: Provider, body: SignUpAnswer, profile: Profile, begun_at: d
     if told.agreements:
         try:
             both = Answer((*said.agreements, *told.agreements), is_whole=is_complete, fields=fields)
-            return _admit(provider, profile, begun_at, both)
+            return _admit(provider, profile, begun_at, both, restores=body.restore)
         except TermsRequired as error:
             lacking = error
     if form is not None and not any(term["required"] for term in lacking.terms):
@@ -56,13 +56,14 @@ def count(provider: Provider, *, error: TermsRequired | None, body: SignUpAnswer
         counters.count("terms_agreed", provider.name)
 
 
-def _admit(provider: Provider, profile: Profile, begun_at: datetime, answer: Answer) -> Entry:
+def _admit(provider: Provider, profile: Profile, begun_at: datetime, answer: Answer, *, restores: bool) -> Entry:
     return sign_in.log_in(
         profile,
         email_required=current_app.config["KAKAOAUTH_EMAIL_REQUIRED"],
         consent_for_email=provider.email_scopes,
         begun_at=begun_at,
         answer=answer,
+        restores=restores,
     )
 
 

@@ -105,6 +105,7 @@ def sandbox(port: int | None, strict: bool) -> None:
         account_status_webhook_url=f"{site}/webhooks/kakao/account-status/" if hears else None,
         state_file=Path(config["INSTANCE_PATH"]) / "sandbox.json",
         strict=strict,
+        picture_base=None,
         facebook=_facebook_settings(site),
         **_other_providers(site),
     )

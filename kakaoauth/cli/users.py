@@ -16,6 +16,7 @@ from kakaoauth.errors import LastSuperuser
 from kakaoauth.models import CLAIMABLE, User, find_user, find_user_by_email
 from kakaoauth.staff import listing
 from kakaoauth.staff.listing.filters import Filter
+from kakaoauth.staff.listing.people import Person
 
 T = TypeVar("T")
 
@@ -190,7 +191,7 @@ def list_users(chosen: Filter) -> None:
 @click.argument("number", type=click.IntRange(min=1))
 @click.option("--random-seed", default=1, show_default=True, help="Another number makes other people.")
 def seed(number: int, random_seed: int) -> None:
-    """Add NUMBER made-up users, to try the site with many people. Never where there are real ones."""
+    """Add NUMBER made-up users, to try the site with many people. Never where there are real ones but superusers."""
     progress, done = Progress("added"), 0
 
     def report(work: int) -> None:
@@ -201,17 +202,19 @@ def seed(number: int, random_seed: int) -> None:
     try:
         seeding.seed(number, random_seed=random_seed, report=report)
     except seeding.NotSeeded:
-        raise click.ClickException("there are users who were not made by this command: nothing was added") from None
+        raise click.ClickException(
+            "there are users besides superusers who were not made by this command: nothing was added"
+        ) from None
     except NotImplementedError as error:
         raise click.ClickException(f"only for PostgreSQL and SQLite, not for {error}") from None
     progress.finish()
 
 
-def _role(user: User) -> str:
+def _role(user: User | Person) -> str:
     return "superuser" if user.is_superuser else "staff" if user.is_staff else "user"
 
 
-def _state(user: User) -> str:
+def _state(user: User | Person) -> str:
     return "active" if user.is_active else "closed" if user.closed_at else "suspended"
 
 

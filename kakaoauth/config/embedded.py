@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,11 @@ def _embed_facebook(values: dict[str, Any]) -> None:
     values.update(
         FACEBOOK_CLIENT_SECRET=SANDBOX_FACEBOOK_CLIENT_SECRET, FACEBOOK_DIALOG_URL=sandbox, FACEBOOK_GRAPH_URL=sandbox
     )
+
+
+def sandbox_origin(config: Mapping[str, Any]) -> str:
+    """Return where the embedded sandbox is, which is on this machine; empty: another Kakao serves, as in production."""
+    return config["KAKAO_KAPI_URL"] if "kakao" in config.get("KAKAOAUTH_EMBEDDED", ()) else ""
 
 
 def secret_of_this_machine(instance: Path) -> str:

@@ -57,6 +57,8 @@ class AuthorizationResponse:
     description: str
     #: What the browser brought beside it, unsigned.
     said: str = ""
+    #: Whose answer it says it is (RFC 9207); most providers say nothing.
+    issuer: str = ""
 
 
 def finish_login(chosen: Provider) -> ResponseReturnValue:
@@ -108,6 +110,7 @@ def keep_posted(chosen: Provider, form: MultiDict[str, str]) -> str:
         next_steps.offer(error, chosen, None)
         raise
     fields = {"state": answer.state, "code": answer.code, "error": answer.error, "user": answer.said}
+    fields["iss"] = answer.issuer
     return posted_answers.keep(chosen.name, {name: value for name, value in fields.items() if value})
 
 
@@ -132,7 +135,7 @@ def _read_response(chosen: Provider) -> AuthorizationResponse:
 def _read(sent: MultiDict[str, str]) -> AuthorizationResponse:
     """:raises MalformedCallback: no provider sends this."""
     found: dict[str, str] = {}
-    for name in ("state", "code", "error", "error_code", "error_description", "user"):
+    for name in ("state", "code", "error", "error_code", "error_description", "user", "iss"):
         found[name] = only(sent, name, doubled=MalformedCallback(f"doubled {name}")) or ""
     if not found["code"] and not found["error"]:
         found["error"] = found["error_code"]  # Facebook's dialog, where the app's settings are the reason
@@ -146,7 +149,7 @@ def _read(sent: MultiDict[str, str]) -> AuthorizationResponse:
     if len(found["user"]) > LONGEST_SAID:
         raise MalformedCallback("long user")
     return AuthorizationResponse(
-        found["state"], found["code"], found["error"], found["error_description"], found["user"]
+        *(found[name] for name in ("state", "code", "error", "error_description", "user", "iss"))
     )
 
 
@@ -155,9 +158,7 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
     if pending.is_late():
         _consume(provider, pending, answer)
         raise LoginExpired("pending login is late")
-    if answer.error:
-        _consume(provider, pending, answer)
-        raise provider.refusal(answer.error, answer.description).said_by_browser()
+    _refuse_what_it_says(provider, pending, answer)
     if completion.is_foreign(pending):
         _consume(provider, pending, answer)
         raise completion.ended(pending, "the person who began it is not logged in any more")
@@ -188,6 +189,16 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
             _count_return(provider, pending)
             lock.publish(result.to_dict())
     return result
+
+
+def _refuse_what_it_says(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> None:
+    """:raises MalformedCallback: it is another provider's answer. :raises AppError: an error."""
+    if answer.issuer and provider.issuers and answer.issuer not in provider.issuers:
+        _consume(provider, pending, answer)
+        raise MalformedCallback("another issuer's answer")
+    if answer.error:
+        _consume(provider, pending, answer)
+        raise provider.refusal(answer.error, answer.description).said_by_browser()
 
 
 def _consume(provider: Provider, pending: PendingLogin, answer: AuthorizationResponse) -> None:

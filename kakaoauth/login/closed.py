@@ -11,7 +11,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from kakaoauth import sessions
+from kakaoauth import sessions, terms
 from kakaoauth.accounts import closing
 from kakaoauth.accounts.closing import Closed
 from kakaoauth.errors import AccountClosing, NotFound
@@ -58,7 +58,7 @@ def decide() -> ResponseReturnValue:
         session["_left"] = closing.told(erase_at=account.erase_at)
         return redirect(url_for("kakaoauth.closed.done"))
     try:
-        by = "" if _leads_outside(kept) else str(kept["provider"])
+        by = "" if _logs_in_again(kept) else str(kept["provider"])
         user = closing.restore(account.user_id, closed_at=account.closed_at, logs_in_by=by)
     except NotFound:
         return redirect(url_for("kakaoauth.auth.index"))
@@ -81,9 +81,13 @@ def done() -> ResponseReturnValue:
     return render_template("kakaoauth/account/withdrawn.html", is_known="_left" in session, left=left)
 
 
-def _leads_outside(kept: dict[str, Any]) -> bool:
-    """Whether the login was a front end's: the Content-Security-Policy keeps a form from leading a browser there."""
-    return bool(kept["mode"]) or not str(kept["next"]).startswith("/")
+def _logs_in_again(kept: dict[str, Any]) -> bool:
+    """Whether the login was a front end's: the Content-Security-Policy keeps a form from leading a browser there.
+
+    Or whether a required term has a new version: the login asks for it.
+    """
+    leads_outside = bool(kept["mode"]) or not str(kept["next"]).startswith("/")
+    return leads_outside or (kept["provider"] != "password" and terms.must_agree(kept["user_id"]))
 
 
 def _account() -> Closed | None:

@@ -89,7 +89,7 @@ def complete_login(
     except TermsRequired:
         return _after_the_terms(pending, profile, sid, lock)
     except AccountClosing as error:
-        return _offer_to_restore(error, pending, profile, sid)
+        return offer_to_restore(error, pending, profile, sid)
     return enter(pending, entry, profile, sid, lock, counted=[(RETURNED, pending.provider)])
 
 
@@ -150,14 +150,15 @@ def _after_the_terms(pending: PendingLogin, profile: Profile, sid: str, lock: Ca
             pass
     name = waiting_sign_up.new_name()
     address = url_for("kakaoauth.sign_up.show", name=name)
-    waiting = waiting_sign_up.Waiting(profile, pending, answer, time.time())
+    waiting = waiting_sign_up.Waiting(waiting_sign_up.with_name(profile), pending, answer, time.time())
     waiting_sign_up.keep(waiting, name, sid=sid)
     waiting_sign_up.remember_address(waiting, address)
     counters.count("terms_asked", profile.provider)
     return LoginResult(address)
 
 
-def _offer_to_restore(error: AccountClosing, pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+def offer_to_restore(error: AccountClosing, pending: PendingLogin, profile: Profile, sid: str) -> LoginResult:
+    """Lead to the page on which they may restore their account. Nobody is logged in yet."""
     record_refusal(error, profile.provider, pending=pending)
     login: dict[str, Any] = {"provider": profile.provider, "next": pending.next, "mode": pending.mode}
     login["proven_at"] = profile.auth_time or time.time()

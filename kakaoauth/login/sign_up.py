@@ -16,13 +16,14 @@ from kakaoauth import providers, sessions, terms
 from kakaoauth.accounts import hooks
 from kakaoauth.config.terms import Term
 from kakaoauth.counting import counters
-from kakaoauth.errors import AppError, LoginCancelled, SignUpExpired, TermsRequired, from_dict
+from kakaoauth.errors import AccountClosing, AppError, LoginCancelled, SignUpExpired, TermsRequired, from_dict
 from kakaoauth.login import completion, next_steps, waiting_sign_up
 from kakaoauth.login.callback_lock import CallbackLock
 from kakaoauth.login.completion import LoginResult
 from kakaoauth.login.refusals import record_refusal
 from kakaoauth.login.waiting_sign_up import Waiting
 from kakaoauth.models import User, find_identity
+from kakaoauth.providers.values import Profile
 from kakaoauth.sessions.store import current_session
 from kakaoauth.terms.consents import PAGE, Agreement
 from kakaoauth.tokens import cookies
@@ -101,17 +102,25 @@ def _enter(lock: CallbackLock, name: str, waiting: Waiting, said: terms.Answer) 
                 _offer(error, waiting)
             raise
         lock.publish(result.to_dict())
-    counters.count("terms_agreed", provider)
     return _go(result)
 
 
 def _log_in(waiting: Waiting, said: terms.Answer, sid: str, name: str) -> LoginResult:
-    entry = completion.admit(waiting.pending, waiting.profile, said)
-    # The person has proved who they are when they came from the provider, not when they had read to the end.
-    proven = sessions.proven_at(entry.user, waiting.profile.auth_time)
-    proven = waiting.at if proven is None else min(proven, waiting.at)
+    try:
+        entry = completion.admit(waiting.pending, waiting.profile, said)
+    except AccountClosing as error:  # closed while they were reading, in another browser
+        waiting_sign_up.drop(name)
+        return completion.offer_to_restore(error, waiting.pending, _proven(waiting, None), sid)
     waiting_sign_up.drop(name)
-    return completion.enter(waiting.pending, entry, replace(waiting.profile, auth_time=int(proven)), sid)
+    result = completion.enter(waiting.pending, entry, _proven(waiting, entry.user), sid)
+    counters.count("terms_agreed", waiting.profile.provider)
+    return result
+
+
+def _proven(waiting: Waiting, user: User | None) -> Profile:
+    """The person has proved who they are when they came from the provider, not when they had read to the end."""
+    proven = sessions.proven_at(user, waiting.profile.auth_time) if user is not None else waiting.profile.auth_time
+    return replace(waiting.profile, auth_time=int(waiting.at if proven is None else min(proven, waiting.at)))
 
 
 def _cancelled(name: str, waiting: Waiting) -> LoginCancelled:

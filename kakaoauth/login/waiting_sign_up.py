@@ -6,7 +6,7 @@ Nothing of it is anywhere else until the person agrees.
 import json
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -84,6 +84,16 @@ def find(name: str) -> Waiting | None:
     except (ValueError, KeyError, TypeError):
         return None  # another version has written it
     return waiting if time.time() - waiting.at <= SECONDS else None
+
+
+def with_name(profile: Profile) -> Profile:
+    """Add the name that the same person brought here before: Apple says it once, and this may be their second try."""
+    if profile.name is not None or not profile.name_fills_gap:
+        return profile
+    whose = (profile.provider, profile.subject)
+    others = [other.profile for name in _waiting_texts() if (other := find(name)) is not None]
+    names = [other.name for other in others if (other.provider, other.subject) == whose and other.name]
+    return replace(profile, name=names[-1]) if names else profile
 
 
 def drop(name: str) -> None:

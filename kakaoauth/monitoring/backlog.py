@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import func, select, true
 
-from kakaoauth.accounts import unlink_jobs
+from kakaoauth.accounts import closing, unlink_jobs
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.storage.database import db
 from kakaoauth.webhooks import failed as failed_events
@@ -19,6 +19,8 @@ class Backlog(NamedTuple):
     unlinks_waiting: int
     unlinks_given_up: int
     webhooks_failed: int
+    #: Closed accounts that should be erased by now.
+    erasings_overdue: int
 
 
 class ForStaff(NamedTuple):
@@ -28,8 +30,9 @@ class ForStaff(NamedTuple):
 
 
 def read() -> Backlog:
-    """Count what waits and what failed, by three statements."""
-    return Backlog(unlink_jobs.number_waiting(), unlink_jobs.number_given_up(), failed_events.number())
+    """Count what waits and what failed, by four statements."""
+    waiting, given_up = unlink_jobs.number_waiting(), unlink_jobs.number_given_up()
+    return Backlog(waiting, given_up, failed_events.number(), closing.number_overdue())
 
 
 def for_staff() -> ForStaff:

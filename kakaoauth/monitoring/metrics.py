@@ -66,6 +66,7 @@ def _backlog() -> Iterator[Metric]:
         "unlinks_waiting": "Unlinks that a provider has not heard of",
         "unlinks_given_up": "Unlinks that no worker tries any more",
         "webhooks_failed": "Messages that the database refused, and that wait to be tried again",
+        "erasings_overdue": "Closed accounts that should have been erased an hour ago",
     }
     for name, number in found._asdict().items():
         yield GaugeMetricFamily(f"kakaoauth_{name}", words[name], value=number)

@@ -73,6 +73,10 @@ class Provider(Protocol):
     def leaves_fragment(self) -> bool:
         """It appends a fragment to the callback's address, which a browser carries on to where we send it."""
 
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """One of these is an answer's `iss` (RFC 9207), if it has any. Empty: that is not looked at."""
+
     def begin(
         self,
         redirect_uri: str,

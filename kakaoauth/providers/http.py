@@ -15,6 +15,7 @@ from threading import Condition
 from typing import Any
 from urllib.parse import urlencode
 
+import requests
 from authlib.integrations.requests_client import OAuth2Session
 from flask.config import Config
 from requests import PreparedRequest, Request, RequestException, Response
@@ -71,7 +72,42 @@ class Transport:
                 _calling.reset(mark)
 
 
-class Session(OAuth2Session):
+#: Authlib's part has no types, and says other arguments.
+_Requests: Any = requests.Session
+
+
+class _Short(_Requests):
+    """Below Authlib's client: leaves out what requests does for requests of any other kind."""
+
+    def request(self, method: str, url: str, *args: Any, **said: Any) -> Response:
+        """As requests'; where its settings come from nowhere but here, they need not be looked for."""
+        said = {name: value for name, value in said.items() if value is not None}
+        if args or self.trust_env or not said.keys() <= _PARTS:
+            answer: Response = super().request(method, url, *args, **said)
+            return answer
+        response: Response = self.send(self.prepare_request(Request(method.upper(), url, **said)), proxies=self.proxies)
+        return response
+
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        """Prepare a GET, or a form of texts, to an address of ours, without what requests does for any other one."""
+        if not _is_plain(request):
+            other: PreparedRequest = super().prepare_request(request)
+            return other
+        prepared = PreparedRequest()
+        prepared.method, prepared.url, prepared.hooks = str(request.method), _normal_form(request.url), request.hooks
+        prepared.headers = CaseInsensitiveDict({**self.headers, **(request.headers or {})})
+        if request.params:
+            prepared.url += f"?{urlencode(request.params)}"
+        if request.method == "POST":
+            prepared.headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+            prepared.body = urlencode(request.data)
+        (request.auth or self.auth)(prepared)
+        if request.method == "POST":
+            prepared.headers["Content-Length"] = str(len(prepared.body or ""))
+        return prepared
+
+
+class Session(OAuth2Session, _Short):
     """Authlib's client on a shared `Transport`. A returned answer is whole, and at most `MAX_BYTES` long."""
 
     def __init__(self, *args: Any, transport: Transport, **kwargs: Any) -> None:
@@ -82,21 +118,6 @@ class Session(OAuth2Session):
         self.auth = _no_password
         self.mount("https://", transport.adapter)
         self.mount("http://", transport.adapter)
-
-    def prepare_request(self, request: Request) -> PreparedRequest:
-        """Prepare a form of texts for an address without parameters, as a token call is, without what requests does for
-        any other request."""
-        if not _is_plain_form(request):
-            other: PreparedRequest = super().prepare_request(request)
-            return other
-        prepared = PreparedRequest()
-        prepared.method, prepared.url, prepared.hooks = "POST", _normal_form(request.url), request.hooks
-        kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        prepared.headers = CaseInsensitiveDict({**self.headers, **kind, **(request.headers or {})})
-        prepared.body = urlencode(request.data)
-        request.auth(prepared)
-        prepared.headers["Content-Length"] = str(len(prepared.body or ""))
-        return prepared
 
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """:raises ProviderUnavailable: no answer, or none that can be used. :raises ProviderBusy:"""
@@ -111,11 +132,20 @@ class Session(OAuth2Session):
         """A redirected token call would carry the code and our secret to whomever the answer names: follow none."""
 
 
-def _is_plain_form(request: Request) -> bool:
-    extra = request.files or request.params or request.json is not None or request.cookies
-    texts = (*request.data.values(), *(request.headers or {}).values()) if isinstance(request.data, dict) else (None,)
-    is_of_texts = all(isinstance(text, str) for text in texts)
-    return request.method == "POST" and not extra and is_of_texts and isinstance(request.auth, AuthBase)
+#: What a plain request may consist of.
+_PARTS = frozenset(("params", "data", "headers", "auth"))
+
+
+def _is_plain(request: Request) -> bool:
+    if request.files or request.json is not None or request.cookies or not isinstance(request.url, str):
+        return False
+    if request.method == "GET":
+        fields, is_fitting = request.params, not request.data and not (request.params and "?" in request.url)
+    else:
+        fields, is_fitting = request.data, request.method == "POST" and bool(request.data) and not request.params
+    parts = (fields or {}, request.headers or {})
+    are_texts = all(isinstance(part, dict) and all(type(text) is str for text in part.values()) for part in parts)
+    return is_fitting and are_texts and (request.auth is None or isinstance(request.auth, AuthBase))
 
 
 @lru_cache(maxsize=64)

@@ -39,6 +39,7 @@ class OAuthProvider:
     prompts: tuple[str, ...] = ()
     email_scopes: tuple[str, ...] = ("email",)
     leaves_fragment = False
+    issuers: tuple[str, ...] = ()
     answers_by_post = False
     refuses_embedded_browsers = False
     #: Seconds an access token and a refresh token live where the answer does not say.

@@ -29,8 +29,9 @@ from kakaoauth.providers import oidc
 from kakaoauth.providers.answers import Json, bearer
 from kakaoauth.providers.base import TokenKeeper
 from kakaoauth.providers.oauth import OAuthProvider
+from kakaoauth.providers.pictures import own_picture
 from kakaoauth.providers.values import ID_TOKEN_SECONDS, EmailState, PendingLogin, Profile, TokenSet
-from kakaoauth.text import clean_image, clean_text, normal_form
+from kakaoauth.text import clean_text, normal_form
 
 #: Seconds the discovery document counts.
 FRESH = 24 * 3600
@@ -60,6 +61,7 @@ class OpenIdProvider(OAuthProvider):
         self._is_discovered = not self.authorize_url
         self._discovered_at = 0.0
         self._audiences: tuple[str, ...] = config.get(f"{self.name.upper()}_ID_TOKEN_AUDIENCES") or ()
+        self.issuers = (self.issuer, *self.other_issuers)
         super().__init__(oauth, config, keeper)
         self._keys = oidc.KeyStore(self._fetch_keys)
 
@@ -82,7 +84,7 @@ class OpenIdProvider(OAuthProvider):
             email_state=state,
             name=clean_text(claims.get("name")),
             nickname=clean_text(claims.get("nickname")),
-            profile_image=clean_image(claims.get("picture")),
+            profile_image=own_picture(claims.get("picture")),
             # Its word is enough for an account of one's own. One that was made on the command line may have rights.
             email_opens_waiting_account=False,
             auth_time=auth_time if type(auth_time := claims.get("auth_time")) is int else None,
@@ -96,7 +98,8 @@ class OpenIdProvider(OAuthProvider):
             return None, EmailState.NOT_AGREED
         if normal_form(text) is None:
             return None, EmailState.UNUSABLE
-        if not self.vouches_for_email or claims.get("email_verified") not in (True, "true"):
+        verified = claims.get("email_verified")
+        if not self.vouches_for_email or not (verified is True or verified == "true"):
             return None, EmailState.UNVERIFIED
         return text, EmailState.TRUSTED
 
@@ -119,7 +122,7 @@ class OpenIdProvider(OAuthProvider):
         with self.transport.conversation():
             self.discover()
             token = self._app.exchange(pending, code, **self.token_parameters(pending))
-            claims = self._claims_of_login(token, pending)
+            claims = self.claims_of_login(token, pending)
             is_brief = False
             if self.profile_url and not self.is_enough(claims):
                 is_brief = bool(pending.is_enough_of(self.profile_of_login(claims, pending)))
@@ -189,7 +192,8 @@ class OpenIdProvider(OAuthProvider):
         issuers = (self.issuer, *self.other_issuers)
         return oidc.validate(id_token, self._keys, issuer=issuers, subjects=self.subjects, **how)
 
-    def _claims_of_login(self, token: Json, pending: PendingLogin) -> dict[str, Any]:
+    def claims_of_login(self, token: Json, pending: PendingLogin) -> dict[str, Any]:
+        """Validate the id_token of a token answer. :raises UntrustedIdentity: :raises ProviderUnavailable: no keys."""
         claims = self._validate(token.get("id_token"), audiences=(pending.client_id,), nonce=pending.nonce)
         if pending.nonce is None and claims.get("nonce"):
             # A code of a login that somebody else has begun: with our own pages, where the nonce stays here.

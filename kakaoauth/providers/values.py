@@ -73,7 +73,7 @@ class Profile:
     """Who logged in. `None` means "not said in this answer", never "erase it".
 
     `subject` is the provider's user id exactly as text. `email` is set only if `email_state` is TRUSTED.
-    `profile_image` is https. `age` is in years.
+    `profile_image` is https, or the local sandbox's. `age` is in years.
     """
 
     provider: str

@@ -63,6 +63,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--unlink-webhook-url", metavar="URL", help="an address on this computer")
     parser.add_argument("--account-status-webhook-url", metavar="URL", help="an address on this computer")
     parser.add_argument("--no-oidc", action="store_true", help="OpenID Connect is OFF")
+    parser.add_argument(
+        "--picture-base",
+        metavar="URL",
+        help="give picture addresses like the providers' (Kakao's begin with this) instead of the sandbox's own",
+    )
     parser.add_argument("--state-file", type=Path, metavar="PATH", help="remember people, links, tokens and keys here")
     return parser
 
@@ -82,6 +87,7 @@ def _settings(given: argparse.Namespace) -> SandboxSettings:
         unlink_webhook_url=given.unlink_webhook_url,
         account_status_webhook_url=given.account_status_webhook_url,
         strict=given.strict,
+        picture_base=given.picture_base,
         facebook=FacebookSettings(redirect_uris=tuple(facebook_uris)),
         naver=NaverSettings(redirect_uris=_callbacks(given, "naver")),
         google=GoogleSettings(redirect_uris=_callbacks(given, "google")),

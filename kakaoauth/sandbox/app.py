@@ -22,6 +22,7 @@ from kakaoauth.sandbox.control import (
     page_facebook,
     page_faults,
     page_home,
+    page_pictures,
     page_tools,
     page_webhooks,
 )
@@ -41,6 +42,7 @@ from kakaoauth.sandbox.naver import api as naver_api
 from kakaoauth.sandbox.naver import login as naver_login
 from kakaoauth.sandbox.naver import token as naver_token
 from kakaoauth.sandbox.pages import responses
+from kakaoauth.sandbox.people.pictures import DEFAULT, picture_of
 from kakaoauth.sandbox.signing.keys import KeyRing
 from kakaoauth.sandbox.state.context import EXTENSION
 from kakaoauth.sandbox.state.settings import CATALOGUE, SandboxSettings
@@ -72,7 +74,7 @@ def create_sandbox(
     app.secret_key = state.session_secret
     app.extensions[EXTENSION] = state
     app.jinja_env.undefined = StrictUndefined
-    app.jinja_env.globals["catalogue"] = CATALOGUE
+    app.jinja_env.globals.update(catalogue=CATALOGUE, picture_of=picture_of, no_picture=DEFAULT)
     app.before_request(refuse_strangers)
     app.before_request(hooks.before)
     app.before_request(check_address)
@@ -97,7 +99,7 @@ def _register_blueprints(app: Flask) -> None:
         app.register_blueprint(module.bp)
     for module in (page_home, page_console, page_faults, page_webhooks, page_tools, page_facebook, page_accounts):
         app.register_blueprint(module.bp)
-    for module in (api, api_people, api_logins, api_facebook, api_accounts, hooks):
+    for module in (page_pictures, api, api_people, api_logins, api_facebook, api_accounts, hooks):
         app.register_blueprint(module.bp)
 
 

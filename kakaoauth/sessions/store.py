@@ -66,7 +66,7 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
 
     def save_session(self, app: Flask, session: RedisSession, response: Response) -> None:
         """Store the session and send its cookie (called by Flask after each request)."""
-        if session.accessed:
+        if session.accessed and response.headers.get("Vary") != "Cookie, Accept-Language":  # as our own pages have it
             response.vary.add("Cookie")
         try:
             self._save(app, session, response)

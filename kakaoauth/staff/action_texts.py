@@ -109,7 +109,7 @@ ACTIONS: Mapping[str, AdminAction] = {
         title=_("Delete the account"),
         effects=(
             _("Profile, logins, sessions and tokens are gone at once. This cannot be undone."),
-            _("The providers are told to unlink this site, now or as soon as they answer."),
+            _("The login providers are told to disconnect this site, now or as soon as they answer."),
             _("The audit trail keeps their number, without name or e-mail address."),
             _("If they log in again later, they begin with a new, empty account."),
             _("If suspended, they stay out: unreadable codes are kept of their logins and their e-mail address."),
@@ -134,13 +134,13 @@ END_DEVICE = AdminAction(
 )
 #: Apart from ACTIONS, because its address also names the identity.
 UNLINK = AdminAction(
-    title=_("Unlink"),
+    title=_("Disconnect"),
     effects=(
-        _("They no longer come in this way; their other logins stay."),
+        _("They can no longer log in this way; their other sign-in methods stay."),
         _("They are logged out on every device and in every app, from the next click."),
-        _("The provider is told to unlink this site, now or as soon as it answers."),
+        _("The login provider is told to disconnect this site, now or as soon as it answers."),
     ),
-    success=_("The login of %(name)s is unlinked."),
+    success=_("The sign-in method of %(name)s is disconnected."),
     available=lambda user: True,
     destructive=True,
 )

@@ -82,7 +82,7 @@ def _logins(numbers: Overview) -> Chart | None:
     return Chart(
         gettext("Sign-ups and logins"),
         gettext(
-            "Logins: %(logins)s, and with %(sign_ups)s of them somebody signed up. Most came on %(day)s: %(most)s.",
+            "Logins: %(logins)s, and with %(sign_ups)s of them somebody signed up. Peak: %(most)s on %(day)s.",
             logins=format_decimal(numbers.logins),
             sign_ups=format_decimal(numbers.sign_ups),
             day=most.day.isoformat(),

@@ -14,7 +14,7 @@ from flask_login import current_user
 from kakaoauth.accounts import notes, saved_filters
 from kakaoauth.accounts.notes import clean_tag
 from kakaoauth.days import today
-from kakaoauth.errors import PROVIDER_LABELS, InvalidRequest
+from kakaoauth.errors import PROVIDER_LABELS, InvalidRequest, provider_label
 from kakaoauth.monitoring import backlog
 from kakaoauth.staff import listing
 from kakaoauth.staff.csv import export_users
@@ -77,6 +77,7 @@ def index() -> ResponseReturnValue:
         sort=sort,
         sorts=SORT_LABELS,
         providers=PROVIDER_LABELS,
+        ways={name: provider_label(name) for name in {user.provider for user in page.users} if name},
         headings={column: _heading(asked, column, sort) for column in COLUMNS},
         by_age=sort in ("-date_joined", "-id"),
         total=_total(chosen, page),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Engine, Select, inspect
+from sqlalchemy import Engine, PoolProxiedConnection, Select, inspect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session, make_transient_to_detached
@@ -56,13 +56,7 @@ class QuickRead(Generic[T]):
         if listens or session.in_transaction() or len(session.identity_map):
             raise NotQuickly
         bind = session.get_bind(self._model, clause=self._query)
-        if not isinstance(bind, Engine) or not isinstance(bind.dialect, PGDialect_psycopg) or bind.dialect.is_async:
-            raise NotQuickly
-        # Whoever listens to statements, or has set how the engine executes them, would not know of this one.
-        heard = (
-            bind.dispatch.before_cursor_execute or bind.dispatch.after_cursor_execute or bind.dispatch.before_execute
-        )
-        if heard or bind.get_execution_options():
+        if not isinstance(bind, Engine) or not is_plain(bind):
             raise NotQuickly
         return bind
 
@@ -75,6 +69,20 @@ class QuickRead(Generic[T]):
         return self._prepared
 
 
+def is_plain(engine: Engine) -> bool:
+    """Whether a statement may go to psycopg without SQLAlchemy's own steps."""
+    if not isinstance(engine.dialect, PGDialect_psycopg) or engine.dialect.is_async:
+        return False
+    # Whoever listens to statements, or has set how the engine executes them, would not know of this one.
+    heard = engine.dispatch
+    return not (
+        heard.before_cursor_execute
+        or heard.after_cursor_execute
+        or heard.before_execute
+        or engine.get_execution_options()
+    )
+
+
 def spare_the_ping(engine: Engine) -> None:
     """Let the pool of this engine hand out connections for quick reads without asking whether they live, where it asks
     at all (`pool_pre_ping`)."""
@@ -83,15 +91,21 @@ def spare_the_ping(engine: Engine) -> None:
     dialect.do_ping = lambda driver: _reads_quickly.get() or ask(driver)
 
 
-def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> Any:
+def checked_out(engine: Engine) -> PoolProxiedConnection:
+    """Return a connection of the pool that was not asked whether it lives. :raises DBAPIError: there is none."""
     dbapi_error = engine.dialect.loaded_dbapi.Error
     token = _reads_quickly.set(True)
     try:
-        pooled = engine.raw_connection()
+        return engine.raw_connection()
     except dbapi_error as error:  # trying twice would take twice the time
         raise DBAPIError.instance(None, None, error, dbapi_error, dialect=engine.dialect) from error
     finally:
         _reads_quickly.reset(token)
+
+
+def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> Any:
+    dbapi_error = engine.dialect.loaded_dbapi.Error
+    pooled = checked_out(engine)
     driver: Any = pooled.dbapi_connection
     was_autocommit = driver.autocommit
     try:

@@ -26,6 +26,7 @@ __all__ = [
     "find",
     "keep",
     "lacks_required",
+    "must_agree",
     "settle",
     "to_agree",
 ]
@@ -86,6 +87,11 @@ def lacks_required(connection: Connection, user_id: int) -> bool:
 def to_agree(user: User | None) -> list[Term]:
     """Return what somebody is asked: what they have not agreed to in its version of today, optional ones too."""
     return _lacking(consents.of_user(user.id) if user is not None else [], ()).everything
+
+
+def must_agree(user_id: int) -> bool:
+    """Whether somebody who is known has to agree to something first, asked outside of a login."""
+    return bool(asked()) and bool(_lacking(consents.of_user(user_id), ()).required)
 
 
 def keep(user: User, agreements: Iterable[Agreement], *, actor: int | None = None) -> None:

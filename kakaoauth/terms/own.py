@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from kakaoauth import audit, terms
@@ -90,14 +89,6 @@ def _lines(rows: Sequence[Consent]) -> list[Line]:
         said.setdefault(row.term, []).append(row)
     asked = [Line(term.id, term, said.pop(term.id, [])) for term in terms.asked()]
     return [*asked, *(Line(term_id, None, left) for term_id, left in said.items())]
-
-
-def everything(user_id: int) -> list[dict[str, Any]]:
-    """Return all that is stored of a user's consents, as JSON values: for "download what you have about me"."""
-    return [
-        {"term": row.term, **{k: v.isoformat() if isinstance(v, datetime) else v for k, v in row_as_dict(row).items()}}
-        for row in consents.of_user(user_id)
-    ]
 
 
 @transaction

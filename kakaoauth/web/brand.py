@@ -11,12 +11,17 @@ from flask.typing import ResponseReturnValue
 
 from kakaoauth.config import colours
 from kakaoauth.config.brand import PICTURES, footer_lines, read_policy, sources_of
+from kakaoauth.translation import gettext
 from kakaoauth.web import static_files
+from kakaoauth.web.addresses import path_to
 from kakaoauth.web.mounting import home
 
 #: Icons by name. A file of that name in INSTANCE_PATH is the owner's, and is taken instead of ours.
 ICONS = ("favicon.ico", "icon.svg", "icon-180.png", "icon-192.png", "icon-512.png")
 DAY = 86400
+
+#: Sources by directive.
+Policy = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class Contact(NamedTuple):
@@ -36,8 +41,8 @@ class Site:
 
     @property
     def description(self) -> str:
-        """One sentence; may be empty."""
-        return str(current_app.config["KAKAOAUTH_SITE_DESCRIPTION"])
+        """One sentence: the owner's, or one in the visitor's language, as search engines want one."""
+        return str(current_app.config["KAKAOAUTH_SITE_DESCRIPTION"] or gettext("Sign in with one tap"))
 
     @property
     def logo(self) -> str:
@@ -45,7 +50,7 @@ class Site:
         file = current_app.config.get("KAKAOAUTH_LOGO_FILE")
         if file is None:
             return str(current_app.config["KAKAOAUTH_SITE_LOGO"])
-        return url_for("kakaoauth.files.logo", mark=_mark_of_file(file, Path(file).stat().st_mtime_ns))
+        return path_to("kakaoauth.files.logo", mark=_mark_of_file(file, Path(file).stat().st_mtime_ns))
 
     @property
     def terms(self) -> str:
@@ -72,7 +77,7 @@ class Site:
     def colours(self) -> str:
         """Address of the style sheet with the accent colour; empty without one."""
         colour = current_app.config["KAKAOAUTH_ACCENT_COLOR"]
-        return url_for("kakaoauth.files.colours", mark=_mark(_sheet(colour).encode())) if colour else ""
+        return path_to("kakaoauth.files.colours", mark=_mark(_sheet(colour).encode())) if colour else ""
 
     @property
     def style_sheets(self) -> tuple[str, ...]:
@@ -95,7 +100,7 @@ class Site:
     @staticmethod
     def icon(name: str) -> str:
         """Address of an icon of ICONS."""
-        return url_for("kakaoauth.files.icon", name=name)
+        return path_to("kakaoauth.files.icon", name=name)
 
 
 def contact_address(text: str) -> str:
@@ -150,11 +155,12 @@ def manifest() -> ResponseReturnValue:
     """Send the web app manifest (W3C): how a phone shows the site on its home screen."""
     site = Site()
     colour = current_app.config["KAKAOAUTH_ACCENT_COLOR"]
+    own = current_app.config["KAKAOAUTH_SITE_DESCRIPTION"]  # browsers keep this file whatever their language
     sizes = {"icon-192.png": "192x192", "icon-512.png": "512x512"}
     said = {
         "name": site.name,
         "short_name": site.name[:12],
-        **({"description": site.description} if site.description else {}),
+        **({"description": own} if own else {}),
         "start_url": home(),
         "display": "minimal-ui",
         "background_color": "#ffffff",
@@ -171,18 +177,18 @@ def robots() -> ResponseReturnValue:
     return _kept(make_response(text, 200, {"Content-Type": "text/plain; charset=utf-8"}), DAY)
 
 
-def policy() -> dict[str, list[str]]:
+def policy() -> Policy:
     """Return what the owner adds to the Content-Security-Policy, as sources by directive."""
     config = current_app.config
     return _policy(config["KAKAOAUTH_CSP"], config["KAKAOAUTH_STYLE_SHEETS"], config["KAKAOAUTH_SCRIPTS"])
 
 
 @lru_cache(maxsize=10)
-def _policy(given: str, style_sheets: tuple[str, ...], scripts: tuple[str, ...]) -> dict[str, list[str]]:
+def _policy(given: str, style_sheets: tuple[str, ...], scripts: tuple[str, ...]) -> Policy:
     found = read_policy(given)
     for directive, addresses in (("style-src", style_sheets), ("script-src", scripts)):
         found[directive] = [*found.get(directive, []), *sources_of(addresses)]
-    return found
+    return tuple((directive, tuple(sources)) for directive, sources in found.items())
 
 
 @cache

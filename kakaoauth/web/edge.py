@@ -1,6 +1,7 @@
 """What holds for every request: for those to our pages everywhere, and for those to the whole reference site."""
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from kakaoauth import audit, providers
 from kakaoauth.audit.visitors import plain_address, visitor
 from kakaoauth.config.checks import is_loopback
+from kakaoauth.config.embedded import sandbox_origin
 from kakaoauth.config.libraries import MAX_BODY
 from kakaoauth.config.loopback import is_of_a_proxy
 from kakaoauth.config.mounting import BLUEPRINT
@@ -26,7 +28,15 @@ log = logging.getLogger("kakaoauth.edge")
 #: Endpoints whose response is the same for everybody.
 CACHEABLE = (
     *("kakaoauth.files.static", "kakaoauth.files.colours", "kakaoauth.files.logo", "kakaoauth.files.icon"),
-    *("kakaoauth.api.tokens.jwks", "kakaoauth.api.docs.asset", "favicon", "robots"),
+    *("kakaoauth.api.tokens.jwks", "favicon", "robots"),
+)
+#: Headers of every response of ours, unless its view has set them.
+ALWAYS = (
+    ("Referrer-Policy", "same-origin"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 )
 
 
@@ -152,17 +162,17 @@ def add_headers_elsewhere(response: Response) -> Response:
 def add_headers(response: Response) -> Response:
     """Add the security headers, `Cache-Control` and the language cookie."""
     headers = response.headers
-    headers.setdefault("Content-Security-Policy", content_security_policy())
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("X-Frame-Options", "DENY")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    theirs = {name.lower() for name, _ in headers}
+    wanted = [("Content-Security-Policy", content_security_policy()), *ALWAYS]
     if request.scheme == "https":
-        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        wanted.append(("Strict-Transport-Security", "max-age=31536000"))
+    headers.extend([one for one in wanted if one[0].lower() not in theirs])
     if request.endpoint not in CACHEABLE:
         headers["Cache-Control"] = "no-store"
-        response.vary.update(("Cookie", "Accept-Language"))
+        if "vary" in theirs:
+            response.vary.update(("Cookie", "Accept-Language"))
+        else:
+            headers.add("Vary", "Cookie, Accept-Language")
     choice = request.args.get("lang")
     if choice in LANGUAGES:
         response.set_cookie(
@@ -171,25 +181,30 @@ def add_headers(response: Response) -> Response:
     return response
 
 
-def content_security_policy(*, images: str = "https:", forms: str = "") -> str:
+def content_security_policy(*, forms: str = "") -> str:
     """Return the Content-Security-Policy.
 
-    :param images: sources of pictures besides this site. :param forms: where a form may lead besides the providers.
+    :param forms: where a form may lead besides the providers.
     """
     # Browsers apply form-action to redirects after a form as well; linking and logout redirect to the provider.
     theirs = dict.fromkeys(origin for provider in providers.all_providers() for origin in provider.page_origins)
-    own = brand.policy()
+    pictures = ("https:", *sandbox_origin(current_app.config).split())
+    return _policy(pictures, (*theirs, *forms.split()), brand.policy())
+
+
+@lru_cache(maxsize=50)
+def _policy(images: tuple[str, ...], forms: tuple[str, ...], own: brand.Policy) -> str:
     allowed = {
-        "default-src": ["'none'"],
-        "script-src": ["'self'"],
-        "connect-src": ["'self'"],
-        "style-src": ["'self'"],
-        "img-src": ["'self'", images],
-        "manifest-src": ["'self'"],
-        "base-uri": ["'none'"],
-        "frame-ancestors": ["'none'"],
-        "form-action": ["'self'", *theirs, *forms.split()],
+        "default-src": ("'none'",),
+        "script-src": ("'self'",),
+        "connect-src": ("'self'",),
+        "style-src": ("'self'",),
+        "img-src": ("'self'", *images),
+        "manifest-src": ("'self'",),
+        "base-uri": ("'none'",),
+        "frame-ancestors": ("'none'",),
+        "form-action": ("'self'", *forms),
     }
-    for name, sources in own.items():
-        allowed[name] = [*allowed.get(name, []), *sources]
+    for name, sources in own:
+        allowed[name] = (*allowed.get(name, ()), *sources)
     return "; ".join(f"{name} {' '.join(dict.fromkeys(sources))}" for name, sources in allowed.items())

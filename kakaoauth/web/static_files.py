@@ -9,7 +9,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
-from flask import Response, abort, request, send_file, url_for
+from flask import Response, abort, request, send_file
+
+from kakaoauth.web.addresses import path_to
 
 FOLDER = Path(__file__).resolve().parents[1] / "static"
 #: `style.css` becomes `style.3f2a9c1b.css`. 32 bits: names are compared with their own file's past only.
@@ -40,7 +42,7 @@ def _files() -> Files:
 
 def static_url(name: str) -> str:
     """Return the address of a file in `kakaoauth/static/`. :raises KeyError: there is no such file."""
-    return url_for("kakaoauth.files.static", name=_files().current[name])
+    return path_to("kakaoauth.files.static", name=_files().current[name])
 
 
 def serve(name: str) -> Response:

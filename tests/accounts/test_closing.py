@@ -1,5 +1,6 @@
 """Leaving with a grace: closed at once, restorable for a while, erased in time; and not signing up again too soon."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 from support import (
     FakeKakao,
     api_client,
@@ -27,7 +29,10 @@ from kakaoauth.accounts import leaving, passwords, roles, suspensions
 from kakaoauth.accounts.suspensions import Suspension
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.audit import AuditEvent
+from kakaoauth.cli.doctor.findings import Report
+from kakaoauth.cli.doctor.machine import _check_content
 from kakaoauth.models import Identity, User
+from kakaoauth.monitoring import backlog
 from kakaoauth.providers.values import AccountEvent
 from kakaoauth.storage.database import db
 from kakaoauth.tokens.provider_tokens import ProviderToken
@@ -167,6 +172,19 @@ def test_the_last_superuser_cannot_close(app: Flask, kakao: FakeKakao) -> None:
     client = enter(app, kakao)
     assert withdraw(client).status_code == 409
     assert is_logged_in(client)
+
+
+def test_a_closed_account_gives_out_no_data_without_being_restored(app: Flask, kakao: FakeKakao) -> None:
+    client = enter(app, kakao)
+    token, form = tokens_of(app, 1).access_token, {"csrf_token": csrf_token(client)}
+    withdraw(client)
+    assert client.post("/users/me/data/", data=form).status_code in (302, 400)
+    problem(api_client(app, token).get("/api/users/me/data/"), 401, "INVALID_ACCESS_TOKEN")
+    offered = app.test_client()
+    assert log_in(offered, kakao).location == "/users/me/restore/"
+    form = {"csrf_token": csrf_token(offered, "/users/me/restore/")}
+    assert offered.post("/users/me/data/", data=form).location == "/"
+    assert ("own data exported", "done") not in actions(app)
 
 
 # Restored
@@ -319,6 +337,45 @@ def test_one_that_cannot_be_erased_keeps_no_other(app: Flask, kakao: FakeKakao, 
         assert db.session.scalar(db.select(db.func.count(User.id))) == 0  # by then nobody may refuse
 
 
+def fails_in_the_database(app: Flask, *user_ids: int) -> Any:
+    """Erasing these fails, for a reason that may pass: nothing of the host's, and no emptied row either."""
+
+    def fail(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: Any) -> None:
+        if statement.startswith("DELETE FROM users") and set(dict_values(parameters)) & set(user_ids):
+            raise sqlite3.InterfaceError("out of order")
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", fail)
+
+
+def dict_values(parameters: Any) -> list[Any]:
+    return list(parameters.values()) if isinstance(parameters, dict) else list(parameters)
+
+
+def test_a_hundred_that_cannot_be_erased_keep_no_other(app: Flask, kakao: FakeKakao, clock: Any) -> None:
+    with app.app_context():
+        moment = datetime.now(UTC)
+        closed = {"is_active": False, "closed_at": moment, "erase_at": moment + DAY}
+        for number in range(104):
+            db.session.add(User(email=f"p{number}@example.kr", email_key=f"p{number}@example.kr", **closed))
+        db.session.commit()
+    fails_in_the_database(app, *range(1, 103))
+    clock.shift(1.01 * DAY)
+    run_jobs(app)
+    with app.app_context():
+        left = set(db.session.scalars(db.select(User.id)))
+        assert left == set(range(1, 103))
+        assert backlog.read().erasings_overdue == 0
+    clock.shift(DAY)
+    shown = app.test_client().get("/metrics").text
+    assert "kakaoauth_erasings_overdue 102.0" in shown
+    report = Report()
+    with app.test_request_context("/?lang=en"):
+        _check_content(report)
+    (found,) = [one for one in report.findings() if one.id == "machine.backlog"]
+    assert (found.status.value, "should be erased by now: 102" in found.detail) == ("warning", True)
+
+
 def test_hooks_may_refuse_the_closing_and_change_nothing(app: Flask, kakao: FakeKakao) -> None:
     refuses = True
 
@@ -392,6 +449,57 @@ def test_superusers_see_restore_suspend_and_erase(app: Flask, kakao: FakeKakao, 
     run_jobs(app)
     assert minji(app) is None
     assert log_in(app.test_client(), kakao).status_code == 403  # a suspension outlives the account
+
+
+def closed_and_suspended(app: Flask, kakao: FakeKakao, days: int) -> None:
+    withdraw(enter(app, kakao))
+    with app.app_context():
+        roles.change_user(1, is_active=False, suspended_until=datetime.now(UTC) + days * DAY)
+
+
+@pytest.mark.parametrize("way", ["page", "app"])
+def test_after_a_suspension_it_is_closed_again_and_restorable(
+    site: Flask, make_app: Callable[..., Flask], kakao: FakeKakao, clock: Any, way: str
+) -> None:
+    app = make_app(DATABASE_URL=site.config["DATABASE_URL"], KAKAO_APP_ID=APP_ID, **GRACE)
+    closed_and_suspended(app, kakao, 3)
+    assert log_in(app.test_client(), kakao).status_code == 403
+    clock.shift(3.01 * DAY)
+    client = app.test_client()
+    if way == "app":
+        problem(client.post("/api/auth/kakao/", json=API_LOGIN), 403, "ACCOUNT_CLOSING")
+        assert client.post("/api/auth/kakao/", json={**API_LOGIN, "restore": True}).status_code == 200
+    else:
+        assert log_in(client, kakao).location == "/users/me/restore/"
+        assert not is_logged_in(client)
+        user = minji(app)
+        assert user
+        assert (user.is_active, bool(user.closed_at), bool(user.erase_at)) == (False, True, True)
+        assert decide(client, "restore").location == "/"
+        assert is_logged_in(client)
+    clock.shift(15 * DAY)
+    run_jobs(app)
+    assert minji(app)
+
+
+def test_after_a_suspension_it_is_erased_in_time_whoever_comes(site: Flask, kakao: FakeKakao, clock: Any) -> None:
+    closed_and_suspended(site, kakao, 3)
+    clock.shift(4 * DAY)
+    log_in(site.test_client(), kakao)
+    clock.shift(11 * DAY)
+    run_jobs(site)
+    assert minji(site) is None
+    assert "REJOIN_BLOCKED" in log_in(site.test_client(), kakao).text
+
+
+def test_a_suspension_that_was_over_keeps_nobody_out_for_good(site: Flask, kakao: FakeKakao, clock: Any) -> None:
+    closed_and_suspended(site, kakao, 3)
+    clock.shift(15 * DAY)
+    run_jobs(site)
+    assert minji(site) is None
+    assert "REJOIN_BLOCKED" in log_in(site.test_client(), kakao).text  # as who has left, not as who was suspended
+    clock.shift(31 * DAY)
+    assert log_in(site.test_client(), kakao).location == "/"
 
 
 def test_a_reinstated_account_is_not_erased(app: Flask, kakao: FakeKakao, clock: Any) -> None:

@@ -373,14 +373,14 @@ def test_waiting_tokens_are_encrypted(site: Flask, kakao: FakeKakao) -> None:
 def test_staff_sees_what_waits_and_no_token(app: Flask, kakao: FakeKakao) -> None:
     staff = enter(app, kakao, 7)
     make_superuser(app, 1)
-    assert "Unlinks that wait for the provider" not in staff.get("/users/?lang=en").text
+    assert "Pending disconnects" not in staff.get("/users/?lang=en").text
     client = enter(app, kakao)
     answers(kakao, **AWAY["-9798"])
     withdraw(client)
     (job,) = jobs(app)
     for lang, words in {
-        "en": ("Unlinks that wait for the provider", "tries: 1"),
-        "ko": ("기다리는 연결 해제", "1번 시도"),
+        "en": ("Pending disconnects", "tries: 1"),
+        "ko": ("연결 끊기 대기 중", "1번 시도"),
     }.items():
         page = staff.get(f"/users/?lang={lang}").text
         for said in (*words, f"<code>{MINJI}</code>", "PROVIDER_UNAVAILABLE -9798"):

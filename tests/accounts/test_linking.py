@@ -284,7 +284,7 @@ def test_second_identity_of_a_provider_is_refused_at_the_address(
     app: Flask, minji: FlaskClient, kakao: FakeKakao
 ) -> None:
     """The page hides the button, but who sits in somebody's session can send the form all the same."""
-    for language, words in (("ko", "이미 카카오 로그인이 연결"), ("en", "Kakao is already linked to your account")):
+    for language, words in (("ko", "이미 카카오 로그인이 연결"), ("en", "Kakao is already connected to your account")):
         form = {"csrf_token": csrf_token(minji)}
         answer = minji.post("/users/me/link/kakao/", data=form, headers={"Accept-Language": language})
         assert answer.status_code == 409

@@ -10,8 +10,11 @@ from click.testing import Result
 from flask import Flask
 from sqlalchemy import delete, func, select, text
 
+from kakaoauth.audit import AuditEvent
 from kakaoauth.cli import seed as seeding
 from kakaoauth.cli.seed.people import DOMAIN
+from kakaoauth.counting.daily_counts import put_counts
+from kakaoauth.days import today
 from kakaoauth.models import Identity, User, list_keys
 from kakaoauth.staff.listing import page
 from kakaoauth.staff.listing.filters import Filter
@@ -122,6 +125,23 @@ def test_seeding_again_adds_others(site: Flask) -> None:
     assert db.session.scalar(select(func.count(Identity.id).filter(Identity.user_id > 30))) in range(18, 21)
 
 
+def test_site_is_seeded_beside_superusers_and_looks_alive(site: Flask) -> None:
+    boss = User.objects.create_user("boss@example.kr")
+    boss.is_superuser = boss.is_staff = True
+    db.session.add(Identity(provider="kakao", subject="1", user=boss))
+    put_counts(today(), {("sign_up", "kakao"): 1})
+    db.session.commit()
+    seed(50)
+    seed(10, random_seed=2)
+    assert [user.id for user in people() if user.is_superuser] == [boss.id]
+    assert len(people()) == 61
+    events = list(db.session.scalars(select(AuditEvent).order_by(AuditEvent.id)))
+    logins = {user.id: user.last_login for user in people() if user.provider and user.last_login and user is not boss}
+    assert {event.target_id: event.at for event in events} == logins
+    assert {event.action for event in events} == {"login"}
+    assert all(event.source and event.agent for event in events)
+
+
 @pytest.mark.parametrize("email", [None, "minji@example.kr", "minji@seed.example.kr", "minji@seed.example"])
 def test_site_with_somebody_real_is_not_seeded(site: Flask, email: str | None) -> None:
     seed(10)
@@ -145,6 +165,6 @@ def test_command_shows_its_progress_and_says_why_it_refuses(app: Flask) -> None:
         db.session.commit()
     result = run("60")
     assert result.exit_code == 1
-    assert "Error: there are users who were not made by this command" in result.output
+    assert "Error: there are users besides superusers who were not made by this command" in result.output
     for odd in ("0", "-1", "many"):
         assert run(odd).exit_code == 2

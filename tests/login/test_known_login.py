@@ -1,17 +1,22 @@
 """The login of somebody who is known: one call to the provider where the id_token says nothing new, few statements."""
 
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 import time_machine
 from flask import Flask
 from redis import Redis
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 from support import FakeKakao, begin_login, come_back, is_logged_in, log_in, person, set_cookie
 
+from kakaoauth.accounts.known_login import KnownLogin
 from kakaoauth.audit import AuditEvent
 from kakaoauth.models import Identity, User
+from kakaoauth.providers.values import Profile
 from kakaoauth.storage.database import db
 from kakaoauth.storage.redis import get_redis
 from kakaoauth.tokens.provider_tokens import ProviderToken
@@ -268,3 +273,48 @@ def test_lost_answer_is_given_again_for_ten_minutes(make_app: Any, kakao: FakeKa
         clock.shift(seconds)
         assert come_back(again, sent["state"]).status_code == status
         assert is_logged_in(again) is (status == 302)
+
+
+# What PostgreSQL is asked
+
+
+def test_connection_that_died_is_replaced_and_each_statement_is_one_round_trip(
+    make_app: Any, postgres_url: str, kakao: FakeKakao, postgres_admin: psycopg.Connection
+) -> None:
+    app = make_app(DATABASE_URL=postgres_url)
+    for _ in range(2):
+        calls_of_a_login(app, kakao)
+    postgres_admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'kept'")
+    assert calls_of_a_login(app, kakao) == ONE
+    calls_of_a_login(app, kakao)
+    with app.app_context(), tempfile.TemporaryFile() as trace:
+        pooled = db.engine.raw_connection()
+        driver: Any = pooled.dbapi_connection
+        driver.pgconn.trace(trace.fileno())
+        pooled.close()
+        assert calls_of_a_login(app, kakao) == ONE
+        assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+        driver.pgconn.untrace()
+        assert (driver.autocommit, driver.only_pings) == (False, True)
+        trace.seek(0)
+        sent = [line for line in trace.read().decode().splitlines() if "\tF\t" in line]
+    assert len([line for line in sent if "\tSync" in line or "\tQuery" in line]) == 2, sent
+
+
+def test_login_is_stored_by_no_connection_that_was_lost_meanwhile(
+    make_app: Any, postgres_url: str, kakao: FakeKakao, postgres_admin: psycopg.Connection
+) -> None:
+    app = make_app(DATABASE_URL=postgres_url)
+    for _ in range(2):
+        calls_of_a_login(app, kakao)
+    client = app.test_client()
+    with app.app_context():
+        known = KnownLogin("kakao")
+        brief = Profile(provider="kakao", subject="3902187744", nickname="민지", is_brief=True)
+        assert known.is_enough(brief)
+        postgres_admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'kept'")
+        with pytest.raises(OperationalError), app.test_request_context("/"):
+            known.log_in(brief)
+        known.close()
+        assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert log_in(client, kakao).status_code == 302

@@ -613,3 +613,24 @@ def test_settings_become_limits() -> None:
     assert line.proxy_from_env
     with line.conversation(), pytest.raises(ProviderBusy):
         run_elsewhere(lambda: run_elsewhere_in(line, 2))
+
+
+@pytest.mark.parametrize(
+    ("method", "parts"),
+    [
+        ("GET", {}),
+        ("GET", {"params": {"secure_resource": "true", "이름": "a b&c"}, "headers": {"Authorization": "Bearer x"}}),
+        ("POST", {"data": {"code": "a+b/c=", "target_id": "1"}, "headers": {"Accept": "application/json"}}),
+        ("POST", {"data": {"code": "x"}, "params": {"a": "b"}}),
+        ("POST", {}),
+    ],
+)
+def test_what_is_sent_is_what_requests_would_send(line: Transport, method: str, parts: dict[str, Any]) -> None:
+    address = "https://KAPI.kakao.com/v2/user/me"
+    with Session(transport=line) as session, requests.Session() as plain, rm.Mocker() as mock:
+        mock.register_uri(rm.ANY, rm.ANY, text="{}")
+        session.request(method, address, withhold_token=True, **parts)
+        plain.request(method, address, **parts)
+        ours, theirs = (one._request for one in mock.request_history)
+    assert (ours.method, ours.url, ours.body or None) == (theirs.method, theirs.url, theirs.body)
+    assert dict(ours.headers) == dict(theirs.headers)

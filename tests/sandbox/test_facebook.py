@@ -383,6 +383,24 @@ def test_no_email_is_no_field(sandbox, person, items):
     assert set(sandbox.me(sandbox.token(person, items)).json) == {"id", "name"}
 
 
+def test_picture_is_the_sandboxs_own_where_it_has_some(sandbox):
+    sandbox.state.change_settings(picture_base=None)
+    for person, silhouette in (("minji", False), ("silhouette", True)):
+        data = sandbox.me(sandbox.mint(person=person), "picture").json["picture"]["data"]
+        address, _, query = data["url"].removeprefix("http://127.0.0.1:8001").partition("?")
+        assert sandbox.browser.get(address).content_type == "image/svg+xml"
+        assert ("default_profile" in address) == silhouette
+        assert "height=50&width=50" in query
+
+
+def test_people_are_found_on_the_login_page(sandbox):
+    found = sandbox.browser.get(
+        "/dialog/oauth/step", query_string={"request": request_id(sandbox.dialog()), "q": "하늘"}
+    )
+    assert re.findall(r'name="person" value="(\w+)"', found.text) == ["haneul", "sameid"]
+    assert page_of(sandbox.be(found, "haneul")) == "facebook_consent"
+
+
 def test_silhouette_and_single_name(sandbox):
     picture = sandbox.me(sandbox.token("silhouette"), "picture").json["picture"]["data"]
     assert picture["is_silhouette"] is True

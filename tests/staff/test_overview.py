@@ -106,7 +106,7 @@ def test_page_tells_what_happened(app: Flask, enter: Callable[[str], FlaskClient
     )
     page = staff.get(PATH, headers=ENGLISH).text
     assert tiles(page) == {
-        "Open sessions now": "2",
+        "Active sessions now": "2",
         "People today": "2",
         "People in 7 days": "2",
         "People in 30 days": "2",
@@ -239,7 +239,7 @@ def test_site_on_which_nothing_happened_says_so(app: Flask, enter: Callable[[str
 def test_page_is_korean_for_koreans(enter: Callable[[str], FlaskClient]) -> None:
     page = enter("sora").get(PATH).text
     assert list(tiles(page)) == [
-        "지금 열린 세션",
+        "접속 중인 세션",
         "오늘 이용자",
         "7일간 이용자",
         "30일간 이용자",
@@ -258,7 +258,7 @@ def test_page_without_redis_says_what_is_missing(app: Flask, enter: Callable[[st
     page = staff.get(PATH, headers=ENGLISH)
     assert page.status_code == 200
     assert "Redis does not answer" in page.text
-    assert tiles(page.text)["Open sessions now"] == tiles(page.text)["People in 30 days"] == "–"
+    assert tiles(page.text)["Active sessions now"] == tiles(page.text)["People in 30 days"] == "–"
     assert tables(page.text)["Sign-ups and logins"][0][1:] == ["0", "1"]
     assert tables(page.text)["People who were here"][0][1:] == ["1"]
 

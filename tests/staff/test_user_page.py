@@ -357,7 +357,7 @@ def test_only_way_in_stays(app: Flask, hana: FlaskClient, people: People) -> Non
         only = db.session.scalar(db.select(Identity.id).where(Identity.subject == "1000"))
     answer = decide(hana, people["minji"], f"unlink/{only}")
     assert answer.status_code == 409
-    assert "This is their only way in" in answer.text
+    assert "This is their only sign-in method" in answer.text
     assert address(people["minji"]) in answer.text
     (event,) = events(app, "unlinked")
     assert (event.result, event.reason, event.target_id) == ("refused", "LAST_WAY_IN", people["minji"])

@@ -1,6 +1,7 @@
 """Consents afterwards: on one's own page, on the staff's, and when somebody leaves."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
@@ -94,6 +95,23 @@ def test_staff_see_who_agreed_to_what(app: Flask, client: FlaskClient, kakao: Fa
     assert "/users/me/consents/" not in page
 
 
+def test_download_holds_what_was_agreed_to_and_withdrawn(app: Flask, client: FlaskClient) -> None:
+    press(client, "news")
+    form = {"csrf_token": csrf_token(client)}
+    document = client.post("/users/me/data/", data=form, headers={"Accept-Language": "en"}).get_json()
+    told = [(one["term"], one["title"], one["version"], one["source"]) for one in document["consents"]]
+    assert told == [
+        ("age", "I am 14 or older", "1", "page"),
+        ("tos", "Terms of service", "2026-01", "page"),
+        ("news", "Marketing messages", "1", "page"),
+    ]
+    moments = [datetime.fromisoformat(one["agreed_at"]) for one in document["consents"]]
+    assert max(moments) <= datetime.now(UTC)
+    assert [one["withdrawn_at"] is None for one in document["consents"]] == [True, True, False]
+    given = [one for one in document["events"] if one["action"] == "consent given"]
+    assert [one["terms"] for one in given] == ["age 1, tos 2026-01, news 1"]
+
+
 def test_consents_go_with_the_account(app: Flask, client: FlaskClient) -> None:
     assert rows(app)["user_consents"] == 3
     client.post("/users/me/withdraw/", data={"csrf_token": csrf_token(client)})
@@ -106,13 +124,3 @@ def test_without_the_setting_the_page_asks_nothing(
     plain = make_app().test_client()
     plain.set_cookie("session", client.get_cookie("session").value)  # type: ignore[union-attr]
     assert 'id="consents"' not in plain.get("/users/me/").text
-
-
-def test_everything_that_is_held(app: Flask, client: FlaskClient) -> None:
-    with app.app_context():
-        held = own.everything(1)
-    assert [(one["term"], one["version"], one["source"], one["withdrawn_at"]) for one in held] == [
-        ("age", "1", "page", None),
-        ("tos", "2026-01", "page", None),
-        ("news", "1", "page", None),
-    ]

@@ -51,6 +51,17 @@ def test_pages_are_the_owners(branded: FlaskClient) -> None:
     assert branded.get("/api/openapi.json").get_json()["info"]["title"] == OWN["KAKAOAUTH_SITE_NAME"]
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"), [("ko", "한 번만 눌러 바로 시작해요"), ("en", "Sign in with one tap")]
+)
+def test_site_without_a_sentence_of_its_own_says_one(client: FlaskClient, language: str, sentence: str) -> None:
+    page = client.get(f"/?lang={language}").text
+    assert f'<meta name="description" content="{sentence}">' in page
+    assert f'<meta property="og:description" content="{sentence}">' in page
+    assert f'<p class="sentence">{sentence}</p>' in page
+    assert "description" not in json.loads(client.get("/kakaoauth/site.webmanifest").text)
+
+
 def test_colour_and_logo_are_files_that_browsers_keep(branded: FlaskClient) -> None:
     page = branded.get("/").text
     (sheet,) = re.findall(r'href="(/kakaoauth/colours\.[0-9a-f]{8}\.css)"', page)

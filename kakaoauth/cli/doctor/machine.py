@@ -162,13 +162,16 @@ def _check_content(report: Report) -> None:
         report.warn("machine.host_tables", cure, ", ".join(tables))
     else:
         report.ok("machine.host_tables")
-    if left.unlinks_given_up or left.webhooks_failed:
+    if left.unlinks_given_up or left.webhooks_failed or left.erasings_overdue:
         cure = gettext("Find the cause in the log, mend it, and run `flask --app wsgi kakao retry`.")
         seen = gettext(
-            "unlinks given up: %(unlinks)s, messages that could not be applied: %(messages)s",
+            "disconnects given up: %(unlinks)s, messages that could not be applied: %(messages)s",
             unlinks=left.unlinks_given_up,
             messages=left.webhooks_failed,
         )
+        if left.erasings_overdue:
+            overdue = gettext("closed accounts that should be erased by now: %(number)s", number=left.erasings_overdue)
+            seen = f"{seen}, {overdue}"
         report.warn("machine.backlog", cure, seen)
     else:
         report.ok("machine.backlog")

@@ -102,7 +102,7 @@ def _check_client_secret(secret: str, admin_key: str, report: Report) -> None:
 def _check_admin_key(key: str, report: Report) -> None:
     cure = gettext("Copy the primary admin key from the console, [App] > [Admin key], into KAKAO_ADMIN_KEY.")
     if not key:
-        seen = gettext("not set: no webhooks, and no unlink or logout at Kakao of people who hold no token")
+        seen = gettext("not set: no webhooks, and no disconnecting or logout at Kakao of people who hold no token")
         report.warn("settings.admin_key", cure, seen)
     elif wrong := _oddity(key):
         report.fail("settings.admin_key", cure, wrong)

@@ -39,7 +39,7 @@ def as_text(findings: list[Finding]) -> str:
                 lines += _lines_of(found)
     count = {status: sum(found.status is status for found in findings) for status in Status}
     summary = gettext(
-        "Crosses: %(failed)s. Warnings: %(warnings)s. Not checked: %(skipped)s.",
+        "%(failed)s failed, %(warnings)s warnings, %(skipped)s not checked.",
         failed=count[Status.FAILED],
         warnings=count[Status.WARNING],
         skipped=count[Status.SKIPPED],

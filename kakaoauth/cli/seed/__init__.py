@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, exists, func, or_, select, text
 
 from kakaoauth.cli.seed.counts import Tally, make_counts, tallied
+from kakaoauth.cli.seed.events import make_events
 from kakaoauth.cli.seed.people import COLUMNS, DOMAIN, SUBJECT, make_up
 from kakaoauth.models import Identity, User, list_keys
 from kakaoauth.staff.csv import bulk
@@ -36,7 +37,7 @@ Report = Callable[[int], object]
 
 
 class NotSeeded(Exception):
-    """Somebody in the database was not made up, so it is not one to try things out with."""
+    """Somebody in the database besides superusers was not made up, so it is not one to try things out with."""
 
 
 @transaction
@@ -45,7 +46,8 @@ def seed(number: int, *, random_seed: int, report: Report) -> None:
     seed makes the same people; the last joined at midnight.
 
     :param report: is told of work as it is done, 2 x `number` in all: the rows, then their indexes.
-    :raises NotSeeded: there are users who were not made here. :raises NotImplementedError: another database.
+    :raises NotSeeded: there are users besides superusers who were not made here.
+    :raises NotImplementedError: another database.
     """
     connection = db.session.connection()
     if connection.dialect.name not in WRITERS:
@@ -62,6 +64,7 @@ def seed(number: int, *, random_seed: int, report: Report) -> None:
             WRITERS[connection.dialect.name](connection, rows, report)
             connection.execute(text(IDENTITIES), {"subject": SUBJECT, "first": first})
         make_counts(tally, first, number, random_seed=random_seed)
+        make_events(first, random_seed=random_seed)
         if connection.dialect.name == "postgresql":
             connection.execute(text("ANALYZE users, identities, daily_counts"))
     log.info("seeded users=%s", number)
@@ -70,7 +73,8 @@ def seed(number: int, *, random_seed: int, report: Report) -> None:
 def _somebody_real() -> bool:
     made_up = exists().where(Identity.user_id == User.id, Identity.subject.startswith(SUBJECT))
     elsewhere = or_(User.email_key.is_(None), ~User.email_key.endswith(f".{DOMAIN}"))
-    return db.session.scalar(select(User.id).where(elsewhere, ~made_up).limit(1)) is not None
+    # Whoever tries the site out looks at it as a superuser, and is asked to make one first.
+    return db.session.scalar(select(User.id).where(~User.is_superuser, elsewhere, ~made_up).limit(1)) is not None
 
 
 def _rows(people: Iterable[Row]) -> Iterator[Row]:

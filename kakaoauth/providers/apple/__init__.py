@@ -5,11 +5,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 from authlib.integrations.flask_client import OAuth
 from flask.config import Config
 
-from kakaoauth.errors import AppError, CodeRefused, InvalidAccessToken, LoginCancelled
+from kakaoauth.errors import AppError, CodeRefused, InvalidAccessToken, LoginCancelled, UntrustedIdentity
 from kakaoauth.providers import answers
 from kakaoauth.providers.answers import Json
 from kakaoauth.providers.apple.client_secret import SigningKey
@@ -81,7 +82,16 @@ class Apple(OpenIdProvider):
         try:
             return super().profile_of_id_token(id_token, nonce=nonce)
         except InvalidAccessToken:
-            return super().profile_of_id_token(id_token, nonce=sha256(nonce.encode()).hexdigest())
+            return super().profile_of_id_token(id_token, nonce=_hashed(nonce))
+
+    def claims_of_login(self, token: Json, pending: PendingLogin) -> dict[str, Any]:
+        """The same of an app's code."""
+        if not pending.by_app or pending.nonce is None:
+            return super().claims_of_login(token, pending)
+        try:
+            return super().claims_of_login(token, pending)
+        except UntrustedIdentity:
+            return super().claims_of_login(token, replace(pending, nonce=_hashed(pending.nonce)))
 
     def unlink(self, subject: str, tokens: TokenSet | None) -> None:
         """https://developer.apple.com/documentation/signinwithapplerestapi/revoke-tokens: Apple's rule for whoever
@@ -110,6 +120,10 @@ class Apple(OpenIdProvider):
                 self.read_answer(answer)
             except CodeRefused:
                 return  # dead already
+
+
+def _hashed(nonce: str) -> str:
+    return sha256(nonce.encode()).hexdigest()
 
 
 def read_name(said: str) -> str | None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from kakaoauth.errors import ExpiredToken, ForeignAccessToken, InvalidAccessToken, ProviderUnavailable
 from kakaoauth.providers.facebook.errors import EXPIRED
+from kakaoauth.providers.pictures import own_picture
 from kakaoauth.providers.values import EmailState, Profile
-from kakaoauth.text import clean_image, clean_text, normal_form
+from kakaoauth.text import clean_text, normal_form
 
 PROVIDER = "facebook"
 #: What is asked of `/me`.
@@ -89,8 +90,8 @@ def _email(value: object) -> tuple[str | None, EmailState]:
 
 
 def _picture(value: object) -> str | None:
-    """https only: Facebook has had no other for years. A silhouette is what people without a picture get."""
+    """Facebook has had no http addresses for years. A silhouette is what people without a picture get."""
     data = value.get("data") if isinstance(value, dict) else None
     if not isinstance(data, dict) or data.get("is_silhouette") is True:
         return None
-    return clean_image(data.get("url"))
+    return own_picture(data.get("url"))

@@ -100,8 +100,11 @@ class Google(OpenIdProvider):
             return
         with self.transport.conversation():
             form = {"token": tokens.refresh_token or tokens.access_token}
+            answer = self._app.post(f"{self._oauth2}/revoke", withhold_token=True, data=form)
+            if answer.status_code == 200 and not answer.content:
+                return
             try:
-                self.read_answer(self._app.post(f"{self._oauth2}/revoke", withhold_token=True, data=form))
+                self.read_answer(answer)
             except CodeRefused:
                 return  # the token is dead, and with it the consent it stood for
 

@@ -12,8 +12,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from kakaoauth.errors import ProviderUnavailable
+from kakaoauth.providers.pictures import own_picture
 from kakaoauth.providers.values import EmailState, Profile
-from kakaoauth.text import clean_image, clean_text, normal_form
+from kakaoauth.text import clean_text, normal_form
 
 PROVIDER = "kakao"
 #: A user id as text. Ids are 64-bit today; leave room, never round.
@@ -162,7 +163,7 @@ def _picture(account: Json, profile: Json, properties: Json) -> str | None:
 
 
 def _own_picture(value: object) -> str | None:
-    address = clean_image(value, PICTURES)
+    address = own_picture(value, PICTURES)
     return None if address is None or _DEFAULT_PICTURE in unquote(address) else address
 
 

@@ -97,7 +97,7 @@ class Naver(OAuthProvider):
         form = {"client_id": self._app.client_id, "client_secret": self._secret, "token": token}
         form["token_type_hint"] = kind
         answer = self._app.post(f"{self._nid}/oauth2.0/revoke", withhold_token=True, data=form)
-        if answer.status_code != 200:  # a good answer has no body
+        if answer.status_code != 200 or answer.content:  # a good answer has no body
             self.read_answer(answer)
 
     def _is_secret_right(self) -> bool:

@@ -24,6 +24,9 @@ TABLE: Mapping[str, Fault] = {
 }
 CODES = frozenset(TABLE)
 FINE = "00"
+#: Where a code stands: of the token address, of the API, of the gateway in front of it.
+NAMES = ("error", "resultcode", "errorCode")
+REFUSED_APP = (403, 404)
 
 
 def is_error(body: Mapping[str, Any]) -> bool:
@@ -32,7 +35,10 @@ def is_error(body: Mapping[str, Any]) -> bool:
 
 
 def from_answer(status: int, body: Mapping[str, Any], retry_after: str = "") -> AppError:
-    """Turn an error answer into ours."""
-    said = body.get("error", body.get("resultcode"))
+    """Turn an error answer into ours. Where the gateway in front refuses the app, the status says it and its codes may
+    be any."""
+    said = next((body[name] for name in NAMES if name in body), None)
     code = said if isinstance(said, str) and said in TABLE else ""
+    if not code and body and status in REFUSED_APP:
+        code = str(status)
     return answers.error_of("Naver", TABLE.get(code), status, code=code, retry_after=retry_after)

@@ -10,8 +10,9 @@ from typing import Any
 from kakaoauth.days import SEOUL
 from kakaoauth.errors import ProviderUnavailable
 from kakaoauth.providers.answers import Json
+from kakaoauth.providers.pictures import own_picture
 from kakaoauth.providers.values import EmailState, Profile
-from kakaoauth.text import clean_image, clean_text
+from kakaoauth.text import clean_text
 
 PROVIDER = "naver"
 #: At most 64 characters, like base64; numbers for applications made before 2021-05-01.
@@ -35,7 +36,7 @@ def read_profile(body: Json) -> Profile:
         name=clean_text(person.get("name")),
         # Who has set none is shown as the beginning of an id and three asterisks
         nickname=None if nickname and nickname.endswith("***") else nickname,
-        profile_image=clean_image(person.get("profile_image")),
+        profile_image=own_picture(person.get("profile_image")),
         age=_age(person.get("birthyear")),
         age_range=_age_range(person.get("age")),
         gender=GENDERS.get(str(person.get("gender"))),

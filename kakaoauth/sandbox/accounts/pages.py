@@ -9,6 +9,7 @@ from kakaoauth.sandbox.accounts.flow import LoginFlow
 from kakaoauth.sandbox.pages.responses import go_to, page
 from kakaoauth.sandbox.people.accounts import Account, account_from_form
 from kakaoauth.sandbox.people.forms import FormError
+from kakaoauth.sandbox.people.search import search
 from kakaoauth.sandbox.state.account_model import PendingLogin
 from kakaoauth.sandbox.state.context import account_session, browser_id, current_state, enter_account
 
@@ -119,14 +120,16 @@ class LoginPages:
     def _chooser(
         self, pending: PendingLogin, form: dict[str, str] | None = None, problem: str | None = None
     ) -> Response:
-        store, hint = self._flow.store(), pending.request.hint
+        store, hint, wanted = self._flow.store(), pending.request.hint, request.args.get("q", "").strip()
         hinted = [one.key for one in store.people.values() if hint and hint in (one.email, one.subject)]
         return page(
             "account_chooser",
             status=422 if problem else 200,
             provider=self._flow.provider,
+            steps=f"/{self._flow.provider}/login",
             pending=pending,
-            people=sorted(store.people.values(), key=lambda one: one.key not in hinted),
+            people=search(sorted(store.people.values(), key=lambda one: one.key not in hinted), wanted),
+            wanted=wanted,
             hinted=hinted,
             consents=dict(store.consents),
             form=form or {},

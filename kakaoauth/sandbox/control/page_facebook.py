@@ -92,7 +92,7 @@ def _page(problem: str | None = None, status: int = 200) -> Response:
         app=state.settings.facebook,
         origin=state.settings.issuer,
         people=list(state.facebook.people.values()),
-        installed=dict(state.facebook.installed),
+        consents=dict(state.facebook.installed),
         current=state.facebook.people.get(key or ""),
         deliveries=[one.describe() for one in state.outbox.newest() if one.message.kind == "facebook"],
         is_local=is_webhook_address,

@@ -13,6 +13,7 @@ from kakaoauth.sandbox.pages.responses import go_to, page
 from kakaoauth.sandbox.people.facebook import FacebookPerson
 from kakaoauth.sandbox.people.facebook_forms import person_from_form
 from kakaoauth.sandbox.people.forms import FormError
+from kakaoauth.sandbox.people.search import search
 from kakaoauth.sandbox.state.context import browser_id, current_state, enter_facebook, facebook_key
 from kakaoauth.sandbox.state.facebook_model import PendingDialog
 
@@ -118,13 +119,18 @@ def _enter(pending: PendingDialog, person: FacebookPerson) -> Response:
 
 
 def _chooser(pending: PendingDialog, form: dict[str, str] | None = None, problem: str | None = None) -> Response:
-    store = current_state().facebook
+    store, wanted = current_state().facebook, request.args.get("q", "").strip()
     return page(
         "facebook_chooser",
+        template="account_chooser",
         status=422 if problem else 200,
+        provider="facebook",
+        steps="/dialog/oauth",
         pending=pending,
-        people=list(store.people.values()),
-        installed=dict(store.installed),
+        people=search(store.people.values(), wanted),
+        wanted=wanted,
+        hinted=(),
+        consents=dict(store.installed),
         form=form or {},
         problem=problem,
     )

@@ -39,7 +39,8 @@ def user(node: str) -> Response:
     if person is None:
         raise no_object(user_id)
     # To another app the same person has another id
-    return json_answer(user_answer(replace(person, user_id=user_id), scopes, fields, state.clock.now()))
+    pictures = state.settings.own_pictures
+    return json_answer(user_answer(replace(person, user_id=user_id), scopes, fields, state.clock.now(), pictures))
 
 
 @bp.get("/<graph:version><node:node>/permissions")

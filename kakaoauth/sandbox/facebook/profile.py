@@ -6,6 +6,7 @@ from typing import Any
 from kakaoauth.sandbox.facebook.errors import GraphError
 from kakaoauth.sandbox.facebook.fields import Field
 from kakaoauth.sandbox.people.facebook import FacebookPerson
+from kakaoauth.sandbox.people.pictures import DEFAULT, picture_of
 
 # Fields of a User that this app may ask for in vain: they need permissions that it can't have
 SILENT = frozenset(
@@ -16,8 +17,13 @@ LARGEST = 2048
 PICTURE_SECONDS = 30 * 86400
 
 
-def user_answer(person: FacebookPerson, scopes: list[str], fields: list[Field], now: float) -> dict[str, Any]:
-    """Return the named fields in their order, the id at the latest at the end. :raise GraphError: an unknown field."""
+def user_answer(
+    person: FacebookPerson, scopes: list[str], fields: list[Field], now: float, pictures: str | None = None
+) -> dict[str, Any]:
+    """Return the named fields in their order, the id at the latest at the end. :raise GraphError: an unknown field.
+
+    :param pictures: where the sandbox's own are; None for addresses like Facebook's.
+    """
     values: dict[str, Any] = {
         "id": person.user_id,
         "name": person.name,
@@ -29,7 +35,7 @@ def user_answer(person: FacebookPerson, scopes: list[str], fields: list[Field], 
     answer: dict[str, Any] = {}
     for field in fields:
         if field.name == "picture":
-            answer["picture"] = {"data": _picture(person, field, now)}
+            answer["picture"] = {"data": _picture(person, field, now, pictures)}
         elif field.name in values:
             answer |= {field.name: values[field.name]} if values[field.name] is not None else {}
         elif field.name not in SILENT:
@@ -51,15 +57,16 @@ def no_field(name: str, node: str) -> GraphError:
     return GraphError(100, f"(#100) Tried accessing nonexisting field ({name}) on node type ({node})")
 
 
-def _picture(person: FacebookPerson, field: Field, now: float) -> dict[str, Any]:
+def _picture(person: FacebookPerson, field: Field, now: float, pictures: str | None) -> dict[str, Any]:
     size = SIZES.get(field.modifiers.get("type", "square"), 50)
     wide, high = (_pixels(field.modifiers.get(name), size) for name in ("width", "height"))
     digest = hashlib.sha256(f"{person.key} {person.picture}".encode()).hexdigest()
     query = f"asid={person.user_id}&height={high}&width={wide}&ext={int(now) + PICTURE_SECONDS}&hash=AeT{digest[:13]}"
+    own = f"{pictures}/{picture_of(person.key) if person.picture else DEFAULT}"
     values = {
         "height": high,
         "is_silhouette": not person.picture,
-        "url": f"https://platform-lookaside.fbsbx.com/platform/profilepic/?{query}",
+        "url": f"{own if pictures else 'https://platform-lookaside.fbsbx.com/platform/profilepic/'}?{query}",
         "width": wide,
     }
     names = [inner.name for inner in field.inner]

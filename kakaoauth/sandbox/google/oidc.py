@@ -12,6 +12,7 @@ from kakaoauth.sandbox.accounts.errors import OAuthError
 from kakaoauth.sandbox.accounts.proofs import half_hash
 from kakaoauth.sandbox.pages.responses import json_answer
 from kakaoauth.sandbox.people.accounts import Account
+from kakaoauth.sandbox.people.pictures import picture_of
 from kakaoauth.sandbox.signing.tokens import payload_of, sign
 from kakaoauth.sandbox.state.account_model import AccountToken
 from kakaoauth.sandbox.state.context import current_state
@@ -135,9 +136,14 @@ def _claims(person: Account, scopes: list[str]) -> dict[str, Any]:
         if person.given_name:
             claims |= {"name": person.name} | {name: value for name, value in names.items() if value}
         if person.picture:
-            picture = hashlib.sha256(person.key.encode()).hexdigest()[:24]
-            claims["picture"] = f"https://lh3.googleusercontent.com/a/sandbox{picture}=s96-c"
+            claims["picture"] = _picture(person.key)
     return claims
+
+
+def _picture(key: str) -> str:
+    own = current_state().settings.own_pictures
+    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+    return f"{own}/{picture_of(key)}" if own else f"https://lh3.googleusercontent.com/a/sandbox{digest}=s96-c"
 
 
 def _text(value: Any) -> str:

@@ -12,6 +12,7 @@ from kakaoauth.sandbox.kakao.webhooks import person_consented
 from kakaoauth.sandbox.pages.responses import go_to, page, redirect_back
 from kakaoauth.sandbox.people.forms import MOST_PEOPLE, FormError, person_from_form
 from kakaoauth.sandbox.people.kakao import AGE_RANGES, Person
+from kakaoauth.sandbox.people.search import search
 from kakaoauth.sandbox.state.context import browser_id, current_state, sign_in, signed_in
 from kakaoauth.sandbox.state.model import Pending
 from kakaoauth.sandbox.state.settings import SandboxSettings
@@ -140,13 +141,14 @@ def _chooser(pending: Pending, form: dict[str, str] | None = None, problem: str 
     hint = pending.request.login_hint or ""
     hinted = [person for person in state.people.values() if person.email and person.email == hint.lower()]
     others = [person for person in state.people.values() if person not in hinted]
-    account = signed_in()
+    account, wanted = signed_in(), request.args.get("q", "").strip()
     fields = form if form is not None else {"email_valid": "1", "email_verified": "1", "email": "" if hinted else hint}
     return page(
         "chooser",
         status=422 if problem else 200,
         pending=pending,
-        people=hinted + others,
+        people=search(hinted + others, wanted),
+        wanted=wanted,
         hinted=hinted,
         current=account[0] if account else None,
         links=dict(state.links),

@@ -150,7 +150,7 @@ def _names(link: Link, state: State, *, nickname: str, picture: bool) -> dict[st
     if given & {"profile_nickname", "profile"}:
         names["nickname"] = nickname
     if given & {"profile_image", "profile"}:
-        names["picture"] = picture_urls(link.person, picture, state.settings.picture_base)[0]
+        names["picture"] = picture_urls(link.person, picture, state.settings)[0]
     return names
 
 

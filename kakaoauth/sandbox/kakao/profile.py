@@ -6,6 +6,7 @@ from typing import Any
 
 from kakaoauth.sandbox.clock import utc_text
 from kakaoauth.sandbox.people.kakao import Person
+from kakaoauth.sandbox.people.pictures import DEFAULT, picture_of
 from kakaoauth.sandbox.state.model import Link
 from kakaoauth.sandbox.state.settings import SandboxSettings
 
@@ -39,10 +40,14 @@ VALUES: dict[str, Callable[[Person], dict[str, Any]]] = {
 NEVER_HAD_FLAG = frozenset({"name", "account_ci"})  # has_... is older than these
 
 
-def picture_urls(person_key: str, own: bool, base: str) -> tuple[str, str]:
+def picture_urls(person_key: str, own: bool, settings: SandboxSettings) -> tuple[str, str]:
     """Return (thumbnail, picture), both http."""
+    if settings.own_pictures is not None:
+        address = f"{settings.own_pictures}/{picture_of(person_key) if own else DEFAULT}"
+        return address, address
     if not own:
         return DEFAULT_PICTURES[0], DEFAULT_PICTURES[1]
+    base = settings.picture_base
     digest = hashlib.sha256(person_key.encode()).hexdigest()
     folder = f"{base}/{digest[:5]}/btsSandbox{digest[5:8]}/{digest[8:30]}"
     return f"{folder}/img_110x110.jpg", f"{folder}/img_640x640.jpg"
@@ -101,8 +106,8 @@ def _profile(person: Person, link: Link, settings: SandboxSettings, *, secure: b
     nickname, image = given & {"profile", "profile_nickname"}, given & {"profile", "profile_image"}
     profile: dict[str, Any] = {"nickname": person.nickname} if nickname else {}
     if image:
-        thumbnail, picture = picture_urls(person.key, person.picture, settings.picture_base)
-        if secure:
+        thumbnail, picture = picture_urls(person.key, person.picture, settings)
+        if secure and settings.own_pictures is None:  # the sandbox itself has no https
             thumbnail, picture = (url.replace("http://", "https://") for url in (thumbnail, picture))
         profile |= {
             "thumbnail_image_url": thumbnail,

@@ -9,6 +9,7 @@ from kakaoauth.sandbox.accounts.errors import NaverApiError
 from kakaoauth.sandbox.clock import utc_text
 from kakaoauth.sandbox.pages.responses import json_answer
 from kakaoauth.sandbox.people.accounts import Account
+from kakaoauth.sandbox.people.pictures import picture_of
 from kakaoauth.sandbox.state.account_model import AccountToken
 from kakaoauth.sandbox.state.context import current_state
 
@@ -93,8 +94,13 @@ def _profile(person: Account, token: AccountToken) -> dict[str, str]:
     values = {name: getattr(person, name) for name in FIELDS if name in _given(token)}
     profile = {name: value for name, value in values.items() if value is not None}
     if "profile_image" in _given(token) and person.picture:
-        picture = hashlib.sha256(person.key.encode()).hexdigest()[:24]
-        profile["profile_image"] = f"https://phinf.pstatic.net/contact/sandbox/{picture}.png"
+        profile["profile_image"] = _picture(person.key)
     if "mobile" in profile:
         profile["mobile_e164"] = "+82" + profile["mobile"].replace("-", "")[1:]
     return profile
+
+
+def _picture(key: str) -> str:
+    own = current_state().settings.own_pictures
+    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+    return f"{own}/{picture_of(key)}" if own else f"https://phinf.pstatic.net/contact/sandbox/{digest}.png"

@@ -25,10 +25,12 @@ def language() -> str:
     return request.accept_languages.best_match(LANGUAGES, default="ko") or "ko"
 
 
-def page(name: str, *, status: int = 200, **values: Any) -> Response:
-    """Render a template by name; it finds the texts in `t`."""
+def page(name: str, *, status: int = 200, template: str = "", **values: Any) -> Response:
+    """Render a template, which has the page's name unless said otherwise; it finds the texts in `t`."""
     lang = language()
-    html = render_template(f"{name}.html", page=name, lang=lang, t=partial(translate, language=lang), **values)
+    html = render_template(
+        f"{template or name}.html", page=name, lang=lang, t=partial(translate, language=lang), **values
+    )
     return make_response(html, status)
 
 

@@ -18,6 +18,11 @@ class FacebookPerson:
     picture: bool = True  # False: the grey silhouette
     made: bool = False
 
+    @property
+    def subject(self) -> str:
+        """The id under the name it has at the other providers."""
+        return self.user_id
+
 
 SAMPLE_PEOPLE = (
     FacebookPerson(

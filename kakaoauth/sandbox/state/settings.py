@@ -75,7 +75,9 @@ class SandboxSettings:
     refresh_limit: int = 30
     # has_email, properties.nickname ...: deprecated, yet still in real answers
     legacy_fields: bool = True
-    picture_base: str = "http://k.kakaocdn.net/dn"
+    # None: everybody has a picture of the sandbox's own, at every provider. Otherwise the addresses look like the
+    # providers' (Kakao's begin with this), and no picture is behind them.
+    picture_base: str | None = "http://k.kakaocdn.net/dn"
     # Webhooks: to this computer only
     unlink_webhook_url: str | None = None
     unlink_webhook_method: WebhookMethod = "POST"
@@ -139,6 +141,11 @@ class SandboxSettings:
     def allows_token_parameters_in_query(self) -> bool:
         """Whether the query of a token call counts."""
         return self.token_parameters_in_query_allowed and not self.strict
+
+    @property
+    def own_pictures(self) -> str | None:
+        """Where the sandbox's own pictures are; None: the people's addresses are the providers'."""
+        return f"{self.issuer}/sandbox/pictures" if self.picture_base is None else None
 
     def find_item(self, item_id: str) -> ConsentItem | None:
         """Return the consent item if it is configured."""

@@ -9,10 +9,11 @@ from urllib.parse import unquote
 from kakaoauth.config import terms
 from kakaoauth.errors import PROVIDER_LABELS
 from kakaoauth.providers.oidc import SUBJECT
+from kakaoauth.providers.pictures import own_picture
 from kakaoauth.staff.csv import cells
 from kakaoauth.staff.csv.reasons import Why
 from kakaoauth.storage.columns import now
-from kakaoauth.text import MAX_TEXT, clean_image, clean_text, normal_form
+from kakaoauth.text import MAX_TEXT, clean_text, normal_form
 
 #: Not a number that a spreadsheet has rounded.
 WRITTEN = re.compile(r"(?![0-9.]+E\+[0-9]+$)[A-Za-z0-9._~+/=%-]{1,765}")
@@ -172,7 +173,7 @@ def _gender(text: str) -> str:
 
 
 def _image(text: str) -> str:
-    address = clean_image(text)
+    address = own_picture(text)
     if address is None:
         raise ValueError(Why("not an https address of a picture"))
     return address

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from sqlalchemy import select
 
-from kakaoauth.models import Identity, User
+from kakaoauth.models import Identity
 from kakaoauth.staff.csv.cells import row
+from kakaoauth.staff.listing.people import Person
 from kakaoauth.storage.database import db
 from kakaoauth.terms.consents import Consent
 
@@ -79,7 +80,9 @@ def beginning(*, with_consents: bool = False) -> str:
     return BOM + row(columns(with_consents=with_consents))
 
 
-def lines(users: Sequence[User], identities: Mapping[int, Sequence[Identity]], consents: Consents | None = None) -> str:
+def lines(
+    users: Sequence[Person], identities: Mapping[int, Sequence[Identity]], consents: Consents | None = None
+) -> str:
     """:param identities: by their user's id. :param consents: the same; None: the file has no such column."""
     found = []
     for user in users:
@@ -88,7 +91,7 @@ def lines(users: Sequence[User], identities: Mapping[int, Sequence[Identity]], c
     return "".join(found)
 
 
-def _cells(user: User, identities: Sequence[Identity]) -> list[str]:
+def _cells(user: Person, identities: Sequence[Identity]) -> list[str]:
     cells = [write(getattr(user, column)) for column, write in WRITERS.items()]
     return [*cells, "|".join(f"{one.provider}:{quote(one.subject, safe='+/=')}" for one in identities)]
 

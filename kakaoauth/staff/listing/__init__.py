@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kakaoauth.models import User
 from kakaoauth.staff.listing.counting import count_up_to, total
 from kakaoauth.staff.listing.filters import ROLES, STATES, Filter, conditions
 from kakaoauth.staff.listing.ordering import SORTS, Order
+from kakaoauth.staff.listing.people import Person
 from kakaoauth.staff.listing.planner import UNHURRIED, Budget, read
 from kakaoauth.storage import cursors
 from kakaoauth.storage.cursors import Cursor, Position
@@ -30,7 +30,7 @@ DEFAULT_BUDGET = Budget()
 
 @dataclass(frozen=True)
 class Page:
-    users: Sequence[User]
+    users: Sequence[Person]
     #: Cursors.
     next: str | None
     previous: str | None

@@ -22,8 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.engine import Engine
 
-from kakaoauth.models import User
 from kakaoauth.staff.listing.ordering import Test
+from kakaoauth.staff.listing.people import USERS
 from kakaoauth.storage.database import db
 
 #: Enough to be rare; each one more costs a look into the index.
@@ -42,12 +42,12 @@ class Candidates(NamedTuple):
 
     def rows(self, most: int) -> FromClause:
         """Return the rows of so many. The limit keeps the planner from using another condition's index instead."""
-        return select(User).where(self.test(User), User.erased_at.is_(None)).limit(most).cte("few")
+        return select(USERS).where(self.test(USERS.c), USERS.c.erased_at.is_(None)).limit(most).cte("few")
 
 
 def matching(test: Test) -> Candidates:
     """Those who meet a test that an index goes by."""
-    return Candidates(select(User.id).where(test(User)).correlate(None), test)
+    return Candidates(select(USERS.c.id).where(test(USERS.c)).correlate(None), test)
 
 
 def matching_search(search: str, also: Sequence[int]) -> Candidates | None:
@@ -67,7 +67,7 @@ def matching_search(search: str, also: Sequence[int]) -> Candidates | None:
         query = " AND ".join(_quoted(gram, '"', "*") for gram in grams_of(search))
         index = table("user_search", column("user_search"), column("rowid", Integer))
         found = select(index.c.rowid).where(index.c.user_search.match(query))
-        ids = union_all(found, select(User.id).where(User.id.in_(also)).correlate(None)) if also else found
+        ids = union_all(found, select(USERS.c.id).where(USERS.c.id.in_(also)).correlate(None)) if also else found
         return Candidates(ids, lambda u: u.id.in_(ids))
     return None
 

@@ -5,9 +5,9 @@ from math import prod
 
 from sqlalchemy import FromClause, func, select
 
-from kakaoauth.models import User
 from kakaoauth.staff.listing.candidates import Candidates
 from kakaoauth.staff.listing.filters import Condition
+from kakaoauth.staff.listing.people import USERS
 from kakaoauth.staff.listing.planner import Budget, count, fewest
 from kakaoauth.staff.listing.statistics import Statistics, statistics
 from kakaoauth.storage.database import db
@@ -25,7 +25,7 @@ def count_up_to(conditions: Sequence[Condition], budget: Budget) -> tuple[int, b
     known = statistics()
     if not conditions:
         # So far above it, PostgreSQL is not wrong.
-        counted = count(select(User.id), EXACT) if known is None or known.rows < 2 * EXACT else None
+        counted = count(select(USERS.c.id), EXACT) if known is None or known.rows < 2 * EXACT else None
         return (EXACT, False) if counted is None else (counted, True)
     only = conditions[0] if len(conditions) == 1 and conditions[0].by_date else None
     if only is not None and only.candidates is not None:
@@ -59,10 +59,10 @@ def _try_out(conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool
 
 
 def _count_newest(conditions: Sequence[Condition]) -> tuple[int, bool]:
-    met = _count_among(select(User).order_by(User.id.desc()).limit(READ).subquery("rows_read"), conditions)
+    met = _count_among(select(USERS).order_by(USERS.c.id.desc()).limit(READ).subquery("rows_read"), conditions)
     if met > COUNTED:
         return COUNTED, False
-    return (met, True) if count(select(User.id), READ) is not None else (0, False)
+    return (met, True) if count(select(USERS.c.id), READ) is not None else (0, False)
 
 
 def _count_few(few: Candidates, conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool]:
@@ -87,4 +87,4 @@ def total(conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool]:
     known = statistics()
     if known is not None:
         return max(number, round(known.rows * prod(known.share(one).likely for one in conditions))), False
-    return (0 if conditions else db.session.scalar(select(func.max(User.id))) or 0), False
+    return (0 if conditions else db.session.scalar(select(func.max(USERS.c.id))) or 0), False

@@ -10,9 +10,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from kakaoauth.accounts.notes import UserTag
 from kakaoauth.days import start_of
-from kakaoauth.models import Identity, User
+from kakaoauth.models import Identity
 from kakaoauth.staff.listing.candidates import Candidates, grams_of, matching, matching_search
 from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
+from kakaoauth.staff.listing.people import USERS
 from kakaoauth.storage.columns import MAX_ID, now
 from kakaoauth.storage.database import db
 from kakaoauth.text import comparable
@@ -36,7 +37,9 @@ STATES: Mapping[str, Test] = {
         u.erased_at.is_(None),
         u.closed_at.is_(None),
     ),
-    "closed": lambda u: and_(~u.is_active, u.closed_at.is_not(None)),
+    "closed": lambda u: and_(
+        ~u.is_active, or_(u.closed_at.is_not(None), and_(u.erase_at.is_not(None), u.suspended_until <= now()))
+    ),
 }
 
 
@@ -168,4 +171,4 @@ def _exactly(search: str, subject: str) -> Sequence[int]:
     number = int(search) if search.isascii() and search.isdecimal() else 0
     if not 0 < number <= MAX_ID:
         return db.session.scalars(subjects).all()
-    return db.session.scalars(union_all(subjects, select(User.id).where(User.id == number))).all()
+    return db.session.scalars(union_all(subjects, select(USERS.c.id).where(USERS.c.id == number))).all()

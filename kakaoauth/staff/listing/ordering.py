@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, literal,
 from sqlalchemy.orm import InstrumentedAttribute
 
 from kakaoauth.models import User
+from kakaoauth.staff.listing.people import USERS, Person
 from kakaoauth.storage.cursors import Position
 
-#: Of a row: of `User`, or of a subquery with its columns.
+#: Of a row: of the columns of `users`, or of a subquery with them.
 Test = Callable[[Any], ColumnExpressionArgument[bool]]
 
 
@@ -28,7 +29,7 @@ class Order:
         """The key of a row."""
         return getattr(u, self.key.key)
 
-    def position(self, user: User) -> Position:
+    def position(self, user: Person) -> Position:
         """Return where a user stands in this order."""
         return Position(self.of(user), user.id)
 
@@ -67,10 +68,10 @@ class IndexRange:
         """Whether it is read from large to small."""
         return self.order.descending != self.backwards
 
-    def rows(self) -> Select[User]:
+    def rows(self) -> Select[Any]:
         """Without the empty rows of those who have left."""
-        tests = (test(User) for test in self.tests)
-        return select(User).where(*tests, User.erased_at.is_(None)).order_by(*self.order_by(User))
+        tests = (test(USERS.c) for test in self.tests)
+        return select(USERS).where(*tests, USERS.c.erased_at.is_(None)).order_by(*self.order_by(USERS.c))
 
     def order_by(self, u: Any, *, whole: bool = False) -> list[Any]:
         """:param whole: of the whole order: those who have a value, and those who have none."""

@@ -20,14 +20,15 @@ longer where there are more users.
 
 from collections.abc import Sequence
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import FromClause, and_, func, literal_column, or_, select
+from sqlalchemy import FromClause, Select, and_, func, or_, select
 
 from kakaoauth.models import User
 from kakaoauth.staff.listing.candidates import Candidates, Ids
 from kakaoauth.staff.listing.filters import Condition
 from kakaoauth.staff.listing.ordering import IndexRange, Order, Span, Test, index_ranges
+from kakaoauth.staff.listing.people import USERS, Person, columns
 from kakaoauth.staff.listing.statistics import Statistics, statistics
 from kakaoauth.storage.cursors import Cursor, Position
 from kakaoauth.storage.database import db
@@ -51,7 +52,7 @@ UNHURRIED = Budget(long=20_000, most=20_000)
 
 
 class Found(NamedTuple):
-    users: Sequence[User]
+    users: Sequence[Person]
     #: How far the search has come, if it had to stop before it had enough users or had seen all.
     stopped_at: Position | None = None
     #: How many there are from there on, where that was found out by the way.
@@ -77,10 +78,10 @@ def _by_index(order: Order, wanted: Sequence[Condition]) -> tuple[tuple[Test, ..
     return tuple(one.holds for one in others), (spans[0].span if spans else None) or Span(), rest
 
 
-def _plain(parts: Sequence[IndexRange], limit: int) -> list[User]:
-    users: list[User] = []
+def _plain(parts: Sequence[IndexRange], limit: int) -> list[Person]:
+    users: list[Person] = []
     for index_range in parts:
-        users += db.session.scalars(index_range.rows().limit(limit - len(users)))
+        users += _people(index_range.rows().with_only_columns(*columns()).limit(limit - len(users)))
         if len(users) == limit:
             break
     return users
@@ -104,7 +105,7 @@ def _go_by(
         found = _sorted(few, parts, conditions, limit, budget) if few is not None else None
         if found is not None:
             return found
-    users: list[User] = []
+    users: list[Person] = []
     for index_range in parts:
         left = limit - len(users)
         if not is_walk_long and len(met := _walk(index_range, conditions, budget.long, left)) == left:
@@ -125,11 +126,11 @@ def fewest(known: Statistics, conditions: Sequence[Condition], budget: Budget) -
 
 def _try_out(parts: Sequence[IndexRange], conditions: Sequence[Condition], limit: int, budget: Budget) -> Found:
     """Without statistics."""
-    users: list[User] = []
+    users: list[Person] = []
     for place, index_range in enumerate(parts):
         left = limit - len(users)
         met = _walk(index_range, conditions, budget.short, left)
-        if len(met) < left and count(index_range.rows().with_only_columns(User.id), budget.short) is not None:
+        if len(met) < left and count(index_range.rows().with_only_columns(USERS.c.id), budget.short) is not None:
             users += met  # that was the whole range
             continue
         if len(met) < left and len(met) * budget.long >= left * budget.short:
@@ -149,13 +150,17 @@ def _try_out(parts: Sequence[IndexRange], conditions: Sequence[Condition], limit
 
 def _walk(
     index_range: IndexRange, conditions: Sequence[Condition], rows: int, limit: int, edge: Position | None = None
-) -> Sequence[User]:
+) -> Sequence[Person]:
     """Who meets the conditions among so many rows, or up to the edge."""
     rows_read = _rows_read(index_range, rows)
-    query = select(rows_read).where(*(condition.holds(rows_read.c) for condition in conditions))
+    query = select(*columns(rows_read)).where(*(condition.holds(rows_read.c) for condition in conditions))
     if edge is not None:
         query = query.where(index_range.is_up_to(edge, rows_read.c))
-    return db.session.scalars(select(User).from_statement(query.limit(limit))).all()
+    return _people(query.limit(limit))
+
+
+def _people(query: Select[Any]) -> list[Person]:
+    return list(map(Person._make, db.session.execute(query)))
 
 
 def _rows_read(index_range: IndexRange, rows: int) -> FromClause:
@@ -166,7 +171,7 @@ def _rows_read(index_range: IndexRange, rows: int) -> FromClause:
 
 def _edge(index_range: IndexRange, rows: int) -> Position | None:
     """The position of the row with that number; None: there are fewer."""
-    query = index_range.rows().with_only_columns(index_range.order.key, User.id).offset(rows - 1).limit(1)
+    query = index_range.rows().with_only_columns(index_range.order.of(USERS.c), USERS.c.id).offset(rows - 1).limit(1)
     row = db.session.execute(query).first()
     return Position(*row) if row else None
 
@@ -188,15 +193,14 @@ def _sorted(
     """All ranges at once: their rows are the same few. None: they are too many to be sorted."""
     rows = few.rows(budget.most + 1)
     in_parts = or_(*(and_(True, *(test(rows.c) for test in index_range.tests)) for index_range in parts))
-    met = select(rows).where(in_parts, *(condition.holds(rows.c) for condition in conditions))
+    met = select(*columns(rows)).where(in_parts, *(condition.holds(rows.c) for condition in conditions))
     looked_at = select(func.count()).select_from(rows).scalar_subquery()
     query = met.add_columns(func.count().over().label("number"), looked_at.label("looked_at"))
     query = query.order_by(*parts[0].order_by(rows.c, whole=True)).limit(limit)
-    shown = select(User, literal_column("number"), literal_column("looked_at")).from_statement(query)
-    found = db.session.execute(shown).all()
+    found = db.session.execute(query).all()
     if found[0].looked_at > budget.most if found else count(few.ids, budget.most) is None:
         return None
-    return Found([user for user, *_ in found], number=found[0].number if found else 0)
+    return Found([Person._make(row[:-2]) for row in found], number=found[0].number if found else 0)
 
 
 def count(ids: Ids, most: int) -> int | None:

@@ -18,8 +18,8 @@ from sqlalchemy import literal_column, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
-from kakaoauth.models import User
 from kakaoauth.staff.listing.filters import Condition
+from kakaoauth.staff.listing.people import USERS
 from kakaoauth.storage.database import db
 
 #: Seconds that they are kept.
@@ -91,7 +91,7 @@ def statistics() -> Statistics | None:
 
 def _expected(condition: Condition) -> float:
     """How many rows the planner expects: asked for as a value, because that has a plan of its own."""
-    rows = select(literal_column("1")).where(condition.holds(User)) if condition.rows is None else condition.rows
+    rows = select(literal_column("1")).where(condition.holds(USERS.c)) if condition.rows is None else condition.rows
     expression = select(rows.scalar_subquery())
     compiled = expression.compile(dialect=db.engine.dialect, compile_kwargs={"render_postcompile": True})
     values: Any = compiled.params

@@ -818,7 +818,7 @@ def test_text_has_marks_and_cures(doctor: Doctor, console: Console) -> None:
     )
     assert any(line.startswith("  – Kakao accepts the client secret: not checked") for line in lines)
     assert any(line.startswith("  ✓ Kakao answers") for line in lines)
-    assert lines[-1].startswith("Crosses: 1. ")
+    assert lines[-1].startswith("1 failed, ")
 
 
 def test_text_in_korean(doctor: Doctor, console: Console) -> None:

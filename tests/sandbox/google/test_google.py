@@ -1,12 +1,13 @@
 """The sandbox's Google."""
 
 import base64
+import re
 
 import pytest
 from joserfc import jwt
 from joserfc.errors import JoseError
 from support.accounts import CHALLENGE, ORIGIN, VERIFIER, AccountSandbox, came_back, error_of
-from support.sandbox import page_of, receiver
+from support.sandbox import page_of, receiver, request_id
 
 from kakaoauth.sandbox.google.events import EVENTS, FLAWS
 
@@ -226,6 +227,20 @@ def test_email_is_what_google_vouches_for(sandbox):
     claims = sandbox.id_token("haneul")
     assert (claims["email"], claims["email_verified"]) == ("haneul@example.kr", True)
     assert "hd" not in claims
+
+
+def test_picture_is_the_sandboxs_own_where_it_has_some(sandbox):
+    assert sandbox.id_token()["picture"].startswith("https://lh3.googleusercontent.com/")
+    sandbox.state.change_settings(picture_base=None)
+    picture = sandbox.id_token()["picture"]
+    assert sandbox.browser.get(picture.removeprefix(ORIGIN)).content_type == "image/svg+xml"
+
+
+def test_people_are_found_on_the_login_page(sandbox):
+    query = {"request": request_id(sandbox.authorize()), "q": "오직원"}
+    found = sandbox.browser.get("/google/login/step", query_string=query)
+    assert re.findall(r'name="person" value="(\w+)"', found.text) == ["workspace"]
+    assert page_of(sandbox.be(found, "workspace")) == "account_consent"
 
 
 def test_scope_decides_what_comes(sandbox):

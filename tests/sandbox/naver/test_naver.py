@@ -240,6 +240,14 @@ def test_profile_refuses_as_naver_does(sandbox):
     assert (sandbox.me(token).status_code, sandbox.me(token).json["resultcode"]) == (403, "403")
 
 
+def test_picture_is_the_sandboxs_own_where_it_has_some(sandbox):
+    token = sandbox.tokens()["access_token"]
+    assert sandbox.me(token).json["response"]["profile_image"].startswith("https://phinf.pstatic.net/")
+    sandbox.state.change_settings(picture_base=None)
+    picture = sandbox.me(token).json["response"]["profile_image"]
+    assert sandbox.browser.get(picture.removeprefix(ORIGIN)).content_type == "image/svg+xml"
+
+
 def test_profile_has_what_there_is_and_what_was_given(sandbox):
     noemail = sandbox.me(sandbox.tokens("noemail")["access_token"]).json["response"]
     assert "email" not in noemail
