@@ -105,12 +105,19 @@ class UserOut(Outgoing):
     """false: suspended at this moment."""
     is_staff: bool
     is_superuser: bool
-    suspended_until: datetime | None
-    """When the suspension ends by itself; null: it does not, or there is none."""
-    suspension_text: str | None
-    """What the person is told of their suspension."""
     date_joined: datetime
     last_login: datetime | None
+
+
+class SuspendedUserOut(UserOut):
+    """The last two are there for a user who is suspended."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
+    suspended_until: datetime | None = None
+    """When the suspension ends by itself; null: it does not."""
+    suspension_text: str | None = None
+    """What the person is told of their suspension."""
 
 
 class TokensOut(Outgoing):

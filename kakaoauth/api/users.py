@@ -10,7 +10,7 @@ from kakaoauth.accounts import devices, leaving, own_data, roles
 from kakaoauth.accounts import profile as profiles
 from kakaoauth.api.operation import ONESELF, ONESELF_AND_STAFF, STAFF, SUPERUSERS, answer, operation
 from kakaoauth.api.own_data_schema import OwnDataOut
-from kakaoauth.api.schemas import ProfileChange, UserChange, UserOut, UserQuery, UsersOut
+from kakaoauth.api.schemas import ProfileChange, SuspendedUserOut, UserChange, UserOut, UserQuery, UsersOut
 from kakaoauth.errors import InvalidFields, LastSuperuser, NotFound
 from kakaoauth.models import User, find_user
 from kakaoauth.sessions import logout
@@ -99,21 +99,21 @@ def index(query: UserQuery) -> ResponseReturnValue:
 
 
 @bp.get("/<int:user_id>/")
-@operation("One user", answers={200: UserOut}, errors=(NotFound,), access=ONESELF_AND_STAFF)
+@operation("One user", answers={200: SuspendedUserOut}, errors=(NotFound,), access=ONESELF_AND_STAFF)
 def show(user_id: int) -> ResponseReturnValue:
     """Other people's accounts do not exist for those who may not see them."""
     bearer = _bearer()
     user = find_user(user_id) if bearer.is_staff or bearer.id == user_id else None
     if user is None:
         raise NotFound
-    return answer(UserOut, user)
+    return _answer_of(user)
 
 
 @bp.patch("/<int:user_id>/")
 @operation(
     "Change a user's role or state",
     body=UserChange,
-    answers={200: UserOut},
+    answers={200: SuspendedUserOut},
     errors=(NotFound, LastSuperuser),
     access=SUPERUSERS.fresh(),
 )
@@ -129,7 +129,11 @@ def change(user_id: int, body: UserChange) -> ResponseReturnValue:
         raise InvalidFields({"is_staff": str(error)}) from None
     if user is None:
         raise NotFound
-    return answer(UserOut, user)
+    return _answer_of(user)
+
+
+def _answer_of(user: User) -> ResponseReturnValue:
+    return answer(SuspendedUserOut if user.is_suspended else UserOut, user)
 
 
 @bp.delete("/<int:user_id>/")

@@ -83,7 +83,7 @@ def finish_login(chosen: Provider) -> ResponseReturnValue:
     response = redirect_without_fragment(result.next) if spared else redirect(result.next)
     if result.tokens:
         cookies.put(response, result.tokens)
-    if pending is not None and pending.is_login:
+    if pending is not None and pending.is_login and not result.tokens:  # a front end has a page of its own
         last_used.remember(response, chosen.name)
     return response
 

@@ -6,7 +6,7 @@ from alembic import context
 
 from kakaoauth.staff.listing.indexes import is_in_models
 from kakaoauth.storage.database import Base
-from kakaoauth.storage.schema import VERSION_TABLE
+from kakaoauth.storage.schema import VERSION_TABLE, compare_type
 
 
 def is_ours(thing: Any, name: str | None, kind: str, *rest: Any) -> bool:
@@ -20,7 +20,7 @@ context.configure(
     target_metadata=Base.metadata,
     version_table=VERSION_TABLE,
     render_as_batch=connection.dialect.name == "sqlite",
-    compare_type=True,
+    compare_type=compare_type,
     include_object=is_ours,
 )
 with context.begin_transaction():

@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
-from sqlalchemy import Connection, Table, event, inspect, text
+from sqlalchemy import Connection, String, Table, event, inspect, text
 
 from kakaoauth.storage import host_database
 from kakaoauth.storage.database import Base, db
@@ -28,8 +28,8 @@ OUR_COLUMNS = {"users": {"email_key", "session_version"}, "identities": {"provid
 TABLES = frozenset(
     (
         *("audit_events", "daily_counts", "data_deletions", "ended_sessions", "failed_events", "former_identities"),
-        *("identities", "provider_events", "provider_tokens", "signing_keys", "suspensions", "token_families"),
-        *("unlink_jobs", "user_consents", "users", VERSION_TABLE),
+        *("identities", "provider_events", "provider_tokens", "saved_filters", "signing_keys", "staff_notes"),
+        *("suspensions", "token_families", "unlink_jobs", "user_consents", "user_tags", "users", VERSION_TABLE),
         # SQLite's search index, which is a table and three more.
         *("user_search", "user_search_config", "user_search_data", "user_search_idx"),
     )
@@ -39,6 +39,12 @@ TABLES = frozenset(
 def include_object(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
     """Alembic's `include_object` for the app's own env.py: False for our tables, which its models do not describe."""
     return not (kind == "table" and name in TABLES and getattr(thing, "schema", None) is None)
+
+
+def compare_type(context: Any, _found: Any, _wanted: Any, found_type: Any, wanted_type: Any) -> bool | None:
+    """Alembic's `compare_type`: SQLite keeps a text of any length in a column, so a longer one needs no new table."""
+    are_texts = isinstance(found_type, String) and isinstance(wanted_type, String)
+    return False if context.dialect.name == "sqlite" and are_texts else None
 
 
 def upgrade(revision: str = "head") -> None:

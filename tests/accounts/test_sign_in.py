@@ -26,7 +26,7 @@ from kakaoauth.providers.values import EmailState
 from kakaoauth.staff.listing.indexes import is_in_models
 from kakaoauth.storage import transaction
 from kakaoauth.storage.database import db
-from kakaoauth.storage.schema import VERSION_TABLE, downgrade, upgrade
+from kakaoauth.storage.schema import VERSION_TABLE, compare_type, downgrade, upgrade
 from kakaoauth.storage.transaction import TRIES
 
 MINJI = "minji@example.kr"
@@ -437,7 +437,7 @@ def tables() -> set[str]:
 
 def differences() -> Any:
     with db.engine.connect() as connection:
-        opts = {"compare_type": True, "include_object": is_in_models, "version_table": VERSION_TABLE}
+        opts = {"compare_type": compare_type, "include_object": is_in_models, "version_table": VERSION_TABLE}
         context = MigrationContext.configure(connection, opts=opts)
         return compare_metadata(context, db.metadata)
 

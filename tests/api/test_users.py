@@ -81,7 +81,6 @@ def test_user_is_shown_with_these_fields_and_no_others(app: Flask, api_as: ApiAs
     assert set(shown) == {
         *("id", "provider", "name", "nickname", "email", "age", "age_range", "gender", "profile_image"),
         *("is_active", "is_staff", "is_superuser", "date_joined", "last_login"),
-        *("suspended_until", "suspension_text"),
     }
     assert (shown["id"], shown["nickname"], shown["last_login"]) == (people["minji"], "minji", None)
     listed = client.get("/api/users/").get_json()["items"]

@@ -81,7 +81,7 @@ def test_overview_counts_who_was_asked_who_agreed_and_who_left(app: Flask, kakao
         chart = overview._funnel(found)
     assert chart
     assert "Of 3 who were shown the terms, 1 agreed and 2 left." in chart.sentence
-    assert [row[0] for row in chart.rows][2:4] == ["Were asked to agree to the terms", "Agreed to the terms"]
+    assert [row[0] for row in chart.rows][2:4] == ["Terms shown", "Terms agreed"]
 
 
 @pytest.mark.parametrize(
