@@ -112,7 +112,52 @@ DETAILS: Mapping[str, Any] = {
     "login_from": _("last login from"),
     "login_until": _("last login until"),
 }
-VALUES: Mapping[str, Any] = {"browser": _("browser"), "app": _("app"), "all others": _("all other devices")}
+VALUES: Mapping[str, Any] = {
+    "browser": _("browser"),
+    "app": _("app"),
+    "all others": _("all other devices"),
+    "user": _("user"),
+    "staff": _("staff"),
+    "superuser": _("superuser"),
+    "active": _("active"),
+    "suspended": _("suspended"),
+    "closed": _("closed"),
+    # What a provider's message was about, and what it changed: kinds and effects of webhooks/effects.py.
+    "user-linked": _("connected with this site"),
+    "user-unlinked": _("disconnected from this site"),
+    "user-scope-consent": _("agreed to give more"),
+    "user-scope-withdraw": _("withdrew a consent"),
+    "user-profile-changed": _("profile changed there"),
+    "account-disabled": _("account suspended there"),
+    "account-enabled": _("account open again there"),
+    "account-purged": _("account deleted there"),
+    "sessions-revoked": _("logged out there"),
+    "tokens-revoked": _("all tokens ended there"),
+    "token-revoked": _("token ended there"),
+    "token-issued": _("token issued there"),
+    "credential-compromise": _("password stolen there"),
+    "credential-change": _("password changed there"),
+    "account-credential-change-required": _("has to change the password there"),
+    "identifier-changed": _("e-mail or phone number changed there"),
+    "identifier-recycled": _("e-mail or phone number belongs to somebody else now"),
+    "assurance-level-change": _("proof of identity changed there"),
+    "email-disabled": _("forwarding of e-mail switched off"),
+    "email-enabled": _("forwarding of e-mail switched on"),
+    "data-deletion": _("asks to delete their data"),
+    "nobody": _("no user here"),
+    "overtaken": _("nothing, a newer login came first"),
+    "none": _("nothing"),
+    "none (unknown kind)": _("nothing, unknown kind"),
+    "unlinked": _("sign-in method disconnected"),
+    "erased": _("account deleted"),
+    "logged out everywhere": _("logged out everywhere"),
+    "tokens dropped": _("tokens removed"),
+    "e-mail erased": _("e-mail erased"),
+    "e-mail kept: login name of a password": _("e-mail kept, a password needs it"),
+    "e-mail undeliverable": _("e-mail marked as not reachable"),
+    "e-mail deliverable": _("e-mail reachable again"),
+    "fields erased": _("withdrawn data erased"),
+}
 
 
 @dataclass(frozen=True)
@@ -210,4 +255,11 @@ def _details(event: AuditEvent) -> Iterator[str]:
             yield ", ".join(str(CHANGES.get(change, change)) for change in str(value).split(",") if change)
         elif value not in ("", False):
             words = str(DETAILS.get(name, name))
-            yield words if value is True else f"{words}: {VALUES.get(str(value), value)}"
+            yield words if value is True else f"{words}: {_value(name, value)}"
+
+
+def _value(name: str, value: object) -> str:
+    """In words where it is one of ours: a tag or a number is shown as it is."""
+    if name in ("provider", "linked"):
+        return provider_label(str(value))
+    return str(VALUES.get(str(value), value) if name in ("kind", "effect", "role", "state") else value)

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TextIO
@@ -16,7 +15,7 @@ from flask.cli import with_appcontext
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth.cli.terminal import Progress
-from kakaoauth.errors import PROVIDER_LABELS
+from kakaoauth.cli.user_filters import choosing
 from kakaoauth.models import CLAIMABLE
 from kakaoauth.staff import listing
 from kakaoauth.staff.csv import cells, encodings, reading, writing
@@ -24,34 +23,16 @@ from kakaoauth.staff.csv import export_users as csv_export_users
 from kakaoauth.staff.csv import import_users as csv_import_users
 from kakaoauth.staff.csv.people import Refused
 from kakaoauth.staff.csv.reading import Batch
-from kakaoauth.staff.listing import filters
 from kakaoauth.staff.listing.filters import Filter
 from kakaoauth.storage.columns import now
-
-DAY = click.DateTime(("%Y-%m-%d",))
 
 
 @click.command("export")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--search", default="", help="Part of an e-mail address, nickname or name; a whole id or provider's id.")
-@click.option("--provider", type=click.Choice(list(PROVIDER_LABELS)), help="The one they signed up with.")
-@click.option("--role", type=click.Choice(list(filters.ROLES)), help="The highest one that they have.")
-@click.option("--state", type=click.Choice(list(filters.STATES)))
-@click.option("--joined-from", type=DAY, help="The first day, in Seoul.")
-@click.option("--joined-until", type=DAY, help="The last day.")
 @with_appcontext
-def export_users(
-    path: Path,
-    search: str,
-    provider: str | None,
-    role: str | None,
-    state: str | None,
-    joined_from: datetime | None,
-    joined_until: datetime | None,
-) -> None:
+@choosing
+def export_users(path: Path, chosen: Filter) -> None:
     """Write the users to FILE as CSV, or to standard output if FILE is -. It appears when it is whole."""
-    first, last = (day.date() if day else None for day in (joined_from, joined_until))
-    chosen = Filter(search, provider or "", role or "", state or "", joined_from=first, joined_until=last)
     progress = Progress("exported")
     total, done = listing.estimate(chosen)[0], 0
 

@@ -11,10 +11,11 @@ from flask.cli import AppGroup
 from kakaoauth.accounts import leaving, lifting, password_login, roles, suspensions
 from kakaoauth.cli import seed as seeding
 from kakaoauth.cli.terminal import Progress, printable
+from kakaoauth.cli.user_filters import choosing
 from kakaoauth.errors import LastSuperuser
 from kakaoauth.models import CLAIMABLE, User, find_user, find_user_by_email
 from kakaoauth.staff import listing
-from kakaoauth.staff.listing import filters
+from kakaoauth.staff.listing.filters import Filter
 from kakaoauth.staff.listing.people import Person
 
 T = TypeVar("T")
@@ -173,12 +174,12 @@ def erase(number: int, reason: str) -> None:
 
 
 @users.command("list")
-@click.option("--search", default="", help="Part of an e-mail address, nickname or name; a whole id or Kakao id.")
-def list_users(search: str) -> None:
+@choosing
+def list_users(chosen: Filter) -> None:
     """Print the users, newest first."""
     cursor = None
     while True:
-        page = listing.page(filters.Filter(search=search), cursor=cursor, limit=500)
+        page = listing.page(chosen, cursor=cursor, limit=500)
         for user in page.users:
             click.echo(f"{user.id}\t{user.email or '-'}\t{printable(user.nickname)}\t{_role(user)}\t{_state(user)}")
         if page.next is None:

@@ -101,7 +101,7 @@ def _preview(*, wrong: str = "") -> ResponseReturnValue:
     try:
         found = _go_through(content, changing=False)
     except Unreadable as error:
-        unread = gettext("The file cannot be used: %(why)s", why=error)
+        unread = gettext("The file cannot be used: %(why)s", why=error.why.told())
         return render_template("kakaoauth/users/import.html", largest=LARGEST // 1024, wrong=unread), 400
     typed = request.form if request.method == "POST" else form_drafts.typed()
     page = render_template(

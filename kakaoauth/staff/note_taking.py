@@ -26,6 +26,8 @@ def add(user_id: int) -> ResponseReturnValue:
         messages.tell(gettext("Please write a note of at most %(most)s characters.", most=NOTE_LENGTH), "grave")
     elif not notes.add_note(user_id, text, by=current_user.id):
         abort(404)
+    else:
+        messages.tell(gettext("The note is added."))
     return _back(user_id)
 
 
@@ -46,6 +48,8 @@ def tag(user_id: int) -> ResponseReturnValue:
         messages.tell(gettext("At most %(most)s tags, please.", most=MOST_TAGS), "grave")
     elif not notes.set_tags(user_id, tags, by=current_user.id):
         abort(404)
+    else:
+        messages.tell(gettext("The tags are saved."))
     return _back(user_id)
 
 
@@ -58,6 +62,8 @@ def save_filter() -> ResponseReturnValue:
         messages.tell(gettext("This filter cannot be saved."), "grave")
     elif not saved_filters.save(current_user.id, name, query):
         messages.tell(gettext("At most %(most)s filters can be saved.", most=saved_filters.MOST), "grave")
+    else:
+        messages.tell(gettext("The filter is saved: %(name)s", name=name))
     return redirect(url_for("kakaoauth.users.index") + (f"?{query}" if query else ""))
 
 
@@ -65,6 +71,7 @@ def save_filter() -> ResponseReturnValue:
 def remove_filter(filter_id: int) -> ResponseReturnValue:
     """It may be gone already: the button was pressed twice."""
     saved_filters.remove(current_user.id, filter_id)
+    messages.tell(gettext("The filter is removed."))
     return redirect(url_for("kakaoauth.users.index"))
 
 

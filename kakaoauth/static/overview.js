@@ -13,7 +13,7 @@
   // Series differ by more than their colour.
   const LOOKS = [
     { colour: "--accent", pointStyle: "circle" },
-    { colour: "--second", pointStyle: "rect" },
+    { colour: "--faint", pointStyle: "rect" },  // told from every accent an owner may choose
   ];
 
   // As the page shows it: the variable alone may still be a choice between light and dark.

@@ -584,6 +584,19 @@ def test_odd_filters_and_cursors_are_no_error(crowd: None, client_as: ClientAs) 
         assert hana.get("/users/audit/", query_string={"cursor": cursor}).text.count("<tr>") == PAGE + 1
 
 
+def test_providers_message_is_told_in_words(app: Flask, client_as: ClientAs) -> None:
+    hana = client_as("hana")
+    with app.app_context():
+        audit.record("webhook", provider="kakao", kind="user-linked", effect="nobody")
+        audit.record("exported", provider="kakao", role="staff", tag="erased", users=3)
+        db.session.commit()
+    page = hana.get("/users/audit/", headers={"Accept-Language": "ko"}).text
+    assert "구분: 이 사이트와 연결" in page
+    assert "처리 결과: 해당하는 사용자 없음" in page
+    assert "user-linked" not in page
+    assert "태그: erased" in page, "what somebody typed is shown as it is"
+
+
 # One's own
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import Result
 from flask import Flask
 from support import FakeKakao, log_in, person
 
+from kakaoauth.accounts.notes import UserTag
 from kakaoauth.models import User, find_user_by_email
 from kakaoauth.storage.database import db
 
@@ -153,6 +155,26 @@ def test_list_can_be_searched(run: Type, people: dict[str, int], search: str) ->
 def test_search_for_nobody_prints_nothing(run: Type, people: dict[str, int], search: str) -> None:
     result = run("users", "list", "--search", search)
     assert (result.exit_code, result.output) == (0, "")
+
+
+def test_list_takes_the_filters_of_the_page(run: Type, app: Flask, people: dict[str, int]) -> None:
+    with app.app_context():
+        minji = db.session.get(User, people["minji"])
+        minji.email = minji.email_key = None
+        db.session.get(User, people["sora"]).last_login = datetime(2026, 3, 4, 15, tzinfo=UTC)
+        db.session.add(UserTag(user_id=people["hana"], tag="vip"))
+        find_user_by_email("gone@example.kr").is_active = False  # type: ignore[union-attr]
+        db.session.commit()
+    for options, expected in {
+        ("--no-email",): ["minji"],
+        ("--login-from", "2026-03-05", "--login-until", "2026-03-05"): ["sora"],
+        ("--tag", "vip"): ["hana"],
+        ("--linked", "facebook"): [],
+        ("--state", "suspended"): ["gone"],
+        ("--role", "superuser", "--search", "hana"): ["hana"],
+    }.items():
+        lines = run("users", "list", *options).output.splitlines()
+        assert [line.split("\t")[2] for line in lines] == expected, options
 
 
 def test_list_is_whole_however_long(run: Type, app: Flask) -> None:

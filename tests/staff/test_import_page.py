@@ -1,7 +1,9 @@
 """A file imported in the browser: sent, looked at, confirmed."""
 
 import io
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +14,10 @@ from support import csrf_token
 
 from kakaoauth.audit import AuditEvent
 from kakaoauth.models import User, find_user_by_email
+from kakaoauth.staff.csv import import_users
 from kakaoauth.staff.import_page import LARGEST
 from kakaoauth.storage.database import db
+from kakaoauth.translation import CATALOGS
 
 ClientAs = Callable[[str], FlaskClient]
 ENGLISH = {"Accept-Language": "en"}
@@ -43,6 +47,23 @@ def confirm(client: FlaskClient, reason: str = "from the old shop") -> Any:
 def number(app: Flask) -> int:
     with app.app_context():
         return db.session.query(User).count()
+
+
+def test_refusals_are_in_the_visitors_language(hana: FlaskClient) -> None:
+    send(hana, FILE + "old@example.kr,x,kakao:1,maybe\n")
+    page = hana.get("/users/import/preview/", headers={"Accept-Language": "ko"}).text
+    assert "이메일 주소가 아니에요" in page
+    assert "true나 false가 아니에요" in page
+    send(hana, "colour\nred\n")
+    page = hana.get("/users/import/preview/", headers={"Accept-Language": "ko"}).text
+    assert "없는 열이에요: colour. 쓸 수 있는 열: id, " in page
+
+
+def test_every_reason_has_a_korean_text() -> None:
+    folder = Path(import_users.__file__).parent
+    texts = [text for file in folder.glob("*.py") for text in re.findall(r'Why\(\s*"([^"]+)"', file.read_text())]
+    assert len(texts) > 25
+    assert [text for text in texts if CATALOGS["ko"].gettext(text) == text] == []
 
 
 def test_file_is_shown_before_anything_happens_and_then_imported(

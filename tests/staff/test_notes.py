@@ -50,6 +50,19 @@ def test_note_is_seen_by_staff_alone_and_removed_by_its_author_or_a_superuser(
     assert send(sora, "/users/999999/notes/", text="nobody") == 404
 
 
+def test_each_action_says_what_happened(client_as: ClientAs, people: People) -> None:
+    sora = client_as("sora")
+    page = f"/users/{people['minji']}/"
+    for address, form, told in (
+        (f"{page}notes/", {"text": "called"}, "The note is added."),
+        (f"{page}tags/", {"tags": "vip"}, "The tags are saved."),
+        ("/users/filters/?role=staff", {"name": "Ours"}, "The filter is saved: Ours"),
+    ):
+        sora.post(address, data={"csrf_token": csrf_token(sora), **form}, headers=ENGLISH)
+        assert told in sora.get(page, headers=ENGLISH).text
+        assert told not in sora.get(page, headers=ENGLISH).text
+
+
 def test_tags_are_kept_clean_and_found(app: Flask, client_as: ClientAs, people: People) -> None:
     sora = client_as("sora")
     page = f"/users/{people['minji']}/"

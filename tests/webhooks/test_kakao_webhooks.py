@@ -48,6 +48,7 @@ from werkzeug.test import TestResponse
 
 from kakaoauth import jobs
 from kakaoauth.accounts import provider_events
+from kakaoauth.audit import labels
 from kakaoauth.models import Identity, User, find_identity
 from kakaoauth.sandbox.kakao.security_events import EVENTS, REFERRERS
 from kakaoauth.storage.database import db
@@ -327,6 +328,7 @@ def test_every_event_of_kakaos_list_has_a_written_effect() -> None:
         *(*effects.ENDS_CONSENT, *effects.NO_EFFECT),
     ]
     assert sorted(written) == sorted(EVENTS)
+    assert set(written) - set(labels.VALUES) == set(), "the audit trail has words for each"
 
 
 @pytest.mark.parametrize("kind", EVENTS)

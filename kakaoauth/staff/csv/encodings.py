@@ -8,6 +8,8 @@ import codecs
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, NamedTuple, Protocol
 
+from kakaoauth.staff.csv.reasons import Why
+
 #: Bytes that are read at a time.
 PIECE = 65_536
 #: How a character that cannot be is passed on, so that its row is refused: as a lone surrogate.
@@ -15,7 +17,11 @@ _ERRORS = {"cp949": "surrogateescape", "utf-16-le": "surrogatepass", "utf-16-be"
 
 
 class Unreadable(Exception):
-    """The file as a whole is none of ours; the text says why."""
+    """The file as a whole is none of ours."""
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class Source(Protocol):
@@ -53,7 +59,7 @@ def open_as_utf8(file: BinaryIO) -> Source:
     """:raises Unreadable: no encoding that a whole CSV file can be in."""
     head = _peek(file)
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        raise Unreadable("it is UTF-32: in Excel, save as CSV UTF-8")
+        raise Unreadable(Why("it is UTF-32: in Excel, save as CSV UTF-8"))
     for bom, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
         if head.startswith(bom) or _is_bare_utf16(head, encoding):
             return Recoded(file, encoding)
@@ -98,7 +104,8 @@ def _is_cp949(file: BinaryIO, head: bytes) -> bool:
         return False
     # A line of CP949 can be UTF-8 by chance, but not most of them.
     if found.neither or found.cp949 <= found.utf8:
-        raise Unreadable(f"line {found.first} is not in the encoding of the others: in Excel, save as CSV UTF-8")
+        why = Why("line %(line)s is not in the encoding of the others: in Excel, save as CSV UTF-8", line=found.first)
+        raise Unreadable(why)
     return True
 
 

@@ -15,14 +15,15 @@ from kakaoauth.models import CLAIMABLE, Identity, User, list_keys
 from kakaoauth.staff.csv import bulk
 from kakaoauth.staff.csv.people import Newcomer, Refused
 from kakaoauth.staff.csv.reading import Batch
+from kakaoauth.staff.csv.reasons import Why
 from kakaoauth.storage import database
 from kakaoauth.storage.columns import among, now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
 from kakaoauth.terms.consents import IMPORT
 
-HAS_ACCOUNT = "there is an account with it already"
-WAS_SUSPENDED = "a suspended person's whose account was erased: lift the suspension first"
+HAS_ACCOUNT = Why("there is an account with it already")
+WAS_SUSPENDED = Why("a suspended person's whose account was erased: lift the suspension first")
 
 
 class Outcome(NamedTuple):
@@ -102,13 +103,13 @@ def _sorted_out(people: Sequence[Newcomer], *, skip_known: bool) -> tuple[list[N
         if len(accounts) == 1 and skip_known:
             known += 1
         elif accounts:
-            why = HAS_ACCOUNT if not skip_known else "these belong to different accounts"
+            why = HAS_ACCOUNT if not skip_known else Why("these belong to different accounts")
             refused.append(Refused(person.line, tuple(dict.fromkeys((column, why) for column, _ in taken.values()))))
         elif not suspended.isdisjoint(text for _, text in person.keys()):
             columns = dict.fromkeys(column for column, text in person.keys() if text in suspended)
             refused.append(Refused(person.line, tuple((column, WAS_SUSPENDED) for column in columns)))
         elif not leaving.isdisjoint(person.identities):
-            why = "has left, and the provider was not told yet: try again later"
+            why = Why("has left, and the provider was not told yet: try again later")
             refused.append(Refused(person.line, (("identities", why),)))
         else:
             new.append(person)

@@ -11,6 +11,7 @@ from kakaoauth.errors import PROVIDER_LABELS
 from kakaoauth.providers.oidc import SUBJECT
 from kakaoauth.providers.pictures import own_picture
 from kakaoauth.staff.csv import cells
+from kakaoauth.staff.csv.reasons import Why
 from kakaoauth.storage.columns import now
 from kakaoauth.text import MAX_TEXT, clean_text, normal_form
 
@@ -77,7 +78,7 @@ class Refused(NamedTuple):
 
     line: int
     #: Column and why, in words; no column if it is the whole line. They quote nothing from the file.
-    reasons: tuple[tuple[str, str], ...]
+    reasons: tuple[tuple[str, Why], ...]
 
 
 def read_person(line: int, cells_by_column: Mapping[str, str], *, with_roles: bool) -> Newcomer | Refused:
@@ -90,7 +91,7 @@ def read_person(line: int, cells_by_column: Mapping[str, str], *, with_roles: bo
             try:
                 values[column] = READERS[column](text)
             except ValueError as error:
-                wrong.append((column, str(error)))
+                wrong.append((column, error.args[0]))
     if not wrong:
         wrong += _contradictions(values)
     if wrong:
@@ -98,14 +99,14 @@ def read_person(line: int, cells_by_column: Mapping[str, str], *, with_roles: bo
     return _newcomer(line, values, with_roles=with_roles)
 
 
-def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _contradictions(values: Mapping[str, Any]) -> Iterator[tuple[str, Why]]:
     providers = [provider for provider, _ in values["identities"] or ()]
     if not values["email"] and not providers:
-        yield "", "neither an e-mail address nor an identity: nobody could log in"
+        yield "", Why("neither an e-mail address nor an identity: nobody could log in")
     if values["provider"] and values["provider"] not in providers:
-        yield "provider", "there is no identity of it, so nobody could log in: leave it empty, or add the identity"
+        yield "provider", Why("there is no identity of it, so nobody could log in: leave it empty, or add the identity")
     if values["closed_at"] and not values["erase_at"]:
-        yield "erase_at", "a closed account has a time when it is erased"
+        yield "erase_at", Why("a closed account has a time when it is erased")
 
 
 def _newcomer(line: int, values: dict[str, Any], *, with_roles: bool) -> Newcomer:
@@ -134,14 +135,14 @@ def _anything(_text: str) -> None:
 
 def _known_provider(text: str) -> str:
     if text not in PROVIDER_LABELS:
-        raise ValueError(f"none of {', '.join(PROVIDER_LABELS)}")
+        raise ValueError(Why("none of %(choices)s", choices=", ".join(PROVIDER_LABELS)))
     return text
 
 
 def _line_of_text(text: str) -> str | None:
     cleaned = clean_text(text, limit=MAX_TEXT + 1)
     if cleaned and len(cleaned) > MAX_TEXT:
-        raise ValueError(f"longer than {MAX_TEXT} characters")
+        raise ValueError(Why("longer than %(most)s characters", most=MAX_TEXT))
     return cleaned
 
 
@@ -149,38 +150,38 @@ def _email(text: str) -> tuple[str, str]:
     """As the person writes it, and as it is compared."""
     key = normal_form(text)
     if key is None:
-        raise ValueError("not an e-mail address")
+        raise ValueError(Why("not an e-mail address"))
     return text, key
 
 
 def _age(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 4 and int(text) <= OLDEST):
-        raise ValueError(f"not a number of years up to {OLDEST}")
+        raise ValueError(Why("not a number of years up to %(most)s", most=OLDEST))
     return int(text)
 
 
 def _age_range(text: str) -> str:
     if not AGE_RANGE.fullmatch(text):
-        raise ValueError("not of the form 20~29")
+        raise ValueError(Why("not of the form %(form)s", form="20~29"))
     return text
 
 
 def _gender(text: str) -> str:
     if text.lower() not in GENDER_WORDS:
-        raise ValueError(f"none of {', '.join(GENDERS)}")
+        raise ValueError(Why("none of %(choices)s", choices=", ".join(GENDERS)))
     return GENDER_WORDS[text.lower()]
 
 
 def _image(text: str) -> str:
     address = own_picture(text)
     if address is None:
-        raise ValueError("not an https address of a picture")
+        raise ValueError(Why("not an https address of a picture"))
     return address
 
 
 def _truth(text: str) -> bool:
     if text.lower() not in TRUTH:
-        raise ValueError("neither true nor false")
+        raise ValueError(Why("neither true nor false"))
     return TRUTH[text.lower()]
 
 
@@ -199,9 +200,9 @@ def _moment_until(last: datetime, text: str) -> datetime:
         moment = _of_excel(excel) if excel else datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise ValueError("not a time of the form 2026-01-31T12:30:00Z") from None
+        raise ValueError(Why("not a time of the form %(form)s", form="2026-01-31T12:30:00Z")) from None
     if not BEGINNING <= moment <= last:
-        raise ValueError("too long ago, or in the future")
+        raise ValueError(Why("too long ago, or in the future"))
     return moment
 
 
@@ -222,10 +223,10 @@ def _identities(text: str) -> Sequence[tuple[str, str]]:
         provider, _, written = part.strip().partition(":")
         subject = unquote(written)
         if not WRITTEN.fullmatch(written) or not SUBJECT.fullmatch(subject):
-            raise ValueError("not of the form kakao:123|facebook:456")
+            raise ValueError(Why("not of the form %(form)s", form="kakao:123|facebook:456"))
         found.append((_known_provider(provider), subject))
     if len(set(found)) < len(found):
-        raise ValueError("the same one twice")
+        raise ValueError(Why("the same one twice"))
     return found
 
 
@@ -234,11 +235,11 @@ def _consents(text: str) -> Sequence[Given]:
     for part in text.split("|"):
         term, version, agreed_at, *rest = [*part.strip().split("@"), "", "", ""][:5]
         if not (terms.ID.fullmatch(term) and terms.VERSION.fullmatch(version)):
-            raise ValueError("not of the form terms@2026-01@2026-01-31T12:30:00Z")
+            raise ValueError(Why("not of the form %(form)s", form="terms@2026-01@2026-01-31T12:30:00Z"))
         found.append(Given(term, version, _moment(agreed_at), _moment(rest[1]) if rest[1] else None))
     in_force = [(one.term, one.version) for one in found if one.withdrawn_at is None]
     if len(set(in_force)) < len(in_force):
-        raise ValueError("the same one twice")
+        raise ValueError(Why("the same one twice"))
     return found
 
 

@@ -10,6 +10,7 @@ from kakaoauth.errors import one_line
 from kakaoauth.staff.csv.columns import SEPARATOR, column_of, delimiter_of
 from kakaoauth.staff.csv.encodings import Source, Unreadable, open_as_utf8
 from kakaoauth.staff.csv.people import READERS, Newcomer, Refused, read_person
+from kakaoauth.staff.csv.reasons import Why
 from kakaoauth.staff.csv.seen import Seen, nothing_seen
 from kakaoauth.staff.csv.writing import BOM
 
@@ -31,7 +32,7 @@ class _Record(NamedTuple):
     line: int
     cells: list[str]
     #: Why it cannot be taken apart; empty if it can.
-    wrong: str = ""
+    wrong: Why | None = None
 
 
 class _Lines:
@@ -85,7 +86,8 @@ def _people(file: BinaryIO, seen: Seen, *, with_roles: bool) -> Generator[Newcom
         if wrong:
             yield Refused(line, (("", wrong),))
         elif len(cells) != len(columns):
-            yield Refused(line, (("", f"has {len(cells)} cells, and the header {len(columns)}"),))
+            why = Why("has %(cells)s cells, and the header %(columns)s", cells=len(cells), columns=len(columns))
+            yield Refused(line, (("", why),))
         else:
             person = read_person(line, dict(zip(columns, cells, strict=True)), with_roles=with_roles)
             yield seen.enter(person) if isinstance(person, Newcomer) else person
@@ -109,9 +111,9 @@ def _records(file: Source) -> Iterator[_Record]:
             yield _Record(begin, [], _explained(str(error), begin, lines.number))
         else:
             if not all(map(_is_text, cells)):
-                yield _Record(begin, [], "not UTF-8: in Excel, save as CSV UTF-8")
+                yield _Record(begin, [], Why("not UTF-8: in Excel, save as CSV UTF-8"))
             elif any("\0" in cell for cell in cells):
-                yield _Record(begin, [], "a NUL character is in it")
+                yield _Record(begin, [], Why("a NUL character is in it"))
             elif any(cells):
                 yield _Record(begin, cells)
         begin, lines.taken = lines.number + 1, 0
@@ -136,25 +138,26 @@ def _is_text(cell: str) -> bool:
     return cell.isascii() or not any("\ud800" <= char <= "\udfff" for char in cell)
 
 
-def _explained(error: str, begin: int, end: int) -> str:
+def _explained(error: str, begin: int, end: int) -> Why:
     """What a reader of the file can do something about. A quote that is not closed may have taken further lines."""
-    why = TOO_LONG if error == TOO_LONG else "quotes that do not fit together"
-    return f"{why}; read as one with what follows up to line {end}" if end > begin else why
+    why = Why(TOO_LONG) if error == TOO_LONG else Why("quotes that do not fit together")
+    return Why("%(why)s; read as one with what follows up to line %(end)s", why=why, end=end) if end > begin else why
 
 
 def _header(record: _Record | None) -> list[str]:
     """:raises Unreadable:"""
     if record is None:
-        raise Unreadable("it is empty: the first line must name the columns")
+        raise Unreadable(Why("it is empty: the first line must name the columns"))
     if record.wrong:
-        raise Unreadable(f"its first line cannot be read: {record.wrong}")
+        raise Unreadable(Why("its first line cannot be read: %(why)s", why=record.wrong))
     names = [(cell.strip().lower(), column_of(cell)) for cell in record.cells]
     unknown = [one_line(name, 50) or "(no name)" for name, column in names if column is None]
     if unknown:
-        raise Unreadable(f"no such column: {', '.join(unknown[:20])}; there are {', '.join(READERS)}")
+        names_of = {"names": ", ".join(unknown[:20]), "known": ", ".join(READERS)}
+        raise Unreadable(Why("no such column: %(names)s; there are %(known)s", **names_of))
     columns = [column for _, column in names if column is not None]
     if len(set(columns)) < len(columns):
-        raise Unreadable("a column is there twice")
+        raise Unreadable(Why("a column is there twice"))
     if not {"email", "identities"} & set(columns):
-        raise Unreadable("it has neither the column email nor identities, so nobody could log in")
+        raise Unreadable(Why("it has neither the column email nor identities, so nobody could log in"))
     return columns

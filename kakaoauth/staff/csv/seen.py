@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kakaoauth.staff.csv.people import Newcomer, Refused
+from kakaoauth.staff.csv.reasons import Why
 
 #: KiB of it that are kept in memory.
 CACHE = 16_384
@@ -31,7 +32,9 @@ class Seen:
         query = f"SELECT key, line FROM seen WHERE key IN ({marks})"  # noqa: S608
         taken = self._connection.execute(query, list(mine)).fetchall()
         if taken:
-            return Refused(person.line, tuple((mine[key], f"the same as on line {line}") for key, line in taken))
+            return Refused(
+                person.line, tuple((mine[key], Why("the same as on line %(line)s", line=line)) for key, line in taken)
+            )
         self._connection.executemany("INSERT INTO seen VALUES (?, ?)", [(key, person.line) for key in mine])
         return person
 
