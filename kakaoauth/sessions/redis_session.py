@@ -8,6 +8,7 @@ from typing import Any, Protocol, cast
 from flask import request
 from flask.sessions import SessionMixin
 from redis.client import Pipeline
+from redis.exceptions import ReadOnlyError
 
 from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import SessionsUnavailable
@@ -183,13 +184,14 @@ class RedisSession(SessionMixin):
 
 @contextmanager
 def unless_full(session: RedisSession) -> Iterator[None]:
-    """While Redis is at its `maxmemory`, drop changes that `may_lose_changes` allows to drop."""
+    """While Redis is at its `maxmemory`, or a replica, drop changes that `may_lose_changes` allows to drop."""
     try:
         yield
     except REDIS_ERRORS as error:
-        if not (is_full(error) and session.may_lose_changes()):
+        if not ((is_full(error) or isinstance(error, ReadOnlyError)) and session.may_lose_changes()):
             raise
-        log.warning("Redis is full: a session's last-seen time is not stored; raise maxmemory")
+        why = "full: raise maxmemory" if is_full(error) else "a replica"
+        log.warning("a session's last-seen time is not stored, Redis is %s", why)
 
 
 @contextmanager

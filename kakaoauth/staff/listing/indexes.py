@@ -3,7 +3,7 @@
 The search index holds each text's trigrams: of "민지" they are "민지\\n" and "지\\n\\n". Two line ends at the end make
 every character begin one, so a search of one or two characters is a search for trigrams that begin so. Nothing has to
 be installed: on PostgreSQL it is a GIN index over a function, on SQLite a full-text table kept by triggers. Migrations
-0004, 0008 and 0018 make the same.
+0004, 0008 and 0017 make the same.
 """
 
 import logging

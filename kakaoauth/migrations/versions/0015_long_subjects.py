@@ -6,8 +6,8 @@ Longer texts need no rewriting of a table on PostgreSQL; SQLite takes any length
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
