@@ -47,8 +47,7 @@ def test_old_session_leaves_only_after_the_provider_has_asked(context: Context, 
     expect(page).to_have_url(f"{site.url}/users/me/withdraw/")
     expect(page.get_by_role("status")).to_have_text("본인 확인이 끝났어요. 버튼을 한 번 더 눌러 주세요.")
     page.locator("button.danger").click()
-    expect(page).to_have_url(f"{site.url}/")
-    expect(page.locator("a.login.kakao")).to_be_visible()
+    expect(page).to_have_url(f"{site.url}/users/me/withdrawn/")
 
 
 def test_superuser_finds_the_form_filled_in_without_scripts(context: Context, site: Any, browser: Any) -> None:
