@@ -16,6 +16,9 @@ TESTERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $
 START := import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); \
 	import runpy; runpy.run_module("kakaoauth.devserver", run_name="__main__")
 
+# Behind a firewall that drops packets the attempt ends soon.
+APT := -o Acquire::Retries=1 -o Acquire::http::Timeout=15 -o Acquire::https::Timeout=15
+
 .PHONY: help run test coverage check bench translations clean python chromium
 
 help:
@@ -87,8 +90,10 @@ chromium: $(DEV)
 	[ -z "$$other" ] || [ ! -e .venv/chromium.log ] || exit 0; \
 	echo "Installing Chromium for the browser tests ..."; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
-			apt-get install -qq -y --no-install-recommends chromium-headless-shell fonts-noto-cjk; \
+		apt-get update -qq $(APT) && for name in chromium-headless-shell chromium; do \
+			DEBIAN_FRONTEND=noninteractive apt-get install $(APT) -qq -y --no-install-recommends $$name fonts-noto-cjk \
+				&& break; \
+		done; \
 	else [ -n "$$other" ] || .venv/bin/python -m playwright install --only-shell chromium; \
 	fi >.venv/chromium.log 2>&1 </dev/null || [ -n "$$other" ] || { \
 		echo "kakaoauth: no Chromium could be installed (see .venv/chromium.log): install one, e.g. apt-get install chromium" >&2; \
