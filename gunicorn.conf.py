@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from kakaoauth.config.checks import ConfigError, is_loopback
 PROBES = ("/healthz", "/readyz")
 #: Threads that serve other pages while all providers are silent.
 RESERVE = 12
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def _load() -> tuple[dict[str, Any], int]:
@@ -68,6 +70,16 @@ class QuietLogger(Logger):  # type: ignore[misc]
     def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> dict[str, Any]:
         # gunicorn's own path is decoded: %0A in an address would begin a line of the visitor's making.
         path = re.split(r"[?#]", environ["RAW_URI"], maxsplit=1)[0].encode("unicode_escape").decode()
+        if self.cfg.access_log_format == access_log_format:  # gunicorn names every header as well, which takes longer
+            return {
+                "t": self.now(),
+                "h": environ.get("REMOTE_ADDR", "-"),
+                "m": environ["REQUEST_METHOD"],
+                "U": path,
+                "s": str(resp.status).split(None, 1)[0],
+                "B": resp.sent,
+                "M": request_time // _MILLISECOND,
+            }
         atoms: dict[str, Any] = super().atoms(resp, req, environ, request_time)
         return atoms | {"U": path}
 
