@@ -264,7 +264,11 @@ def open_app(make_app: MakeApp, kakao: FakeKakao, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def document(request: pytest.FixtureRequest) -> Any:
     request.node._nodeid = request.node.nodeid  # Schemathesis 4 asks for what pytest 9.2 has renamed.
-    return schemathesis.openapi.from_dict(DOCUMENT)
+    told = json.loads(json.dumps(DOCUMENT))
+    for methods in told["paths"].values():
+        for said in methods.values():  # Half of the time goes into cursors, which are not to be made up.
+            said["parameters"] = [one for one in said.get("parameters", []) if one["name"] != "cursor"]
+    return schemathesis.openapi.from_dict(told)
 
 
 #: By a fixture: requests are thought up by the process that sends them, and not by each that collects tests.

@@ -1,12 +1,15 @@
-"""What each app would compile anew, and each time alike: addresses and statements, compiled once for a test run.
+"""What each app would compile anew, and each time alike: addresses, templates and statements, compiled once.
 
-By what Werkzeug and SQLAlchemy offer for it: a class of rules of one's own, dialects of one's own, and a cache of
-compiled statements that is handed to each connection.
+By what Werkzeug, Jinja and SQLAlchemy offer for it: a class of rules of one's own, a cache of templates, dialects of
+one's own, and a cache of compiled statements that is handed to each connection.
 """
 
 from collections.abc import MutableMapping
+from types import CodeType
 from typing import Any
 
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -29,6 +32,20 @@ class SharedRule(Rule):
             made = {name: value for name, value in vars(self).items() if value is not before.get(name)}
             _rules[key] = made | {"arguments": self.arguments}
         vars(self).update(_rules[key])
+
+
+class TemplatesInMemory(BytecodeCache):
+    """Code by what it is made from, which Jinja's own keys and checksums stand for."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], CodeType] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        assert bucket.code
+        self._codes[bucket.key, bucket.checksum] = bucket.code
 
 
 class Shared:
