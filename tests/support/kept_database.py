@@ -33,7 +33,7 @@ class KeptDatabase:
         assert self._connection
         own = self._connection.info.backend_pid
         self._admin.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'kept' AND pid <> %s", [own]
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'kept' AND pid <> %s", [own]
         )
         try:
             tables = self._tables()
@@ -70,9 +70,10 @@ class KeptDatabase:
         if used > MANY:
             self._connection.execute(f"TRUNCATE {', '.join(db.metadata.tables)} RESTART IDENTITY")
             return
-        # Foreign keys and triggers have nothing to say here.
+        # The lock waits for those who are being thrown out. Foreign keys and triggers have nothing to say here.
+        lock = f"LOCK TABLE {', '.join(db.metadata.tables)}"
         emptied = "".join(f"DELETE FROM {name};" for name in db.metadata.tables)
-        self._connection.execute(f"SET session_replication_role = replica; {emptied}")
+        self._connection.execute(f"SET session_replication_role = replica; BEGIN; {lock}; {emptied} COMMIT")
         self._connection.execute(
             "SELECT setval(format('%I', sequencename)::regclass, 1, false) FROM pg_sequences"
             " WHERE schemaname = 'public' AND last_value IS NOT NULL"
