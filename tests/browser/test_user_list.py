@@ -59,7 +59,9 @@ def test_somebody_is_found_on_a_phone_passed_on_by_the_address_and_downloaded(
     page.set_viewport_size({"width": 1100, "height": 760})
     page.get_by_role("link", name="E-mail", exact=True).click()
     expect(page.locator("th[aria-sort=descending]")).to_have_text("E-mail")
+    page.wait_for_load_state()  # the keys work once the script ran
     page.keyboard.press("k")
+    expect(page.locator(".people .name")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text("큰번호고래")
     assert fits(page)
