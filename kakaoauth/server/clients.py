@@ -69,7 +69,7 @@ class Clients:
         """:param keeps: whether the connection may be used again."""
         conn.keeps = keeps
         self._hold(conn, 0)
-        if conn.sock.fileno() < 0:  # gunicorn has cut it, because an answer failed half way
+        if conn.sock.is_over:  # gunicorn has cut it, because an answer failed half way
             self._drop(conn)
         elif conn.sock.unsent:
             self._enter(conn, self.sending, SEND_SECONDS)
@@ -89,6 +89,7 @@ class Clients:
 
     def hurry(self, seconds: float) -> None:
         """Wait for requests so long at most from now on."""
+        self._idle_seconds = min(self._idle_seconds, seconds)
         soon = time.monotonic() + seconds
         for phase in (self.head, self.body, self.idle):
             for conn in phase:
@@ -115,8 +116,11 @@ class Clients:
     def _act(self, conn: Connection, _sock: Any) -> None:
         if conn.phase is self.sending:
             self._send_rest(conn)
-        elif conn.phase is not None:  # None: closed since, in the same round of events
+        elif conn.phase is not None:
             self._receive(conn)
+        else:  # closed since, in the same round of events; or a thread answers, and what comes now waits for that
+            conn.is_early = True
+            self._watch(conn, 0)
 
     def _send_rest(self, conn: Connection) -> None:
         try:
@@ -142,8 +146,7 @@ class Clients:
     def _look(self, conn: Connection) -> None:
         arrived = conn.incoming.look()
         if arrived is Arrived.WHOLE:
-            self._leave(conn)
-            self._watch(conn, 0)
+            self._leave(conn)  # still watched: most clients say nothing before they have their answer
             self._hold(conn, len(conn.incoming.data))
             conn.hand_over()
             self._answer(conn)
@@ -167,7 +170,6 @@ class Clients:
         if not conn.keeps:
             self._close(conn)
             return
-        conn.take_back()
         if conn.incoming.data:
             self._enter(conn, self.head, HEAD_SECONDS)
             self._look(conn)
@@ -209,7 +211,7 @@ class Clients:
         self._watch(conn, 0)
         self._hold(conn, 0)
         self.count -= 1
-        conn.sock.close()
+        conn.sock.release()
 
     def _enter(self, conn: Connection, phase: Phase, seconds: float) -> None:
         self._leave(conn)

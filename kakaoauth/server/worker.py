@@ -4,7 +4,7 @@ import errno
 import resource
 import sys
 import time
-from concurrent.futures import Future
+from collections import deque
 from typing import Any
 
 from gunicorn.http.errors import NoMoreData  # type: ignore[import-untyped]
@@ -21,6 +21,8 @@ STOP_SECONDS = 2.0
 OTHER_FILES = 256
 #: Seconds without new connections where none more is possible.
 PAUSE_SECONDS = 0.1
+#: Seconds between two signs of life to gunicorn's master.
+BEAT_SECONDS = 0.5
 #: Seconds between two log lines about clients that were too slow.
 SECONDS_BETWEEN_LINES = 60.0
 
@@ -37,7 +39,9 @@ class BufferingWorker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self.worker_connections: int = self.cfg.worker_connections
         self.max_body = MAX_BODY
-        self._next_line = self._next_accept = 0.0
+        self._next_line = self._next_accept = self._next_beat = 0.0
+        #: What threads have answered, and whether the connection may be used again.
+        self._answered: deque[tuple[Connection, bool]] = deque()
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -68,13 +72,16 @@ class BufferingWorker(ThreadWorker):
         self.clients = Clients(self.poller, self.enqueue_req, self.cfg.keepalive)
         self.poller.register(self.method_queue.fileno(), READ, self.method_queue.run_callbacks)
         while self.alive:
-            self.notify()
-            self.set_accept_enabled(time.monotonic() >= self._next_accept)
+            now = time.monotonic()
+            if now >= self._next_beat:
+                self._next_beat = now + BEAT_SECONDS
+                self.notify()
+                if not self.is_parent_alive():
+                    break
+                self._tell()
+            self.set_accept_enabled(now >= self._next_accept)
             self.wait_for_and_dispatch_events(1.0 if self._accepting else PAUSE_SECONDS)
-            if not self.is_parent_alive():
-                break
             self.clients.close_late()
-            self._tell()
         self.set_accept_enabled(False)
         self._finish_up()
 
@@ -109,9 +116,22 @@ class BufferingWorker(ThreadWorker):
             return
         self.clients.add(Connection(self.cfg, accepted, client, listener.getsockname(), self.max_body))
 
-    def finish_request(self, conn: Connection, done: "Future[bool]") -> None:
-        """Called in the main thread when a thread has answered."""
-        self.clients.answered(conn, keeps=not done.cancelled() and done.exception() is None and done.result())
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """Wait for clients, or for a thread that has to tell something now."""
+        events = self.poller.select(timeout)
+        self._take_answered()
+        for key, _ in events:
+            key.data(key.fileobj)
+        self._take_answered()
+
+    def _take_answered(self) -> None:
+        while self._answered:
+            conn, keeps = self._answered.popleft()
+            self.clients.answered(conn, keeps=keeps)
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Have a thread answer the request that has come."""
+        self.tpool.submit(self._serve, conn)
 
     def _tell(self) -> None:
         now = time.monotonic()
@@ -120,6 +140,23 @@ class BufferingWorker(ThreadWorker):
             self.clients.too_slow, self._next_line = 0, now + SECONDS_BETWEEN_LINES
 
     # A thread of the pool
+
+    def _serve(self, conn: Connection) -> None:
+        keeps = False
+        try:
+            keeps = self.handle(conn)
+            conn.sock.send_head()
+            if keeps:
+                conn.take_back()
+        except OSError:
+            keeps = False
+        finally:
+            self._answered.append((conn, keeps))
+            # The main thread sees it when this client or another one does something, or a second later. It is woken
+            # only if something is to be done before. It sets `is_early` before it looks for answers: one of the two
+            # sees what the other did.
+            if not keeps or conn.is_early or not conn.watched or conn.sock.unsent or conn.incoming.data:
+                self.method_queue.defer(self._take_answered)
 
     def handle(self, conn: Connection) -> bool:
         """Answer the request that has come. Return whether the connection may be used again."""

@@ -15,6 +15,7 @@ import pytest
 from support.ports import free_port
 
 from kakaoauth.config.settings import ROOT
+from kakaoauth.server.connection import ClientSocket
 from kakaoauth.server.incoming import MAX_HEAD, MAX_LINE, Arrived, Incoming
 
 #: Generous: the machine may be busy with other tests.
@@ -362,3 +363,33 @@ def test_a_body_may_be_as_long_as_the_site_reads(over: int) -> None:
     assert by_chunks.look() is (Arrived.BODY_TOO_LONG if over else Arrived.WHOLE)
     tiny = Incoming(LIMIT, head + b"1;%b\r\nx\r\n" % (b"a" * 5000) * 40)
     assert tiny.look() is Arrived.BODY_TOO_LONG, "size lines are memory as well"
+
+
+def pair() -> tuple[ClientSocket, socket.socket]:
+    """Sockets in which what is sent at once arrives at once."""
+    server, client = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    client.setblocking(False)
+    return ClientSocket(server), client
+
+
+def test_head_and_body_of_an_answer_go_together() -> None:
+    sock, client = pair()
+    with contextlib.closing(client):
+        sock.begin()
+        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+        sock.sendall(b"body")
+        assert client.recv(1000).endswith(b"\r\n\r\nbody")
+        sock.begin()
+        sock.sendall(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 4\r\n\r\n")
+        sock.send_head()
+        assert client.recv(1000).startswith(b"HTTP/1.1 304 ")
+        sock.release()
+
+
+def test_the_head_of_a_stream_does_not_wait_for_it() -> None:
+    sock, client = pair()
+    with contextlib.closing(client):
+        sock.begin()
+        sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        assert client.recv(1000).endswith(b"chunked\r\n\r\n")
+        sock.release()
