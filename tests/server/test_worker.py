@@ -24,6 +24,7 @@ LIMIT = 20_000
 THREADS = 2
 
 APP = f"""
+import gc
 import hashlib
 from flask import Flask, Response, request
 app = Flask(__name__)
@@ -41,6 +42,10 @@ def big(size):
 @app.get("/stream/<int:size>/")
 def stream(size):
     return Response(b"x" * 65536 for _ in range(size // 65536))
+
+@app.get("/garbage/")
+def garbage():
+    return f"{{gc.get_threshold()[0]}} {{gc.get_freeze_count()}}"
 
 @app.post("/unread/")
 def unread():
@@ -393,3 +398,10 @@ def test_the_head_of_a_stream_does_not_wait_for_it() -> None:
         sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         assert client.recv(1000).endswith(b"chunked\r\n\r\n")
         sock.release()
+
+
+def test_python_looks_for_garbage_rarely_and_not_in_the_code(server: Server) -> None:
+    client = server.connect(b"GET /garbage/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    threshold, frozen = map(int, read_answer(client)[2].split())
+    assert threshold == 10_000
+    assert frozen > 1000
