@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from kakaoauth import audit, terms
@@ -153,8 +153,13 @@ def refuse_if_overtaken(profile: Profile, begun_at: datetime) -> None:
     :raises AccountUnusable: such a message is about a moment after this login was begun.
     """
     message = provider_events.latest(profile.provider, profile.subject, ENDS_LOGIN)
-    if message is not None and message.happened_at >= begun_at:
-        raise AccountUnusable("the provider ended the link while the login was under way")
+    begun = begun_at.replace(microsecond=0)  # senders count whole seconds
+    if message is None or message.happened_at < begun:
+        return
+    # Of the same second: what had come here by then came before.
+    if message.happened_at < begun + timedelta(seconds=1) and message.received_at < begun_at:
+        return
+    raise AccountUnusable("the provider ended the link while the login was under way")
 
 
 def refuse_if_suspended(profile: Profile) -> None:

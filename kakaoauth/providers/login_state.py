@@ -37,7 +37,7 @@ class StateData(FlaskIntegration):
         # Authlib adds the whole authorization address, which holds nothing that the fields do not.
         kept = {field: data[field] for field in FIELDS} | {field: data[field] for field in OPTIONAL if data.get(field)}
         own = self._key(state)
-        session[own] = {"data": kept, "exp": int(time.time()) + LIFETIME}
+        session[own] = {"data": kept, "exp": round(time.time() + LIFETIME, 3)}
         self._clear_session_state(session)
         # Of one second's logins the session's own order tells which is older.
         others = sorted((key for key in _keys(session) if key != own), key=lambda key: _expiry(session[key]))

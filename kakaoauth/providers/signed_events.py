@@ -57,12 +57,15 @@ def read_signed(raw: str, keys: KeyStore) -> SignedEvent:
 
 
 def check_parties(claims: Mapping[str, Any], issuers: tuple[str, ...], audiences: tuple[str, ...]) -> None:
-    """:raises SetRefused: of somebody else, or for somebody else."""
+    """A list may name more receivers than this one (RFC 7519, section 4.1.3).
+
+    :raises SetRefused: of somebody else, or for somebody else.
+    """
     if claims.get("iss") not in issuers:
         raise SetRefused("invalid_issuer", "iss is not the issuer")
     audience = claims.get("aud")
     named = audience if isinstance(audience, list) else [audience]
-    if not named or not all(isinstance(one, str) and one in audiences for one in named):
+    if not any(isinstance(one, str) and one in audiences for one in named):
         raise SetRefused("invalid_audience", "aud is another app")
 
 

@@ -68,10 +68,14 @@ def naver_disconnect() -> ResponseReturnValue:
 
 @bp.post("/apple/notifications/")
 def apple_notifications() -> ResponseReturnValue:
-    """Apple's server-to-server notifications: 200, or 400. A JWT in `payload`, of JSON or, as seen too, of a form."""
+    """Apple's server-to-server notifications: 200, or 400. A JWT in `payload`, of JSON or, as seen too, of a form.
+
+    JSON is read whatever the message calls it: the signature decides, and one that was refused is somebody who is still
+    logged in.
+    """
     provider = get_provider("apple")
     request.max_content_length = MAX_BYTES
-    body = request.get_json(silent=True) if request.is_json else request.form
+    body = request.form or _json()
     payload = body.get("payload") if isinstance(body, Mapping) else None
     event = _read_event(provider, payload if isinstance(payload, str) else "")
     _receive(provider.name, event)
@@ -121,6 +125,13 @@ def _security_event(name: str) -> ResponseReturnValue:
     event = _read_event(provider, request.get_data(as_text=False).decode("ascii", "replace"))
     _receive(provider.name, event)
     return "", 202
+
+
+def _json() -> object:
+    try:
+        return request.get_json(force=True, silent=True)
+    except RecursionError:  # thousands of brackets
+        return None
 
 
 def _signed_request() -> str:

@@ -457,7 +457,7 @@ def test_unknown_is_taken_and_changes_nothing(apple: Neighbours, flaw: str) -> N
     assert len(apple.users()) == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"[1]", b'{"payload": 7}', b'{"payload": "a.b.c"}', b"\xff"])
+@pytest.mark.parametrize("body", [b"", b"[1]", b'{"payload": 7}', b'{"payload": "a.b.c"}', b"\xff", b"[" * 60000])
 def test_odd_body_is_refused(apple: Neighbours, body: bytes) -> None:
     client = apple.app.test_client()
     for kind in ("application/json", "application/x-www-form-urlencoded", "text/plain"):

@@ -1,8 +1,9 @@
 """Naver, Google and Apple as their documents and other people's reports describe them, in shapes the sandbox lacks."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests_mock as rm
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import RSAKey
@@ -137,6 +139,9 @@ def test_naver_refuses_the_profile(app: Flask, mock: rm.Mocker, status: int, bod
     ("person", "status"),
     [
         ({"id": "3902187744"}, 302),
+        ({"id": 12345678901234567890}, 302),
+        ({"id": True}, 503),
+        ({"id": 1.5}, 503),
         ({"id": "Kx2-yQ8mB7", "age": "60-", "gender": "U", "birthday": "13-40", "birthyear": "0000", "mobile": 5}, 302),
         ({"id": "Kx2-yQ8mB7", "name": None, "nickname": ["x"], "profile_image": "http://x.kr/y.png"}, 302),
         ({"id": "x" * 64, "enc_id": "internal"}, 302),
@@ -301,18 +306,41 @@ def test_google_changes_its_keys(app: Flask, mock: rm.Mocker, kakao_key: RSAKey)
         assert back(client, "google", state=sent["state"], code="4/0Ab-code").location == "/"
 
 
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ({"status_code": 400, "json": {"error": "invalid_token", "error_description": "Invalid Value"}}, 401),
+        ({"status_code": 400, "json": {"error_description": "Invalid Value"}}, 401),
+        ({"status_code": 400, "json": {"error": "invalid_request"}}, 401),
+        ({"status_code": 400, "text": "<html>maintenance</html>", "headers": {"Content-Type": "text/html"}}, 503),
+        ({"status_code": 503, "json": {"error_description": "Invalid Value"}}, 503),
+    ],
+)
+def test_googles_word_about_a_token_that_is_over(
+    app: Flask, mock: rm.Mocker, answer: dict[str, Any], status: int
+) -> None:
+    mock.post(f"{GOOGLE_OAUTH}/tokeninfo", **answer)
+    told = app.test_client().post("/api/auth/google/", json={"access_token": "ya29.over"})
+    assert told.status_code == status, told.text
+
+
 # Apple
 
 
 def apple_comes_back(app: Flask, mock: rm.Mocker, key: RSAKey, user: str = "", **changes: Any) -> Any:
     client = app.test_client()
-    sent = begin(client, "apple")
+    return comes_back(client, mock, key, begin(client, "apple"), user, **changes)
+
+
+def comes_back(
+    client: FlaskClient, mock: rm.Mocker, key: RSAKey, sent: dict[str, str], user: str = "", **changes: Any
+) -> Any:
     mock.get(f"{APPLE}/auth/keys", json={"keys": [public(make_or_find("old")), public(key)]})
     token = {"access_token": "a9c1.0.nrtx.Qw", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "r4f2.0.Zp"}
     id_token = claims(key, "apple", **{"nonce": sent["nonce"], **changes})
     mock.post(f"{APPLE}/auth/token", json={**token, "id_token": id_token})
     form = {"state": sent["state"], "code": "c1.0.nrtx.code", **({"user": user} if user else {})}
-    return client.get(app.test_client().post("/apple/login/callback/", data=form).location)
+    return client.get(client.application.test_client().post("/apple/login/callback/", data=form).location)
 
 
 @cache
@@ -383,3 +411,63 @@ def test_of_two_messages_of_one_second_the_last_to_come_decides(app: Flask) -> N
             db.session.expire_all()
             marked = db.session.get_one(User, user.id).email_undeliverable_at
             assert (marked is not None) == (kind == "email-disabled")
+
+
+# Messages
+
+
+def message(key: RSAKey, kind: str, **changes: Any) -> dict[str, str]:
+    """Apple's message about the person of `claims`, as it comes for real."""
+    now = int(time.time())
+    event = {"type": kind, "sub": "000123.0123456789abcdef0123456789abcdef.0456", "event_time": now * 1000}
+    said = {"iss": APPLE, "aud": "kr.example.web", "iat": now, "jti": f"{kind}-{time.monotonic_ns()}"}
+    return {"payload": sign(key, {**said, "events": json.dumps(event), **changes})}
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "text/plain", "application/octet-stream", ""])
+def test_apples_message_is_read_whatever_it_calls_itself(
+    app: Flask, mock: rm.Mocker, kakao_key: RSAKey, kind: str
+) -> None:
+    apple_comes_back(app, mock, kakao_key)
+    body = json.dumps(message(kakao_key, "consent-revoked"))
+    answer = app.test_client().post("/webhooks/apple/notifications/", data=body, content_type=kind)
+    assert answer.status_code == 200
+    with app.app_context():
+        assert db.session.query(User).count() == 0
+
+
+@pytest.mark.parametrize(("aud", "left"), [(["another", "kr.example.web"], 0), (["another"], 1), ([], 1), (None, 1)])
+def test_message_for_several_receivers_is_for_each_of_them(
+    app: Flask, mock: rm.Mocker, kakao_key: RSAKey, aud: list[str] | None, left: int
+) -> None:
+    apple_comes_back(app, mock, kakao_key)
+    sent = message(kakao_key, "consent-revoked", aud=aud)
+    answer = app.test_client().post("/webhooks/apple/notifications/", json=sent)
+    assert answer.status_code == (400 if left else 200)
+    with app.app_context():
+        assert db.session.query(User).count() == left
+
+
+@pytest.mark.parametrize(("begun", "told", "status"), [(0.7, 0.3, 302), (0.3, 0.7, 403)])
+def test_login_in_the_second_of_a_message_counts_if_it_was_begun_after_it(
+    app: Flask, mock: rm.Mocker, kakao_key: RSAKey, begun: float, told: float, status: int
+) -> None:
+    second = datetime.now(UTC).replace(microsecond=0)
+
+    def tell() -> None:
+        clock.move_to(second + timedelta(seconds=told))
+        assert app.test_client().post("/webhooks/apple/notifications/", json=sent).status_code == 200
+
+    client = app.test_client()
+    with time_machine.travel(second - timedelta(seconds=60), tick=False) as clock:
+        apple_comes_back(app, mock, kakao_key)
+        clock.move_to(second)
+        sent = message(kakao_key, "consent-revoked")
+        if told < begun:
+            tell()
+        clock.move_to(second + timedelta(seconds=begun))
+        pending = begin(client, "apple")
+        if told > begun:
+            tell()
+        clock.move_to(second + timedelta(seconds=0.9))
+        assert comes_back(client, mock, kakao_key, pending).status_code == status

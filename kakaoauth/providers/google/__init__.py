@@ -22,6 +22,7 @@ from kakaoauth.providers.base import TokenKeeper
 from kakaoauth.providers.deadline import deadline
 from kakaoauth.providers.google.events import read_event
 from kakaoauth.providers.google.stream import ADDRESS, ServiceAccount, stream
+from kakaoauth.providers.http import read_json
 from kakaoauth.providers.openid import OpenIdProvider
 from kakaoauth.providers.values import AccountEvent, Profile, TokenSet
 
@@ -31,6 +32,8 @@ log = logging.getLogger(__name__)
 EVENT_SECONDS = 2.0
 #: Refresh tokens live until they are withdrawn, or unused for six months.
 REFRESH_SECONDS = 180 * 86400
+#: Status of tokeninfo's answer about a token that is over, withdrawn or made up.
+TOKEN_REFUSED = 400
 
 
 class Google(OpenIdProvider):
@@ -83,10 +86,11 @@ class Google(OpenIdProvider):
             raise InvalidAccessToken("odd characters or length")
         with self.transport.conversation(), refused_as_token():
             # In the form: what stands in an address ends in logs on the way.
-            info = self.read_answer(
-                self._app.post(f"{self._oauth2}/tokeninfo", withhold_token=True, data={"access_token": access_token})
-            )
-            owner = self._owner(info)
+            form = {"access_token": access_token}
+            answer = self._app.post(f"{self._oauth2}/tokeninfo", withhold_token=True, data=form)
+            if answer.status_code == TOKEN_REFUSED and read_json(answer):  # by some name, or by a description alone
+                raise InvalidAccessToken("tokeninfo: the token is expired or unknown")
+            owner = self._owner(self.read_answer(answer))
             body = self.read_answer(self._app.get(self.profile_url, token=bearer(access_token)))
         if body.get("sub") != owner:
             raise ContradictoryAnswers("tokeninfo and userinfo are about different people")

@@ -46,6 +46,8 @@ def read_profile(body: Json) -> Profile:
 
 def read_subject(value: object) -> str:
     """:raises ProviderUnavailable: not an id, so the answer cannot be believed."""
+    if type(value) is int and value > 0:  # the number of an old application, without its quotation marks
+        value = str(value)
     if isinstance(value, str) and SUBJECT.fullmatch(value):
         return value
     raise ProviderUnavailable("Naver: no usable id")
