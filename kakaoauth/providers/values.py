@@ -174,7 +174,7 @@ class AccountEvent:
     kind: str
     subject: str
     happened_at: datetime
-    #: Consent items, in scope events.
+    #: Consent items, in scope events. In one about a token: how it is named (`token_identifier_alg`), and its name.
     scopes: tuple[str, ...] = ()
     #: The address that the message is about, if it names one.
     email: str = ""

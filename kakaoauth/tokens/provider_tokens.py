@@ -4,7 +4,10 @@ There is one row for each login, so that a logout ends the tokens of that login 
 as no row: nobody is locked out.
 """
 
+import hmac
+from base64 import b64encode
 from datetime import datetime, timedelta
+from hashlib import sha512
 from typing import Any
 
 from sqlalchemy import ForeignKey, delete, select
@@ -16,6 +19,11 @@ from kakaoauth.storage.columns import BigId, UtcDateTime, now
 from kakaoauth.storage.database import Base, db
 from kakaoauth.storage.encryption import Encrypted, decrypt, encrypt
 
+#: How many refresh tokens are looked through for one that is named by a part of it: each has to be decrypted, which is
+#: a second for all of them. One that is not found stays until it ends by itself; nothing can be done with it.
+LOOKED_THROUGH = 20_000
+#: Characters of a refresh token by which Google names it.
+PREFIX = 16
 #: Seconds a refresh token lives where the provider does not say: Kakao's two months.
 REFRESH_SECONDS = 60 * 86400
 
@@ -96,3 +104,29 @@ def forget(token_ids: list[int]) -> None:
 def forget_all(identity_ids: list[int]) -> None:
     """Delete all rows of these identities."""
     db.session.execute(delete(ProviderToken).where(ProviderToken.identity_id.in_(identity_ids)))
+
+
+def forget_named(provider: str, how: str, name: str) -> int | None:
+    """Delete the row of a refresh token that the provider does not name in full. Return its user; None: none is kept.
+
+    :param how: as in RISC, `prefix` (its first 16 characters) or `hash_base64_sha512_sha512`.
+    """
+    query = (
+        select(ProviderToken.id, ProviderToken.refresh_token, Identity.user_id)
+        .join(Identity)
+        .where(Identity.provider == provider, ProviderToken.refresh_token.is_not(None))
+        .order_by(ProviderToken.id.desc())
+        .limit(LOOKED_THROUGH)
+    )
+    found = [row for row in db.session.execute(query) if _is_named(decrypt(row.refresh_token) or "", how, name)]
+    forget([row.id for row in found])  # the rows of several logins may hold the same one
+    return found[0].user_id if found else None
+
+
+def _is_named(token: str, how: str, name: str) -> bool:
+    if how == "prefix":
+        return len(name) == PREFIX and hmac.compare_digest(token[:PREFIX].encode(), name.encode())
+    if how == "hash_base64_sha512_sha512":
+        digest = b64encode(sha512(sha512(token.encode()).digest()).digest())
+        return hmac.compare_digest(digest, name.encode())
+    return False

@@ -84,7 +84,8 @@ def apply_event(provider: str, event: AccountEvent, *, is_linked: bool | None = 
         lock_user(identity.user_id)  # A login that ends at this moment comes before it, or after it.
         identity = find_identity(provider, event.subject)
     if identity is None:
-        effect = "nobody"
+        user_id = _drop_named_token(provider, event)
+        effect = "nobody" if user_id is None else "tokens dropped"
     elif _is_overtaken(identity, event, is_linked):
         effect = "overtaken"
     else:
@@ -156,6 +157,13 @@ def _act(identity: Identity, event: AccountEvent) -> str:
     if kind in ENDS_CONSENT:
         return _erase_fields(identity, event.scopes)
     return "none" if kind in NO_EFFECT else "none (unknown kind)"
+
+
+def _drop_named_token(provider: str, event: AccountEvent) -> int | None:
+    """Return whose it was, of a message that names a token and nobody."""
+    if event.kind not in ENDS_TOKENS or event.subject or len(event.scopes) != 2:
+        return None
+    return provider_tokens.forget_named(provider, *event.scopes)
 
 
 def _erase_profile(user: User) -> None:

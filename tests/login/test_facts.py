@@ -2,10 +2,11 @@
 
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from hashlib import sha256
+from hashlib import sha256, sha512
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -471,3 +472,30 @@ def test_login_in_the_second_of_a_message_counts_if_it_was_begun_after_it(
             tell()
         clock.move_to(second + timedelta(seconds=0.9))
         assert comes_back(client, mock, kakao_key, pending).status_code == status
+
+
+TWICE = b64encode(sha512(sha512(b"1//0of-a-refresh-token").digest()).digest()).decode()
+
+
+@pytest.mark.parametrize(
+    ("named", "left"),
+    [
+        (("prefix", "1//0of-a-refresh"), ["1//0of-another-one", None]),
+        (("hash_base64_sha512_sha512", TWICE), ["1//0of-another-one", None]),
+        (("prefix", "1//0of-a"), ["1//0of-a-refresh-token", "1//0of-another-one", None]),
+        (("hash_base64_sha512_sha512", "x"), ["1//0of-a-refresh-token", "1//0of-another-one", None]),
+        (("never-heard-of", "1//0of-a-refresh"), ["1//0of-a-refresh-token", "1//0of-another-one", None]),
+        ((), ["1//0of-a-refresh-token", "1//0of-another-one", None]),
+    ],
+)
+def test_google_names_a_refresh_token_and_nobody(app: Flask, named: tuple[str, ...], left: list[str | None]) -> None:
+    later = datetime.now(UTC) + timedelta(days=1)
+    with app.app_context():
+        user = User.objects.create_user(None, provider="google")
+        identity = Identity(provider="google", subject="x", user=user)
+        for refresh in ("1//0of-a-refresh-token", "1//0of-another-one", None):
+            db.session.add(provider_tokens.put(identity, TokenSet("ya29.x", later, refresh, later)))
+        db.session.commit()
+        assert effects.apply_event("google", AccountEvent("jti", "token-revoked", "", datetime.now(UTC), named))
+        kept = [provider_tokens.read(row) for row in reversed(provider_tokens.of_user(user.id))]
+        assert [one.refresh_token for one in kept if one] == left

@@ -14,6 +14,8 @@ from kakaoauth import config
 from kakaoauth.accounts import leaving
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.config.sandbox import SANDBOX_GOOGLE_CLIENT_ID, SANDBOX_GOOGLE_CLIENT_SECRET
+from kakaoauth.storage.database import db
+from kakaoauth.tokens.provider_tokens import ProviderToken
 from kakaoauth.web import in_app
 
 KAKAOTALK = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 KAKAOTALK 11.2.3"
@@ -335,7 +337,17 @@ def test_danger_ends_every_session(google: Neighbours, event: str) -> None:
     assert browser.get("/users/me/").status_code == 302
 
 
-@pytest.mark.parametrize("event", ["account-enabled", "verification", "token-revoked"])
+def test_refresh_token_that_is_over_is_dropped(google: Neighbours) -> None:
+    """The message names it by its first characters, and nobody."""
+    browser, _ = google.enter("gmail")
+    google.enter("gmail")  # without a refresh token: there is one at the first consent only
+    assert send(google, "token-revoked") == 202
+    assert browser.get("/users/me/").status_code == 200
+    with google.app.app_context():
+        assert [row.refresh_token for row in db.session.query(ProviderToken)] == [None]
+
+
+@pytest.mark.parametrize("event", ["account-enabled", "verification"])
 def test_other_events_are_taken_and_change_nothing(google: Neighbours, event: str) -> None:
     browser, _ = google.enter("gmail")
     assert send(google, event) == 202

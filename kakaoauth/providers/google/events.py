@@ -8,8 +8,11 @@ from kakaoauth.providers.oidc import SUBJECT, KeyStore
 from kakaoauth.providers.signed_events import check_parties, last_part, message_id, moment, read_signed
 from kakaoauth.providers.values import AccountEvent
 
-#: Events that name no person: an echo of a test, and a token by its first characters.
-WITHOUT_PERSON = frozenset(("verification", "token-revoked"))
+TOKEN_REVOKED = "token-revoked"  # noqa: S105
+#: Events that name no person: an echo of a test, and a token by its first characters or its hash.
+WITHOUT_PERSON = frozenset(("verification", TOKEN_REVOKED))
+#: Characters of what names a token.
+LONGEST = 512
 
 
 def read_event(
@@ -22,8 +25,10 @@ def read_event(
     claims = read_signed(raw, keys).claims
     check_parties(claims, issuers(), audiences)
     kind, body = _only_event(claims.get("events"))
-    subject = "" if kind in WITHOUT_PERSON else _subject(body.get("subject"), issuers())
-    return AccountEvent(message_id(claims), kind, subject, moment(claims))
+    about = body.get("subject")
+    subject = "" if kind in WITHOUT_PERSON else _subject(about, issuers())
+    named = _token(about) if kind == TOKEN_REVOKED else ()
+    return AccountEvent(message_id(claims), kind, subject, moment(claims), named)
 
 
 def _only_event(events: object) -> tuple[str, Mapping[str, Any]]:
@@ -45,3 +50,11 @@ def _subject(about: object, issuers: tuple[str, ...]) -> str:
     if not isinstance(subject, str) or not SUBJECT.fullmatch(subject):
         raise SetRefused("invalid_request", "sub is no user id")
     return subject
+
+
+def _token(about: object) -> tuple[str, ...]:
+    """Return how a refresh token is named, and its name; nothing of other tokens: they are over within the hour."""
+    if not isinstance(about, dict) or about.get("token_type") != "refresh_token":
+        return ()
+    named = (about.get("token_identifier_alg"), about.get("token"))
+    return tuple(one for one in named if isinstance(one, str) and one.isascii() and len(one) <= LONGEST)
