@@ -16,7 +16,7 @@ from kakaoauth.config import brand, providers
 from kakaoauth.config.checks import ConfigError, check, check_facebook_is_whole, check_kakao_is_whole
 from kakaoauth.config.embedded import embed
 from kakaoauth.config.libraries import derive
-from kakaoauth.config.parsing import parse
+from kakaoauth.config.parsing import is_blank, parse
 from kakaoauth.config.settings import NAMES, RENAMED, ROOT, TYPES, Settings, refuse_misspelt, refuse_old_names
 
 __all__ = ["ConfigError", "Settings", "is_loopback", "load"]
@@ -34,7 +34,10 @@ def load(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
     refuse_old_names(given)
     refuse_misspelt(given)
     for name, raw in given.items():
-        values[name] = parse(name, raw) if name in TYPES else raw
+        if name in TYPES and not is_blank(raw):
+            values[name] = parse(name, raw)
+        elif name not in TYPES:
+            values[name] = raw
     check_kakao_is_whole(values, Settings)
     embed(values)
     check_facebook_is_whole(values, Settings)
@@ -49,8 +52,9 @@ def load(overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
 
 def _collect() -> dict[str, Any]:
     """The settings as given, before they are read as types."""
-    dotenv = {k: v for k, v in dotenv_values(ROOT / ".env").items() if v is not None}
-    instance = os.environ.get("INSTANCE_PATH") or dotenv.get("INSTANCE_PATH") or Settings.INSTANCE_PATH
+    dotenv = _read_dotenv()
+    places = [source.get("INSTANCE_PATH", "").strip() for source in (os.environ, dotenv)]
+    instance = next(filter(None, places), Settings.INSTANCE_PATH)
     from_file = Config(instance)
     try:
         from_file.from_pyfile("config.py", silent=True)
@@ -60,7 +64,17 @@ def _collect() -> dict[str, Any]:
         ) from None
     merged: dict[str, Any] = dict(from_file)
     for source in (dotenv, os.environ):
-        merged.update({name: source[name] for name in (*NAMES, *RENAMED) if source.get(name, "") != ""})
+        refuse_misspelt(source)
+        merged.update({name: source[name] for name in (*NAMES, *RENAMED) if not is_blank(source.get(name, ""))})
     if os.environ.get("FLASK_DEBUG"):
         merged["DEBUG"] = os.environ["FLASK_DEBUG"].strip().lower() not in ("0", "false", "no", "")
     return merged
+
+
+def _read_dotenv() -> dict[str, str]:
+    try:
+        return {name: value for name, value in dotenv_values(ROOT / ".env").items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f".env cannot be read ({type(error).__name__}): store it as UTF-8 text, or remove it"
+        ) from None

@@ -1,5 +1,6 @@
 """The owner's settings of the site's look: name, logo, colour, links. What of them is refused at start."""
 
+import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,9 +103,10 @@ def _logo_file(value: str, instance: str, static_folder: str | None) -> str | No
         return None
     for folder in filter(None, (instance, static_folder)):
         file = (Path(folder) / value).resolve()
-        if file.is_file() and file.is_relative_to(Path(folder).resolve()):
-            _check_picture(file)
-            return str(file)
+        with contextlib.suppress(OSError):  # a longer name than a file may have
+            if file.is_file() and file.is_relative_to(Path(folder).resolve()):
+                _check_picture(file)
+                return str(file)
     raise ConfigError(
         f"KAKAOAUTH_SITE_LOGO: there is no such file in {instance}: put it there, or give an https:// address"
     )

@@ -17,6 +17,11 @@ REDIRECT_URIS = (
     "GOOGLE_REDIRECT_URI",
     "APPLE_REDIRECT_URI",
 )
+PORTS = ("PORT", "SANDBOX_PORT", "FRONTEND_PORT")
+#: A backslash is a slash to browsers, and none here.
+NEVER_IN_ADDRESS = re.compile(r"[\s\\]")
+#: What stands in a header, where other characters cannot.
+IN_HEADERS = ("KAKAO_ADMIN_KEY", "METRICS_TOKEN")
 #: No braces: with them a Cluster would keep all keys on one node.
 REDIS_PREFIX = re.compile(r"[A-Za-z0-9.:_-]{0,50}")
 GRAPH_VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
@@ -42,6 +47,8 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+#: Seconds, a hundred years: beyond, neither Redis nor a date can hold a time.
+LONGEST = 100 * 365 * 86400
 #: Times whose 0 has a meaning.
 MAY_BE_NOTHING = ("KAKAOAUTH_PROFILE_REFRESH_SECONDS",)
 
@@ -62,14 +69,31 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
             _check_https(name, values[name])
     if not GRAPH_VERSION.fullmatch(values["FACEBOOK_GRAPH_VERSION"]):
         raise ConfigError("FACEBOOK_GRAPH_VERSION must be like v24.0")
+    _check_numbers(values, kinds)
+    _check_choices(values)
+    if values["METRICS_TOKEN"] and len(values["METRICS_TOKEN"]) < 16:
+        raise ConfigError("METRICS_TOKEN is too short: use 16 random characters or more")
+    for name in IN_HEADERS:
+        if not values[name].isascii():
+            raise ConfigError(f"{name} must be letters, digits and signs of ASCII, since it stands in a header")
+    _check_redis(values["REDIS_URL"], values["KAKAOAUTH_REDIS_PREFIX"])
+    _check_embedded_stays_here(values)
+
+
+def _check_numbers(values: dict[str, Any], kinds: dict[str, Any]) -> None:
     for name, kind in kinds.items():
         if kind in (int, float) and values[name] < 0:
             raise ConfigError(f"{name} must not be negative")
         if name.endswith("_SECONDS") and values[name] <= 0 and name not in MAY_BE_NOTHING:
             raise ConfigError(f"{name} must be more than 0 seconds")
+        if name.endswith("_SECONDS") and values[name] > LONGEST:
+            raise ConfigError(f"{name} must be {LONGEST} seconds or fewer")
+        if name in PORTS and not 1 <= values[name] <= 65535:
+            raise ConfigError(f"{name} is {values[name]}: choose a port from 1 to 65535")
     if values["PROVIDER_MAX_CALLS"] < 1:
         raise ConfigError("PROVIDER_MAX_CALLS must be 1 or more")
-    _check_choices(values)
+    if values["PROVIDER_MAX_CALLS"] > 1000:  # each may hold a connection and a thread
+        raise ConfigError("PROVIDER_MAX_CALLS must be 1000 or fewer")
     if not 2 <= values["PROVIDER_CALLS_PER_MINUTE"] <= 1_000_000:
         raise ConfigError("PROVIDER_CALLS_PER_MINUTE must be from 2 to 1000000")
     for name in ("KAKAOAUTH_LEAVE_GRACE_DAYS", "KAKAOAUTH_REJOIN_BLOCK_DAYS"):
@@ -77,10 +101,6 @@ def check(values: dict[str, Any], kinds: dict[str, Any]) -> None:
             raise ConfigError(f"{name} must be from 0 to 3650")
     if not 1 <= values["KAKAOAUTH_AUDIT_DAYS"] <= 36500:
         raise ConfigError("KAKAOAUTH_AUDIT_DAYS must be from 1 to 36500")
-    if values["METRICS_TOKEN"] and len(values["METRICS_TOKEN"]) < 16:
-        raise ConfigError("METRICS_TOKEN is too short: use 16 random characters or more")
-    _check_redis(values["REDIS_URL"], values["KAKAOAUTH_REDIS_PREFIX"])
-    _check_embedded_stays_here(values)
 
 
 def _check_choices(values: dict[str, Any]) -> None:
@@ -140,13 +160,17 @@ def _check_secret(secret: str) -> None:
 
 def _check_origin(name: str, value: str) -> None:
     parts = _split(name, value)
-    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username or "*" in value:
+    if parts.path not in ("", "/") or "?" in value or "#" in value or "@" in value or "*" in value:
         raise ConfigError(f"{name} must be scheme and host only, like https://example.kr")
+    if not value.isascii():  # as it is in the Host and Origin headers
+        raise ConfigError(f"{name} must have its host in ASCII, as browsers send it: https://xn--...")
     _check_https(name, value)
 
 
 def _check_https(name: str, value: str) -> None:
     parts = _split(name, value)
+    if "#" in value:  # RFC 6749, 3.1.2: no fragment in a redirect address
+        raise ConfigError(f"{name} must not contain #")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ConfigError(f"{name} must use https:// (plain http:// only on this machine)")
 
@@ -154,7 +178,8 @@ def _check_https(name: str, value: str) -> None:
 def _split(name: str, value: str) -> SplitResult:
     try:
         parts = urlsplit(value)
-        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        if is_address and not NEVER_IN_ADDRESS.search(value):
             return parts
     except ValueError:
         pass

@@ -17,7 +17,7 @@ from kakaoauth.config.checks import (
 )
 from kakaoauth.config.embedded import embed
 from kakaoauth.config.libraries import database_url, derive_ours
-from kakaoauth.config.parsing import parse
+from kakaoauth.config.parsing import is_blank, parse
 from kakaoauth.config.settings import (
     NAMES,
     RENAMED,
@@ -54,7 +54,7 @@ def complete(app: Flask, *, has_database: bool, is_separate: bool = False) -> No
     for name in NAMES:
         if name in SITE_NAMES:
             config.setdefault(name, values[name])
-        elif config.get(name) not in (None, ""):
+        elif config.get(name) is not None and not is_blank(config[name]):
             values[name] = parse(name, _as_text(name, config[name]))
     values["INSTANCE_PATH"] = config.get("INSTANCE_PATH") or app.instance_path
     _require(values, config, has_database=has_database, is_separate=is_separate)

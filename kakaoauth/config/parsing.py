@@ -11,6 +11,11 @@ from kakaoauth.config.settings import TYPES
 SEVERAL_LINES = ("APPLE_PRIVATE_KEY", "KAKAOAUTH_FOOTER")
 
 
+def is_blank(raw: Any) -> bool:
+    """Whether a value counts as not given."""
+    return isinstance(raw, str) and not raw.strip()
+
+
 def parse(name: str, raw: Any) -> Any:
     """Return a given value as the setting's type.
 
@@ -28,6 +33,8 @@ def parse(name: str, raw: Any) -> Any:
     plain = text.replace("\n", "") if name in SEVERAL_LINES else text
     if any(ord(char) < 32 or ord(char) == 127 for char in plain):
         raise ConfigError(f"{name} contains a line break or control character: remove it")
+    if not _is_encodable(text):  # bytes of another encoding in the environment
+        raise ConfigError(f"{name} is not UTF-8 text: type it anew")
     if kind is bool:
         if text.lower() in ("1", "true", "yes", "on"):
             return True
@@ -42,6 +49,14 @@ def parse(name: str, raw: Any) -> Any:
     if kind == tuple[str, ...]:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _typed(name: str, raw: Any) -> Any:

@@ -30,6 +30,7 @@ def loaded(settings: dict[str, Any], **given: Any) -> dict[str, Any]:
         ("KAKAOAUTH_FOOTER", "\\n".join("x" * 9)),
         ("KAKAOAUTH_SITE_LOGO", "nothing.png"),
         ("KAKAOAUTH_SITE_LOGO", "../test.db"),
+        ("KAKAOAUTH_SITE_LOGO", "로고" * 200),
         ("KAKAOAUTH_SITE_LOGO", "http://example.kr/logo.png"),
         ("KAKAOAUTH_STYLE_SHEETS", "http://cdn.example.kr/a.css"),
         ("KAKAOAUTH_SCRIPTS", "ftp://cdn.example.kr/a.js"),

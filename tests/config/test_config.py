@@ -84,6 +84,38 @@ def test_empty_value_counts_as_not_given(places: Place) -> None:
     assert values["KAKAOAUTH_EMBEDDED"] == {"redis", "kakao"}
 
 
+@pytest.mark.parametrize("blank", ["", " ", " \t "])
+def test_blank_value_counts_as_not_given_in_every_source(places: Place, blank: str) -> None:
+    environ = {"INSTANCE_PATH": blank, "KAKAO_CLIENT_ID": blank, "KAKAO_SCOPE": blank, "PORT": blank}
+    file = f"KAKAO_KAUTH_URL = {blank!r}\nKAKAO_KAPI_URL = {blank!r}\n"
+    values = places(environ=environ, dotenv='KAKAO_SCOPE=openid\nREDIS_URL="  "\n', file=file)
+    assert (values["KAKAO_SCOPE"], values["PORT"]) == ("openid", 8000)
+    assert values["INSTANCE_PATH"] == Settings.INSTANCE_PATH
+    assert values["KAKAOAUTH_EMBEDDED"] == {"redis", "kakao"}
+    whole = load({**WHOLE, "INSTANCE_PATH": values["INSTANCE_PATH"], "KAKAO_KAUTH_URL": blank, "LOG_LEVEL": blank})
+    assert (whole["KAKAO_KAUTH_URL"], whole["LOG_LEVEL"]) == ("https://kauth.kakao.com", "INFO")
+
+
+def test_misspelt_name_is_refused_wherever_it_stands(places: Place) -> None:
+    name = "KAKAOAUTH_EMAIL_REQUIERED"
+    for source in ({"file": f"{name} = False\n"}, {"dotenv": f"{name}=false\n"}, {"environ": {name: "false"}}):
+        with pytest.raises(ConfigError, match=f"^{name} is no setting of kakaoauth: KAKAOAUTH_EMAIL_REQUIRED is one$"):
+            places(**source)  # type: ignore[arg-type]
+
+
+def test_dotenv_of_another_encoding_is_refused_in_one_line(places: Place, tmp_path: Path) -> None:
+    places()
+    (tmp_path / ".env").write_bytes("KAKAOAUTH_SITE_NAME=책모임\n".encode("cp949"))
+    with pytest.raises(ConfigError, match=r"^\.env cannot be read \(UnicodeDecodeError\): store it as UTF-8 text"):
+        load()
+
+
+def test_environment_of_another_encoding_is_refused_in_one_line(places: Place) -> None:
+    name = "KAKAOAUTH_SITE_NAME"
+    with pytest.raises(ConfigError, match=f"^{name} is not UTF-8 text"):
+        places(environ={name: os.fsdecode("책모임".encode("cp949"))})
+
+
 def test_tests_read_neither_environment_nor_file(places: Place, tmp_path: Path) -> None:
     places(environ={"KAKAO_SCOPE": "environ"}, dotenv="PORT=2\n", file="SANDBOX_PORT = 3\n")
     values = load({**WHOLE, "INSTANCE_PATH": str(tmp_path / "instance")})
@@ -272,6 +304,21 @@ def test_redirect_uri_is_kept_byte_for_byte() -> None:
         ({"PUBLIC_URL": "login.example.kr"}, "PUBLIC_URL must be an absolute address", "https://"),
         ({"PUBLIC_URL": "https://login.example.kr/site"}, "PUBLIC_URL must be scheme and host only", "https://"),
         ({"PUBLIC_URL": "https://login.example.kr:port"}, "PUBLIC_URL must be an absolute address", "https://"),
+        ({"PUBLIC_URL": "https://login.example.kr?"}, "PUBLIC_URL must be scheme and host only", "https://"),
+        ({"PUBLIC_URL": "https://login.example.kr#"}, "PUBLIC_URL must be scheme and host only", "https://"),
+        ({"PUBLIC_URL": "https://login.example.kr\\"}, "PUBLIC_URL must be an absolute address", "https://"),
+        ({"PUBLIC_URL": "https://login example.kr"}, "PUBLIC_URL must be an absolute address", "https://"),
+        ({"PUBLIC_URL": "https://책모임.kr"}, "PUBLIC_URL must have its host in ASCII", "https://xn--"),
+        ({"KAKAO_REDIRECT_URI": "https://a.kr/x#y"}, "KAKAO_REDIRECT_URI must not contain #", ""),
+        ({"KAKAO_REDIRECT_URI": "https://a.kr/x y"}, "KAKAO_REDIRECT_URI must be an absolute address", "https"),
+        ({"PORT": "0"}, "PORT is 0", "from 1 to 65535"),
+        ({"SANDBOX_PORT": "65536"}, "SANDBOX_PORT is 65536", "from 1 to 65535"),
+        ({"FRONTEND_PORT": 99999999}, "FRONTEND_PORT is 99999999", "from 1 to 65535"),
+        ({"PROVIDER_MAX_CALLS": "1001"}, "PROVIDER_MAX_CALLS must be 1000 or fewer", ""),
+        ({"KAKAOAUTH_SESSION_MAX_SECONDS": "9" * 20}, "KAKAOAUTH_SESSION_MAX_SECONDS must be 3153600000", "fewer"),
+        ({"PROVIDER_READ_SECONDS": 1e20}, "PROVIDER_READ_SECONDS must be 3153600000", "fewer"),
+        ({"METRICS_TOKEN": "지표" * 8}, "METRICS_TOKEN must be letters", "ASCII"),
+        ({"KAKAO_ADMIN_KEY": "어드민 키"}, "KAKAO_ADMIN_KEY must be letters", "ASCII"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be", "INFO"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be text or json", ""),
         ({"DEBUG": True}, "FLASK_DEBUG is on", "switch it off"),
