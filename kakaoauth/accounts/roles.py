@@ -18,7 +18,11 @@ from kakaoauth.sessions.revocation import revoke_all, revoke_sessions
 from kakaoauth.storage.columns import MAX_ID, now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
+from kakaoauth.text import clean_text
 from kakaoauth.tokens import refresh_tokens
+
+#: Characters of what a suspended person is told, as the column holds.
+LONGEST_TEXT = 300
 
 
 @contextmanager
@@ -117,7 +121,7 @@ def change_user(
     """
     if suspended_until is not None and suspended_until <= now():
         raise ValueError("the end is not in the future")
-    terms = {"suspended_until": suspended_until, "suspension_text": suspension_text}
+    terms = {"suspended_until": suspended_until, "suspension_text": clean_text(suspension_text, limit=LONGEST_TEXT)}
     if is_active is not False:
         terms = {name: value for name, value in terms.items() if value is not None}
     if is_superuser and is_staff is False:

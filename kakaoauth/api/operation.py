@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
+from itertools import takewhile
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -141,9 +142,8 @@ def read_body(form: TypeAdapter[Any], *, optional: bool = False) -> Any:
 
 def _read_leniently(form: type[BaseModel]) -> Any:
     """Field by field, so that one which cannot be read takes no other with it."""
-    request.max_content_length = MAX_BYTES
     try:
-        raw = request.get_data(cache=False).decode("utf-8")
+        raw = _read_all().decode("utf-8")
         if request.mimetype == FORM:
             value = _no_doubles(parse_qsl(raw, keep_blank_values=True, max_num_fields=20))
         else:
@@ -165,9 +165,8 @@ def answer(form: type[BaseModel], value: Any, status: int = 200) -> Response:
 
 
 def _raw_body(optional: bool) -> str:
-    request.max_content_length = MAX_BYTES
     try:
-        raw = request.get_data(cache=False)
+        raw = _read_all()
     except RequestEntityTooLarge:
         raise BodyTooLarge from None
     if optional and not raw:
@@ -175,6 +174,15 @@ def _raw_body(optional: bool) -> str:
     if not request.is_json:
         raise InvalidFields({WHOLE: "must be application/json"})
     return raw.decode("utf-8")
+
+
+def _read_all() -> bytes:
+    """:raises RequestEntityTooLarge: more than MAX_BYTES, or so many in chunks, whose rest Werkzeug leaves unread."""
+    request.max_content_length = MAX_BYTES
+    raw = request.get_data(cache=False)
+    if request.content_length is None and len(raw) == MAX_BYTES:
+        raise RequestEntityTooLarge
+    return raw
 
 
 def _read_query(form: type[BaseModel]) -> Any:
@@ -193,8 +201,8 @@ def _fields(error: ValidationError) -> InvalidFields:
     """What is wrong with each field, without what was sent; an unknown field's name is its sender's own."""
     found: dict[str, str] = {}
     for one in error.errors(include_url=False, include_context=False, include_input=False):
-        names = [str(part) for part in one["loc"]]
-        found[names[-1][:50] if names else WHOLE] = one["msg"]
+        names = list(takewhile(lambda part: isinstance(part, str), one["loc"]))  # not what stands within a list
+        found[str(names[-1])[:50] if names else WHOLE] = one["msg"]
     return InvalidFields(found)
 
 

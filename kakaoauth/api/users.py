@@ -11,6 +11,7 @@ from kakaoauth.accounts import profile as profiles
 from kakaoauth.api.operation import ONESELF, ONESELF_AND_STAFF, STAFF, SUPERUSERS, answer, operation
 from kakaoauth.api.own_data_schema import OwnDataOut
 from kakaoauth.api.schemas import ProfileChange, SuspendedUserOut, UserChange, UserOut, UserQuery, UsersOut
+from kakaoauth.days import LAST_DAY, start_of
 from kakaoauth.errors import InvalidFields, LastSuperuser, NotFound
 from kakaoauth.models import User, find_user
 from kakaoauth.sessions import logout
@@ -150,11 +151,11 @@ def delete(user_id: int) -> ResponseReturnValue:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """:raises InvalidFields: no such day, or not in the future."""
+    """:raises InvalidFields: no such day, not in the future, or at the calendar's end, where it has no local time."""
     moment = None
     with suppress(ValueError):
         moment = datetime.fromisoformat(text) if text else None
-    if text and (moment is None or moment <= now()):
+    if text and (moment is None or not now() < moment < start_of(LAST_DAY)):
         raise InvalidFields({"suspended_until": "not a moment in the future"})
     return moment
 

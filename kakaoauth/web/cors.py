@@ -10,7 +10,7 @@ from kakaoauth.web.mounting import own_path
 
 #: Paths that a front end calls.
 PREFIX = "/api/"
-METHODS = "GET, POST, PATCH, DELETE"
+METHODS = "GET, POST, PUT, PATCH, DELETE"
 #: Beyond those that need no permission.
 HEADERS = "Authorization, Content-Type, X-CSRF-Token"
 #: What a script may read besides the body.

@@ -140,6 +140,11 @@ def test_api_suspends_with_an_end_and_tells_staff_of_it(api_as: ClientAs, people
     for wrong in (
         {"is_active": False, "suspended_until": "2020-01-01T00:00:00Z"},
         {"is_active": False, "suspended_until": "2030-01-01T00:00:00"},
+        {"is_active": False, "suspended_until": "9999-12-31T23:59:59-23:59"},
+        {"is_active": False, "suspended_until": "9999-12-31T23:00:00Z"},
         {"is_active": False, "suspension_text": "x" * 301},
     ):
         assert client.patch(address, json=wrong).status_code == 400, wrong
+    for text, kept in (("한\0국\u202e \n 말", "한국 말"), (" \0 ", None)):
+        odd = client.patch(address, json={"is_active": False, "suspension_text": text})
+        assert (odd.status_code, odd.get_json()["suspension_text"]) == (200, kept)

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -466,11 +467,27 @@ def test_odd_bodies_are_refused_in_good_order(
     assert kakao.calls == []
 
 
+def test_field_is_named_by_its_own_name_whatever_is_wrong_in_it(api_as: ApiAs, kakao: FakeKakao) -> None:
+    nobody = api_as("anonymous")
+    for field, odd in (("agreed", [1]), ("agreed", [{"id": "terms", "version": 1}]), ("agreed", {}), ("restore", 1)):
+        answer = nobody.post("/api/auth/kakao/", json={"access_token": "x", field: odd})
+        assert list(problem(answer, 400, "INVALID_REQUEST")["fields"]) == [field], odd
+
+
 def test_body_that_is_too_large_is_not_read(api_as: ApiAs) -> None:
     for size in (MAX_BYTES + 1, 10 * 1024 * 1024):
         for post in posts(api_as):
             problem(post(data=b'{"nickname":"' + b"x" * size, content_type="application/json"), 413, "BODY_TOO_LARGE")
             problem(post(data=b"[" * size, content_type="application/json"), 413, "BODY_TOO_LARGE")
+
+
+def test_body_without_a_length_is_refused_all_the_same(api_as: ApiAs) -> None:
+    """As a server hands on one that comes in chunks."""
+    for body in (b'{"nickname":"' + b"x" * MAX_BYTES + b'"}', b"{}" + b" " * MAX_BYTES + b"!"):
+        for post in posts(api_as):
+            environ = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+            stream = {"input_stream": BytesIO(body), "environ_overrides": environ}
+            problem(post(content_type="application/json", **stream), 413, "BODY_TOO_LARGE")
 
 
 def test_body_of_another_type_is_refused(api_as: ApiAs) -> None:

@@ -470,7 +470,7 @@ def test_preflight_is_answered_before_any_guard(client: FlaskClient) -> None:
             assert permissions(response) == {
                 "Allow-Origin": origin,
                 "Allow-Credentials": "true",
-                "Allow-Methods": "GET, POST, PATCH, DELETE",
+                "Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
                 "Allow-Headers": "Authorization, Content-Type, X-CSRF-Token",
                 "Expose-Headers": "Retry-After, WWW-Authenticate",
                 "Max-Age": "600",
