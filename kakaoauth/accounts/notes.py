@@ -3,7 +3,6 @@ with everything that is held about them."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from unicodedata import normalize
 
 from sqlalchemy import ForeignKey, String, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -13,6 +12,7 @@ from kakaoauth.models import User, find_user, lock_user
 from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, now
 from kakaoauth.storage.database import Base, db
 from kakaoauth.storage.transaction import transaction
+from kakaoauth.text import comparable
 
 #: Characters, as long as the columns; and how many one user has at most.
 NOTE_LENGTH, TAG_LENGTH = 1000, 30
@@ -41,7 +41,7 @@ class UserTag(Base):
 
 def clean_tag(text: str) -> str:
     """A tag as it is kept and looked for: one line, small letters, without what parts two tags."""
-    return normalize("NFC", " ".join(text.replace(",", " ").split()).casefold())[:TAG_LENGTH].strip()
+    return comparable(text.replace(",", " "))[:TAG_LENGTH].strip()
 
 
 def notes_of(user_id: int) -> Sequence[StaffNote]:

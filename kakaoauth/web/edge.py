@@ -74,6 +74,7 @@ def init_blueprint(bp: Blueprint) -> None:
     """Add what our own pages need in any app: the audit log's source, a limit, headers."""
     bp.before_request(set_audit_source)
     bp.before_request(limit_body)
+    bp.before_request(refuse_zero_bytes)
     bp.after_request(add_headers)
 
 
@@ -103,6 +104,12 @@ def init_app(app: Flask) -> None:
 def limit_body() -> None:
     """Read no larger body than ours are, whatever the host allows its own forms."""
     request.max_content_length = MAX_BODY
+
+
+def refuse_zero_bytes() -> None:
+    """No page has such an address, and PostgreSQL's driver takes no such text: it would be a 500."""
+    if "\0" in request.path:
+        abort(404)
 
 
 def set_audit_source() -> None:

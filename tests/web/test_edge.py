@@ -9,10 +9,23 @@ import pytest
 from flask import Flask, request, url_for
 from flask.testing import FlaskClient
 from redis import Redis
-from support import CLIENT_ID, KAUTH, FakeKakao, begin_login, csrf_token, is_logged_in, log_in, set_cookie
+from support import (
+    CLIENT_ID,
+    KAUTH,
+    FakeKakao,
+    api_client,
+    begin_login,
+    csrf_token,
+    is_logged_in,
+    log_in,
+    problem,
+    set_cookie,
+    tokens_of,
+)
 from support.stored_sessions import opened
 
 from kakaoauth import create_app
+from kakaoauth.models import User
 from kakaoauth.storage.database import db
 
 ClientAs = Callable[[str], FlaskClient]
@@ -370,6 +383,18 @@ def test_impossible_language_is_no_choice(client: FlaskClient, odd: str) -> None
     assert "Set-Cookie" not in answer.headers
     client.set_cookie("lang", "../../etc")
     assert language_of(client.get("/", headers={"Accept-Language": "en"})) == "en"
+
+
+def test_zero_byte_in_an_address_is_no_error(make_app: MakeApp, postgres_url: str) -> None:
+    """PostgreSQL's driver refuses one."""
+    app = make_app(DATABASE_URL=postgres_url)
+    with app.app_context():
+        user_id = User.objects.create_user("minji@example.kr").id
+        db.session.commit()
+    app_of_hers = api_client(app, tokens_of(app, user_id).access_token)
+    for text in ("%00", "a%00b"):
+        assert app.test_client().get(f"/kakao/data-deletion/{text}/").status_code == 404
+        problem(app_of_hers.delete(f"/api/users/me/consents/{text}/"), 404, "NOT_FOUND")
 
 
 def test_language_cookie_is_secure_on_https(make_app: MakeApp) -> None:
