@@ -102,7 +102,8 @@ def apply_event(provider: str, event: AccountEvent, *, is_linked: bool | None = 
 
 
 def ends_access(provider: str, event: AccountEvent) -> None:
-    """Of a message that cannot be applied: end what it would have ended before anything else, sessions and tokens."""
+    """Of a message that cannot be applied, or not yet: end what it would have ended before anything else, sessions and
+    tokens."""
     if event.kind in (*ENDS_LINK, ERASES, *ENDS_SESSIONS, *ENDS_EMAIL):
         _end_access(provider, event)
 
@@ -111,7 +112,7 @@ def ends_access(provider: str, event: AccountEvent) -> None:
 def _end_access(provider: str, event: AccountEvent) -> None:
     identity = find_identity(provider, event.subject)
     if identity is not None and not _is_overtaken(identity, event, is_linked=False):
-        revoke_sessions(identity.user)
+        _end_sessions(identity)
 
 
 def _is_overtaken(identity: Identity, event: AccountEvent, is_linked: bool | None) -> bool:

@@ -33,6 +33,7 @@ def receive_event(provider: str, event: AccountEvent, *, may_ask: bool = True) -
     try:
         return apply_event(provider, event)
     except Unclear:
+        ends_access(provider, event)  # the message is genuine: only the account waits for the answer
         if not may_ask:
             raise
     return apply_event(provider, event, is_linked=_ask(provider, event.subject))

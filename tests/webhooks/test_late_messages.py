@@ -12,7 +12,7 @@ import time_machine
 from flask import Flask
 from joserfc import jwt
 from redis import Redis
-from support import CLIENT_ID, KAPI, KAUTH, FakeKakao, log_in, person, run_jobs
+from support import CLIENT_ID, KAPI, KAUTH, FakeKakao, api_client, log_in, person, run_jobs, tokens_of
 from support.facebook import SETTINGS, SUBJECT, FakeFacebook, signed_request
 from support.facebook import log_in as log_in_by_facebook
 
@@ -21,6 +21,7 @@ from kakaoauth.providers.values import AccountEvent
 from kakaoauth.staff.csv import import_users
 from kakaoauth.staff.csv.reading import batches
 from kakaoauth.storage.database import db
+from kakaoauth.tokens.provider_tokens import ProviderToken
 from kakaoauth.webhooks import deferred, effects
 
 ADMIN_KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
@@ -161,16 +162,20 @@ def test_unlink_webhook_long_after_the_last_login_is_applied_without_asking(
 
 @pytest.mark.parametrize("seconds", [0, 1, 59])
 @pytest.mark.parametrize("is_linked", [True, False])
-def test_unlink_webhook_soon_after_a_login_is_what_kakao_says_now(
+def test_unlink_webhook_soon_after_a_login_ends_sessions_and_erases_as_kakao_says_now(
     site: Flask, kakao: FakeKakao, clock: Any, seconds: int, is_linked: bool
 ) -> None:
     minji = enter(site, kakao)
+    app_of_hers = api_client(site, tokens_of(site, 1).access_token)
     clock.shift(seconds)
     kakao.is_linked = is_linked
     assert unlink(site) == 200
     assert asked(kakao) == 1
     assert is_there(site) == is_linked
-    assert minji.get("/users/me/").status_code == (200 if is_linked else 302)
+    assert minji.get("/users/me/").status_code == 302
+    assert app_of_hers.get("/api/users/me/").status_code == 401
+    with site.app_context():
+        assert db.session.query(ProviderToken).count() == 0
 
 
 AWAY: dict[str, dict[str, Any]] = {
@@ -185,11 +190,12 @@ AWAY: dict[str, dict[str, Any]] = {
 def test_unlink_webhook_waits_while_kakao_cannot_be_asked(
     site: Flask, kakao: FakeKakao, clock: Any, redis: Redis, case: str
 ) -> None:
-    enter(site, kakao)
+    minji = enter(site, kakao)
     clock.shift(10)
     kakao.fails(me=AWAY[case])
     assert unlink(site) == 200
     assert is_there(site)
+    assert minji.get("/users/me/").status_code == 302
     assert redis.llen(deferred.KEY) == 1
     assert run_jobs(site) == (0, 1)
     kakao.fails(me={"json": kakao._me})
@@ -207,11 +213,12 @@ def test_waiting_unlink_is_overtaken_by_a_login_after_it_came(
     assert unlink(site) == 200
     clock.shift(3600)
     kakao.fails(me={"json": kakao._me})
-    enter(site, kakao)
+    minji = enter(site, kakao)
     before = asked(kakao)
     assert run_jobs(site) == (1, 0)
     assert is_there(site)
     assert asked(kakao) == before
+    assert minji.get("/users/me/").status_code == 200
 
 
 def test_kakao_that_is_silent_is_asked_once_a_round(site: Flask, kakao: FakeKakao, clock: Any, redis: Redis) -> None:
