@@ -1,5 +1,6 @@
 """The extension: `KakaoAuth` adds the login and the parts around it to a Flask app."""
 
+import re
 import threading
 from collections.abc import Callable, Collection
 from typing import Any, Literal, TypeVar
@@ -27,6 +28,9 @@ from kakaoauth.webhooks import routes as webhook_routes
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
 FormClass = TypeVar("FormClass", bound=type[Form])
+
+#: What stands in a path as it is: a browser reads `//x` as a host, and Flask `<x>` as a value.
+PREFIX = re.compile(r"(?:/(?!\.\.?(?:/|$))[^/<>?#%\\\s]+)+")
 
 #: Blueprints that are always registered.
 LOGIN: tuple[Blueprint, ...] = (
@@ -189,6 +193,8 @@ def _checked_prefix(prefix: str) -> str:
     prefix = prefix.rstrip("/")
     if prefix and not prefix.startswith("/"):
         raise ConfigError(f"url_prefix must begin with a slash, like /{prefix}")
+    if prefix and not PREFIX.fullmatch(prefix):
+        raise ConfigError("url_prefix must be a path like /auth: no empty or dotted part, no blank, none of <>?#%\\")
     return prefix
 
 

@@ -46,6 +46,12 @@ def test_login_returns_where_it_is_told(host: Flask) -> None:
     assert testing.log_in(host.test_client(), next="/?page=2").location == "/?page=2"
 
 
+def test_login_below_a_path_of_the_server(host: Flask) -> None:
+    host.config["APPLICATION_ROOT"] = "/shop"
+    assert testing.log_in(client := host.test_client(), next="/shop/?a=1").location == "/shop/?a=1"
+    assert client.get("/").status_code == 200
+
+
 def test_login_that_the_site_refuses_ends_on_the_page_that_says_why(host: Flask) -> None:
     answer = testing.log_in(host.test_client(), "noemail")
     assert answer.status_code == 403

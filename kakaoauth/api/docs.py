@@ -19,7 +19,7 @@ bp.before_request(guards.anyone)
 @operation("This document", answers={200: dict})
 def document() -> Response:
     """OpenAPI 3.1."""
-    return jsonify(openapi.document())
+    return jsonify({**openapi.document(), "servers": [{"url": openapi.server()}]})
 
 
 @bp.get("/docs/")

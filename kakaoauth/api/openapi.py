@@ -10,7 +10,7 @@ from http import HTTPStatus
 from itertools import groupby
 from typing import Any, cast
 
-from flask import current_app
+from flask import current_app, request
 from pydantic import BaseModel, TypeAdapter
 from werkzeug.routing import Rule
 
@@ -69,6 +69,11 @@ def document() -> Json:
     return found
 
 
+def server() -> str:
+    """Return what this request's paths begin with."""
+    return f"{current_app.config['PUBLIC_URL']}{request.script_root}" or "/"
+
+
 def _write() -> Json:
     schemas: Json = {}
     _schema_of(ProblemOut, "serialization", schemas)
@@ -80,7 +85,7 @@ def _write() -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": current_app.config["KAKAOAUTH_SITE_NAME"], "version": "1", "description": INTRODUCTION},
-        "servers": [{"url": current_app.config["PUBLIC_URL"] or "/"}],
+        "servers": [],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
         "components": {"schemas": dict(sorted(schemas.items())), "securitySchemes": SECURITY},

@@ -94,7 +94,10 @@ def log_in(client: FlaskClient, person: str = "haneul", *, next: str = "") -> Te
     said: dict[str, str] = answer.get_json()
     if "code" not in said:
         raise ValueError(said["error_description"])
-    return client.get(asked["redirect_uri"], query_string={"code": said["code"], "state": asked["state"]})
+    parts = urlsplit(asked["redirect_uri"])
+    path = parts.path.removeprefix(client.application.config["APPLICATION_ROOT"].rstrip("/"))
+    address = parts._replace(path=path).geturl()
+    return client.get(address, query_string={"code": said["code"], "state": asked["state"]})
 
 
 class InProcess(Adapter):

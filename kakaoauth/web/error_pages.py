@@ -11,6 +11,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, InternalServerError
 
+from kakaoauth.config.checks import ConfigError
 from kakaoauth.errors import (
     AppError,
     DatabaseUnavailable,
@@ -47,6 +48,8 @@ def translate(error: Exception) -> AppError | HTTPException:
         error = error.original_exception
     if isinstance(error, AppError):
         return error
+    if isinstance(error, ConfigError):
+        return AppError(str(error))
     if isinstance(error, CSRFError):
         return ForgedForm("csrf")
     if isinstance(error, REDIS_ERRORS):

@@ -7,6 +7,8 @@ from flask_wtf import CSRFProtect
 
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.config.mounting import BLUEPRINT
+from kakaoauth.sessions import login_manager
+from kakaoauth.sessions.store import RedisSessionInterface
 
 
 def check(app: Flask) -> None:
@@ -16,27 +18,42 @@ def check(app: Flask) -> None:
             "the app chooses its pages by host (host_matching=True), and kakaoauth's would be on none: use"
             " subdomain_matching, or give kakaoauth an app of its own"
         )
-    if type(app.session_interface) is not SecureCookieSessionInterface:
-        raise ConfigError(
-            f"the app keeps its sessions by {type(app.session_interface).__name__}: remove that; with kakaoauth"
-            " flask.session is in Redis, also for the app's own pages"
-        )
-    manager: LoginManager | None = getattr(app, "login_manager", None)
-    if manager is not None and getattr(manager, "_user_callback", None) is not None:
-        raise ConfigError(
-            "the app has a LoginManager with a user_loader: remove it; flask_login.current_user is kakaoauth's User"
-        )
+    _check_session_store(app, type(app.session_interface) is SecureCookieSessionInterface)
+    _check_login_manager(app)
 
 
 def init_app(app: Flask) -> None:
     """Have the app's CSRFProtect, if it has one, leave our forms and API alone: we check them ourselves."""
     _leave_ours_alone(app)
-    app.before_request(leave_ours_alone)
+    app.before_request(look_again)
 
 
-def leave_ours_alone() -> None:
-    """Look again: the app may set it up after us. Its check runs after this, in the order of set-up."""
+def look_again() -> None:
+    """The app may set up all of that after us. CSRFProtect's check runs after this, in the order of set-up.
+
+    :raises ConfigError:
+    """
     _leave_ours_alone(current_app)
+    _check_session_store(current_app, isinstance(current_app.session_interface, RedisSessionInterface))
+    if current_app.login_manager is not login_manager:  # type: ignore[attr-defined]
+        _check_login_manager(current_app)
+        current_app.login_manager = login_manager  # type: ignore[attr-defined]
+
+
+def _check_session_store(app: Flask, is_allowed: bool) -> None:
+    if not is_allowed:
+        raise ConfigError(
+            f"the app keeps its sessions by {type(app.session_interface).__name__}: remove that; with kakaoauth"
+            " flask.session is in Redis, also for the app's own pages"
+        )
+
+
+def _check_login_manager(app: Flask) -> None:
+    manager: LoginManager | None = getattr(app, "login_manager", None)
+    if manager is not None and getattr(manager, "_user_callback", None) is not None:
+        raise ConfigError(
+            "the app has a LoginManager with a user_loader: remove it; flask_login.current_user is kakaoauth's User"
+        )
 
 
 def _leave_ours_alone(app: Flask) -> None:

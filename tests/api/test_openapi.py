@@ -143,6 +143,10 @@ def test_server_is_the_sites_address(make_app: MakeApp) -> None:
     app = make_app(PUBLIC_URL="https://login.example.kr")
     found = app.test_client().get("/api/openapi.json").get_json()
     assert found["servers"] == [{"url": "https://login.example.kr"}]
+    found = app.test_client().get("/api/openapi.json", base_url="http://localhost/below").get_json()
+    assert found["servers"] == [{"url": "https://login.example.kr/below"}]
+    found = make_app().test_client().get("/api/openapi.json", base_url="http://localhost/below/").get_json()
+    assert found["servers"] == [{"url": "/below"}]
 
 
 # The page

@@ -12,6 +12,7 @@ import time_machine
 from click.testing import CliRunner
 from flask import Blueprint, Flask
 from flask.cli import FlaskGroup
+from flask.testing import FlaskClient
 from flask_login import LoginManager
 from flask_login import login_required as flask_logins_login_required
 from flask_wtf import CSRFProtect
@@ -414,6 +415,36 @@ def test_login_manager_with_users_of_its_own_is_refused_and_one_without_is_taken
     client = make_host(name="second", before=LoginManager).test_client()
     log_in(client, kakao)
     assert client.get("/").text == "shop of 민지"
+
+
+def test_neighbour_that_comes_after_us_is_treated_the_same(
+    make_host: MakeHost, kakao: FakeKakao, caplog: pytest.LogCaptureFixture
+) -> None:
+    from flask_session import Session
+
+    LoginManager(app := make_host(name="first"))
+    log_in(client := app.test_client(), kakao)
+    assert client.get("/").text == "shop of 민지"
+    LoginManager(app := make_host(name="second")).user_loader(lambda _: None)
+    refused(app.test_client(), "the app has a LoginManager with a user_loader: remove it", caplog)
+    Session(app := make_host(name="third", SESSION_TYPE="redis", SESSION_REDIS=Redis()))
+    refused(app.test_client(), "the app keeps its sessions by RedisSessionInterface: remove that", caplog)
+
+
+def refused(client: FlaskClient, told: str, caplog: pytest.LogCaptureFixture) -> None:
+    """On the app's pages and on ours, and each time the log says what to do."""
+    caplog.clear()
+    assert client.get("/").status_code == 500
+    assert f"ConfigError: {told}" in caplog.text
+    caplog.clear()
+    assert client.get("/auth/").status_code == 500
+    assert f"reason={told}" in caplog.text
+
+
+@pytest.mark.parametrize("prefix", ["//x", "/a//b", "/a b", "/a?b", "/a#b", "/a%2fb", "/<user>", "/a\\b", "/.."])
+def test_prefix_that_is_no_path_is_refused_in_one_line(redis_url: str, tmp_path: Path, prefix: str) -> None:
+    with pytest.raises(ConfigError, match=r"^url_prefix must be a path like /auth"):
+        KakaoAuth(host_app(tmp_path, redis_url), url_prefix=prefix)
 
 
 @pytest.mark.parametrize(
