@@ -15,6 +15,12 @@ def today() -> date:
     return (datetime.now(UTC) + KOREA).date()
 
 
+def last_day(end: datetime) -> date | None:
+    """Return the last day in Korea that is over at `end`; None if `end` is within a day."""
+    local = end.astimezone(SEOUL)
+    return local.date() - timedelta(days=1) if local.time() == time() else None
+
+
 def start_of(day: date) -> datetime:
     """Return the moment when a day begins in Korea."""
     return datetime.combine(max(FIRST_DAY, min(day, LAST_DAY)), time(), SEOUL)

@@ -69,8 +69,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from kakaoauth.days import SEOUL
-from kakaoauth.translation import format_datetime, gettext, lazy_gettext
+from kakaoauth.translation import format_end, format_moment, gettext, lazy_gettext
 
 _ = lazy_gettext
 
@@ -636,8 +635,8 @@ class AccountDisabled(AppError):
         """Return what the superuser wrote, and when the suspension ends; else whom to turn to."""
         end = ""
         if self.until:
-            moment = format_datetime(datetime.fromisoformat(self.until), "yyyy-MM-dd HH:mm", SEOUL)
-            end = gettext("The suspension ends on %(moment)s (Korean time). Then you can log in again.", moment=moment)
+            day = format_end(datetime.fromisoformat(self.until))
+            end = gettext("You are suspended through %(day)s (Korean time). After that you can log in again.", day=day)
         return " ".join(filter(None, (self.text, end))) or super().describe()
 
     def details(self) -> dict[str, Any]:
@@ -671,8 +670,7 @@ class UntilThen(AppError):
 
     def describe(self) -> str:
         """Return the message with the date as it is in Korea."""
-        moment = format_datetime(datetime.fromisoformat(self.when), "yyyy-MM-dd HH:mm", SEOUL)
-        return super().describe().replace("%(moment)s", moment)
+        return super().describe().replace("%(moment)s", format_moment(datetime.fromisoformat(self.when)))
 
 
 class AccountClosing(UntilThen):

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from babel.support import LazyProxy, NullTranslations, Translations
 from flask import current_app, request
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
+
+from kakaoauth.days import SEOUL, last_day
 
 LANGUAGES = ("ko", "en")
 #: Where neither a request nor `in_language` says which.
@@ -102,14 +104,21 @@ def pick(texts: Mapping[str, str]) -> str:
     return texts.get(language()) or texts.get("") or next(iter(texts.values()), "")
 
 
-def format_datetime(value: datetime, pattern: str, zone: tzinfo) -> str:
-    """Format a moment as it is in `zone`. :param pattern: CLDR's, such as `yyyy-MM-dd HH:mm`."""
-    return dates.format_datetime(value, pattern, tzinfo=zone, locale=LOCALES[language()])
-
-
 def format_date(day: date, pattern: str) -> str:
     """Format a day. :param pattern: CLDR's."""
     return _day(language(), day, pattern)
+
+
+def format_moment(value: datetime) -> str:
+    """Format a moment in Korea to the minute, as people write it; a line does not end within it."""
+    local = value.astimezone(SEOUL)
+    return f"{_day(language(), local.date(), 'medium')} {local:%H:%M}".replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def format_end(value: datetime) -> str:
+    """Format the end of what ends then: its last day in Korea, or the moment if it ends within a day."""
+    day = last_day(value)
+    return format_date(day, "medium") if day else format_moment(value)
 
 
 @lru_cache(maxsize=4096)

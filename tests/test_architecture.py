@@ -12,7 +12,8 @@ PACKAGE = "kakaoauth"
 #: The rooms of the package, lowest first. A module imports from its own room and from lower levels; rooms of one level
 #: do not know each other.
 LEVELS: tuple[set[str], ...] = (
-    {"days", "translation"},
+    {"days"},
+    {"translation"},
     {"config", "errors", "signals", "text"},
     {"storage", "providers"},
     {"models", "counting"},

@@ -6,7 +6,6 @@ import pytest
 from flask import Flask
 
 from kakaoauth import translation
-from kakaoauth.days import SEOUL
 from kakaoauth.translation import gettext, in_language, lazy_gettext
 
 KOREAN = "로그인"
@@ -67,7 +66,7 @@ def test_plural_has_its_number() -> None:
 def test_dates_and_numbers() -> None:
     at = datetime(2026, 11, 28, 15, 30, tzinfo=UTC)
     with in_language("en"):
-        assert translation.format_datetime(at, "yyyy-MM-dd HH:mm", SEOUL) == "2026-11-29 00:30"
+        assert translation.format_moment(at) == "Nov 29, 2026 00:30".replace(" ", "\N{NO-BREAK SPACE}")
         assert translation.format_date(date(2026, 1, 2), "MMMM d") == "January 2"
         assert translation.format_decimal(1234567) == "1,234,567"
         assert translation.format_percent(0.1234, "#,##0.#%") == "12.3%"

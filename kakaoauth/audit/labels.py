@@ -7,7 +7,7 @@ from typing import Any
 
 from kakaoauth import errors
 from kakaoauth.audit import AuditEvent, visitors
-from kakaoauth.translation import gettext, lazy_gettext
+from kakaoauth.translation import format_end, gettext, lazy_gettext
 
 _ = lazy_gettext
 
@@ -84,13 +84,14 @@ CHANGES: Mapping[str, Any] = {
 #: Names and values of other details.
 DETAILS: Mapping[str, Any] = {
     "new": _("first login"),
-    "until": _("until"),
     "kind": _("what"),
     "family": _("app login number"),
     "superuser": _("as superuser"),
     "claimable": _("can be claimed by e-mail"),
     "erased": _("account erased"),
     "effect": _("what was done"),
+    "terms": _("terms"),
+    "why": _("technical detail"),
     "fields": _("fields"),
     "users": _("number of users"),
     "searched": _("with a search"),
@@ -143,6 +144,11 @@ VALUES: Mapping[str, Any] = {
     "assurance-level-change": _("proof of identity changed there"),
     "email-disabled": _("forwarding of e-mail switched off"),
     "email-enabled": _("forwarding of e-mail switched on"),
+    # Where somebody agreed to terms.
+    "page": _("on this site"),
+    "api": _("in an app"),
+    "kakao": _("at Kakao"),
+    "import": _("imported"),
     "data-deletion": _("asks to delete their data"),
     "nobody": _("no user here"),
     "overtaken": _("nothing, a newer login came first"),
@@ -253,6 +259,10 @@ def _details(event: AuditEvent) -> Iterator[str]:
     for name, value in event.told.items():
         if name == "changed":
             yield ", ".join(str(CHANGES.get(change, change)) for change in str(value).split(",") if change)
+        elif name == "source":
+            yield ", ".join(str(VALUES.get(one, one)) for one in str(value).split())
+        elif name == "until" and value:
+            yield gettext("through %(day)s", day=format_end(datetime.fromisoformat(str(value))))
         elif value not in ("", False):
             words = str(DETAILS.get(name, name))
             yield words if value is True else f"{words}: {_value(name, value)}"

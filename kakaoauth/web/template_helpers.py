@@ -45,7 +45,7 @@ brand.init_blueprint(bp)
 def init_app(app: Flask) -> None:
     """Add our names to the app's Jinja environment."""
     app.jinja_env.globals.update(kakaoauth=Helpers(), kakaoauth_=text)
-    for helper in (moment, second, day, ago, utc, network, provider_label, account_label, decimal, way_out):
+    for helper in (moment, last_day, second, day, ago, utc, network, provider_label, account_label, decimal, way_out):
         app.add_template_filter(helper, f"kakaoauth_{helper.__name__}")
 
 
@@ -184,7 +184,12 @@ def in_language(name: str) -> str:
 
 def moment(value: datetime | None) -> str:
     """Format a time to the minute, in Korea's time zone; empty for None."""
-    return f"{value.astimezone(SEOUL):%Y-%m-%d %H:%M}" if value else ""
+    return translation.format_moment(value) if value else ""
+
+
+def last_day(end: datetime) -> str:
+    """Format the last day of what is over at `end`, or that moment if it is within a day."""
+    return translation.format_end(end)
 
 
 def second(value: datetime) -> str:

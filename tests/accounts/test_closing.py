@@ -534,7 +534,8 @@ def test_who_has_left_signs_up_again_later(make_app: Callable[..., Flask], kakao
     withdraw(client)
     assert "다시 가입할 수 있어요" in client.get("/users/me/withdrawn/").text
     answer = log_in(app.test_client(), kakao)
-    until = (datetime.now(UTC) + 30 * DAY + timedelta(hours=9)).strftime("%Y-%m-%d")
+    day = datetime.now(UTC) + 30 * DAY + timedelta(hours=9)
+    until = f"{day.year}. {day.month}. {day.day}. ".replace(" ", "\N{NO-BREAK SPACE}")
     assert (answer.status_code, until in answer.text, "REJOIN_BLOCKED" in answer.text) == (403, True, True)
     told = problem(app.test_client().post("/api/auth/kakao/", json=API_LOGIN), 403, "REJOIN_BLOCKED")
     assert datetime.fromisoformat(told["until"]) > datetime.now(UTC) + 29 * DAY

@@ -64,6 +64,24 @@ def test_suspension_ends_by_itself_and_the_person_is_told_until_then(
     assert [event.target_id for event in events(app, "suspension over")] == [member]
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("ko", "이용 정지는 2026. 12. 31.까지예요(한국 시간). 그 뒤에는"),
+        ("en", "You are suspended through Dec 31, 2026 (Korean time)."),
+    ],
+)
+def test_person_is_told_the_last_day_that_is_included(
+    app: Flask, kakao: FakeKakao, clock: Any, member: int, language: str, said: str
+) -> None:
+    with app.app_context():
+        end = datetime(2026, 12, 31, 15, tzinfo=UTC)  # midnight in Korea
+        roles.change_user(member, is_active=False, suspended_until=end)
+    client = app.test_client()
+    client.set_cookie("lang", language)
+    assert said in log_in(client, kakao).text
+
+
 def test_suspension_that_is_over_counts_as_none_everywhere_before_the_next_login(
     app: Flask, client_as: ClientAs, clock: Any, member: int
 ) -> None:
@@ -113,7 +131,8 @@ def test_superuser_chooses_the_last_day_and_the_words(app: Flask, client_as: Cli
         assert (user.suspended_until, user.suspension_text) == (midnight, WORDS)
     page = hana.get(f"/users/{member}/", headers=ENGLISH).text
     assert WORDS in page
-    assert "suspended until" in page
+    assert page.count(f"through {day:%b} {day.day}, {day.year}<") == 2  # the state, and what was done
+    assert f"suspended through {day:%b} {day.day}, {day.year}" in page
     assert hana.post(f"/users/{member}/reactivate/", data=form).status_code == 302
     with app.app_context():
         user = db.session.get(User, member)
