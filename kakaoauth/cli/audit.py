@@ -2,11 +2,11 @@
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 
 from kakaoauth.audit import refusals
+from kakaoauth.cli.told import ToldAppGroup
 
-audit = AppGroup("audit", help="Look after the audit trail.")
+audit = ToldAppGroup("audit", help="Look after the audit trail.")
 
 
 @audit.command()

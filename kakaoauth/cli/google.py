@@ -4,8 +4,8 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 import click
-from flask.cli import AppGroup
 
+from kakaoauth.cli.told import ToldAppGroup
 from kakaoauth.errors import AppError
 from kakaoauth.providers import find_provider
 from kakaoauth.providers.google import Google
@@ -20,7 +20,7 @@ CURES = {
     404: "the project has no OAuth client: use a service account of the project of GOOGLE_CLIENT_ID",
 }
 
-google = AppGroup("google", help="Google: what its console has no page for.")
+google = ToldAppGroup("google", help="Google: what its console has no page for.")
 
 
 @google.command("register-events")

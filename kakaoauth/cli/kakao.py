@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth import jobs
 from kakaoauth.cli import doctor as cli_doctor
+from kakaoauth.cli.told import ToldAppGroup, lack
 from kakaoauth.config import sandbox as sandbox_apps
 from kakaoauth.config.embedded import (
     SANDBOX_ADMIN_KEY,
@@ -39,7 +39,7 @@ ENCRYPTED = {
     "unlink_jobs": ("waiting unlinks' tokens", "; they need the admin key"),
 }
 
-kakao = AppGroup("kakao", help="Kakao: check the configuration, or play Kakao on this machine.")
+kakao = ToldAppGroup("kakao", help="Kakao: check the configuration, or play Kakao on this machine.")
 
 
 @kakao.command()
@@ -57,6 +57,8 @@ def retry() -> None:
     try:
         done, left = jobs.run_once(everything=True)
     except (SQLAlchemyError, *REDIS_ERRORS) as error:
+        if (group := click.get_current_context().parent) and (missing := lack(group)):
+            raise click.ClickException(missing) from None
         raise click.ClickException(f"Redis or the database is away ({type(error).__name__}): nothing is lost") from None
     click.echo(f"{done} done, {left} could not be done yet.")
 

@@ -3,8 +3,10 @@
 import click
 from werkzeug.utils import import_string
 
+from kakaoauth.cli.told import ToldGroup
 
-class LaterGroup(click.Group):
+
+class LaterGroup(ToldGroup):
     """Stands for another group, with the same commands."""
 
     def __init__(self, name: str, where: str, *, help: str) -> None:

@@ -8,6 +8,7 @@ from alembic.util import CommandError
 from flask.cli import AppGroup
 from sqlalchemy.exc import SQLAlchemyError
 
+from kakaoauth.cli.told import in_a_line
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.storage import schema
 from kakaoauth.storage.database import db
@@ -22,8 +23,7 @@ def _told_in_a_line() -> Iterator[None]:
     except (CommandError, ConfigError) as error:
         raise click.ClickException(str(error)) from None
     except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or type(error).__name__).strip().partition("\n")[0]
-        raise click.ClickException(f"the database refuses: {reason}") from None
+        raise click.ClickException(in_a_line(error)) from None
 
 
 @group.command()

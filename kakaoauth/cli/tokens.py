@@ -2,11 +2,11 @@
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 
+from kakaoauth.cli.told import ToldAppGroup
 from kakaoauth.tokens import flows as token_flows
 
-tokens = AppGroup("tokens", help="Look after the keys that sign our own tokens.")
+tokens = ToldAppGroup("tokens", help="Look after the keys that sign our own tokens.")
 
 
 @tokens.command("rotate-keys")

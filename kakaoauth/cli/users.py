@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
-from flask.cli import AppGroup
 
 from kakaoauth.accounts import leaving, lifting, password_login, roles, suspensions
 from kakaoauth.cli import seed as seeding
 from kakaoauth.cli.terminal import Progress, printable
+from kakaoauth.cli.told import ToldAppGroup
 from kakaoauth.cli.user_filters import choosing
 from kakaoauth.errors import LastSuperuser
 from kakaoauth.models import CLAIMABLE, User, find_user, find_user_by_email
@@ -20,7 +20,7 @@ from kakaoauth.staff.listing.people import Person
 
 T = TypeVar("T")
 
-users = AppGroup("users", help="Look after the accounts.")
+users = ToldAppGroup("users", help="Look after the accounts.")
 
 
 @users.command("create-superuser")

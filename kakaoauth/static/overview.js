@@ -9,6 +9,7 @@
   const phone = matchMedia("(max-width: 40rem)");
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const LINE = 15; // pixels
+  let waiting;
 
   // Series differ by more than their colour.
   const LOOKS = [
@@ -100,7 +101,8 @@
     };
   }
 
-  function draw(place) {
+  // Every place has its height before the first chart is drawn: nothing moves.
+  function makeRoom(place) {
     const drawn = JSON.parse(place.dataset.chart);
     place.hidden = false;
     place.classList.toggle("tall", drawn.series.length > 1);
@@ -108,6 +110,10 @@
       const lines = Math.max(...drawn.labels.map((label) => broken(label).length));
       place.style.height = `${drawn.labels.length * Math.max(lines * LINE + 6, 2.5 * LINE) + 2 * LINE}px`;
     }
+  }
+
+  function draw(place) {
+    const drawn = JSON.parse(place.dataset.chart);
     charts.push(
       new Chart(place.firstElementChild, {
         type: drawn.kind === "bars" ? "bar" : "line",
@@ -120,12 +126,19 @@
   function drawAll() {
     charts.splice(0).forEach((chart) => chart.destroy());
     Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
-    places.forEach(draw);
+    places.forEach(makeRoom);
+    // One after the other, so that the page can be scrolled and pressed between two.
+    clearTimeout(waiting);
+    const next = (at) => {
+      draw(places[at]);
+      if (at + 1 < places.length) waiting = setTimeout(next, 0, at + 1);
+    };
+    next(0);
   }
 
   if (window.Chart === undefined || places.length === 0) return;
   places[0].parentElement.append(sample);
-  drawAll();
   for (const place of places) place.parentElement.querySelector("details").open = false;
+  drawAll();
   for (const query of [phone, dark]) query.addEventListener("change", drawAll);
 })();

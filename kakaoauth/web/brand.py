@@ -172,11 +172,11 @@ def manifest() -> ResponseReturnValue:
 
 
 def robots() -> ResponseReturnValue:
-    """Keep search engines from what begins or ends something, and from what is for programs.
+    """Keep search engines from what begins a login, and from what is for programs.
 
     Pages of one person need no line here: they send a stranger to the first page. A line would only name them.
     """
-    kept_out = ("/*/login/", "/*/logout/", "/webhooks/", "/api/")
+    kept_out = ("/*/login/", "/webhooks/", "/api/")
     text = "\n".join(["User-agent: *", *(f"Disallow: {path}" for path in kept_out), "Allow: /api/docs/", ""])
     return _kept(make_response(text, 200, {"Content-Type": "text/plain; charset=utf-8"}), DAY)
 

@@ -28,7 +28,9 @@ IS_DRAWN = "e => new Uint32Array(e.getContext('2d').getImageData(0, 0, e.width, 
 def colour(page: Page) -> str:
     """Of the first bar of the funnel."""
     at = "e => [...e.getContext('2d').getImageData(e.width / 2, e.height / 8, 1, 1).data].join()"
-    return str(page.locator("canvas").nth(1).evaluate(at))
+    canvas = page.locator("canvas").nth(1)
+    page.wait_for_function(IS_DRAWN, arg=canvas.element_handle())
+    return str(canvas.evaluate(at))
 
 
 def test_numbers_are_drawn_and_can_be_read_as_tables(
@@ -44,7 +46,7 @@ def test_numbers_are_drawn_and_can_be_read_as_tables(
     expect(page.locator("canvas")).to_have_count(4)
     for canvas in page.locator("canvas").all():
         expect(canvas).to_be_visible()
-        assert canvas.evaluate(IS_DRAWN)
+        page.wait_for_function(IS_DRAWN, arg=canvas.element_handle())
     expect(page.get_by_role("img").first).to_have_attribute(
         "aria-label", re.compile(r"가입과 로그인\. 로그인 [\d,]+건")
     )

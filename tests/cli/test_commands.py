@@ -13,7 +13,7 @@ from support import FakeKakao, log_in, person
 
 from kakaoauth.accounts.notes import UserTag
 from kakaoauth.models import User, find_user_by_email
-from kakaoauth.storage.database import db
+from kakaoauth.storage.database import Base, db
 
 Type = Callable[..., Result]
 
@@ -199,6 +199,40 @@ def test_address_does_not_steer_the_terminal(run: Type, people: dict[str, int]) 
     assert result.exit_code == 1
     assert "\x1b" not in result.output
     assert "\x07" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "cure"),
+    [
+        (("users", "list"), "flask --app wsgi db upgrade"),
+        (("users", "promote", "hana@example.kr", "--staff"), "flask --app wsgi db upgrade"),
+        (("audit", "prune"), "flask --app wsgi db upgrade"),
+        (("tokens", "rotate-keys"), "flask --app wsgi db upgrade"),
+        (("kakao", "rotate-keys"), "flask --app wsgi db upgrade"),
+        (("kakao", "retry"), "flask --app wsgi db upgrade"),
+        (("kakaoauth", "users", "list"), "flask kakaoauth upgrade"),
+    ],
+)
+def test_database_without_tables_is_one_line_with_the_cure(
+    app: Flask, run: Type, command: tuple[str, ...], cure: str
+) -> None:
+    with app.app_context():
+        Base.metadata.drop_all(db.engine)
+    result = run(*command)
+    assert (result.exit_code, result.output) == (
+        1,
+        f"Error: the database has no tables of kakaoauth yet: run: {cure}\n",
+    )
+
+
+def test_refusal_of_the_database_shows_no_values(app: Flask, run: Type) -> None:
+    with app.app_context(), db.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE users RENAME COLUMN email_key TO elsewhere")
+    result = run("users", "promote", "hana@example.kr", "--staff")
+    assert result.exit_code == 1
+    assert result.output.count("\n") == 1
+    assert result.output.startswith("Error: the database refuses: ")
+    assert "hana@example.kr" not in result.output
 
 
 def test_help_names_every_command(run: Type) -> None:

@@ -87,10 +87,22 @@ def test_icons_are_the_owners_or_ours(branded: FlaskClient) -> None:
     assert all(branded.get(one["src"], buffered=True).status_code == 200 for one in said["icons"])
 
 
+@pytest.mark.parametrize("path", ["/", "/?next=/users/me/", "/?lang=en&utm_source=mail"])
+def test_first_page_has_one_address(make_app: MakeApp, path: str) -> None:
+    page = (
+        make_app(PUBLIC_URL="https://login.example.kr")
+        .test_client()
+        .get(path, base_url="https://login.example.kr")
+        .text
+    )
+    assert re.findall(r'rel="canonical" href="([^"]+)"', page) == ["https://login.example.kr/"]
+    assert '<meta property="og:url" content="https://login.example.kr/">' in page
+
+
 def test_search_engines_are_kept_from_what_begins_something(client: FlaskClient) -> None:
     lines = client.get("/robots.txt").text.splitlines()
     assert lines[0] == "User-agent: *"
-    assert {"Disallow: /*/login/", "Disallow: /*/logout/", "Disallow: /api/", "Allow: /api/docs/"} <= set(lines)
+    assert {"Disallow: /*/login/", "Disallow: /api/", "Allow: /api/docs/"} <= set(lines)
     assert not {"Disallow: /", "Disallow:"} & set(lines), "pages that may be found"
     assert not any("/users" in line for line in lines), "no address that is nobody's business"
 
