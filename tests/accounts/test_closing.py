@@ -152,6 +152,15 @@ def test_without_a_grace_the_account_is_erased_and_kakao_told(make_app: Callable
     assert "되살릴" not in page
 
 
+def test_the_page_before_it_promises_no_empty_account_while_it_can_be_restored(app: Flask, kakao: FakeKakao) -> None:
+    client = enter(app, kakao)
+    for language, words in (("ko", "완전히 삭제된 뒤에 로그인하면"), ("en", "If you log in after that")):
+        page = client.get(f"/users/me/withdraw/?lang={language}").text
+        assert words in page
+        assert "나중에 다시 로그인하면" not in page
+        assert "If you log in again later" not in page
+
+
 def test_the_page_after_it_says_until_when_and_names_nobody(app: Flask, kakao: FakeKakao) -> None:
     client = enter(app, kakao)
     answer = withdraw(client)

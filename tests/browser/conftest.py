@@ -92,8 +92,8 @@ def site_with_all() -> Iterator[Site]:
 
 @pytest.fixture(scope="session")
 def site_with_terms() -> Iterator[Site]:
-    """One more, on which a first login ends on the sign-up step."""
-    with running(KAKAOAUTH_TERMS=json.dumps(TERMS)) as site:
+    """One more, on which a first login ends on the sign-up step, and a closed account can be restored."""
+    with running(KAKAOAUTH_TERMS=json.dumps(TERMS), KAKAOAUTH_LEAVE_GRACE_DAYS="7") as site:
         yield site
 
 
