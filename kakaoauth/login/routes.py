@@ -2,9 +2,10 @@
 
 from urllib.parse import urljoin
 
-from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, session, url_for
+from flask import Blueprint, Response, current_app, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from werkzeug.exceptions import MethodNotAllowed
 
 from kakaoauth import providers, sessions
 from kakaoauth.audit import alarms
@@ -29,6 +30,11 @@ MAX_POSTED = 16 * 1024
 
 #: Named sets of consent items a link may ask for.
 CONSENTS = {"account_email": CONSENT_FOR_EMAIL}
+
+
+def _provider_is_offered() -> None:
+    """Ask nobody to log in for a page that is not there. :raises NotFound: a provider that is unknown or off."""
+    providers.get_provider((request.view_args or {})["provider"])
 
 
 @bp.get("/")
@@ -71,7 +77,7 @@ def login(provider: str) -> ResponseReturnValue:
 def callback(provider: str) -> ResponseReturnValue:
     """Finish a login: redirect to `next`, or show an AppError's page. See `login.callback`."""
     if request.method != "GET":
-        abort(405)
+        raise MethodNotAllowed(valid_methods=["GET"])
     return finish_login(providers.get_provider(provider))
 
 
@@ -81,7 +87,7 @@ def posted_callback(provider: str) -> ResponseReturnValue:
     """Take the answer of a provider that posts it, and go on with a GET of this site. See `login.posted_answers`."""
     chosen = providers.get_provider(provider)
     if not chosen.answers_by_post:
-        abort(405)
+        raise MethodNotAllowed(valid_methods=["GET"])
     request.max_content_length = MAX_POSTED
     name = keep_posted(chosen, request.form)
     return redirect(url_for("kakaoauth.auth.callback", provider=chosen.name, answer=name), 303)
@@ -96,7 +102,7 @@ def hide_code_from_referer(response: Response) -> Response:
 
 
 @bp.get("/<provider>/logout/")
-@guards.guarded(guards.login)
+@guards.guarded(_provider_is_offered, guards.login)
 def logout_page(provider: str) -> ResponseReturnValue:
     """Ask whether to log out here only, or at the provider as well."""
     chosen = providers.get_provider(provider)
@@ -105,7 +111,7 @@ def logout_page(provider: str) -> ResponseReturnValue:
 
 
 @bp.post("/<provider>/logout/")
-@guards.guarded(guards.login_or_outage, guards.form)
+@guards.guarded(_provider_is_offered, guards.login_or_outage, guards.form)
 def logout(provider: str) -> ResponseReturnValue:
     """End this session, even while Redis or the database is away; with `account=1` go on to the provider's logout.
 

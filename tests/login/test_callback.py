@@ -270,7 +270,8 @@ def test_odd_parameters_end_before_any_call(app: Flask, client: FlaskClient, kak
 def test_callback_is_for_get_only(app: Flask, client: FlaskClient, kakao: FakeKakao, method: str) -> None:
     sent = begin_login(client)
     query = {"state": sent["state"], "code": "c"}
-    assert client.open("/kakao/login/callback/", method=method, query_string=query).status_code == 405
+    refused = client.open("/kakao/login/callback/", method=method, query_string=query)
+    assert (refused.status_code, "GET" in refused.headers["Allow"]) == (405, True)
     assert_nothing_happened(app, client, kakao)
     assert come_back(client, sent["state"]).status_code == 302
 

@@ -220,6 +220,12 @@ def test_logout_without_the_forms_token_changes_nothing(
     assert ended(kakao) == []
 
 
+@pytest.mark.parametrize("provider", ["facebook", "nobody", "카카오"])
+def test_logout_of_a_provider_that_is_not_offered_is_no_page_for_anybody(client: FlaskClient, provider: str) -> None:
+    for method in ("GET", "POST"):
+        assert client.open(f"/{provider}/logout/", method=method).status_code == 404
+
+
 def test_logout_everywhere_by_a_link_changes_nothing(app: Flask, kakao: FakeKakao) -> None:
     (phone,) = browsers(app, kakao, 1)
     for method in ("GET", "HEAD"):
