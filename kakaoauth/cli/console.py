@@ -8,6 +8,8 @@ import click
 from kakaoauth.devserver import launch
 from kakaoauth.sandbox.__main__ import main as serve_sandbox
 
+PORT = click.IntRange(1, 65535)
+
 
 @click.group()
 @click.version_option(package_name="kakaoauth")
@@ -25,8 +27,8 @@ def sandbox(arguments: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("name", metavar="MODULE:APP")
 @click.argument("command", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
-@click.option("--port", type=int, help="Port of the app; PORT or 8000 if not given.")
-@click.option("--sandbox-port", type=int, help="Port of the sandbox; SANDBOX_PORT or 8001 if not given.")
+@click.option("--port", type=PORT, help="Port of the app; PORT or 8000 if not given.")
+@click.option("--sandbox-port", type=PORT, help="Port of the sandbox; SANDBOX_PORT or 8001 if not given.")
 @click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),

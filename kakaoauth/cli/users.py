@@ -17,8 +17,11 @@ from kakaoauth.models import CLAIMABLE, User, find_user, find_user_by_email
 from kakaoauth.staff import listing
 from kakaoauth.staff.listing.filters import Filter
 from kakaoauth.staff.listing.people import Person
+from kakaoauth.storage.columns import MAX_ID
 
 T = TypeVar("T")
+#: What the database can hold.
+USER_NUMBER = click.IntRange(1, MAX_ID)
 
 users = ToldAppGroup("users", help="Look after the accounts.")
 
@@ -112,7 +115,7 @@ def list_suspensions() -> None:
 
 
 @users.command("lift-suspension")
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=USER_NUMBER)
 @click.option("--reason", default="", help="Stays in the audit trail.")
 def lift_suspension(number: int, reason: str) -> None:
     """Let the person sign up again who was suspended and erased as user NUMBER, or has left not long ago."""
@@ -152,7 +155,7 @@ def demote(email: str) -> None:
 
 
 @users.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=USER_NUMBER)
 @click.option("--reason", default="", help="Stays in the audit trail.")
 def restore(number: int, reason: str) -> None:
     """Open the account of user NUMBER again, which its owner has closed and which is not erased yet."""
@@ -164,7 +167,7 @@ def restore(number: int, reason: str) -> None:
 
 
 @users.command()
-@click.argument("number", type=click.IntRange(min=1))
+@click.argument("number", type=USER_NUMBER)
 @click.option("--reason", default="", help="Stays in the audit trail.")
 def erase(number: int, reason: str) -> None:
     """Erase the closed account of user NUMBER now, and not when its time is over."""

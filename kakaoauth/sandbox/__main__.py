@@ -22,6 +22,8 @@ def settings_from(arguments: Sequence[str], *, prog: str = PROG) -> tuple[Sandbo
     """Read the command line. :raise SystemExit: it makes no sense; the reason is on standard error."""
     parser = _parser(prog)
     given = parser.parse_args(arguments)
+    if not 0 <= given.port <= 65535:
+        parser.error(f"--port {given.port}: choose one from 1 to 65535")
     try:
         return _settings(given), given.port
     except ValueError as error:

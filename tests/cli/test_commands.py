@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from click.testing import Result
+from click.testing import CliRunner, Result
 from flask import Flask
 from support import FakeKakao, log_in, person
 
 from kakaoauth.accounts.notes import UserTag
+from kakaoauth.cli import console
 from kakaoauth.models import User, find_user_by_email
 from kakaoauth.storage.database import Base, db
 
@@ -233,6 +234,21 @@ def test_refusal_of_the_database_shows_no_values(app: Flask, run: Type) -> None:
     assert result.output.count("\n") == 1
     assert result.output.startswith("Error: the database refuses: ")
     assert "hana@example.kr" not in result.output
+
+
+@pytest.mark.parametrize("command", ["restore", "erase", "lift-suspension"])
+@pytest.mark.parametrize("number", ["0", "9223372036854775808", "9" * 30, "하나"])
+def test_number_that_no_user_can_have_is_a_question_of_usage(run: Type, command: str, number: str) -> None:
+    result = run("users", command, number)
+    assert result.exit_code == 2
+    assert "Invalid value for 'NUMBER'" in result.output
+
+
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "99999", "포트"])
+def test_port_that_no_server_can_have_is_a_question_of_usage(run: Type, port: str) -> None:
+    assert run("kakao", "sandbox", f"--port={port}").exit_code == 2
+    for option in ("--port", "--sandbox-port"):
+        assert CliRunner().invoke(console.main, ["dev", "app", f"{option}={port}"]).exit_code == 2
 
 
 def test_help_names_every_command(run: Type) -> None:

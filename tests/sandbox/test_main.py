@@ -47,7 +47,11 @@ def test_every_option_is_a_setting(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--unlink-webhook-url", "http://example.com/"], ["--client-id", ""], ["--port", "x"], ["--nothing"]]
+    "arguments",
+    [
+        *(["--unlink-webhook-url", "http://example.com/"], ["--client-id", ""], ["--nothing"]),
+        *(["--port", "x"], ["--port", "65536"], ["--port=-1"]),
+    ],
 )
 def test_senseless_command_line_is_refused_with_its_reason(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
