@@ -186,13 +186,13 @@ def validate(
             raise UntrustedIdentity("id_token: no key id")
         return keys.find(kid)
 
-    # RS256 and nothing else, whatever the token's own header says; `jku`, `x5u` and `jwk` in it have no effect, and
-    # an unknown `crit` is an error.
+    # RS256, whatever the token's own header says; `jku`, `x5u`, `jwk` in it have no effect, unknown `crit` is an error.
     registry = JWSRegistry(algorithms=["RS256"], strict_check_header=False)
     try:
-        claims = jwt.decode(id_token, key_of, registry=registry).claims
+        token = jwt.decode(id_token, key_of, registry=registry)
     except _HOSTILE as error:
         raise UntrustedIdentity(f"id_token: {type(error).__name__}") from None
+    claims = _id_token_claims(token)
     _check_parties(claims, (issuer,) if isinstance(issuer, str) else issuer, audiences, any_party=any_party)
     _check_subject(claims.get("sub"), subjects)
     _check_times(claims, max_age)
@@ -212,6 +212,14 @@ def _is_for_us(entry: Mapping[str, Any]) -> bool:
         and len(entry["n"]) >= SMALLEST_MODULUS
         and isinstance(entry.get("e"), str)
     )
+
+
+def _id_token_claims(token: jwt.Token) -> dict[str, Any]:
+    """Return the claims. The same key signs messages about accounts, for the same app: those are refused."""
+    typ = str(token.header.get("typ")).lower().removeprefix("application/")
+    if "events" in token.claims or typ == "secevent+jwt":
+        raise UntrustedIdentity("id_token: a security event")
+    return token.claims
 
 
 def _check_parties(

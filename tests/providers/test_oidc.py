@@ -141,6 +141,12 @@ class TestSignature:
 
 
 class TestClaims:
+    @pytest.mark.parametrize("typ", ["secevent+jwt", "SecEvent+JWT", "application/secevent+jwt"])
+    def test_message_about_an_account_is_no_id_token(self, keys: KeyStore, key: RSAKey, typ: str) -> None:
+        """The same key signs both, for the same app."""
+        assert refuse(sign(key, claims(NONCE), typ=typ), keys) == "id_token: a security event"
+        assert refuse(sign(key, claims(NONCE, events={})), keys) == "id_token: a security event"
+
     @pytest.mark.parametrize(
         "wrong",
         [
