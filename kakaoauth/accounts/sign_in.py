@@ -10,7 +10,15 @@ from kakaoauth import audit, terms
 from kakaoauth.accounts import closing, hooks, provider_events, rejoining, suspensions, unlink_jobs, ways_in
 from kakaoauth.accounts.provider_events import ENDS_LOGIN
 from kakaoauth.audit import alarms
-from kakaoauth.errors import AccountDisabled, AccountUnusable, EmailInUse, EmailRequired, NotClaimable, NotFound
+from kakaoauth.errors import (
+    AccountDisabled,
+    AccountUnusable,
+    EmailInUse,
+    EmailRequired,
+    ExpiredToken,
+    NotClaimable,
+    NotFound,
+)
 from kakaoauth.models import Identity, User, find_identity, find_user_by_email
 from kakaoauth.providers.values import EmailState, Profile
 from kakaoauth.signals import user_logged_in, user_signed_up
@@ -51,7 +59,7 @@ def log_in(
     :param restores: an account that its owner has closed is opened again, if nothing else refuses the login.
     :raises AccountDisabled: suspended, now or when erased. :raises EmailRequired: no trusted one. :raises EmailInUse:
     :raises TermsRequired: the sign-up step comes first. :raises AccountClosing: closed by its owner.
-    :raises RejoinBlocked: they left not long ago.
+    :raises RejoinBlocked: they left not long ago. :raises ExpiredToken: an id_token that is overtaken by a message.
     """
     identity = _find_identity(profile, restores=restores)
     user = _known_user(profile, identity, begun_at)
@@ -109,8 +117,10 @@ def _find_identity(profile: Profile, *, restores: bool) -> Identity | None:
 def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime | None) -> User | None:
     """Return the identity's user, or the account that this e-mail address may claim.
 
-    :raises AccountDisabled: :raises AccountClosing: :raises AccountUnusable: :raises EmailInUse: as `log_in`.
+    :raises AccountDisabled: :raises AccountClosing: :raises AccountUnusable: :raises EmailInUse: :raises ExpiredToken:
     """
+    if begun_at is not None:
+        _refuse_old_proof(profile, begun_at)
     if identity is None:
         if begun_at is not None:
             refuse_if_overtaken(profile, begun_at)
@@ -160,6 +170,19 @@ def refuse_if_overtaken(profile: Profile, begun_at: datetime) -> None:
     if message.happened_at < begun + timedelta(seconds=1) and message.received_at < begun_at:
         return
     raise AccountUnusable("the provider ended the link while the login was under way")
+
+
+def _refuse_old_proof(profile: Profile, begun_at: datetime) -> None:
+    """Refuse an id_token that is genuine still, and older than what ended the link or every session of its person.
+
+    :raises ExpiredToken: who agrees again, or has their account back, gets a new one.
+    """
+    if profile.confirmed_at >= begun_at:
+        return
+    message = provider_events.latest(profile.provider, profile.subject, ENDS_LOGIN)
+    # Of the same second, either may have come first.
+    if message is not None and message.happened_at.replace(microsecond=0) > profile.confirmed_at:
+        raise ExpiredToken("id_token: the provider has told of something newer")
 
 
 def refuse_if_suspended(profile: Profile) -> None:

@@ -89,7 +89,8 @@ def provider_login(provider: str, body: Given) -> ResponseReturnValue:
     `agreed` and the ids that they have chosen, within 30 minutes; the same with `restore`.
     """
     chosen = get_provider(provider)
-    begun_at = datetime.now(UTC)
+    # Providers' messages count whole seconds, so one of this second must not seem to come before the login.
+    begun_at = datetime.now(UTC).replace(microsecond=0)
     kept = kept_codes.take(chosen.name, body) if isinstance(body, Codes) and _answers(body) else None
     begun_at = kept.begun_at if kept else begun_at
     try:

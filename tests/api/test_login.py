@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -677,6 +677,30 @@ def test_message_of_the_second_in_which_an_app_logs_in_is_not_missed(app: Flask,
     with time_machine.travel(now, tick=False):
         body = {"access_token": TOKEN, "code": CODE, "id_token": kakao.id_token()}[kind]
         refuse(app, body, 403, "ACCOUNT_UNUSABLE")
+
+
+@pytest.mark.parametrize(("issued", "status"), [(100, 401), (10, 201)])
+def test_id_token_of_before_an_unlink_makes_no_account(app: Flask, kakao: Kakao, issued: int, status: int) -> None:
+    """It is genuine for minutes after the person has left; who agrees again gets a new one."""
+    now = datetime.now(UTC)
+    with app.app_context():
+        effects.apply_event("kakao", AccountEvent("1", "user-unlinked", "3902187744", now - timedelta(seconds=50)))
+    answer = log_in(app, kakao.id_token(iat=int(now.timestamp()) - issued))
+    assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize(("issued", "status"), [(100, 401), (50, 200), (10, 200)])
+@pytest.mark.parametrize("kind", ["account-disabled", "sessions-revoked"])
+def test_id_token_of_before_a_danger_opens_nothing(
+    app: Flask, kakao: Kakao, kind: str, issued: int, status: int
+) -> None:
+    now = datetime.now(UTC)
+    with time_machine.travel(now - timedelta(seconds=300)):
+        assert log_in(app, kakao.id_token()).status_code == 201
+    with app.app_context():
+        effects.apply_event("kakao", AccountEvent("1", kind, "3902187744", now - timedelta(seconds=50)))
+    answer = log_in(app, kakao.id_token(iat=int(now.timestamp()) - issued))
+    assert answer.status_code == status, answer.text
 
 
 # Who may not
