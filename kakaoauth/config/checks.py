@@ -169,8 +169,6 @@ def _check_origin(name: str, value: str) -> None:
 
 def _check_https(name: str, value: str) -> None:
     parts = _split(name, value)
-    if "#" in value:  # RFC 6749, 3.1.2: no fragment in a redirect address
-        raise ConfigError(f"{name} must not contain #")
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise ConfigError(f"{name} must use https:// (plain http:// only on this machine)")
 

@@ -40,6 +40,7 @@ def write_rows(table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         return
     whole = [*rows[0], *(rest := bulk.defaults(table, besides=rows[0]))]
     raw: Any = connection.connection
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # a busy machine takes longer
     with raw.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(whole)}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row((*row.values(), *rest.values()))
