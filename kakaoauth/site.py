@@ -6,6 +6,7 @@ from typing import Any
 from flask import Flask
 
 from kakaoauth import cli, config
+from kakaoauth.config import Settings
 from kakaoauth.core import KakaoAuth
 from kakaoauth.monitoring import logs
 from kakaoauth.web import brand, cors, edge, error_pages
@@ -32,4 +33,14 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     cors.init_app(app)
     brand.init_app(app)
     cli.add_to_site(app)
+    _require_layout(app)
     return app
+
+
+def _require_layout(app: Flask) -> None:
+    """:raises ConfigError: no such template, which each page would only find out by failing."""
+    name = app.config["KAKAOAUTH_LAYOUT"]
+    if name != Settings.KAKAOAUTH_LAYOUT and name not in app.jinja_env.list_templates():
+        raise config.ConfigError(
+            f"KAKAOAUTH_LAYOUT: the site has no template {name[:60]!r}: remove it, or build on the extension"
+        )

@@ -318,6 +318,7 @@ def test_redirect_uri_is_kept_byte_for_byte() -> None:
         ({"PROVIDER_READ_SECONDS": 1e20}, "PROVIDER_READ_SECONDS must be 3153600000", "fewer"),
         ({"METRICS_TOKEN": "지표" * 8}, "METRICS_TOKEN must be letters", "ASCII"),
         ({"KAKAO_ADMIN_KEY": "어드민 키"}, "KAKAO_ADMIN_KEY must be letters", "ASCII"),
+        ({"KAKAOAUTH_LAYOUT": "없는/" * 60 + ".html"}, "KAKAOAUTH_LAYOUT: the site has no template", "remove it"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL must be", "INFO"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be text or json", ""),
         ({"DEBUG": True}, "FLASK_DEBUG is on", "switch it off"),
