@@ -16,7 +16,7 @@ from kakaoauth.sandbox.pages.texts import LANGUAGES, TEXTS, translate
 # No form-action here: Chromium applies it to the whole chain of redirects after a form, and where the site's
 # callback sends the browser next is not ours to know. No page holds markup from outside, so little is lost.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 
