@@ -62,7 +62,7 @@ HEADERS: Json = {
 
 
 def document() -> Json:
-    """The same for everybody, and made once: that takes longer than any other answer."""
+    """The same for everybody but for `servers`, and made once: that takes longer than any other answer."""
     found: Json = current_app.extensions.get("kakaoauth_openapi") or current_app.extensions.setdefault(
         "kakaoauth_openapi", _write()
     )
@@ -85,7 +85,6 @@ def _write() -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": current_app.config["KAKAOAUTH_SITE_NAME"], "version": "1", "description": INTRODUCTION},
-        "servers": [],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": paths,
         "components": {"schemas": dict(sorted(schemas.items())), "securitySchemes": SECURITY},

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import click
 
+from kakaoauth.cli.terminal import PORT
 from kakaoauth.devserver import launch
 from kakaoauth.sandbox.__main__ import main as serve_sandbox
-
-PORT = click.IntRange(1, 65535)
 
 
 @click.group()

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kakaoauth import jobs
 from kakaoauth.cli import doctor as cli_doctor
+from kakaoauth.cli.terminal import PORT
 from kakaoauth.cli.told import ToldAppGroup, lack
 from kakaoauth.config import sandbox as sandbox_apps
 from kakaoauth.config.embedded import (
@@ -77,7 +78,7 @@ def rotate_keys() -> None:
 
 
 @kakao.command()
-@click.option("--port", type=click.IntRange(1, 65535), help="Port on 127.0.0.1; SANDBOX_PORT if not given.")
+@click.option("--port", type=PORT, help="Port on 127.0.0.1; SANDBOX_PORT if not given.")
 @click.option("--strict", is_flag=True, help="Refuse what Kakao's documents do not allow but Kakao takes.")
 def sandbox(port: int | None, strict: bool) -> None:
     """Serve the local imitation of Kakao, Facebook, Naver, Google and Apple, on this machine only."""

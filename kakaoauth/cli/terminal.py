@@ -1,4 +1,4 @@
-"""Text that is harmless for a terminal, and a progress line for long work."""
+"""What commands share: a port as an option, text that is harmless for a terminal, a progress line for long work."""
 
 import sys
 import time
@@ -9,6 +9,7 @@ import click
 #: Seconds between two looks at a terminal, and where standard error is none, between two lines.
 SHOWN_EVERY, TOLD_EVERY = 0.2, 10.0
 BAR = 24
+PORT = click.IntRange(1, 65535)
 
 
 def printable(text: str | None) -> str:

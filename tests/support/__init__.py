@@ -199,6 +199,14 @@ def profile(subject: str = "1", **fields: Any) -> Profile:
     return Profile(provider="kakao", subject=subject, **fields)
 
 
+def new_user(app: Flask, email: str, **fields: Any) -> int:
+    """The number of a user who is made and stored."""
+    with app.app_context():
+        user_id: int = User.objects.create_user(email, **fields).id
+        db.session.commit()
+    return user_id
+
+
 def tokens_of(app: Flask, user_id: int) -> TokenPair:
     """The tokens of a login of that user that has just been made."""
     with app.app_context():

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 from flask import Flask
 from redis import Redis
-from support import CLIENT_ID, KAPI, FakeKakao, api_client, problem, tokens_of
+from support import CLIENT_ID, KAPI, FakeKakao, api_client, new_user, problem, tokens_of
 from support.terms import TERMS, everything_in, newer, rows
 
-from kakaoauth.models import User
 from kakaoauth.storage.database import db
 from kakaoauth.terms.consents import Consent
 
@@ -117,10 +116,7 @@ def test_refusal_writes_no_row_and_is_counted_as_a_step(app: Flask, redis: Redis
 
 
 def person_of(app: Flask) -> tuple[int, Any]:
-    with app.app_context():
-        user = User.objects.create_user("minji@example.kr", provider="kakao")
-        db.session.commit()
-        user_id = user.id
+    user_id = new_user(app, "minji@example.kr", provider="kakao")
     return user_id, api_client(app, tokens_of(app, user_id).access_token)
 
 

@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
-from support import FakeKakao, api_client, base64url, problem, tokens_of
+from support import FakeKakao, api_client, base64url, new_user, problem, tokens_of
 
 from kakaoauth.accounts import roles
 from kakaoauth.models import User
@@ -105,9 +105,7 @@ def only_changed(claims: dict[str, Any], **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_token_says_who_until_when_and_for_whom(make_app: MakeApp, algorithm: str) -> None:
     app = make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM=algorithm, PUBLIC_URL="https://login.example.kr")
-    with app.app_context():
-        user_id = User.objects.create_user("a@example.kr").id
-        db.session.commit()
+    user_id = new_user(app, "a@example.kr")
     first, second = (tokens_of(app, user_id).access_token for _ in range(2))
     assert sorted(part(first, 0)) == ["alg", "kid", "typ"]
     assert (part(first, 0)["alg"], part(first, 0)["typ"]) == (algorithm, "at+jwt")
@@ -262,9 +260,7 @@ def test_parts_that_are_no_json_objects_are_refused(app: Flask, smith: Smith) ->
 def test_key_id_that_the_database_cannot_hold_is_no_fault_of_ours(make_app: MakeApp, postgres_url: str) -> None:
     """PostgreSQL refuses text with NUL."""
     app = make_app(DATABASE_URL=postgres_url)
-    with app.app_context():
-        user_id = User.objects.create_user("a@example.kr").id
-        db.session.commit()
+    user_id = new_user(app, "a@example.kr")
     smith = Smith(app, tokens_of(app, user_id).access_token)
     for how in ("a key id with a NUL", "a key id of lone surrogates", "a key id of odd letters", "a long key id"):
         refuse(app, FORGERIES[how](smith))
@@ -273,9 +269,7 @@ def test_key_id_that_the_database_cannot_hold_is_no_fault_of_ours(make_app: Make
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 def test_public_key_is_no_shared_secret(make_app: MakeApp, algorithm: str) -> None:
     app = make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM=algorithm)
-    with app.app_context():
-        user_id = User.objects.create_user("a@example.kr").id
-        db.session.commit()
+    user_id = new_user(app, "a@example.kr")
     smith = Smith(app, tokens_of(app, user_id).access_token)
     assert not isinstance(smith.key, OctKey)
     (published,) = app.test_client().get("/.well-known/jwks.json").get_json()["keys"]
@@ -385,9 +379,7 @@ def test_token_of_another_site_is_refused(make_app: MakeApp, database_url: str) 
     """The same keys, the same people, another address: staging must not open production."""
     one = make_app(PUBLIC_URL="https://login.example.kr", DATABASE_URL=database_url)
     other = make_app(PUBLIC_URL="https://staging.example.kr", DATABASE_URL=database_url)
-    with one.app_context():
-        user_id = User.objects.create_user("a@example.kr").id
-        db.session.commit()
+    user_id = new_user(one, "a@example.kr")
     token = tokens_of(one, user_id).access_token
     assert me(one, token).status_code == 200
     refuse(other, token)
@@ -501,9 +493,7 @@ def test_algorithm_can_be_changed_with_tokens_in_flight(make_app: MakeApp) -> No
 
 def test_changed_secret_refuses_old_tokens_and_signs_new_ones(make_app: MakeApp) -> None:
     before = make_app()
-    with before.app_context():
-        user_id = User.objects.create_user("a@example.kr").id
-        db.session.commit()
+    user_id = new_user(before, "a@example.kr")
     old = tokens_of(before, user_id)
     after = make_app(SECRET_KEY="another secret for tests, also of more than 32 characters")
     refuse(after, old.access_token)
@@ -519,9 +509,7 @@ def test_changed_secret_refuses_old_tokens_and_signs_new_ones(make_app: MakeApp)
 def test_secret_may_change_if_the_keys_are_encrypted_by_another(make_app: MakeApp) -> None:
     from_a_safe = "x" * 43 + "="
     before = make_app(KAKAOAUTH_TOKEN_KEYS=from_a_safe)
-    with before.app_context():
-        user_id = User.objects.create_user("a@example.kr").id
-        db.session.commit()
+    user_id = new_user(before, "a@example.kr")
     old = tokens_of(before, user_id)
     after = make_app(
         KAKAOAUTH_TOKEN_KEYS=from_a_safe, SECRET_KEY="another secret for tests, also of more than 32 characters"
@@ -545,9 +533,7 @@ def test_private_keys_are_stored_encrypted_only(make_app: MakeApp) -> None:
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
 def test_other_services_verify_with_the_published_keys(make_app: MakeApp, algorithm: str) -> None:
     app = make_app(KAKAOAUTH_ACCESS_TOKEN_ALGORITHM=algorithm, PUBLIC_URL="https://login.example.kr")
-    with app.app_context():
-        user_id = User.objects.create_user("a@example.kr").id
-        db.session.commit()
+    user_id = new_user(app, "a@example.kr")
     old = tokens_of(app, user_id).access_token
     rotate(app)
     new = tokens_of(app, user_id).access_token

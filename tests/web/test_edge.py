@@ -18,6 +18,7 @@ from support import (
     csrf_token,
     is_logged_in,
     log_in,
+    new_user,
     problem,
     set_cookie,
     tokens_of,
@@ -25,7 +26,6 @@ from support import (
 from support.stored_sessions import opened
 
 from kakaoauth import create_app
-from kakaoauth.models import User
 from kakaoauth.storage.database import db
 
 ClientAs = Callable[[str], FlaskClient]
@@ -388,9 +388,7 @@ def test_impossible_language_is_no_choice(client: FlaskClient, odd: str) -> None
 def test_zero_byte_in_an_address_is_no_error(make_app: MakeApp, postgres_url: str) -> None:
     """PostgreSQL's driver refuses one."""
     app = make_app(DATABASE_URL=postgres_url)
-    with app.app_context():
-        user_id = User.objects.create_user("minji@example.kr").id
-        db.session.commit()
+    user_id = new_user(app, "minji@example.kr")
     app_of_hers = api_client(app, tokens_of(app, user_id).access_token)
     for text in ("%00", "a%00b"):
         assert app.test_client().get(f"/kakao/data-deletion/{text}/").status_code == 404
