@@ -23,6 +23,8 @@ from kakaoauth.storage.database import db
 
 #: A page may take no longer (seconds).
 PATIENCE = 3.0
+#: The main button, where it asks for the same page once more.
+AGAIN = re.compile(r'<a class="button" href="([^"]*)" data-once>(?:다시 시도하기|Try again)<')
 WORDS = {
     "SESSIONS_UNAVAILABLE": ("Redis", "Redis"),
     "DATABASE_UNAVAILABLE": ("데이터베이스", "database"),
@@ -92,6 +94,10 @@ def assert_all_say_so(visitors: Visitors, code: str) -> None:
     slow = {name: seconds for name, (_, seconds) in ended.items() if seconds > PATIENCE}
     assert not slow
     korean, english = WORDS[code]
+    again = {name: AGAIN.findall(answer.text) for name, (answer, _) in ended.items()}
+    assert again["own page"] == ["/users/me/?lang=en"]
+    assert again["user list"] == ["/users/"]
+    assert again["callback"] == [], "the code must not stand in a page"
     for name, (answer, _) in ended.items():
         assert f'data-code="{code}"' in answer.text, name
         in_english = '<html lang="en">' in answer.text

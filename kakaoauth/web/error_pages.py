@@ -24,7 +24,9 @@ from kakaoauth.errors import (
     one_line,
 )
 from kakaoauth.storage.redis import REDIS_ERRORS
-from kakaoauth.web.mounting import own_path
+from kakaoauth.translation import gettext
+from kakaoauth.web.mounting import here_with, own_path
+from kakaoauth.web.template_helpers import NOT_AGAIN
 
 log = logging.getLogger("kakaoauth.errors")
 
@@ -139,6 +141,15 @@ def _as_problem(error: AppError, reference: str) -> Response:
     return response
 
 
+def _actions(error: AppError) -> list[tuple[str, str]]:
+    """Return the error's buttons, or one that asks for the same page again, unless it was a form, or begins or ends
+    something."""
+    is_away = isinstance(error, SessionsUnavailable | DatabaseUnavailable) and request.url_rule is not None
+    if error.actions or not is_away or request.method not in ("GET", "HEAD") or request.endpoint in NOT_AGAIN:
+        return error.actions
+    return [(gettext("Try again"), here_with(request.args.items(multi=True)))]
+
+
 def _as_page(error: AppError, reference: str) -> Response:
     # Without the visitor's name: loading the user may be what failed.
     g.bare_page = True
@@ -146,14 +157,15 @@ def _as_page(error: AppError, reference: str) -> Response:
         # The Host is not valid, so no URL can be built, not even the style sheet's.
         text = f"{error.heading()}\n{error.describe()}\n"
         return make_response(text, error.status, {"Content-Type": "text/plain; charset=utf-8"})
+    shown = {"error": error, "actions": _actions(error), "reference": reference}
     try:
-        page = render_template("kakaoauth/error.html", error=error, reference=reference)
+        page = render_template("kakaoauth/error.html", **shown)
     except Exception as failure:
         # KAKAOAUTH_LAYOUT is a host's: it may need what has just failed, or be broken itself.
         log.warning("KAKAOAUTH_LAYOUT cannot be rendered (%s): the error page has our own", type(failure).__name__)
         g.plain_layout = True
         try:
-            page = render_template("kakaoauth/error.html", error=error, reference=reference)
+            page = render_template("kakaoauth/error.html", **shown)
         finally:
             g.plain_layout = False
     return make_response(page, error.status)

@@ -1,5 +1,8 @@
 """The request's path and the first page, as seen from the browser and from our blueprint."""
 
+from collections.abc import Iterable
+from urllib.parse import quote, urlencode
+
 from flask import request
 
 from kakaoauth.config.mounting import url_prefix
@@ -15,6 +18,14 @@ def own_path() -> str:
 def here() -> str:
     """Return the request's path and query as the browser has them, a script name included."""
     return f"{request.script_root}{request.full_path}".rstrip("?")
+
+
+def here_with(query: Iterable[tuple[str, str]]) -> str:
+    """Return the request's path with another query, for a link. It is always a path of this site: a page may have been
+    requested as `//evil.example`."""
+    path = "/" + quote(f"{request.script_root}{request.path}".lstrip("/"))
+    text = urlencode(list(query))
+    return f"{path}?{text}" if text else path
 
 
 def home() -> str:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import flask_login
 from flask import Blueprint, Flask, current_app, g, request, url_for
@@ -168,18 +167,14 @@ def _plain(language: str, message: str) -> Markup:
 
 
 def in_language(name: str) -> str:
-    """Return the URL of the current page, query included, in another language.
-
-    It is always a path of this site: a page that is not found may have been requested as `//evil.example`. A URL that
-    begins or ends something (NOT_AGAIN) is replaced by the first page.
-    """
+    """Return the URL of the current page, query included, in another language; of the first page where a URL begins
+    or ends something (NOT_AGAIN)."""
     adapter = request_ctx.url_adapter
     is_read = request.method in ("GET", "HEAD") or (adapter is not None and adapter.test(request.path, method="GET"))
     if not is_read or request.endpoint in NOT_AGAIN:
         return url_for("kakaoauth.auth.index", lang=name)
     kept = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
-    path = quote(f"{request.script_root}{request.path}".lstrip("/"))
-    return f"/{path}?{urlencode([*kept, ('lang', name)])}"
+    return mounting.here_with([*kept, ("lang", name)])
 
 
 def moment(value: datetime | None) -> str:
