@@ -23,7 +23,7 @@ from kakaoauth.staff import suspensions as suspension_pages
 from kakaoauth.storage import database, encryption, health, host_migrations
 from kakaoauth.storage import redis as redis_client
 from kakaoauth.storage.host_database import HostDatabase
-from kakaoauth.web import cors, edge, error_pages, guards, host_guards, neighbours, rate_limits, template_helpers
+from kakaoauth.web import edge, error_pages, guards, host_guards, neighbours, rate_limits, template_helpers
 from kakaoauth.webhooks import routes as webhook_routes
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
@@ -210,7 +210,6 @@ def _blueprint(app: Flask) -> Blueprint:
     """The parent of all of ours: its hooks hold for our own pages, whatever the app does on others."""
     parent = Blueprint(BLUEPRINT, __name__, url_prefix=app.config["KAKAOAUTH_URL_PREFIX"] or None)
     edge.init_blueprint(parent)
-    cors.init_blueprint(parent)
     error_pages.init_blueprint(parent)
     chosen = [bp for name, parts in FEATURES.items() if name in app.config["KAKAOAUTH_FEATURES"] for bp in parts]
     for bp in (*LOGIN, *chosen):

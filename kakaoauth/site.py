@@ -9,7 +9,7 @@ from kakaoauth import cli, config
 from kakaoauth.config import Settings
 from kakaoauth.core import KakaoAuth
 from kakaoauth.monitoring import logs
-from kakaoauth.web import brand, cors, edge, error_pages
+from kakaoauth.web import brand, edge, error_pages
 
 #: Flask names its logger after it.
 PACKAGE = "kakaoauth"
@@ -30,7 +30,6 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     logs.init_app(app)
     error_pages.init_app(app)
     edge.init_app(app)
-    cors.init_app(app)
     brand.init_app(app)
     cli.add_to_site(app)
     _require_layout(app)

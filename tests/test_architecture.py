@@ -90,7 +90,7 @@ WHOLE_APP_FILES = {
     "kakaoauth/web/host_guards.py",  # our own errors only, which the host's pages raise by our guards
     "kakaoauth/web/neighbours.py",  # spares our own forms, before the host's CSRFProtect looks
 }
-SWITCHED_ON_BY_THE_SITE = {"edge", "error_pages", "cors", "logs"}
+SWITCHED_ON_BY_THE_SITE = {"edge", "error_pages", "logs"}
 
 FUNCTION_LINES = 40
 MODULE_LINES = 300

@@ -3,6 +3,7 @@
 import json
 from functools import cache, lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +21,7 @@ from kakaoauth.web.mounting import home
 ICONS = ("favicon.ico", "icon.svg", "icon-180.png", "icon-192.png", "icon-512.png")
 DAY = 86400
 
-#: Sources by directive.
-Policy = tuple[tuple[str, tuple[str, ...]], ...]
+policy_settings = itemgetter("KAKAOAUTH_CSP", "KAKAOAUTH_STYLE_SHEETS", "KAKAOAUTH_SCRIPTS")
 
 
 class Contact(NamedTuple):
@@ -181,18 +181,12 @@ def robots() -> ResponseReturnValue:
     return _kept(make_response(text, 200, {"Content-Type": "text/plain; charset=utf-8"}), DAY)
 
 
-def policy() -> Policy:
-    """Return what the owner adds to the Content-Security-Policy, as sources by directive."""
-    config = current_app.config
-    return _policy(config["KAKAOAUTH_CSP"], config["KAKAOAUTH_STYLE_SHEETS"], config["KAKAOAUTH_SCRIPTS"])
-
-
-@lru_cache(maxsize=10)
-def _policy(given: str, style_sheets: tuple[str, ...], scripts: tuple[str, ...]) -> Policy:
+def policy(given: str, style_sheets: tuple[str, ...], scripts: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return what the owner's `policy_settings` add to the Content-Security-Policy, as sources by directive."""
     found = read_policy(given)
     for directive, addresses in (("style-src", style_sheets), ("script-src", scripts)):
         found[directive] = [*found.get(directive, []), *sources_of(addresses)]
-    return tuple((directive, tuple(sources)) for directive, sources in found.items())
+    return found
 
 
 @cache

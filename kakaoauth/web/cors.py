@@ -3,9 +3,8 @@
 Written by hand, because Flask-CORS reads origins as patterns.
 """
 
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Response, current_app, request
 
-from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.web.mounting import own_path
 
 #: Paths that a front end calls.
@@ -20,15 +19,9 @@ REMEMBERED = 600
 
 
 def init_blueprint(bp: Blueprint) -> None:
-    """Add CORS to the API's addresses."""
+    """Add CORS to the API's addresses. Those below `/api/` that do not exist get it from the site: `web.edge`."""
     bp.before_request(answer_preflight)
     bp.after_request(add_headers)
-
-
-def init_app(app: Flask) -> None:
-    """Add it to addresses below `/api/` that do not exist, too: to those that do, the blueprint adds it."""
-    app.before_request(lambda: None if BLUEPRINT in request.blueprints else answer_preflight())
-    app.after_request(lambda response: response if BLUEPRINT in request.blueprints else add_headers(response))
 
 
 def answer_preflight() -> Response | None:

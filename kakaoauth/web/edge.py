@@ -2,7 +2,8 @@
 
 import logging
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, abort, current_app, g, has_request_context, request
@@ -19,7 +20,7 @@ from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import Tunnelled
 from kakaoauth.models import User
 from kakaoauth.translation import LANGUAGES
-from kakaoauth.web import brand
+from kakaoauth.web import brand, cors
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -72,9 +73,7 @@ class PlainAddress:
 
 def init_blueprint(bp: Blueprint) -> None:
     """Add what our own pages need in any app: the audit log's source, a limit, headers."""
-    bp.before_request(set_audit_source)
-    bp.before_request(limit_body)
-    bp.before_request(refuse_zero_bytes)
+    bp.before_request(begin)
     bp.after_request(add_headers)
 
 
@@ -97,24 +96,25 @@ def init_app(app: Flask) -> None:
             x_port=0,
             x_prefix=0,
         )
-    app.before_request(refuse_foreign_hosts)
+    app.before_request(begin_anywhere)
     app.after_request(add_headers_elsewhere)
 
 
-def limit_body() -> None:
-    """Read no larger body than ours are, whatever the host allows its own forms."""
+def begin_anywhere() -> Response | None:
+    """Begin a request to the site, whatever its address."""
+    refuse_foreign_hosts()
+    return cors.answer_preflight()
+
+
+def begin() -> None:
+    """Begin a request to one of our own pages. One function, because Flask takes a while to call each."""
+    # Who makes it: the user that a guard has loaded, if any.
+    audit.acts_from(_source)
+    # No larger body than ours are, whatever the host allows its own forms.
     request.max_content_length = MAX_BODY
-
-
-def refuse_zero_bytes() -> None:
-    """No page has such an address, and PostgreSQL's driver takes no such text: it would be a 500."""
+    # No page has such an address, and PostgreSQL's driver takes no such text: it would be a 500.
     if "\0" in request.path:
         abort(404)
-
-
-def set_audit_source() -> None:
-    """Tell the audit log who makes this request: the user that a guard has loaded, if any."""
-    audit.acts_from(_source)
 
 
 def _source() -> audit.Source:
@@ -163,28 +163,28 @@ def refuse_foreign_hosts() -> None:
 
 def add_headers_elsewhere(response: Response) -> Response:
     """The same for a response that is none of our blueprint's: an address that does not exist."""
-    return response if BLUEPRINT in request.blueprints else add_headers(response)
+    return response if BLUEPRINT in request.blueprints else cors.add_headers(add_headers(response))
 
 
 def add_headers(response: Response) -> Response:
     """Add the security headers, `Cache-Control` and the language cookie."""
     headers = response.headers
     theirs = {name.lower() for name, _ in headers}
-    wanted = [("Content-Security-Policy", content_security_policy()), *ALWAYS]
-    if request.scheme == "https":
-        wanted.append(("Strict-Transport-Security", "max-age=31536000"))
-    headers.extend([one for one in wanted if one[0].lower() not in theirs])
     if request.endpoint not in CACHEABLE:
         headers["Cache-Control"] = "no-store"
         if "vary" in theirs:
             response.vary.update(("Cookie", "Accept-Language"))
         else:
             headers.add("Vary", "Cookie, Accept-Language")
+    for name, value in (("Content-Security-Policy", content_security_policy()), *ALWAYS):
+        if name.lower() not in theirs:
+            headers.add(name, value)
+    is_https = request.scheme == "https"
+    if is_https and "strict-transport-security" not in theirs:
+        headers.add("Strict-Transport-Security", "max-age=31536000")
     choice = request.args.get("lang")
     if choice in LANGUAGES:
-        response.set_cookie(
-            "lang", choice, max_age=31536000, secure=request.scheme == "https", httponly=True, samesite="Lax"
-        )
+        response.set_cookie("lang", choice, max_age=31536000, secure=is_https, httponly=True, samesite="Lax")
     return response
 
 
@@ -193,25 +193,25 @@ def content_security_policy(*, forms: str = "") -> str:
 
     :param forms: where a form may lead besides the providers.
     """
+    config = current_app.config
     # Browsers apply form-action to redirects after a form as well; linking and logout redirect to the provider.
-    theirs = dict.fromkeys(origin for provider in providers.all_providers() for origin in provider.page_origins)
-    pictures = ("https:", *sandbox_origin(current_app.config).split())
-    return _policy(pictures, (*theirs, *forms.split()), brand.policy())
+    theirs = tuple([provider.page_origins for provider in providers.all_providers()])
+    return _policy(sandbox_origin(config), theirs, forms, *brand.policy_settings(config))
 
 
 @lru_cache(maxsize=50)
-def _policy(images: tuple[str, ...], forms: tuple[str, ...], own: brand.Policy) -> str:
+def _policy(sandbox: str, theirs: tuple[tuple[str, ...], ...], forms: str, *own: Any) -> str:
     allowed = {
         "default-src": ("'none'",),
         "script-src": ("'self'",),
         "connect-src": ("'self'",),
         "style-src": ("'self'",),
-        "img-src": ("'self'", *images),
+        "img-src": ("'self'", "https:", *sandbox.split()),
         "manifest-src": ("'self'",),
         "base-uri": ("'none'",),
         "frame-ancestors": ("'none'",),
-        "form-action": ("'self'", *forms),
+        "form-action": ("'self'", *chain(*theirs), *forms.split()),
     }
-    for name, sources in own:
+    for name, sources in brand.policy(*own).items():
         allowed[name] = (*allowed.get(name, ()), *sources)
     return "; ".join(f"{name} {' '.join(dict.fromkeys(sources))}" for name, sources in allowed.items())

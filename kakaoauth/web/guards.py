@@ -7,6 +7,7 @@ It serves as `bp.before_request(guard)` at module scope, and through `guarded` o
 import hmac
 from collections.abc import Callable
 from functools import wraps
+from inspect import iscoroutinefunction
 from typing import ParamSpec
 
 from flask import current_app, g, redirect, request, url_for
@@ -196,13 +197,15 @@ def guarded(*guards: Guard) -> Callable[[Callable[P, ResponseReturnValue]], Call
     """Return a decorator that runs guards before one view, first to last. Goes below the route decorator."""
 
     def decorate(view: Callable[P, ResponseReturnValue]) -> Callable[P, ResponseReturnValue]:
+        is_async = iscoroutinefunction(view)
+
         @wraps(view)
         def inner(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
             for guard in guards:
                 refusal = guard()
                 if refusal is not None:
                     return refusal
-            answer: ResponseReturnValue = current_app.ensure_sync(view)(*args, **kwargs)
+            answer: ResponseReturnValue = (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
             return answer
 
         return inner

@@ -1,5 +1,7 @@
 """What an app may have beside us: a LoginManager, a session store, CSRF protection of its own."""
 
+from typing import Any
+
 from flask import Flask, current_app
 from flask.sessions import SecureCookieSessionInterface
 from flask_login import LoginManager
@@ -33,11 +35,12 @@ def look_again() -> None:
 
     :raises ConfigError:
     """
-    _leave_ours_alone(current_app)
-    _check_session_store(current_app, isinstance(current_app.session_interface, RedisSessionInterface))
-    if current_app.login_manager is not login_manager:  # type: ignore[attr-defined]
-        _check_login_manager(current_app)
-        current_app.login_manager = login_manager  # type: ignore[attr-defined]
+    app: Any = current_app._get_current_object()  # type: ignore[attr-defined]
+    _leave_ours_alone(app)
+    _check_session_store(app, isinstance(app.session_interface, RedisSessionInterface))
+    if app.login_manager is not login_manager:
+        _check_login_manager(app)
+        app.login_manager = login_manager
 
 
 def _check_session_store(app: Flask, is_allowed: bool) -> None:
