@@ -9,7 +9,7 @@ from kakaoauth import cli, config
 from kakaoauth.config import Settings
 from kakaoauth.core import KakaoAuth
 from kakaoauth.monitoring import logs
-from kakaoauth.web import brand, edge, error_pages
+from kakaoauth.web import brand, edge, error_pages, parts
 
 #: Flask names its logger after it.
 PACKAGE = "kakaoauth"
@@ -31,6 +31,7 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     error_pages.init_app(app)
     edge.init_app(app)
     brand.init_app(app)
+    parts.init_app(app)
     cli.add_to_site(app)
     _require_layout(app)
     return app

@@ -17,7 +17,7 @@ from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
 from kakaoauth.sessions.store import current_session
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards, in_app, login_limits, messages, rate_limits, silent_login
+from kakaoauth.web import guards, in_app, login_limits, messages, parts, rate_limits, silent_login
 from kakaoauth.web.mounting import home
 from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import callback_address, safe_next
@@ -47,9 +47,7 @@ def index() -> ResponseReturnValue:
         return redirect(target) if target else render_template("kakaoauth/auth/index.html")
     if way := _without_a_press(target):
         return redirect(way)
-    offered = list(providers.all_providers())
-    last = last_used.find()
-    return render_template("kakaoauth/auth/index.html", providers=offered, next=target, last=last)
+    return _welcome(target)
 
 
 @bp.get("/<provider>/login/")
@@ -135,6 +133,19 @@ def logout_callback(provider: str) -> ResponseReturnValue:
     if not expected or only(request.args, "state") != expected:
         raise UnknownState("logout state")
     return redirect(home())
+
+
+def _welcome(target: str | None) -> str | bytes:
+    """Return the first page of those who are not logged in, which is the same for all of them but for what it tells
+    once."""
+    offered, last = providers.all_providers(), last_used.find()
+
+    def render() -> str:
+        return render_template("kakaoauth/auth/index.html", providers=offered, next=target, last=last)
+
+    if messages.are_waiting():
+        return render()
+    return parts.page(render, target, last, *[provider.name for provider in offered])
 
 
 def _without_a_press(target: str | None) -> str | None:

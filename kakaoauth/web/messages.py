@@ -61,6 +61,11 @@ def take() -> list[Message]:
     return found
 
 
+def are_waiting() -> bool:
+    """Whether this page has something to tell."""
+    return COOKIE in request.cookies or bool(_kept())
+
+
 def _forget(response: Response) -> Response:
     response.delete_cookie(COOKIE, secure=request.scheme == "https", httponly=True, samesite="Lax")
     return response

@@ -1,27 +1,34 @@
-"""Parts of pages that are the same for everybody, rendered once for each language and place of the site.
+"""Parts of pages that are the same for everybody, rendered once for each language and place of the site; and whole
+pages of that kind.
 
 Such a part is a template in `kakaoauth/parts/`, which reads the owner's settings and no more of a request than its
 language, host and script name.
 """
 
+from collections.abc import Callable
 from operator import itemgetter
 from pathlib import Path
+from typing import Any, TypeVar
 
-from flask import current_app, g, request
+from flask import Flask, current_app, g, request
 from jinja2 import Environment
 from markupsafe import Markup
 
 from kakaoauth import translation
 
+Made = TypeVar("Made")
+
 #: Where an app keeps them, by what they depend on.
-KEPT = "kakaoauth_parts"
+KEPT, KEPT_PAGES = "kakaoauth_parts", "kakaoauth_pages"
 #: Of each app: two languages, on the few hosts and script names that it has. Beyond, somebody is making hosts up.
 MOST = 50
-#: Settings that the parts show. They may change while the app runs, as they do in a host's tests.
+#: Bytes of a query in a page that is kept.
+MOST_OF_QUERY = 500
+#: Settings that the parts and the kept pages show. They may change while the app runs, as they do in a host's tests.
 SHOWN = itemgetter(
     *("KAKAOAUTH_SITE_NAME", "KAKAOAUTH_SITE_DESCRIPTION", "KAKAOAUTH_SITE_LOGO", "KAKAOAUTH_ACCENT_COLOR"),
     *("KAKAOAUTH_TERMS_URL", "KAKAOAUTH_PRIVACY_URL", "KAKAOAUTH_CONTACT", "KAKAOAUTH_FOOTER"),
-    *("KAKAOAUTH_STYLE_SHEETS", "KAKAOAUTH_SCRIPTS"),
+    *("KAKAOAUTH_STYLE_SHEETS", "KAKAOAUTH_SCRIPTS", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_EMBEDDED"),
 )
 
 
@@ -38,11 +45,31 @@ class Parts(dict[str, Markup]):
         return found
 
 
+def init_app(app: Flask) -> None:
+    """Let the site keep whole pages. A host's templates and rules for addresses may show something of one person."""
+    app.extensions[KEPT_PAGES] = {}
+
+
 def parts() -> Parts:
     """Return the parts for this request."""
     app = current_app._get_current_object()  # type: ignore[attr-defined]
+    return _kept(app, KEPT, (), lambda: Parts(app.jinja_env))
+
+
+def page(render: Callable[[], str], *depends_on: object) -> bytes:
+    """Return a page that shows no more of a request than its query and what the parts show of it.
+
+    :param depends_on: what else it shows.
+    """
+    app, query = current_app._get_current_object(), request.query_string  # type: ignore[attr-defined]
+    if KEPT_PAGES not in app.extensions or app.jinja_loader is not None or len(query) > MOST_OF_QUERY:
+        return render().encode()
+    return _kept(app, KEPT_PAGES, (request.path, query, *depends_on), lambda: render().encode())
+
+
+def _kept(app: Flask, where: str, depends_on: tuple[object, ...], make: Callable[[], Made]) -> Made:
     if app.jinja_env.auto_reload:  # somebody is at work on the templates
-        return Parts(app.jinja_env)
+        return make()
     environ, config = request.environ, app.config
     logo = config.get("KAKAOAUTH_LOGO_FILE")
     key = (
@@ -52,11 +79,12 @@ def parts() -> Parts:
         *SHOWN(config),
         logo and Path(logo).stat().st_mtime_ns,
         config.get("FACEBOOK_CLIENT_ID"),
+        *depends_on,
     )
-    kept: dict[tuple[object, ...], Parts] = app.extensions.setdefault(KEPT, {})
-    found = kept.get(key)
+    kept: dict[tuple[object, ...], Any] = app.extensions.setdefault(where, {})
+    found: Made | None = kept.get(key)
     if found is None:
         if len(kept) >= MOST:
             kept.clear()
-        found = kept[key] = Parts(app.jinja_env)
+        found = kept[key] = make()
     return found
