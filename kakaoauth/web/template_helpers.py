@@ -63,7 +63,7 @@ class Helpers:
     @property
     def current_user(self) -> Any:
         """Who is logged in: the user themselves, because each look at Flask-Login's proxy costs as much again."""
-        return flask_login.current_user._get_current_object()
+        return g.get("_login_user") or flask_login.current_user._get_current_object()
 
     @staticmethod
     def language() -> str:
@@ -124,6 +124,11 @@ class Helpers:
         path = mounting.here()
         is_page = request.method == "GET" and request.endpoint not in (None, *NOT_AGAIN)
         return path if is_page and len(path) <= ANONYMOUS_LENGTH else None
+
+    @staticmethod
+    def has_messages() -> bool:
+        """Whether there is something to tell: most pages need not load the template that tells it."""
+        return not g.get("bare_page") and messages.are_waiting()
 
     @staticmethod
     def messages() -> list[messages.Message]:
