@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kakaoauth.errors import DatabaseUnavailable, SessionsUnavailable
 from kakaoauth.storage import schema as migrations
 from kakaoauth.storage.columns import UtcDateTime, now
-from kakaoauth.storage.database import db
+from kakaoauth.storage.database import db, each_by_itself, give_back
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, named
 
 log = logging.getLogger("kakaoauth.database")
@@ -65,13 +65,17 @@ def schema_is_usable() -> bool:
 
 
 def database_answers() -> bool:
-    """Whether the database answers a SELECT now."""
+    """Whether the database answers a SELECT now. In no transaction: its ROLLBACK would make psycopg drop the statements
+    that are prepared on the connection, and each second another one's."""
     try:
-        with db.engine.connect() as connection:
+        connection = each_by_itself(db.engine)
+        try:
             connection.execute(text("SELECT 1"))
-            return True
+        finally:
+            give_back(connection)
     except SQLAlchemyError:
         return False
+    return True
 
 
 def takes_writes(name: str) -> bool:

@@ -1,6 +1,6 @@
 """A database that is not at this version's schema: what visitors see, and what the log tells to do."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -71,3 +71,16 @@ def test_tables_made_from_the_models_are_at_this_level_and_drop_with_it(bare: Fl
         assert health.schema() == schema.wanted()
         db.drop_all()
         assert health.schema() == ""
+
+
+def test_asking_whether_the_database_answers_drops_no_prepared_statement(
+    make_app: Callable[..., Flask], postgres_url: str
+) -> None:
+    with make_app(DATABASE_URL=postgres_url).app_context():
+        with db.engine.connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            driver.execute("SELECT 'a login'", prepare=True)
+            driver.commit()
+        assert health.database_answers()
+        assert driver.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (1,)
+        driver.rollback()
