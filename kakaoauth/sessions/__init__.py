@@ -77,10 +77,12 @@ def load_user(session_user_id: str) -> User | None:
         transaction.forget_transaction()
         g._login_user = AnonymousUserMixin()  # the host's error page can name who is logged in, and must not ask again
         raise DatabaseUnavailable(type(error).__name__) from None
-    if user is None or is_over(user, session):
-        current_session().end()
+    current = current_session()
+    data = current.load()  # itself: each question to `session` goes through a proxy
+    if user is None or is_over(user, data):
+        current.end()
         return None
-    if user.is_staff != ("_staff" in session):
+    if user.is_staff != ("_staff" in data):
         _mark_role(user)
     return user
 

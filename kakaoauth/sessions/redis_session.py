@@ -1,6 +1,7 @@
 """The session object of a request: it is read on first use and knows what has changed since."""
 
 import logging
+import marshal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
@@ -49,6 +50,8 @@ class RedisSession(SessionMixin):
         #: What it is called there, what stands there, and the text of that (`encoding.plain`).
         self.name = ""
         self.raw = self.text = b""
+        #: `_image` of the data as they were read; None: unknown.
+        self._image_read: bytes | None = None
         #: What stands under the cookie, where it was read before it was needed.
         self._ahead: bytes | None = None
         self.accessed = False
@@ -116,11 +119,12 @@ class RedisSession(SessionMixin):
             return False
         self.data = stored
         self.stands(sid, name, raw, text)
+        self._image_read = _image(stored)
         return True
 
     def stands(self, sid: str, name: str, raw: bytes, text: bytes) -> None:
         """Note what of this session stands in Redis: its id, its name there, the bytes, and their text."""
-        self.sid, self.name, self.raw, self.text = sid, name, raw, text
+        self.sid, self.name, self.raw, self.text, self._image_read = sid, name, raw, text, None
         self.known_user = (self.data or {}).get("_user_id")
 
     @property
@@ -151,7 +155,9 @@ class RedisSession(SessionMixin):
     @property
     def modified(self) -> bool:  # type: ignore[override]
         """Whether the data differs from what was read."""
-        return self.data is not None and plain(self.data, self.sid or "") != (self.text or b"{}")
+        if self.data is None or (self._image_read is not None and _image(self.data) == self._image_read):
+            return False
+        return plain(self.data, self.sid or "") != (self.text or b"{}")
 
     @property
     def new(self) -> bool:  # type: ignore[override]
@@ -180,6 +186,15 @@ class RedisSession(SessionMixin):
         return "_user_id" in stored and not any(
             is_hosts(key) or key.startswith(NEEDED) for key in changed if key != "_flashes"
         )
+
+
+def _image(data: dict[str, Any]) -> bytes | None:
+    """Return bytes that are equal only for equal data, in a tenth of the time that their JSON takes; None for data that
+    hold more than JSON's types."""
+    try:
+        return marshal.dumps(data, 2)  # later versions depend on how many variables hold a value
+    except ValueError:
+        return None
 
 
 @contextmanager

@@ -135,9 +135,10 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         if is_due:
             data.update(marks())
             session.set_cookie = True  # the browser's copy of the lifetime goes on as well
+        if not session.modified:
+            return
         with unless_full(session):
-            if session.modified:
-                self._upsert_session(timedelta(seconds=self.lifetime(data)), session, self._key(session.name))
+            self._upsert_session(timedelta(seconds=self.lifetime(data)), session, self._key(session.name))
             if is_due and session.set_cookie:  # it was still there
                 self._execute(self.redis.pipeline(transaction=False), session.name, data)
 
@@ -180,8 +181,9 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
 
     def touch_seconds(self) -> float:
         """Return how often last use is written: each minute, or more often where the idle limit is short."""
-        idle = [self.app.config[f"KAKAOAUTH_{staff}SESSION_IDLE_SECONDS"] for staff in ("", "STAFF_")]
-        return float(min(TOUCH, min(idle) / 4))
+        config = self.app.config
+        idle = min(config["KAKAOAUTH_SESSION_IDLE_SECONDS"], config["KAKAOAUTH_STAFF_SESSION_IDLE_SECONDS"])
+        return float(min(TOUCH, idle / 4))
 
     def lifetime(self, data: dict[str, Any]) -> int:
         """Return the seconds that Redis keeps it. Limits by role are checked when the user is loaded."""

@@ -5,6 +5,7 @@ import pickle
 import threading
 from base64 import urlsafe_b64decode
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -234,6 +235,35 @@ def test_request_in_flight_does_not_revive_a_session(app: Flask, client: FlaskCl
     assert "Set-Cookie" not in answers[0].headers
     client.set_cookie("session", cookie)
     assert client.get("/users/me/").status_code == 302
+
+
+def test_whatever_a_page_has_changed_is_stored(app: Flask, client: FlaskClient, redis: Redis) -> None:
+    """Also what `==` does not tell from what was there, in a list too, and beside what JSON does not know."""
+
+    def put(**values: Any) -> str:
+        session.update(values)
+        return ""
+
+    def add() -> str:
+        session["cart"][0]["pens"] += 1
+        return ""
+
+    day = datetime(2026, 11, 21, tzinfo=UTC)
+    steps: list[tuple[Callable[[], str], Any]] = [
+        (lambda: put(cart=[{"pens": 1}]), [{"pens": 1}]),
+        (add, [{"pens": 2}]),
+        (lambda: put(cart=[{"pens": 2.0}]), [{"pens": 2.0}]),
+        (lambda: put(cart=1), 1),
+        (lambda: put(cart=True), True),
+        (lambda: put(cart=[{"pens": 1}], since=day), [{"pens": 1}]),
+        (add, [{"pens": 2}]),
+    ]
+    app.add_url_rule("/step/<int:number>/", "step", lambda number: steps[number][0]())
+    begin_login(client)
+    for number, (_step, kept) in enumerate(steps):
+        client.get(f"/step/{number}/")
+        (data,) = all_opened(redis)
+        assert repr(data["cart"]) == repr(kept)
 
 
 def test_two_tabs_writing_at_once_both_keep_their_change(app: Flask, client: FlaskClient, redis: Redis) -> None:
