@@ -30,6 +30,8 @@ from kakaoauth.sessions import ended as ended_sessions
 from kakaoauth.sessions import index as session_index
 from kakaoauth.sessions import logout, other_devices
 from kakaoauth.sessions.store import current_store, marks
+from kakaoauth.storage.database import db
+from kakaoauth.storage.quick_reads import Asked, together
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.tokens.refresh_tokens import TokenFamily
@@ -72,15 +74,16 @@ class Devices(NamedTuple):
     alarms: list[tuple[datetime, str]]
 
 
-def own() -> Devices:
-    """Return the devices of the current user, the current one first, with handles."""
+def own(*more: Asked) -> tuple[Devices, Sequence[Any]]:
+    """Return the devices of the current user, the current one first, with handles, and what `more` asks for: of the
+    database all of it by one statement."""
     user = current_user._get_current_object()
-    return _devices(user, here=sessions.name(), serializer=_serializer(user.id))
+    return _devices(user, more, here=sessions.name(), serializer=_serializer(user.id))
 
 
 def of_user(user: User, *, endable: bool = False) -> Devices:
     """Return a user's devices for staff. :param endable: with handles, for superusers."""
-    return _devices(user, serializer=_serializer(user.id) if endable else None)
+    return _devices(user, serializer=_serializer(user.id) if endable else None)[0]
 
 
 def sessions_of(user: User) -> list[dict[str, Any]]:
@@ -92,7 +95,7 @@ def sessions_of(user: User) -> list[dict[str, Any]]:
             "browser": data.get("_agent", ""),
             "address": data.get("_address", ""),
         }
-        for data in _open_sessions(user).values()
+        for data in _open_sessions(user)[0].values()
     ]
     return sorted(found, key=lambda one: one["last_seen"], reverse=True)
 
@@ -190,32 +193,44 @@ def _dropped(user_id: int, names: Sequence[str]) -> bool:
     return True
 
 
-def _devices(user: User, *, here: str = "", serializer: URLSafeSerializer | None = None) -> Devices:
+def _devices(
+    user: User, more: Sequence[Asked] = (), *, here: str = "", serializer: URLSafeSerializer | None = None
+) -> tuple[Devices, Sequence[Any]]:
     def handle(key: Key) -> str:
         return str(serializer.dumps(key)) if serializer else ""
 
-    found = {name: _of_session(data, handle(name)) for name, data in _open_sessions(user).items() if name != here}
+    held, (families, alarms, *others) = _open_sessions(
+        user,
+        other_devices.open_families(user, LISTED + 1),
+        audit.latest("refresh token reused", target=user.id, days=ALARM_DAYS),
+        *more,
+        but=here,
+    )
+    devices = [_of_session(data, handle(name)) for name, data in held.items()]
     if here:  # as it is now; and it is on the page even if the list has lost it
-        found[here] = _of_session({**session, **marks()}, handle(here), is_here=True)
-    families = other_devices.open_families(user, LISTED + 1)
-    devices = [*found.values(), *(_of_family(family, handle(family.id)) for family in families)]
+        devices.append(_of_session({**session, **marks()}, handle(here), is_here=True))
+    devices += [_of_family(family, handle(family.id)) for family in families]
     devices.sort(key=lambda device: (device.is_here, device.last_seen), reverse=True)
-    alarms = audit.latest("refresh token reused", target=user.id, days=ALARM_DAYS)
-    return Devices(devices[:LISTED], bool(here), len(devices) > LISTED, [_alarm(event) for event in alarms])
+    return Devices(devices[:LISTED], bool(here), len(devices) > LISTED, [_alarm(event) for event in alarms]), others
 
 
-def _open_sessions(user: User) -> dict[str, dict[str, Any]]:
-    """Return the data of a user's open sessions by name, in three round trips at most."""
+def _open_sessions(user: User, *more: Asked, but: str = "") -> tuple[dict[str, dict[str, Any]], list[Sequence[Any]]]:
+    """Return the data of a user's open sessions by name, in three round trips at most, and what `more` asks for.
+
+    :param but: one that need not be looked at.
+    """
     redis = get_redis(current_app)
-    names = session_index.names_of(redis, user.id)
-    held = zip(names, current_store().read_named(names), strict=True)
+    names = [name for name in session_index.names_of(redis, user.id) if name != but]
+    held = zip(names, current_store().read_named(names) if names else (), strict=True)
     found = {name: data for name, data in held if data is not None and _is_open(user, data)}
-    came_back = ended_sessions.among(list(found))  # ended once, and in Redis again
+    asked = [ended_sessions.asked(list(found)), *more] if found else more
+    rows = together(db.session(), *asked)
+    came_back = {row.name for row in rows.pop(0)} if found else set()  # ended once, and in Redis again
     if came_back:
         _dropped(user.id, sorted(came_back))
     found = {name: data for name, data in found.items() if name not in came_back}
     session_index.strike(redis, user.id, [name for name in names if name not in found])
-    return found
+    return found, rows
 
 
 def _is_open(user: User, data: Mapping[str, Any]) -> bool:

@@ -42,14 +42,14 @@ EVENTS = 10
 def show() -> ResponseReturnValue:
     """Show the account page."""
     user = current_user._get_current_object()
-    identities = ways_in.identities_of(user)
+    listed, (identities, events) = devices.own(ways_in.identities_of(user), search.own(user.id, EVENTS))
     linked = {identity.provider for identity in identities}
     return render_template(
         "kakaoauth/account/show.html",
         user=user,
         linkable=[provider for provider in providers.all_providers() if provider.name not in linked],
-        devices=devices.own(),
-        events=labels.own_lines(search.own(user.id, EVENTS), user.id),
+        devices=listed,
+        events=labels.own_lines(search.newest(events, EVENTS), user.id),
         identities=identities,
         may_unlink=len(identities) > 1 or bool(user.is_superuser and user.password_hash),
         consents=own_consents.lines(user.id),

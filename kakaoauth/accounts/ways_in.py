@@ -1,6 +1,5 @@
 """Ways in to an account: an identity, a superuser's password, or the time in which its owner may claim it."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from kakaoauth.models import CLAIMABLE, Identity, User
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.quick_read import QuickRead
+from kakaoauth.storage.quick_reads import Asked
 
 _IDENTITIES = QuickRead(
     Identity,
@@ -19,9 +19,9 @@ _IDENTITIES = QuickRead(
 )
 
 
-def identities_of(user: User) -> Sequence[Identity]:
-    """As `User.identities`, to be looked at only."""
-    return _IDENTITIES.all(db.session(), user_id=user.id)
+def identities_of(user: User) -> Asked:
+    """Ask for what `User.identities` gives, to be looked at only."""
+    return Asked(_IDENTITIES, {"user_id": user.id})
 
 
 def closed(user: User) -> AppError:

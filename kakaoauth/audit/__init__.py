@@ -6,7 +6,7 @@ their age removes them. They hold numbers instead of names, so an erased person 
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +19,7 @@ from kakaoauth.errors import one_line
 from kakaoauth.storage.columns import BigId, UtcDateTime, now
 from kakaoauth.storage.database import Base, db
 from kakaoauth.storage.quick_read import QuickRead
+from kakaoauth.storage.quick_reads import Asked
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -180,10 +181,10 @@ _LATEST = QuickRead(
 )
 
 
-def latest(action: str, *, target: int, days: int, limit: int = 3) -> Sequence[AuditEvent]:
-    """What of the kind has happened to a user in the last `days`, the newest first."""
+def latest(action: str, *, target: int, days: int, limit: int = 3) -> Asked:
+    """Ask what of the kind has happened to a user in the last `days`, the newest first."""
     asked = {"target": target, "action": action, "since": now() - timedelta(days=days), "most": limit}
-    return _LATEST.all(db.session(), **asked)
+    return Asked(_LATEST, asked)
 
 
 def older_than(days: int, limit: int = BATCH) -> int:

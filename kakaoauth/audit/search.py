@@ -33,6 +33,7 @@ from kakaoauth.storage.columns import MAX_ID, BigId
 from kakaoauth.storage.cursors import MICROSECOND, Cursor, Position
 from kakaoauth.storage.database import db
 from kakaoauth.storage.quick_read import QuickRead
+from kakaoauth.storage.quick_reads import Asked
 
 RESULTS = ("done", "refused")
 #: Its name in a cursor.
@@ -129,10 +130,15 @@ def recent(user_id: int, limit: int) -> Sequence[AuditEvent]:
     return _read(Filter(person=user_id), None, limit).events
 
 
-def own(user_id: int, limit: int) -> Sequence[AuditEvent]:
-    """What is this user's own business: not what they have done to others. Of that, what is not too long ago."""
-    found = _own(db.session.get_bind().dialect.name).all(db.session(), user_id=user_id, limit=limit)
-    return _in_order(found, upwards=False)[:limit]
+def own(user_id: int, limit: int) -> Asked:
+    """Ask for what is this user's own business, for `newest`: not what they have done to others. Of that, what is not
+    too long ago."""
+    return Asked(_own(db.session.get_bind().dialect.name), {"user_id": user_id, "limit": limit})
+
+
+def newest(events: Sequence[AuditEvent], limit: int) -> Sequence[AuditEvent]:
+    """Return the newest of what `own` has found, in order."""
+    return _in_order(events, upwards=False)[:limit]
 
 
 @cache

@@ -21,6 +21,7 @@ from kakaoauth.models import EndedSession
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.quick_read import QuickRead
+from kakaoauth.storage.quick_reads import Asked
 from kakaoauth.storage.redis import get_redis, named
 
 #: Rows removed in one transaction.
@@ -33,10 +34,10 @@ MOST = 10_000
 #: Seconds that the list lives: by then every session of that time is over.
 LONGEST = 90 * 86400
 
-_AMONG = select(EndedSession).where(EndedSession.name.in_(bindparam("names", expanding=True)))
+_LISTED = EndedSession.name.in_(bindparam("names", expanding=True))
 #: As PostgreSQL takes a list.
-_AMONG_LISTED = EndedSession.name == any_(bindparam("names", type_=postgresql.ARRAY(String)))
-_read_among = QuickRead(EndedSession, select(EndedSession).where(_AMONG_LISTED))
+_IN_ARRAY = EndedSession.name == any_(bindparam("names", type_=postgresql.ARRAY(String)))
+_AMONG, _AMONG_ARRAY = (QuickRead(EndedSession, select(EndedSession).where(where)) for where in (_LISTED, _IN_ARRAY))
 
 
 def remember(names: Iterable[str], until: datetime) -> None:
@@ -52,12 +53,13 @@ def remember(names: Iterable[str], until: datetime) -> None:
 
 def among(names: Sequence[str]) -> set[str]:
     """Return those of `names` that were ended."""
-    if not names:
-        return set()
-    asked = list(names)
-    if db.session.get_bind().dialect.name == "postgresql":
-        return {row.name for row in _read_among.all(db.session(), names=asked)}
-    return {row.name for row in db.session.scalars(_AMONG, {"names": asked})}
+    return {row.name for row in asked(names).all(db.session())} if names else set()
+
+
+def asked(names: Sequence[str]) -> Asked:
+    """Ask which of `names` were ended: for their rows."""
+    is_postgres = db.session.get_bind().dialect.name == "postgresql"
+    return Asked(_AMONG_ARRAY if is_postgres else _AMONG, {"names": list(names)})
 
 
 def forget_old() -> int:

@@ -1,21 +1,19 @@
 """End one login of a person, or all but the current one. The list of devices: `accounts.devices`."""
 
-from collections.abc import Sequence
-
 from flask import current_app
 
 from kakaoauth import audit
 from kakaoauth.errors import SessionOver
 from kakaoauth.models import User
 from kakaoauth.sessions.revocation import revoke_all
+from kakaoauth.storage.quick_reads import Asked
 from kakaoauth.storage.transaction import transaction
 from kakaoauth.tokens import refresh_tokens
 from kakaoauth.tokens.flows import longest_login
-from kakaoauth.tokens.refresh_tokens import TokenFamily
 
 
-def open_families(user: User, number: int) -> Sequence[TokenFamily]:
-    """Return the valid token families of a user, the last refreshed first, at most `number`."""
+def open_families(user: User, number: int) -> Asked:
+    """Ask for the valid token families of a user, the last refreshed first, at most `number`."""
     lingering = current_app.config["KAKAOAUTH_ACCESS_TOKEN_SECONDS"]
     return refresh_tokens.active_for(user, lingering=lingering, longest=longest_login(user), number=number)
 

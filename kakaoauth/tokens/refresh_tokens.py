@@ -14,7 +14,6 @@ A copy of the database opens nothing: it lacks SECRET_KEY.
 import hmac
 import secrets
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -44,6 +43,7 @@ from kakaoauth.storage import keys
 from kakaoauth.storage.columns import MAX_ID, BigId, UtcDateTime, database_now, now
 from kakaoauth.storage.database import Base, db
 from kakaoauth.storage.quick_read import NotQuickly, QuickRead
+from kakaoauth.storage.quick_reads import Asked
 
 #: Logins of one person that hold tokens, as many as sessions (`sessions.index.MOST`). One more ends the one that was
 #: refreshed least recently.
@@ -243,8 +243,8 @@ _ACTIVE = QuickRead(
 )
 
 
-def active_for(user: User, *, lingering: int, longest: int, number: int) -> Sequence[TokenFamily]:
-    """Return the valid families of a user, the last refreshed first, at most `number`.
+def active_for(user: User, *, lingering: int, longest: int, number: int) -> Asked:
+    """Ask for the valid families of a user, the last refreshed first, at most `number`.
 
     :param lingering: seconds that the last access token outlives its refresh token. :param longest: as for `begin`.
     """
@@ -257,7 +257,7 @@ def active_for(user: User, *, lingering: int, longest: int, number: int) -> Sequ
         "moment": moment,
         "most": number,
     }
-    return _ACTIVE.all(db.session(), **asked)
+    return Asked(_ACTIVE, asked)
 
 
 def end(family_id: int) -> bool:

@@ -235,14 +235,15 @@ def test_newest_are_listed_and_the_oldest_of_too_many_are_ended(
     assert "These are the 50 last seen" in client.get("/users/me/?lang=en").text
 
 
-def test_page_costs_the_same_for_one_device_and_for_fifty(
+def test_page_costs_the_same_for_two_devices_and_for_fifty(
     app: Flask, enter: Enter, people: People, redis: Redis, count_statements: Callable[..., int]
 ) -> None:
+    enter("minji")
     client = enter("minji")
     few = costs(redis, client), count_statements(lambda: client.get("/users/me/"))
-    begin_many(app, people["minji"], 49)
+    begin_many(app, people["minji"], 48)
     assert (costs(redis, client), count_statements(lambda: client.get("/users/me/"))) == few
-    assert few[0] == 3  # this session; the list; what the listed hold
+    assert few[0] == 3  # this session; the list; what the others hold
     # Who it is; what they come in with; which sessions were ended; app logins; what to warn of; what happened.
     assert few[1] == 6
 

@@ -20,6 +20,7 @@ from kakaoauth.models import EndedSession, Identity, User, find_session_user
 from kakaoauth.sessions import ended
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
+from kakaoauth.storage.quick_reads import together
 from kakaoauth.tokens import flows
 
 
@@ -93,18 +94,31 @@ def test_connections_that_died_are_not_noticed(session_user_id: str, postgres_ad
 def test_it_is_one_statement_without_a_transaction_around_it(session_user_id: str) -> None:
     assert find_session_user(session_user_id) is not None  # prepares the connection
     db.session.remove()
+    assert len(asked_while(lambda: find_session_user(session_user_id))) == 1
+
+
+def test_several_are_one_statement(session_user_id: str) -> None:
+    user = find_session_user(session_user_id)
+    assert user is not None
+    asked = ways_in.identities_of(user), ended.asked(["a", "b"]), audit.latest("login", target=user.id, days=1)
+    assert together(db.session(), *asked) == [[], [], []]  # prepares the connection
+    assert len(asked_while(lambda: together(db.session(), *asked))) == 1
+
+
+def asked_while(act: Callable[[], object]) -> list[str]:
+    """Return the lines of the protocol's trace with which something waits for PostgreSQL's answer."""
     pooled = db.engine.raw_connection()
     driver: Any = pooled.dbapi_connection
     trace = tempfile.TemporaryFile()
     driver.pgconn.trace(trace.fileno())
     pooled.close()
-    assert find_session_user(session_user_id) is not None
+    act()
     db.session.remove()
     driver.pgconn.untrace()
     trace.seek(0)
     asked = [line for line in trace.read().decode().splitlines() if "\tF\t" in line]
     trace.close()
-    assert len([line for line in asked if "\tSync" in line or "\tQuery" in line]) == 1, asked
+    return [line for line in asked if "\tSync" in line or "\tQuery" in line]
 
 
 def test_whoever_listens_to_statements_hears_of_it(session_user_id: str) -> None:
@@ -140,11 +154,14 @@ def test_what_is_only_looked_at_is_what_the_session_reads(session_user_id: str) 
     db.session.remove()
     user = find_session_user(session_user_id)
     assert user is not None
-    quick = [*ways_in.identities_of(user), *search.own(user.id, 10), *audit.latest("login", target=user.id, days=1)]
+    asked = ways_in.identities_of(user), search.own(user.id, 10), audit.latest("login", target=user.id, days=1)
+    quick = [row for one in asked for row in one.all(db.session())]
+    at_once = [row for rows in together(db.session(), *asked) for row in rows]
     assert [inspect(one).session for one in quick] == [None] * 3
     db.session.execute(text("SELECT 1"))  # from now on the session is in a transaction
-    slow = [*ways_in.identities_of(user), *search.own(user.id, 10), *audit.latest("login", target=user.id, days=1)]
+    slow = [row for rows in together(db.session(), *asked) for row in rows]
     assert [columns_of(one) for one in quick] == [columns_of(one) for one in slow]
+    assert [columns_of(one) for one in at_once] == [columns_of(one) for one in slow]
 
 
 def columns_of(one: Any) -> dict[str, Any]:
@@ -155,7 +172,8 @@ def test_what_waits_in_the_session_is_read_as_well(session_user_id: str) -> None
     user = find_session_user(session_user_id)
     assert user is not None
     db.session.add(Identity(user_id=user.id, provider="kakao", subject="1"))
-    assert [one.subject for one in ways_in.identities_of(user)] == ["1"]
+    (found,) = together(db.session(), ways_in.identities_of(user))
+    assert [one.subject for one in found] == ["1"]
 
 
 def test_ended_sessions_among_others(session_user_id: str) -> None:
