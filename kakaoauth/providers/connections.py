@@ -1,30 +1,32 @@
-"""Connections to a provider: a pool that outlives Authlib's sessions, bounded at every step.
+"""Connections to a provider, bounded at every step.
 
-Authlib builds a `requests.Session` for each call and closes it afterwards; `requests` bounds each wait but not their
-sum. Here every step takes its time from the deadline: looking the name up, connecting to each address, TLS, and each
-piece of the answer, so that a peer sending one byte at a time gains nothing.
+`requests` bounds each wait but not their sum. Here every step takes its time from the deadline: looking the name up,
+connecting to each address, TLS, and each piece of the answer, so that a peer sending one byte at a time gains nothing.
 """
 
 import functools
+import http.client
 import io
 import socket
 import ssl
 import time
 from concurrent.futures import Future
+from contextlib import closing
 from http.client import HTTPResponse
 from threading import BoundedSemaphore, Thread
 from typing import Any, cast
+from urllib.parse import urlsplit
 
-from requests import PreparedRequest, Response
-from requests.adapters import HTTPAdapter
-from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests import PreparedRequest
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ProtocolError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
 from kakaoauth.providers.deadline import time_left
 
+#: Largest answer that is read, decompressed. A profile has about 2 kB; the limit protects our memory.
+MAX_BYTES = 1024 * 1024
 #: A connection idle for longer is opened anew: common load balancers drop idle ones silently after 60 seconds, and a
 #: token call that dies on such a connection has burnt its code.
 IDLE_SECONDS = 50.0
@@ -33,56 +35,6 @@ LOOKUPS = BoundedSemaphore(32)
 
 Addresses = list[tuple[Any, ...]]
 Options = list[tuple[int, int, int | bytes]]
-
-
-class Adapter(HTTPAdapter):
-    """Kept-alive connections, shared by all sessions that mount it; a session's end leaves them open."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(pool_connections=4, pool_maxsize=size)
-
-    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        """Use pools whose connections keep to the deadline."""
-        super().init_poolmanager(connections, maxsize, block, **options)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """The same pools behind a proxy."""
-        manager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
-
-    def build_connection_pool_key_attributes(self, request: PreparedRequest, verify: Any, cert: Any = None) -> Any:
-        """Use one TLS context for all connections."""
-        attributes: Any = super().build_connection_pool_key_attributes(request, verify, cert)
-        host, options = attributes
-        if verify is True and host["scheme"] == "https":
-            options["ssl_context"] = tls_context()
-        return host, options
-
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
-        """Do nothing where the shared TLS context verifies."""
-        # requests would have the certificate bundle parsed again for each connection; the context holds it already.
-        if verify is not True or cert:
-            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
-
-    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
-        """Send; repeat a GET once if the connection was closed meanwhile."""
-        try:
-            return super().send(request, *args, **kwargs)
-        except RequestsConnectionError as error:
-            # The provider may close a kept-alive connection just as we use it. Only a GET is repeated: whether a
-            # token call that was cut off has burnt its code nobody can tell (RFC 6749, section 4.1.2).
-            if request.method != "GET" or not _was_reset(error):
-                raise
-        return super().send(request, *args, **kwargs)
-
-    def close(self) -> None:
-        """Do nothing: Authlib closes its session after each call, and the connections are to stay."""
-
-    def shut(self) -> None:
-        """Really close all connections."""
-        super().close()
 
 
 @functools.cache
@@ -116,7 +68,7 @@ class _Answer(HTTPResponse):
         self.fp = io.BufferedReader(_BoundedSocket(sock))
 
 
-class _Bounded(HTTPConnection):
+class Bounded(HTTPConnection):
     """A connection that keeps to the deadline."""
 
     response_class = _Answer
@@ -126,6 +78,30 @@ class _Bounded(HTTPConnection):
     def is_connected(self) -> bool:
         """False also after IDLE_SECONDS: urllib3 then connects anew."""
         return time.monotonic() - self._used < IDLE_SECONDS and super().is_connected
+
+    def ask(self, request: PreparedRequest, connect: float, read: float) -> tuple[HTTPResponse, bytes]:
+        """Send a request and read the answer, up to a byte more than MAX_BYTES. It closes what it cannot use again.
+
+        :param connect, read: seconds that connecting may take, and each wait for a piece of the answer.
+        """
+        if not self.is_connected:
+            self.close()
+            self.timeout = connect
+            self.connect()
+        cast("socket.socket", self.sock).settimeout(read)
+        self.putrequest(str(request.method), request.path_url, skip_accept_encoding=True)
+        for name, value in request.headers.items():
+            self.putheader(name, value)
+        body = request.body
+        self.endheaders(body.encode() if isinstance(body, str) else body)
+        with closing(http.client.HTTPConnection.getresponse(self)) as answer:
+            self._used = time.monotonic()
+            content = answer.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            self.close()
+        elif answer.length:
+            raise http.client.IncompleteRead(b"")
+        return answer, content
 
     def getresponse(self) -> Any:
         """As http.client's; from now on the connection is idle."""
@@ -146,24 +122,27 @@ class _Bounded(HTTPConnection):
             raise NewConnectionError(self, type(error).__name__) from error
 
 
-class _BoundedTLS(_Bounded, HTTPSConnection):
+class BoundedTLS(Bounded, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Bounded
+    ConnectionCls = Bounded
 
 
 class _PoolTLS(HTTPSConnectionPool):
-    ConnectionCls = _BoundedTLS
+    ConnectionCls = BoundedTLS
 
 
-_POOLS = {"http": _Pool, "https": _PoolTLS}
+POOLS = {"http": _Pool, "https": _PoolTLS}
 
 
-def _was_reset(error: RequestsConnectionError) -> bool:
-    cause = error.args[0] if error.args else None
-    return isinstance(cause, ProtocolError) and len(cause.args) > 1 and isinstance(cause.args[1], ConnectionError)
+def open_to(scheme: str, host: str) -> Bounded:
+    """Return a connection to a host, which may have a port; it is made with the first call."""
+    parts = urlsplit(f"//{host}")
+    if scheme == "http":
+        return Bounded(str(parts.hostname), parts.port)
+    return BoundedTLS(str(parts.hostname), parts.port, ssl_context=tls_context())
 
 
 def _connect(host: str, port: int, seconds: float, options: Options) -> socket.socket:

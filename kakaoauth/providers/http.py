@@ -24,11 +24,9 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from kakaoauth.errors import ProviderBusy, ProviderUnavailable
-from kakaoauth.providers.connections import Adapter
+from kakaoauth.providers.adapter import Adapter
+from kakaoauth.providers.connections import MAX_BYTES as MAX_BYTES
 from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
-
-#: Largest answer that is read, decompressed. A profile has about 2 kB; the limit protects our memory.
-MAX_BYTES = 1024 * 1024
 
 _calling: ContextVar["Transport | None"] = ContextVar("kakaoauth_transport", default=None)
 

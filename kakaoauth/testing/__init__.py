@@ -38,7 +38,7 @@ from werkzeug.test import TestResponse
 from kakaoauth.config.embedded import SANDBOX_ADMIN_KEY, SANDBOX_APP_ID, SANDBOX_CLIENT_ID, SANDBOX_CLIENT_SECRET
 from kakaoauth.devserver.redis import redis_server
 from kakaoauth.providers import get_provider
-from kakaoauth.providers.connections import Adapter
+from kakaoauth.providers.adapter import Adapter
 from kakaoauth.providers.oauth import OAuthProvider
 from kakaoauth.sandbox import SandboxSettings, create_sandbox
 from kakaoauth.sandbox.signing.keys import KeyRing

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,14 @@ import pytest
 import requests
 import requests_mock as rm
 from flask.config import Config
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from support.bad_server import Server, always
 from support.bad_server import http as answer
 from support.ports import free_port
 from support.stopwatch import Stopwatch
 
 from kakaoauth.errors import ProviderBusy, ProviderUnavailable
-from kakaoauth.providers import connections, http
+from kakaoauth.providers import adapter, connections, http
 from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
 from kakaoauth.providers.http import Session, Transport, quiet_loggers, read_json
 
@@ -54,9 +56,9 @@ def get(line: Transport, url: str, **kwargs: Any) -> requests.Response:
         return response
 
 
-def post(line: Transport, url: str) -> requests.Response:
+def post(line: Transport, url: str, **kwargs: Any) -> requests.Response:
     with Session(transport=line) as session:
-        response: requests.Response = session.post(url, data={"code": "canary"}, withhold_token=True)
+        response: requests.Response = session.post(url, data={"code": "canary"}, withhold_token=True, **kwargs)
         return response
 
 
@@ -68,11 +70,17 @@ def seconds_until_refused(line: Transport, url: str) -> float:
 
 
 class TestConnections:
-    def test_ten_calls_by_ten_sessions_share_one_connection(self, line: Transport) -> None:
+    @pytest.fixture(params=[{}, {"verify": DEFAULT_CA_BUNDLE_PATH}], ids=["direct", "by urllib3"])
+    def how(self, request: pytest.FixtureRequest) -> dict[str, Any]:
+        """A call with certificates of its own is left to urllib3, like one through a proxy."""
+        said: dict[str, Any] = request.param
+        return said
+
+    def test_ten_calls_by_ten_sessions_share_one_connection(self, line: Transport, how: dict[str, Any]) -> None:
         with always(OK) as server:
             for _ in range(5):
-                assert read_json(get(line, server.url)) == {"fine": True}
-                assert read_json(post(line, server.url)) == {"fine": True}
+                assert read_json(get(line, server.url, **how)) == {"fine": True}
+                assert read_json(post(line, server.url, **how)) == {"fine": True}
             assert server.connections == 1
             assert len(server.requests) == 10
 
@@ -83,12 +91,12 @@ class TestConnections:
             assert server.connections == 1
 
     def test_connection_that_was_idle_for_long_is_not_trusted(
-        self, line: Transport, monkeypatch: pytest.MonkeyPatch
+        self, line: Transport, how: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with always(OK) as server:
-            get(line, server.url)
+            get(line, server.url, **how)
             monkeypatch.setattr(connections, "IDLE_SECONDS", 0.0)
-            post(line, server.url)
+            post(line, server.url, **how)
             assert server.connections == 2
 
     def test_shut_line_has_no_connection_left(self, line: Transport) -> None:
@@ -98,10 +106,10 @@ class TestConnections:
             get(line, server.url)
             assert server.connections == 2
 
-    def test_get_on_a_stale_connection_is_repeated_once(self, line: Transport) -> None:
+    def test_get_on_a_stale_connection_is_repeated_once(self, line: Transport, how: dict[str, Any]) -> None:
         with Server(all_but_the_second) as server:
-            get(line, server.url)
-            assert read_json(get(line, server.url)) == {"fine": True}
+            get(line, server.url, **how)
+            assert read_json(get(line, server.url, **how)) == {"fine": True}
             assert (server.connections, len(server.requests)) == (2, 3)
 
     def test_get_is_not_repeated_twice(self, line: Transport) -> None:
@@ -110,12 +118,51 @@ class TestConnections:
                 get(line, server.url)
             assert len(server.requests) == 2
 
-    def test_token_call_is_never_repeated(self, line: Transport) -> None:
+    def test_token_call_is_never_repeated(self, line: Transport, how: dict[str, Any]) -> None:
         with Server(all_but_the_second) as server:
-            get(line, server.url)
+            get(line, server.url, **how)
             with pytest.raises(ProviderUnavailable):
-                post(line, server.url)
+                post(line, server.url, **how)
             assert len(server.requests) == 2
+
+    @pytest.mark.parametrize("head", [b"HTTP/1.0 200 OK", b"HTTP/1.1 200 OK\r\nConnection: close"])
+    def test_connection_that_the_server_closes_is_not_kept(self, line: Transport, head: bytes) -> None:
+        def close(sock: socket.socket, _request: bytes, _number: int) -> bool:
+            sock.sendall(head + b'\r\n\r\n{"fine": true}')
+            return False
+
+        with Server(close) as server:
+            for _ in range(2):
+                assert read_json(post(line, server.url)) == {"fine": True}
+            assert server.connections == 2
+
+    def test_calls_at_once_have_connections_of_their_own(self, line: Transport) -> None:
+        def call_back(sock: socket.socket, _request: bytes, number: int) -> None:
+            if number == 1:
+                run_elsewhere(lambda: get(line, server.url))
+            sock.sendall(OK)
+
+        with Server(call_back) as server:
+            for _ in range(2):
+                get(line, server.url)
+            assert server.connections == 2
+
+    def test_urllib3_makes_calls_to_more_hosts_than_a_provider_has(self, line: Transport) -> None:
+        def call(server: Server) -> int:
+            assert read_json(get(line, server.url)) == {"fine": True}
+            return len(line.adapter.poolmanager.pools)
+
+        with ExitStack() as stack:
+            servers = [stack.enter_context(always(OK)) for _ in range(adapter.HOSTS + 1)]
+            assert [call(server) for server in [*servers, *servers]] == [
+                *[0] * adapter.HOSTS,
+                *[1] * (adapter.HOSTS + 2),
+            ]
+
+    def test_line_break_in_a_header_is_not_sent(self, line: Transport) -> None:
+        with always(OK) as server, pytest.raises(ProviderUnavailable):
+            get(line, server.url, headers={"Accept": "x\r\nAuthorization: canary"})
+        assert server.requests == []
 
     def test_silence_is_not_repeated(self, make_line: Callable[..., Transport]) -> None:
         with Server(lambda *_: None) as server:
