@@ -4,6 +4,7 @@
 
 import io
 import ssl
+import weakref
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ from kakaoauth.providers.connections import POOLS, Bounded, open_to, tls_context
 #: Hosts to which connections are kept: a provider has two or three.
 HOSTS = 4
 
+Idle = dict[tuple[str, str], list[Bounded]]
+
 
 class Adapter(HTTPAdapter):
     """Kept-alive connections, shared by all sessions that mount it; a session's end leaves them open.
@@ -30,7 +33,8 @@ class Adapter(HTTPAdapter):
     def __init__(self, size: int) -> None:
         super().__init__(pool_connections=HOSTS, pool_maxsize=size)
         #: Connections that wait for a call, by scheme and host. Of one host: as many as there were ever calls at once.
-        self._idle: dict[tuple[str, str], list[Bounded]] = {}
+        self._idle: Idle = {}
+        weakref.finalize(self, _close_all, self._idle)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
         """Use pools whose connections keep to the deadline."""
@@ -103,10 +107,14 @@ class Adapter(HTTPAdapter):
 
     def shut(self) -> None:
         """Really close all connections."""
-        for idle in self._idle.values():
-            while idle:
-                idle.pop().close()
+        _close_all(self._idle)
         super().close()
+
+
+def _close_all(connections: Idle) -> None:
+    for idle in connections.values():
+        while idle:
+            idle.pop().close()
 
 
 def _place(request: PreparedRequest) -> tuple[str, str]:

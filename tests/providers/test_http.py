@@ -1,5 +1,6 @@
 """The line to a provider against a real server: what it costs, what it bounds, what it refuses."""
 
+import gc
 import gzip
 import logging
 import socket
@@ -7,6 +8,7 @@ import ssl
 import subprocess
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -105,6 +107,24 @@ class TestConnections:
             line.adapter.shut()
             get(line, server.url)
             assert server.connections == 2
+
+    def test_line_that_nobody_has_any_more_leaves_no_connection_open(self) -> None:
+        closed = threading.Event()
+
+        def answer_and_wait(sock: socket.socket, _request: bytes, _number: int) -> bool:
+            sock.sendall(OK)
+            sock.settimeout(3)
+            if not sock.recv(1):
+                closed.set()
+            return False
+
+        with Server(answer_and_wait) as server:
+            line = Transport(seconds=3, connect_seconds=2, read_seconds=2, max_calls=2)
+            get(line, server.url)
+            with warnings.catch_warnings(action="error"):
+                del line
+                gc.collect()
+            assert closed.wait(3)
 
     def test_get_on_a_stale_connection_is_repeated_once(self, line: Transport, how: dict[str, Any]) -> None:
         with Server(all_but_the_second) as server:
