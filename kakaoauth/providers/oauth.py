@@ -70,7 +70,6 @@ class OAuthProvider:
             api_base_url=self.api_url,
             client_kwargs={
                 "transport": self.transport,
-                "code_challenge_method": "S256",
                 "token_endpoint_auth_method": method,
             },
         )
@@ -132,24 +131,19 @@ class OAuthProvider:
         confirms: str = "",
     ) -> str:
         """As Provider.begin, with fresh state, nonce and PKCE verifier (RFC 7636)."""
-        state, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-        request = self._app.create_authorization_url(
-            redirect_uri,
-            state=state,
-            code_verifier=secrets.token_urlsafe(32),  # 43 characters; RFC 7636 wants 43 to 128.
-            **self.request_parameters(prompt, consent, nonce),
-        )
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         self._app.save_authorize_data(
             state=state,
             client_id=self._app.client_id,
             redirect_uri=redirect_uri,
             nonce=nonce,
-            code_verifier=request["code_verifier"],
+            code_verifier=verifier,
             next=next_url,
             **{"mode": mode, "link_to": link_to, "confirms": confirms, "consent": ",".join(consent)},
             silent="1" if prompt == "none" else "",
         )
-        return str(request["url"]).replace("+", "%20")  # a plus sign is a blank in forms only, and not for Apple
+        more = self.request_parameters(prompt, consent, nonce)
+        return self._app.authorization_address(redirect_uri, state, verifier, **more)
 
     def can_ask_for(self, consent: tuple[str, ...]) -> bool:
         """Plain OAuth 2.0 does not tell: True."""

@@ -1,17 +1,21 @@
-"""Authlib's client for a provider: the token calls by authorization code and by refresh token (RFC 6749)."""
+"""Authlib's client for a provider: the authorization request, and the token calls by code and by refresh token."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
-from urllib.parse import urlencode
 
 from authlib.integrations.base_client import MissingTokenError
 from authlib.integrations.flask_client import FlaskOAuth2App
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from requests import Response
 
 from kakaoauth.providers.http import Session
 from kakaoauth.providers.login_state import StateData
 from kakaoauth.providers.values import PendingLogin
+
+#: As Kakao's documentation writes it.
+FORM = {"Content-Type": "application/x-www-form-urlencoded;charset=utf-8"}
 
 Renewing = Callable[[], AbstractContextManager[dict[str, Any] | None]]
 
@@ -58,29 +62,44 @@ class OAuthApp(FlaskOAuth2App):
         client.headers["Accept"] = "application/json"  # some answer with a form, or a script, unless asked
         return client
 
+    def authorization_address(self, redirect_uri: str, state: str, verifier: str, **more: str | None) -> str:
+        """Return the authorization request as an address (RFC 6749, section 4.1.1), with PKCE.
+
+        :param verifier: 43 to 128 characters (RFC 7636, section 4.1).
+        """
+        address: str = prepare_grant_uri(
+            self.authorize_url,
+            self.client_id,
+            "code",
+            redirect_uri=redirect_uri,
+            state=state,
+            code_challenge=create_s256_code_challenge(verifier),
+            code_challenge_method="S256",
+            **more,
+        )
+        return address.replace("+", "%20")  # a plus sign is a blank in forms only, and not for Apple
+
     def refresh(self, refresh_token: str) -> dict[str, Any]:
         """RFC 6749, section 6."""
-        with self._get_oauth_client() as client:
-            answer = client.post(
-                self.access_token_url,
-                withhold_token=True,
-                data={"grant_type": "refresh_token", "refresh_token": refresh_token},
-                auth=client.client_auth(client.token_endpoint_auth_method),
-            )
-        return self.read_token(answer)
+        return self._ask_for_token(self.client_id, {"grant_type": "refresh_token", "refresh_token": refresh_token})
 
     def exchange(self, pending: PendingLogin, code: str, **more: str) -> dict[str, Any]:
         """Call the token endpoint with the values this login was begun with, which the settings may not be any more."""
+        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": pending.redirect_uri, **more}
+        if pending.code_verifier:
+            form["code_verifier"] = pending.code_verifier
+        return self._ask_for_token(pending.client_id, form)
+
+    def _ask_for_token(self, client_id: str, form: dict[str, str]) -> dict[str, Any]:
         with self._get_oauth_client() as client:
-            client.client_id = pending.client_id
-            client.redirect_uri = pending.redirect_uri
+            client.client_id = client_id
             if self.make_secret is not None:
-                client.client_secret = self.make_secret(pending.client_id)
-            token: dict[str, Any] = client.fetch_token(
+                client.client_secret = self.make_secret(client_id)
+            answer = client.post(
                 self.access_token_url,
-                grant_type="authorization_code",
-                code=code,
-                code_verifier=pending.code_verifier,
-                body=urlencode(more),  # by name Authlib would keep `state` for itself
+                withhold_token=True,
+                data=form,
+                headers=FORM,
+                auth=client.client_auth(client.token_endpoint_auth_method),
             )
-            return token
+        return self.read_token(answer)
