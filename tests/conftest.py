@@ -274,19 +274,31 @@ def empty_database(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
     return file
 
 
+@pytest.fixture(scope="session")
+def create_tables(empty_database: Path) -> Callable[[Flask], None]:
+    """Our tables in an app's database, quickly: before its first connection."""
+
+    def create(app: Flask) -> None:
+        with app.app_context():
+            file = db.engine.url.database if db.engine.dialect.name == "sqlite" else None
+            if file and file != ":memory:" and not Path(file).exists():
+                shutil.copyfile(empty_database, file)
+            else:
+                db.create_all()
+
+    return create
+
+
 @pytest.fixture
-def make_app(settings: dict[str, Any], redis: Redis, empty_database: Path) -> Iterator[Callable[..., Flask]]:
+def make_app(
+    settings: dict[str, Any], redis: Redis, create_tables: Callable[[Flask], None]
+) -> Iterator[Callable[..., Flask]]:
     """An app with an empty schema and further settings."""
     made: list[Flask] = []
 
     def make(**overrides: Any) -> Flask:
         app = create_app({**settings, **overrides})
-        with app.app_context():
-            file = db.engine.url.database if db.engine.dialect.name == "sqlite" else None
-            if file and not Path(file).exists():
-                shutil.copyfile(empty_database, file)
-            else:
-                db.create_all()
+        create_tables(app)
         made.append(app)
         return app
 

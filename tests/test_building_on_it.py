@@ -107,8 +107,9 @@ def test_every_block_is_tried() -> None:
 class Reader:
     """Has typed everything into a folder, and starts one of the apps."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, create_tables: Callable[[Flask], None]) -> None:
         self.folder = folder
+        self._create_tables = create_tables
         self.prepared: list[Flask] = []
 
     def type_in(self, blocks: list[Block]) -> None:
@@ -131,8 +132,8 @@ class Reader:
 
     def prepare(self, app: Flask) -> Flask:
         """Make the tables, those of the reader's own models too."""
+        self._create_tables(app)
         with app.app_context():
-            ours.create_all()
             if database := app.extensions.get("sqlalchemy"):
                 database.create_all()
         self.prepared.append(app)
@@ -146,7 +147,13 @@ class Reader:
 
 
 @pytest.fixture
-def reader(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+def reader(
+    tmp_path: Path,
+    redis: Redis,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    create_tables: Callable[[Flask], None],
+) -> Iterator[Reader]:
     """In a folder of their own, with the settings of production in the environment."""
     settings = {
         "SECRET_KEY": "a reader's secret, of more than 32 characters",
@@ -163,7 +170,7 @@ def reader(tmp_path: Path, redis: Redis, redis_url: str, monkeypatch: pytest.Mon
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "instance").mkdir()
-    reader = Reader(tmp_path)
+    reader = Reader(tmp_path, create_tables)
     reader.type_in(BLOCKS)
     before = set(sys.modules)
     hearers = dict(user_signed_up.receivers)

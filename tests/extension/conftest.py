@@ -11,11 +11,12 @@ from redis import Redis
 from support.shop import host_app
 
 from kakaoauth import KakaoAuth
-from kakaoauth.storage.database import db as ours
 
 
 @pytest.fixture
-def make_host(redis: Redis, redis_url: str, tmp_path: Path) -> Callable[..., Flask]:
+def make_host(
+    redis: Redis, redis_url: str, tmp_path: Path, create_tables: Callable[[Flask], None]
+) -> Callable[..., Flask]:
     def make(
         *, name: str = "one", before: Callable[[Flask], object] = lambda app: None, auth: KakaoAuth | None = None,
         given: dict[str, Any] | None = None, **settings: Any
@@ -25,8 +26,7 @@ def make_host(redis: Redis, redis_url: str, tmp_path: Path) -> Callable[..., Fla
         database = SQLAlchemy(app)
         before(app)
         (auth or KakaoAuth()).init_app(app, db=database, **{"url_prefix": "/auth", **(given or {})})
-        with app.app_context():
-            ours.create_all()
+        create_tables(app)
         return app
 
     return make

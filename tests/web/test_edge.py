@@ -277,13 +277,12 @@ def test_forged_scheme_does_not_change_the_cookie(client: FlaskClient) -> None:
 
 
 @pytest.fixture
-def embedded(settings: dict[str, Any], redis_url: str) -> Iterator[FlaskClient]:
+def embedded(settings: dict[str, Any], redis_url: str, create_tables: Callable[[Flask], None]) -> Iterator[FlaskClient]:
     """The site with the sandbox embedded."""
     kept = {name: value for name, value in settings.items() if not name.startswith("KAKAO_")}
     app = create_app(kept)
     assert app.config["KAKAOAUTH_EMBEDDED"] == {"kakao"}
-    with app.app_context():
-        db.create_all()
+    create_tables(app)
     yield app.test_client()
     with app.app_context():
         db.engine.dispose()

@@ -45,7 +45,9 @@ class OwnTexts:
 
 
 @pytest.fixture
-def make_host(settings: dict[str, Any], redis: Redis, tmp_path: Path) -> Iterator[MakeHost]:
+def make_host(
+    settings: dict[str, Any], redis: Redis, tmp_path: Path, create_tables: Callable[[Flask], None]
+) -> Iterator[MakeHost]:
     """Make a host with its own templates by name, and pages that show `page.html` at /books/."""
     made: list[Flask] = []
 
@@ -62,8 +64,7 @@ def make_host(settings: dict[str, Any], redis: Redis, tmp_path: Path) -> Iterato
             OwnTexts(app)
         KakaoAuth(app, url_prefix=url_prefix)
         app.add_url_rule("/books/", "books", lambda: render_template("page.html", mine="<mine>"))
-        with app.app_context():
-            db.create_all()
+        create_tables(app)
         made.append(app)
         return app
 
