@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from sqlalchemy import Engine, PoolProxiedConnection, Select, inspect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session, make_transient_to_detached
+from sqlalchemy.orm import Mapper, Session
 
 T = TypeVar("T")
 
@@ -24,12 +24,13 @@ Convert = Callable[[Any], Any]
 
 
 class Prepared(NamedTuple):
-    """A statement's text, values that stand in it, and of each column the attribute's name (None: it is none), and how
-    what the driver gives becomes its value."""
+    """A statement's text, values that stand in it, the attributes' names of its first columns, and, for some columns,
+    how what the driver gives becomes the value."""
 
     text: str
     values: dict[str, Any]
-    columns: list[tuple[str | None, Convert | None]]
+    names: list[str]
+    conversions: list[tuple[int, Convert]]
 
 
 class NotQuickly(Exception):
@@ -41,6 +42,7 @@ class QuickRead(Generic[T]):
 
     def __init__(self, model: type[T], query: Select[*tuple[Any, ...]]) -> None:
         self._model = model
+        self._mapper: Mapper[T] = inspect(model)
         self._query = query
         self._prepared: Prepared | None = None
 
@@ -59,8 +61,11 @@ class QuickRead(Generic[T]):
         rows = self._rows(session, values)
         if not rows:
             return None
-        make_transient_to_detached(rows[0][0])
-        session.add(rows[0][0])
+        # What the session does with an object that it has read. `add` does much more, for objects with a past.
+        state: Any = inspect(rows[0][0])
+        state.key = self._mapper.identity_key_from_primary_key(self._mapper.primary_key_from_instance(rows[0][0]))
+        state.session_id = session.hash_key
+        session.identity_map.add(state)
         return rows[0]
 
     def all(self, session: Session, **values: Any) -> Sequence[T]:
@@ -72,18 +77,15 @@ class QuickRead(Generic[T]):
 
     def _rows(self, session: Session, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         engine = self._engine(session)
-        statement, given, columns = self._statement(engine)
+        text, given, names, conversions = self._statement(engine)
         found = []
-        for row in _fetch(engine, statement, {**given, **values}):
-            one: Any = self._model()
-            fields, more = vars(one), []
-            for (key, convert), value in zip(columns, row, strict=True):
-                converted = value if convert is None else convert(value)
-                if key is None:
-                    more.append(converted)
-                else:
-                    fields[key] = converted
-            found.append((one, *more))
+        for row in _fetch(engine, text, {**given, **values}):
+            columns = list(row)
+            for number, convert in conversions:
+                columns[number] = convert(columns[number])
+            one = self._mapper.class_manager.new_instance()
+            vars(one).update(zip(names, columns, strict=False))
+            found.append((one, *columns[len(names) :]))
         return found
 
     def _engine(self, session: Session) -> Engine:
@@ -103,14 +105,14 @@ class QuickRead(Generic[T]):
 
     def _statement(self, engine: Engine) -> "Prepared":
         if self._prepared is None:
-            keys = {one.columns[0].key: one.key for one in inspect(self._model).column_attrs}
-            columns: list[tuple[str | None, Convert | None]] = []
-            for column in self._query.selected_columns:
-                key = keys.pop(column.key or "", None)
-                columns.append((key, column.type.result_processor(engine.dialect, None)))
+            keys = {one.columns[0].key: one.key for one in self._mapper.column_attrs}
+            columns = list(self._query.selected_columns)
+            names = [keys.pop(column.key or "") for column in columns[: len(keys)]]
+            processors = [column.type.result_processor(engine.dialect, None) for column in columns]
+            conversions: list[tuple[int, Convert]] = [(number, one) for number, one in enumerate(processors) if one]
             compiled = self._query.compile(dialect=engine.dialect)
             given = {name: value for name, value in compiled.params.items() if value is not None}
-            self._prepared = Prepared(str(compiled), given, columns)
+            self._prepared = Prepared(str(compiled), given, names, conversions)
         return self._prepared
 
 
@@ -156,7 +158,9 @@ def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> list[tuple
     try:
         driver.autocommit = True
         try:
-            return driver.execute(statement, values).fetchall()  # type: ignore[no-any-return]
+            # A cursor that is given the same text again knows how to send the values and to read the columns.
+            cursor = pooled.info.get(statement) or pooled.info.setdefault(statement, driver.cursor())
+            return cursor.execute(statement, values).fetchall()  # type: ignore[no-any-return]
         finally:
             if not driver.closed:
                 driver.autocommit = was_autocommit

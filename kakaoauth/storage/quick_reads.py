@@ -44,7 +44,7 @@ def _by_one_statement(session: Session, asked: Sequence[Asked]) -> list[Sequence
     engine = asked[0].read._engine(session)
     texts, values = [], {}
     for number, (read, given) in enumerate(asked):
-        text, fixed, _ = read._statement(engine)
+        text, fixed, *_ = read._statement(engine)
         texts.append(text)
         values.update({f"{name}_{number}": value for name, value in {**fixed, **given}.items()})
     (row,) = _fetch(engine, _joined(*texts), values)
@@ -58,23 +58,26 @@ def _joined(*texts: str) -> str:
 
 
 def _objects(read: QuickRead[Any], rows: Iterable[dict[str, Any]]) -> list[Any]:
+    names, conversions = _columns(read)
     found = []
     for row in rows:
-        one = read._model()
-        fields = vars(one)
-        for (key, convert), value in zip(_columns(read), row.values(), strict=True):
-            fields[key] = value if convert is None or value is None else convert(value)
+        columns = list(row.values())
+        for number, convert in conversions:
+            if columns[number] is not None:
+                columns[number] = convert(columns[number])
+        one = read._mapper.class_manager.new_instance()
+        vars(one).update(zip(names, columns, strict=True))
         found.append(one)
     return found
 
 
 @lru_cache(maxsize=32)
-def _columns(read: QuickRead[Any]) -> list[tuple[str, Convert | None]]:
+def _columns(read: QuickRead[Any]) -> tuple[list[str], list[tuple[int, Convert]]]:
     """As the prepared ones, from what JSON has: a moment is a text there."""
     assert read._prepared is not None
-    return [
-        (key or "", _moment if isinstance(column.type, UtcDateTime) else convert)
-        for (key, convert), column in zip(read._prepared.columns, read._query.selected_columns, strict=True)
+    moments = [isinstance(column.type, UtcDateTime) for column in read._query.selected_columns]
+    return read._prepared.names, [
+        (number, _moment if moments[number] else convert) for number, convert in read._prepared.conversions
     ]
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import event, inspect, text
+from sqlalchemy import event, inspect, select, text
 from sqlalchemy.exc import OperationalError
 from support.wire import Wire
 
@@ -68,6 +68,25 @@ def test_it_can_be_changed_like_any_other(session_user_id: str) -> None:
     db.session.commit()
     db.session.remove()
     assert find_session_user(session_user_id).nickname == "새 이름"  # type: ignore[union-attr]
+
+
+def test_it_is_the_one_object_of_its_row_and_goes_back_with_the_transaction(session_user_id: str) -> None:
+    user = find_session_user(session_user_id)
+    assert user is not None
+    assert db.session.get(User, user.id) is user
+    assert db.session.scalar(select(User)) is user
+    user.nickname = "not committed"
+    assert user in db.session.dirty
+    db.session.flush()
+    db.session.rollback()
+    assert user.nickname == "민지"
+    db.session.execute(text("UPDATE users SET nickname = 'another'"))
+    db.session.refresh(user)
+    assert user.nickname == "another"
+    db.session.delete(user)
+    db.session.commit()
+    assert inspect(user).detached
+    assert db.session.get(User, int(session_user_id.partition(".")[0])) is None
 
 
 def test_a_session_that_was_ended_is_nobodys(session_user_id: str) -> None:
