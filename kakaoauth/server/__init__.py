@@ -7,6 +7,7 @@ request stop a site of 64 threads.
     incoming     whether the bytes that came are a whole request
     connection   a client's connection: what came of it, and what it has not taken yet
     clients      all of them: reading, sending and closing, under deadlines
+    pool         the threads that answer
     worker       what gunicorn starts: its main thread has the clients, and gives whole requests to a pool of threads
 
 It is part of the server and not of the site: it imports nothing of it, and nothing of the site imports it.

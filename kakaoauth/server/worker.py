@@ -13,6 +13,7 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from kakaoauth.server.clients import READ, Clients
 from kakaoauth.server.connection import Connection
+from kakaoauth.server.pool import Pool
 
 #: Bytes of a body that are read for an app that names no MAX_CONTENT_LENGTH.
 MAX_BODY = 1024 * 1024
@@ -67,6 +68,10 @@ class BufferingWorker(ThreadWorker):
             self.worker_connections = max(self.cfg.threads + 1, soft - OTHER_FILES)
         self.max_keepalived = self.worker_connections  # the oldest are closed when there is no more room
         super().init_process()
+
+    def get_thread_pool(self) -> Pool:
+        """Return the threads that answer (called by gunicorn)."""
+        return Pool(self.cfg.threads, self._serve)
 
     # The main thread
 
@@ -134,11 +139,12 @@ class BufferingWorker(ThreadWorker):
     def _take_answered(self) -> None:
         while self._answered:
             conn, keeps = self._answered.popleft()
+            self.tpool.answered()
             self.clients.answered(conn, keeps=keeps)
 
     def enqueue_req(self, conn: Connection) -> None:
         """Have a thread answer the request that has come."""
-        self.tpool.submit(self._serve, conn)
+        self.tpool.submit(conn)
 
     def _tell(self) -> None:
         now = time.monotonic()
@@ -155,7 +161,7 @@ class BufferingWorker(ThreadWorker):
             conn.sock.send_head()
             if keeps:
                 conn.take_back()
-        except OSError:
+        except (OSError, SystemExit):  # an app's view that exits, too, ends no thread
             keeps = False
         finally:
             self._answered.append((conn, keeps))

@@ -6,10 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.ports import free_port
@@ -17,6 +19,7 @@ from support.ports import free_port
 from kakaoauth.config.settings import ROOT
 from kakaoauth.server.connection import ClientSocket
 from kakaoauth.server.incoming import MAX_HEAD, MAX_LINE, Arrived, Incoming
+from kakaoauth.server.pool import Pool
 
 #: Generous: the machine may be busy with other tests.
 SECONDS = 30.0
@@ -26,6 +29,7 @@ THREADS = 2
 APP = f"""
 import gc
 import hashlib
+import sys
 from flask import Flask, Response, request
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = {LIMIT}
@@ -46,6 +50,10 @@ def stream(size):
 @app.get("/garbage/")
 def garbage():
     return f"{{gc.get_threshold()[0]}} {{gc.get_freeze_count()}}"
+
+@app.get("/exit/")
+def end():
+    sys.exit(1)
 
 @app.post("/unread/")
 def unread():
@@ -405,3 +413,33 @@ def test_python_looks_for_garbage_rarely_and_not_in_the_code(server: Server) -> 
     threshold, frozen = map(int, read_answer(client)[2].split())
     assert threshold == 10_000
     assert frozen > 1000
+
+
+def test_a_page_that_exits_ends_no_thread(server: Server) -> None:
+    for _ in range(THREADS + 1):
+        assert read_all(server.connect(b"GET /exit/ HTTP/1.1\r\nHost: localhost\r\n\r\n")) == b""
+    assert server.get() == 200
+
+
+def test_requests_at_the_same_time_have_a_thread_each_and_others_the_same() -> None:
+    together, done = threading.Barrier(2), threading.Semaphore(0)
+
+    def serve(conn: Any) -> None:
+        if conn == "one of two":
+            together.wait(SECONDS)
+        done.release()
+
+    def started() -> int:
+        return len(set(threading.enumerate()) - before)
+
+    before = set(threading.enumerate())
+    pool = Pool(2, serve)
+    for batch, threads in ((["alone"], 1), (["alone"], 1), (["one of two"] * 2, 2), (["alone"] * 5, 2)):
+        for conn in batch:
+            pool.submit(conn)  # type: ignore[arg-type]
+        for _ in batch:
+            assert done.acquire(timeout=SECONDS)
+            pool.answered()
+        assert started() == threads
+    pool.shutdown(wait=False)
+    until(lambda: not started(), "the threads end")
