@@ -240,8 +240,9 @@ def provider_label(name: str | None) -> str:
 def way_out(user: User) -> str:
     """The provider whose logout serves this user: the one they came by if the site still offers it,
     else the first that it offers."""
-    offered = [provider.name for provider in providers.all_providers()] or [providers.KNOWN[0].name]
-    return user.provider if user.provider in offered else offered[0]
+    if own := providers.find_provider(user.provider or ""):
+        return own.name
+    return next((provider.name for provider in providers.all_providers()), providers.KNOWN[0].name)
 
 
 def account_label(name: str | None) -> str:
