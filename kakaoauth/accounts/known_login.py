@@ -83,7 +83,7 @@ class KnownLogin:
         """Record the login; None, and nothing is done: go the long way."""
         row = self._row if self._subject == profile.subject else None
         row = row or self._read(profile.subject)
-        if row is None or not self._is_plain(row, profile) or db.session().in_transaction():
+        if row is None or not self._is_plain(row, profile) or _is_in_transaction():
             return None
         moment = now()
         if isinstance(self._connection, Connection) and terms.lacks_required(self._connection, row.id):
@@ -153,16 +153,23 @@ class KnownLogin:
         return {"at": moment, **audit.row_of("login", target=user_id, provider=self._provider, new=False)}
 
 
+def _is_in_transaction() -> bool:
+    return db.session.registry.has() and db.session().in_transaction()
+
+
 def _user_of(row: Row[Any], **changed: Any) -> User:
-    """Return the user that was read, as the session of this app context would have loaded it."""
-    known = db.session().identity_map.get(identity_key(User, row.id))
+    """Return the user that was read. If this app context has no database session yet, none is begun, which takes longer
+    than the reading: then it is detached."""
+    session = db.session() if db.session.registry.has() else None
+    known = session.identity_map.get(identity_key(User, row.id)) if session else None
     if isinstance(known, User):  # a receiver of the signal has loaded it
         return known
     user = User()
     fields: dict[str, Any] = user.__dict__
     fields |= {**dict(zip(_columns(), row, strict=False)), **changed}
     make_transient_to_detached(user)
-    db.session.add(user)
+    if session:
+        session.add(user)
     return user
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask, current_app, g, request, session
-from flask_login import AnonymousUserMixin, current_user, login_user, logout_user
+from flask_login import AnonymousUserMixin, current_user, login_user, logout_user, user_logged_in
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import object_session
 
 from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import AccountDisabled, DatabaseUnavailable, LogoutUnfinished
@@ -23,7 +24,7 @@ from kakaoauth.sessions.logout import EndingSession
 from kakaoauth.sessions.names import former_name_of, name_of
 from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks
 from kakaoauth.storage import transaction
-from kakaoauth.storage.database import is_away
+from kakaoauth.storage.database import db, is_away
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import revocation as token_revocation
 
@@ -205,8 +206,12 @@ def _enter(user: User, sid: str, *, begun: float, confirmed: float, token_id: in
     kept = {key: session[key] for key in session if key.startswith(("_state_", *finished_logins.KEYS))}
     kept |= host_data.kept_through_login(session, current_app.config["KAKAOAUTH_SESSION_KEEP"])
     session.clear()
+    if user_logged_in.has_receivers_for(current_app._get_current_object()):  # type: ignore[attr-defined]
+        db.session.add(user)
     if not login_user(user):
         raise AccountDisabled(f"user {user.id} is not active")
+    if object_session(user) is None:
+        del g._login_user  # it cannot load its relations: `current_user` shall be another, read when asked for
     session.update(kept)
     if token_id is not None:
         session["_token"] = token_id

@@ -16,6 +16,7 @@ from kakaoauth.counting import active_users, counters
 from kakaoauth.errors import ExpiredToken, InvalidAccessToken
 from kakaoauth.models import User
 from kakaoauth.storage.columns import now
+from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import transaction
 from kakaoauth.tokens import access_tokens, refresh_tokens, signing_keys
 from kakaoauth.tokens.access_tokens import Claims
@@ -65,6 +66,7 @@ def issue_tokens(user: User, visitor: Visitor = NOBODY, *, proven_at: float | No
 @transaction
 def _issue_tokens(user: User, visitor: Visitor, proven_at: datetime | None) -> TokenPair:
     seconds = current_app.config["KAKAOAUTH_REFRESH_TOKEN_SECONDS"]
+    db.session.add(user)  # who was read without it
     family = refresh_tokens.begin(
         user, seconds=seconds, longest=longest_login(user), visitor=visitor, proven_at=proven_at
     )

@@ -45,28 +45,29 @@ class ProviderToken(Base):
 
 def put(identity: Identity, tokens: TokenSet) -> ProviderToken:
     """Store the tokens of a login. Expired ones go with `kakaoauth.retention`."""
-    row = ProviderToken(identity=identity, refresh_expires_at=tokens.expires_at)
-    write(row, tokens)
+    row = ProviderToken(identity=identity, **row_of(tokens))
     db.session.add(row)
     db.session.flush()
     return row
 
 
 def row_of(tokens: TokenSet) -> dict[str, Any]:
-    """Return what `put` would store, for a statement that stores it."""
-    row = ProviderToken(refresh_token=None, refresh_expires_at=tokens.expires_at)
-    write(row, tokens)
-    names = ("access_token", "refresh_token", "expires_at", "refresh_expires_at")
-    return {name: getattr(row, name) for name in names}
+    """Return what `put` stores, for a statement that stores it."""
+    return {"refresh_token": None, "refresh_expires_at": tokens.expires_at, **_encrypted(tokens)}
 
 
 def write(row: ProviderToken, tokens: TokenSet) -> None:
     """Store refreshed tokens. Without a new refresh token the old one stays valid (RFC 6749, section 6)."""
-    row.access_token = encrypt(tokens.access_token)
-    row.expires_at = tokens.expires_at
-    if tokens.refresh_token is not None:
-        row.refresh_token = encrypt(tokens.refresh_token)
-        row.refresh_expires_at = tokens.refresh_expires_at or now() + timedelta(seconds=REFRESH_SECONDS)
+    for name, value in _encrypted(tokens).items():
+        setattr(row, name, value)
+
+
+def _encrypted(tokens: TokenSet) -> dict[str, Any]:
+    found = {"access_token": encrypt(tokens.access_token), "expires_at": tokens.expires_at}
+    if tokens.refresh_token is None:
+        return found
+    ends = tokens.refresh_expires_at or now() + timedelta(seconds=REFRESH_SECONDS)
+    return {**found, "refresh_token": encrypt(tokens.refresh_token), "refresh_expires_at": ends}
 
 
 def read(row: ProviderToken) -> TokenSet | None:

@@ -7,7 +7,8 @@ from typing import Any
 import psycopg
 import pytest
 import time_machine
-from flask import Flask
+from flask import Flask, Response, request
+from flask_login import current_user, user_logged_in
 from redis import Redis
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
@@ -198,6 +199,43 @@ def test_known_persons_login_is_two_statements(
 ) -> None:
     calls_of_a_login(app, kakao)
     assert count_statements(lambda: log_in(app.test_client(), kakao)) == (2 if "postgresql" in database_url else 5)
+
+
+# Whom the rest of the request sees
+
+
+def test_login_begins_no_database_session_unless_somebody_wants_more(app: Flask, kakao: FakeKakao) -> None:
+    begun: list[bool] = []
+    app.teardown_request(lambda _error: begun.append(db.session.registry.has()))
+    for _ in range(2):
+        calls_of_a_login(app, kakao)
+    assert begun[-2:] == [False, False], "of the start and of the callback"
+
+
+def test_current_user_after_the_login_is_one_that_loads_its_relations(app: Flask, kakao: FakeKakao) -> None:
+    seen: list[Any] = []
+
+    @app.after_request
+    def look(response: Response) -> Response:
+        if request.endpoint == "kakaoauth.auth.callback":
+            seen.append((current_user.nickname, [one.subject for one in current_user.identities]))
+        return response
+
+    for _ in range(2):
+        calls_of_a_login(app, kakao)
+    assert seen[1] == ("민지", ["3902187744"])
+
+
+def test_receiver_of_flask_logins_signal_gets_a_user_that_loads_its_relations(app: Flask, kakao: FakeKakao) -> None:
+    calls_of_a_login(app, kakao)
+    seen: list[Any] = []
+
+    def hear(_sender: Flask, user: User) -> None:
+        seen.append([one.subject for one in user.identities])
+
+    with user_logged_in.connected_to(hear, sender=app):
+        log_in(app.test_client(), kakao)
+    assert seen == [["3902187744"]]
 
 
 # What Redis is asked, and what it keeps
