@@ -9,7 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from typing import cast
 
 from flask import current_app
@@ -25,8 +25,9 @@ from kakaoauth.storage.database import Base, db
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, is_full, named
 
 log = logging.getLogger("kakaoauth.counters")
-#: Seconds that numbers wait in Redis at most: if the site that would move them has stopped for good, they go.
-KEPT = 40 * 86400
+#: Days, and seconds, that numbers wait in Redis at most: if the site that would move them stops for good, they go.
+DAYS = 40
+KEPT = DAYS * 86400
 #: Seconds a worker may need to move a day.
 LOCK_SECONDS = 30
 #: The channels of a login, and the one login that is no provider's.
@@ -35,8 +36,6 @@ WORDS = frozenset(("page", "front-end", "api", "password"))
 OTHER = "other"
 #: The day that stands for all that is too old to be kept day by day: kakaoauth.retention.
 EARLIER = date(1970, 1, 1)
-#: Days with numbers that were not moved yet.
-DAYS = "counters:days"
 
 #: Name and label.
 Key = tuple[str, str]
@@ -73,8 +72,6 @@ def add(commands: Pipeline, *counted: Key) -> None:
     for name, label in counted:
         commands.hincrby(_key(day), f"{name}|{known(label)}", 1)
     commands.expire(_key(day), KEPT)
-    commands.sadd(named(DAYS), day)
-    commands.expire(named(DAYS), KEPT)
 
 
 def count_entry(provider: str, channel: str, *, is_new: bool = False) -> None:
@@ -152,9 +149,8 @@ def taken_day() -> Iterator[tuple[date, Mapping[Key, int]] | None]:
         if not redis.exists(taken):
             try:
                 redis.rename(_key(name), taken)
-            except ResponseError:  # nothing new since
-                if name != today().isoformat():
-                    redis.srem(named(DAYS), name)
+            except ResponseError:  # another worker has moved it
+                pass
         yield date.fromisoformat(name), _read(taken)
         redis.delete(taken)
     finally:
@@ -175,8 +171,15 @@ def _waiting() -> dict[date, Counter[Key]]:
     return found
 
 
-def _days() -> set[str]:
-    return {day.decode() for day in cast("set[bytes]", get_redis(current_app).smembers(named(DAYS)))}
+def _days() -> list[str]:
+    """Days with numbers that were not moved yet."""
+    days = [(today() - timedelta(days=back)).isoformat() for back in range(DAYS + 1)]
+    commands = get_redis(current_app).pipeline(transaction=False)
+    for day in days:
+        commands.exists(_key(day))
+        commands.exists(f"{_key(day)}:taken")
+    found = commands.execute()
+    return [day for day, *is_there in zip(days, found[::2], found[1::2], strict=True) if any(is_there)]
 
 
 def _read(key: str) -> dict[Key, int]:

@@ -1,6 +1,7 @@
 """What happened how often: counted in Redis, moved to the database, told to Prometheus."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -97,6 +98,31 @@ def test_days_are_koreas(app: Flask) -> None:
         daily_counts.store_counts()
         assert sorted(counters.per_day(date(2026, 11, 1))) == [date(2026, 11, 22), date(2026, 11, 23)]
         assert sorted(counters.per_day(date(2026, 11, 23))) == [date(2026, 11, 23)]
+
+
+def test_numbers_of_a_day_are_one_key_that_ends(app: Flask, redis: Redis) -> None:
+    """A login does what it can without: nothing has to be told that this day has numbers."""
+    with app.app_context():
+        counters.count("sign_up", "kakao")
+        (key,) = redis.keys()
+        assert 39 * 86400 < redis.ttl(key) <= 40 * 86400
+
+
+def test_numbers_that_waited_for_40_days_are_moved(app: Flask) -> None:
+    with app.app_context(), time_machine.travel(MORNING, tick=False) as clock:
+        counters.count("sign_up", "kakao")
+        clock.shift(timedelta(days=40))
+        assert daily_counts.store_counts() == 1
+        assert counters.totals() == {("sign_up", "kakao"): 1}
+
+
+def test_numbers_of_a_worker_that_died_in_between_are_moved(app: Flask) -> None:
+    with app.app_context():
+        counters.count("sign_up", "kakao")
+        with suppress(ZeroDivisionError), counters.taken_day():
+            raise ZeroDivisionError
+        assert daily_counts.store_counts() == 1
+        assert counters.totals() == {("sign_up", "kakao"): 1}
 
 
 def test_add_counts_holds_on_both_databases(make_app: Callable[..., Flask], database_url: str) -> None:
