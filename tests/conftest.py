@@ -362,21 +362,22 @@ def kakao(kakao_key: RSAKey) -> Iterator[FakeKakao]:
 @pytest.fixture
 def people(app: Flask) -> dict[str, int]:
     """minji is a user, sora staff, hana superuser, gone suspended. Their ids."""
-    ids = {}
+    roles: dict[str, dict[str, bool]] = {
+        "minji": {},
+        "sora": {"is_staff": True},
+        "hana": {"is_staff": True, "is_superuser": True},
+        "gone": {},
+    }
     with app.app_context():
-        for number, (name, roles) in enumerate(
-            {
-                "minji": {},
-                "sora": {"is_staff": True},
-                "hana": {"is_staff": True, "is_superuser": True},
-                "gone": {},
-            }.items()
-        ):
-            user = User.objects.create_user(f"{name}@example.kr", nickname=name, provider="kakao", **roles)
-            db.session.add(Identity(provider="kakao", subject=str(1000 + number), user=user))
-            db.session.commit()
-            ids[name] = user.id
-    return ids
+        users = {name: User(nickname=name, provider="kakao", **fields) for name, fields in roles.items()}
+        for number, (name, user) in enumerate(users.items()):
+            user.set_email(f"{name}@example.kr")
+            user.identities.append(Identity(provider="kakao", subject=str(1000 + number)))
+            db.session.add(user)
+        db.session.flush()
+        ids = {name: user.id for name, user in users.items()}
+        db.session.commit()
+        return ids
 
 
 @pytest.fixture
