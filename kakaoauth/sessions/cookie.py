@@ -1,6 +1,6 @@
 """The session's cookie: its name and attributes."""
 
-from flask import Flask
+from flask import Flask, Response
 
 from kakaoauth.tokens import cookies
 
@@ -33,3 +33,12 @@ class SessionCookie:
     def get_cookie_domain(self, app: Flask) -> str | None:
         """`__Host-` allows no domain."""
         return None
+
+
+def vary_by_cookie(response: Response) -> None:
+    """Keep shared caches from giving one visitor's page to another."""
+    varies = response.headers.get("Vary")
+    if not varies:
+        response.headers["Vary"] = "Cookie"
+    elif varies != "Cookie, Accept-Language":  # as our own pages have it
+        response.vary.add("Cookie")

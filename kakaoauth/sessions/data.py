@@ -37,9 +37,14 @@ LAST_TIME = 5e9
 
 def is_ours(data: dict[str, Any]) -> bool:
     """Whether a JSON object has the types of a session that we wrote."""
-    texts, times = [data.get(key, "") for key in TEXTS], [data.get(key, 0) for key in TIMES]
-    are_times = all(isinstance(moment, int | float) and 0 <= moment < LAST_TIME for moment in times)
-    return are_times and all(isinstance(text, str) for text in texts)
+    for key in TEXTS:
+        if not isinstance(data.get(key, ""), str):
+            return False
+    for key in TIMES:
+        moment = data.get(key, 0)
+        if not isinstance(moment, (int, float)) or not 0 <= moment < LAST_TIME:
+            return False
+    return True
 
 
 def ends_unused(data: Mapping[str, Any], config: Mapping[str, Any], *, is_staff: bool) -> float:

@@ -20,11 +20,11 @@ from kakaoauth.config.checks import ConfigError
 from kakaoauth.counting import active_users
 from kakaoauth.sessions import encoding, host_data
 from kakaoauth.sessions import index as session_index
-from kakaoauth.sessions.cookie import SessionCookie
+from kakaoauth.sessions.cookie import SessionCookie, vary_by_cookie
 from kakaoauth.sessions.data import ends_unused
 from kakaoauth.sessions.names import SID, former_name_of, name_of
 from kakaoauth.sessions.redis_session import RedisSession, given_up_on_failure, unless_full
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, read
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -61,13 +61,13 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> RedisSession:
         """Return a session that is not read yet (called by Flask before each request)."""
-        cookie = request.cookies.get(self.get_cookie_name(app), "")
+        cookie = request.cookies.get(self.get_cookie_name(app), "") if request.cookies else ""
         return RedisSession(self, cookie if SID.fullmatch(cookie) else None)
 
     def save_session(self, app: Flask, session: RedisSession, response: Response) -> None:
         """Store the session and send its cookie (called by Flask after each request)."""
-        if session.accessed and response.headers.get("Vary") != "Cookie, Accept-Language":  # as our own pages have it
-            response.vary.add("Cookie")
+        if session.accessed:
+            vary_by_cookie(response)
         try:
             self._save(app, session, response)
         finally:
@@ -214,8 +214,8 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
     def find(self, sid: str) -> tuple[str, bytes] | None:
         """Return the name and the stored bytes of a session; None if there is none."""
         for name in (name_of(sid), former_name_of(sid)):
-            if (raw := self.redis.get(self._key(name))) is not None:
-                return name, cast(bytes, raw)
+            if (raw := read(self.redis, self._key(name))) is not None:
+                return name, raw
         return None
 
     def look_for(self, commands: Pipeline, sid: str) -> None:

@@ -1,5 +1,9 @@
 """Every form of REDIS_URL, against real servers: one server, Sentinel, Cluster. Never a silent other Redis."""
 
+import contextlib
+import socket
+import socketserver
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,6 +14,7 @@ import pytest
 from flask import Flask
 from redis import Redis
 from redis.crc import key_slot
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.sentinel import Sentinel
 from support import FakeKakao, csrf_token, log_in, set_cookie
 from support.concurrency import until
@@ -93,6 +98,50 @@ def test_sentinel_that_knows_no_such_master_is_an_outage(
     app = make_app(REDIS_URL=f"redis+sentinel://127.0.0.1:{sentinel.port}/another", TESTING=False)
     assert app.test_client().get("/").status_code == 503
     assert app.test_client().get("/kakao/login/").status_code == 503
+
+
+class BreaksOff(socketserver.BaseRequestHandler):
+    """Leads to a Redis, and breaks off the connection at the first GETs."""
+
+    target = 0
+    times = 0
+
+    def handle(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.target)) as far:
+            threading.Thread(target=self.answer, args=(far,), daemon=True).start()
+            while data := self.request.recv(65536):
+                if b"GET" in data and type(self).times:
+                    type(self).times -= 1
+                    return
+                far.sendall(data)
+
+    def answer(self, far: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := far.recv(65536):
+                self.request.sendall(data)
+
+
+@pytest.mark.parametrize("times", [0, 1, 2])
+def test_connection_that_breaks_off_while_it_reads_is_tried_once_more(
+    start_redis: Callable[..., RedisServer], times: int
+) -> None:
+    server = start_redis()
+    server.client.set("key", "value")
+    handler = type("Handler", (BreaksOff,), {"target": server.port, "times": times})
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as proxy:
+        proxy.daemon_threads, proxy.block_on_close = True, False
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        client = redis_client.connect(f"redis://127.0.0.1:{proxy.server_address[1]}/0")
+        if times < 2:
+            assert redis_client.read(client, "key") == b"value"
+            assert redis_client.read(client, "nothing") is None
+        else:
+            with pytest.raises(RedisConnectionError):
+                redis_client.read(client, "key")
+            assert redis_client.read(client, "key") == b"value", "the connection is back in the pool"
+        assert len(client.connection_pool._available_connections) == 1
+        proxy.shutdown()
+        client.close()
 
 
 @pytest.fixture
