@@ -145,7 +145,7 @@ def link(provider: str) -> ResponseReturnValue:
         error.provider = chosen.name
         error.actions.append((gettext("My page"), url_for("kakaoauth.account.show")))
         raise
-    in_app.lead_outside(chosen, urljoin(callback_address(chosen.name), url_for("kakaoauth.account.show")))
+    in_app.lead_outside(chosen, lambda: urljoin(callback_address(chosen.name), url_for("kakaoauth.account.show")))
     address = chosen.begin(
         callback_address(chosen.name),
         url_for("kakaoauth.account.show"),

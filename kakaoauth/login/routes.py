@@ -58,7 +58,7 @@ def login(provider: str) -> ResponseReturnValue:
     chosen = providers.get_provider(provider)
     prompt, consent = only(request.args, "prompt"), CONSENTS.get(only(request.args, "consent") or "", ())
     _require_askable(chosen, consent)
-    in_app.lead_outside(chosen, _login_address(chosen))
+    in_app.lead_outside(chosen, lambda: _login_address(chosen))
     address = chosen.begin(
         callback_address(chosen.name),
         safe_next(only(request.args, "next")),

@@ -5,6 +5,7 @@ login: the other browser has cookies of its own, so the login has to begin there
 """
 
 import re
+from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
 from flask import request
@@ -16,10 +17,10 @@ from kakaoauth.translation import gettext
 EMBEDDED = re.compile(r"KAKAOTALK|NAVER\(inapp|Instagram|FBAN|FBAV|\bLine/|DaumApps|; wv\)", re.IGNORECASE)
 
 
-def lead_outside(provider: Provider, address: str) -> None:
+def lead_outside(provider: Provider, address: Callable[[], str]) -> None:
     """Let a login begin in this browser, unless it is inside an app and the provider refuses such browsers.
 
-    :param address: of the page that begins the login, with scheme and host.
+    :param address: returns the address of the page that begins the login, with scheme and host.
     :raises EmbeddedBrowser: with a button that leads out, where the app has one.
     """
     agent = request.headers.get("User-Agent", "")
@@ -27,7 +28,7 @@ def lead_outside(provider: Provider, address: str) -> None:
         return
     error = EmbeddedBrowser("the browser inside an app")
     error.provider = provider.name
-    if way := way_out(agent, address):
+    if way := way_out(agent, address()):
         error.actions.append((gettext("Open in your browser"), way))
     raise error
 
