@@ -5,10 +5,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+import requests_mock as rm
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 
 from kakaoauth import KakaoAuth, current_user, login_required, testing
+from kakaoauth.errors import ProviderUnavailable
+from kakaoauth.providers import get_provider
 
 
 @pytest.fixture
@@ -40,6 +43,14 @@ def test_client_is_logged_in_as_somebody_of_the_sandbox(host: Flask) -> None:
     testing.log_in(other, "html")
     assert client.get("/").text == "하늘다람쥐 haneul@example.kr"
     assert "haneul" not in other.get("/").text
+
+
+def test_sandbox_takes_over_from_a_mock(host: Flask) -> None:
+    with rm.Mocker() as mock, host.test_request_context():
+        mock.post(rm.ANY, status_code=503)
+        with pytest.raises(ProviderUnavailable):
+            get_provider("kakao").profile_of_code("any", "http://localhost/")
+    assert testing.log_in(host.test_client()).location == "/"
 
 
 def test_login_returns_where_it_is_told(host: Flask) -> None:

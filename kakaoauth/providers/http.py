@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
 from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
 from threading import Condition
 from typing import Any
 from urllib.parse import urlencode
@@ -114,6 +115,8 @@ class Session(OAuth2Session, _Short):
         # Otherwise HTTPS_PROXY, REQUESTS_CA_BUNDLE and ~/.netrc would decide whom we talk to, and as whom.
         self.trust_env = transport.proxy_from_env
         self.auth = _no_password
+        # A session may outlive a login, and a provider's cookie be somebody's.
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self.mount("https://", transport.adapter)
         self.mount("http://", transport.adapter)
 

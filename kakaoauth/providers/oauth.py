@@ -18,7 +18,7 @@ from requests import Response
 
 from kakaoauth.errors import AppError, CodeRefused, InvalidAccessToken, TokensNotTaken, provider_label
 from kakaoauth.providers import answers
-from kakaoauth.providers.answers import Json, bearer, refused_as_code
+from kakaoauth.providers.answers import Json, refused_as_code
 from kakaoauth.providers.base import SetRefused, TokenKeeper
 from kakaoauth.providers.http import Transport, transport_for
 from kakaoauth.providers.oauth_client import OAuthApp, OAuthSession
@@ -111,7 +111,7 @@ class OAuthProvider:
 
     def ask_profile(self, token: Json) -> dict[str, Any]:
         """GET `profile_url` with a token in Authlib's form. :raises AppError:"""
-        return self.read_answer(self._app.get(self.profile_url, token=bearer(token["access_token"])))
+        return self.read_answer(self._app.get_as(token["access_token"], self.profile_url))
 
     def read_profile(self, body: Json) -> Profile:
         """Read the answer of `profile_url`. :raises ProviderUnavailable: no usable id."""

@@ -3,13 +3,16 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
+from urllib.parse import urljoin
 
 from authlib.integrations.base_client import MissingTokenError
 from authlib.integrations.flask_client import FlaskOAuth2App
+from authlib.integrations.requests_client.oauth2_session import OAuth2ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from requests import Response
 
+from kakaoauth.providers.adapter import Adapter
 from kakaoauth.providers.http import Session
 from kakaoauth.providers.login_state import StateData
 from kakaoauth.providers.values import PendingLogin
@@ -53,6 +56,7 @@ class OAuthApp(FlaskOAuth2App):
     renewing: Renewing
     #: Makes the client secret, from the client id, where it is no fixed text.
     make_secret: Callable[[str], str] | None = None
+    _kept: tuple[Adapter, OAuthSession] | None = None
 
     def _get_oauth_client(self, **metadata: Any) -> OAuthSession:
         client: OAuthSession = super()._get_oauth_client(**metadata)
@@ -90,16 +94,25 @@ class OAuthApp(FlaskOAuth2App):
             form["code_verifier"] = pending.code_verifier
         return self._ask_for_token(pending.client_id, form)
 
+    def get_as(self, access_token: str, address: str, **parts: Any) -> Response:
+        """GET with the token of somebody whose tokens are not kept yet. :param address: or a path below the API's."""
+        return self._call(
+            "GET",
+            urljoin(self.api_base_url or "", address),
+            headers={"Authorization": f"Bearer {access_token}"},
+            **parts,
+        )
+
     def _ask_for_token(self, client_id: str, form: dict[str, str]) -> dict[str, Any]:
-        with self._get_oauth_client() as client:
-            client.client_id = client_id
-            if self.make_secret is not None:
-                client.client_secret = self.make_secret(client_id)
-            answer = client.post(
-                self.access_token_url,
-                withhold_token=True,
-                data=form,
-                headers=FORM,
-                auth=client.client_auth(client.token_endpoint_auth_method),
-            )
-        return self.read_token(answer)
+        secret = self.client_secret if self.make_secret is None else self.make_secret(client_id)
+        auth = OAuth2ClientAuth(client_id, secret, self.client_kwargs["token_endpoint_auth_method"])
+        return self.read_token(self._call("POST", self.access_token_url, data=form, headers=FORM, auth=auth))
+
+    def _call(self, method: str, address: str, **parts: Any) -> Response:
+        """By one client for all threads, because making one costs half of a call: it holds nothing of anybody, so all
+        that a call needs is said."""
+        adapter = self.client_kwargs["transport"].adapter
+        if self._kept is None or self._kept[0] is not adapter:  # kakaoauth.testing puts another one there
+            self._kept = adapter, self._get_oauth_client()
+        response: Response = self._kept[1].request(method, address, withhold_token=True, **parts)
+        return response

@@ -26,7 +26,7 @@ from kakaoauth.errors import (
     UntrustedIdentity,
 )
 from kakaoauth.providers import oidc
-from kakaoauth.providers.answers import Json, bearer
+from kakaoauth.providers.answers import Json
 from kakaoauth.providers.base import TokenKeeper
 from kakaoauth.providers.oauth import OAuthProvider
 from kakaoauth.providers.pictures import own_picture
@@ -201,7 +201,7 @@ class OpenIdProvider(OAuthProvider):
         return claims
 
     def _with_userinfo(self, claims: dict[str, Any], token: Json) -> dict[str, Any]:
-        body = self.read_answer(self._app.get(self.profile_url, token=bearer(token["access_token"])))
+        body = self.read_answer(self._app.get_as(token["access_token"], self.profile_url))
         if body.get("sub") != claims["sub"]:
             # Another's access token, slipped in beside somebody's id_token (OpenID Connect Core, section 5.3.2).
             raise ContradictoryAnswers("userinfo and id_token are about different people")

@@ -444,6 +444,13 @@ class TestAnswers:
         ):
             get(line, server.url)
 
+    def test_cookie_is_not_kept_for_the_next_call(self, line: Transport) -> None:
+        prepared_by_requests = {"json": {}, "verify": DEFAULT_CA_BUNDLE_PATH}
+        with always(answer(b"{}", "Set-Cookie: who=mallory; Path=/")) as server, Session(transport=line) as session:
+            for _ in range(2):
+                session.post(server.url, withhold_token=True, **prepared_by_requests)
+        assert b"mallory" not in server.requests[1]
+
     def test_honest_gzip_is_read(self, line: Transport) -> None:
         with always(answer(gzip.compress(b'{"a": 1}'), "Content-Encoding: gzip")) as server:
             assert read_json(get(line, server.url)) == {"a": 1}

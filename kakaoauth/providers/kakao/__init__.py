@@ -284,8 +284,8 @@ class Kakao(ServiceTerms, OAuthProvider):
         return not self._email_required or (isinstance(email, str) and normal_form(email) is not None)
 
     def _user_me(self, token: Mapping[str, Any]) -> dict[str, Any]:
-        token = bearer(token["access_token"])
-        return read_answer(self._app.get("v2/user/me", token=token, params={"secure_resource": "true"}))
+        params = {"secure_resource": "true"}
+        return read_answer(self._app.get_as(token["access_token"], "v2/user/me", params=params))
 
     def _fetch_keys(self) -> dict[str, Any]:
         return read_answer(self._app.get(f"{self._kauth}/.well-known/jwks.json", withhold_token=True))
