@@ -7,6 +7,7 @@ secret; the signature matters: a handle works only for the person it was made fo
 pressed twice (a valid handle, the device is gone) from a URL that somebody made up.
 """
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,9 +17,9 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from flask import current_app, g, session
+from flask import current_app, g
 from flask_login import current_user
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadSignature, Signer, URLSafeSerializer, base64_encode
 
 from kakaoauth import audit, sessions
 from kakaoauth.accounts.roles import refusals_noted, require_superuser
@@ -29,7 +30,7 @@ from kakaoauth.models import User
 from kakaoauth.sessions import ended as ended_sessions
 from kakaoauth.sessions import index as session_index
 from kakaoauth.sessions import logout, other_devices
-from kakaoauth.sessions.store import current_store, marks
+from kakaoauth.sessions.store import current_session, current_store, marks
 from kakaoauth.storage.database import db
 from kakaoauth.storage.quick_reads import Asked, together
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
@@ -78,12 +79,12 @@ def own(*more: Asked) -> tuple[Devices, Sequence[Any]]:
     """Return the devices of the current user, the current one first, with handles, and what `more` asks for: of the
     database all of it by one statement."""
     user = current_user._get_current_object()
-    return _devices(user, more, here=sessions.name(), serializer=_serializer(user.id))
+    return _devices(user, more, here=sessions.name(), signer=_serializer(user.id).make_signer())
 
 
 def of_user(user: User, *, endable: bool = False) -> Devices:
     """Return a user's devices for staff. :param endable: with handles, for superusers."""
-    return _devices(user, serializer=_serializer(user.id) if endable else None)[0]
+    return _devices(user, signer=_serializer(user.id).make_signer() if endable else None)[0]
 
 
 def sessions_of(user: User) -> list[dict[str, Any]]:
@@ -194,10 +195,11 @@ def _dropped(user_id: int, names: Sequence[str]) -> bool:
 
 
 def _devices(
-    user: User, more: Sequence[Asked] = (), *, here: str = "", serializer: URLSafeSerializer | None = None
+    user: User, more: Sequence[Asked] = (), *, here: str = "", signer: Signer | None = None
 ) -> tuple[Devices, Sequence[Any]]:
     def handle(key: Key) -> str:
-        return str(serializer.dumps(key)) if serializer else ""
+        # As the serializer does it, which would also try to compress these few bytes.
+        return signer.sign(base64_encode(json.dumps(key))).decode() if signer else ""
 
     held, (families, alarms, *others) = _open_sessions(
         user,
@@ -208,7 +210,7 @@ def _devices(
     )
     devices = [_of_session(data, handle(name)) for name, data in held.items()]
     if here:  # as it is now; and it is on the page even if the list has lost it
-        devices.append(_of_session({**session, **marks()}, handle(here), is_here=True))
+        devices.append(_of_session({**current_session().load(), **marks()}, handle(here), is_here=True))
     devices += [_of_family(family, handle(family.id)) for family in families]
     devices.sort(key=lambda device: (device.is_here, device.last_seen), reverse=True)
     return Devices(devices[:LISTED], bool(here), len(devices) > LISTED, [_alarm(event) for event in alarms]), others

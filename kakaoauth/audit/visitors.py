@@ -90,6 +90,7 @@ def plain_address(text: str) -> str:
     return str(getattr(found, "ipv4_mapped", None) or found)
 
 
+@lru_cache(maxsize=4096)
 def shortened(address: str) -> str:
     """The network alone, an IPv4 /24 or an IPv6 /48: it tells the country, not the household.
 

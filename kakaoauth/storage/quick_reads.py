@@ -17,6 +17,8 @@ from kakaoauth.storage.quick_read import Convert, NotQuickly, QuickRead, _fetch
 
 #: A value's name in a statement's text, as SQLAlchemy writes it for psycopg.
 NAME = re.compile(r"%\((\w+)\)s")
+#: A column that is given the name that it has: psycopg takes a text of 4,096 characters or more apart each time anew.
+SAME = re.compile(r"\b(\w+\.(\w+)) AS \2\b")
 
 
 class Asked(NamedTuple):
@@ -53,7 +55,8 @@ def _by_one_statement(session: Session, asked: Sequence[Asked]) -> list[Sequence
 
 @lru_cache(maxsize=32)
 def _joined(*texts: str) -> str:
-    named = [NAME.sub(rf"%(\1_{number})s", text) for number, text in enumerate(texts)]
+    short = [SAME.sub(r"\1", text) for text in texts]
+    named = [NAME.sub(rf"%(\1_{number})s", text) for number, text in enumerate(short)]
     return "SELECT " + ", ".join(f"(SELECT CAST(json_agg(r) AS text) FROM ({one}) r)" for one in named)  # noqa: S608
 
 

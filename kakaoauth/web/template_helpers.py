@@ -76,10 +76,11 @@ class Helpers:
         return in_language(name)
 
     @staticmethod
-    def user_pages() -> Callable[[int], str]:
-        """Return what gives the URL of the staff's page about a user, by number: worked out once for many."""
-        before, _, after = url_for("kakaoauth.desk.show", user_id=MAX_ID).rpartition(str(MAX_ID))
-        return lambda number: f"{before}{number}{after}"
+    def pages(endpoint: str, name: str) -> Callable[[object], str]:
+        """Return what gives the URL of a page for each value of `name`, a number or what needs no quoting: worked out
+        once for many."""
+        before, _, after = addresses.path_to(endpoint, **{name: MAX_ID}).rpartition(str(MAX_ID))
+        return lambda value: f"{before}{value}{after}"
 
     @staticmethod
     def home() -> str:
@@ -158,17 +159,20 @@ def links() -> Markup:
 def text(message: str, **values: Any) -> Markup:
     """Return a text in the visitor's language. Its markup is ours; `values` are escaped."""
     language = translation.language()
-    return _pattern(language, message) % values if values else _plain(language, message)
+    if not values:
+        return _plain(language, message)
+    # As `Markup` does it, which wraps each value first to escape it when it is used.
+    return Markup(_pattern(language, message) % {name: escape(value) for name, value in values.items()})  # noqa: S704
 
 
 @lru_cache(maxsize=TEXTS)
-def _pattern(language: str, message: str) -> Markup:
-    return Markup(translation.CATALOGS[language].gettext(message))  # noqa: S704
+def _pattern(language: str, message: str) -> str:
+    return translation.CATALOGS[language].gettext(message)
 
 
 @lru_cache(maxsize=TEXTS)
 def _plain(language: str, message: str) -> Markup:
-    return _pattern(language, message) % {}
+    return Markup(_pattern(language, message) % {})  # noqa: S704
 
 
 def in_language(name: str) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 from flask import Flask
+from psycopg import _queries
 from sqlalchemy import event, inspect, select, text
 from sqlalchemy.exc import OperationalError
 from support.wire import Wire
@@ -17,7 +18,7 @@ from kakaoauth.accounts import ways_in
 from kakaoauth.audit import search
 from kakaoauth.errors import InvalidAccessToken
 from kakaoauth.models import EndedSession, Identity, User, find_session_user
-from kakaoauth.sessions import ended
+from kakaoauth.sessions import ended, other_devices
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
 from kakaoauth.storage.quick_reads import together
@@ -122,6 +123,24 @@ def test_several_are_one_statement(session_user_id: str) -> None:
     asked = ways_in.identities_of(user), ended.asked(["a", "b"]), audit.latest("login", target=user.id, days=1)
     assert together(db.session(), *asked) == [[], [], []]  # prepares the connection
     assert len(asked_while(lambda: together(db.session(), *asked))) == 1
+
+
+def test_what_the_own_page_asks_is_short_enough_for_psycopg_to_keep(session_user_id: str) -> None:
+    user = find_session_user(session_user_id)
+    assert user is not None
+
+    def ask() -> None:
+        families = other_devices.open_families(user, 50)
+        alarms = audit.latest("login", target=user.id, days=1)
+        together(
+            db.session(), ended.asked(["a"]), families, alarms, ways_in.identities_of(user), search.own(user.id, 10)
+        )
+
+    ask()
+    before = _queries._query2pg.cache_info()
+    ask()
+    after = _queries._query2pg.cache_info()
+    assert (after.hits - before.hits, after.misses - before.misses) == (1, 0)
 
 
 def asked_while(act: Callable[[], object]) -> list[str]:
