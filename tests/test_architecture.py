@@ -108,6 +108,7 @@ class Module:
         self.path = path
         self.source = source
         self.tree = ast.parse(source)
+        self.nodes = list(ast.walk(self.tree))
         dotted = path.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         self.name = dotted
         self.room = dotted.split(".")[1] if dotted.startswith(f"{PACKAGE}.") else "" if dotted == PACKAGE else dotted
@@ -137,7 +138,7 @@ def modules_of(**sources: str) -> Modules:
 
 def imports(module: Module) -> Iterator[tuple[str, int]]:
     """Every imported thing by its dotted name, `from x import y` as x.y, and the line it stands on."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
@@ -291,7 +292,7 @@ def one_file_commits(modules: Modules) -> list[str]:
         f"{module}:{node.lineno}: commits: put what belongs together under @transaction (kakaoauth/storage)"
         for module in modules.values()
         if module.path != "kakaoauth/storage/transaction.py"
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Attribute) and node.attr == "commit"
     ]
 
@@ -301,7 +302,7 @@ def only_the_site_takes_hold_of_the_whole_app(modules: Modules) -> list[str]:
     for module in modules.values():
         if module.room == "sandbox":
             continue
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if not isinstance(node, ast.Attribute) or not isinstance(node.value, ast.Name):
                 continue
             place = f"{module}:{node.lineno}"
@@ -349,7 +350,7 @@ def every_module_says_what_it_does(modules: Modules) -> list[str]:
 
 
 def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -493,11 +494,16 @@ def imported_test_files(tree: ast.Module) -> list[int]:
     return found
 
 
-def test_no_test_file_imports_another() -> None:
+@pytest.fixture(scope="module")
+def trees_of_tests() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in sorted(TESTS.rglob("*.py"))}
+
+
+def test_no_test_file_imports_another(trees_of_tests: dict[Path, ast.Module]) -> None:
     complaints = [
         f"{path.relative_to(ROOT)}:{line}: imports from a test file: move what both need to tests/support/"
-        for path in sorted(TESTS.rglob("*.py"))
-        for line in imported_test_files(ast.parse(path.read_text()))
+        for path, tree in trees_of_tests.items()
+        for line in imported_test_files(tree)
     ]
     assert not complaints, "\n" + "\n".join(complaints)
 
@@ -525,11 +531,12 @@ def lost_cookie_headers(tree: ast.Module) -> list[int]:
     return found
 
 
-def test_no_test_sends_a_cookie_header_that_the_jar_removes() -> None:
+def test_no_test_sends_a_cookie_header_that_the_jar_removes(trees_of_tests: dict[Path, ast.Module]) -> None:
     complaints = [
         f"{path.relative_to(ROOT)}:{line}: sends no cookie: make the client with use_cookies=False"
-        for path in sorted(TESTS.rglob("test_*.py"))
-        for line in lost_cookie_headers(ast.parse(path.read_text()))
+        for path, tree in trees_of_tests.items()
+        if path.name.startswith("test_")
+        for line in lost_cookie_headers(tree)
     ]
     assert not complaints, "\n" + "\n".join(complaints)
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -98,9 +100,15 @@ def test_addresses_without_a_final_slash_work_where_the_host_wants_them(make_hos
     assert client.get("/auth/users/me").status_code == 200
 
 
+def run_apart(work: Coroutine[Any, Any, Any]) -> Any:
+    """By a thread of its own: in this one a loop runs for good once a browser has been started in it."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(copy_context().run, asyncio.run, work).result()
+
+
 def test_asynchronous_view_is_guarded_and_knows_who_it_is(make_host: MakeHost, kakao: FakeKakao) -> None:
     def before(app: Flask) -> None:
-        app.async_to_sync = lambda func: lambda *args, **more: asyncio.run(func(*args, **more))  # type: ignore[method-assign]
+        app.async_to_sync = lambda func: lambda *args, **more: run_apart(func(*args, **more))  # type: ignore[method-assign]
 
         @app.get("/later/")
         @login_required
