@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -58,14 +59,25 @@ class QuietLogger(Logger):  # type: ignore[misc]
         for old in list(self.error_log.filters):
             self.error_log.removeFilter(old)
         self.error_log.addFilter(_cut_queries)
+        # Our own lines to standard output are written by hand: Python's logging takes 0.1 ms of each page.
+        is_elsewhere = cfg.accesslog != "-" or cfg.syslog or cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json
+        is_ours = cfg.access_log_format == access_log_format and settings["LOG_FORMAT"] != "json"
+        self.writes_lines = is_ours and not is_elsewhere
         if settings["LOG_FORMAT"] == "json":
             for handler in (*self.error_log.handlers, *self.access_log.handlers):
                 handler.setFormatter(logs.formatter("json"))
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         # Probes come every few seconds and would bury everything else.
-        if environ.get("PATH_INFO") not in PROBES or not str(resp.status).startswith("200"):
+        if environ.get("PATH_INFO") in PROBES and str(resp.status).startswith("200"):
+            return
+        if not self.writes_lines:
             super().access(resp, req, environ, request_time)
+            return
+        atoms = self.atoms_wrapper_class(self.atoms(resp, req, environ, request_time))
+        line = f"{self.cfg.access_log_format % atoms}\n"
+        with suppress(OSError):  # nobody reads the log any more
+            os.write(sys.stdout.fileno(), line.encode())
 
     def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> dict[str, Any]:
         # gunicorn's own path is decoded: %0A in an address would begin a line of the visitor's making.

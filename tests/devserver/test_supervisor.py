@@ -454,3 +454,29 @@ def test_no_code_or_state_stands_in_a_log(run: Callable[..., Run], redis_url: st
     assert "canary" not in one.output
     assert "healthz" not in one.output
     assert "Traceback" not in one.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "told"),
+    [
+        ((), {}, '+0000] 127.0.0.1 GET /a\\"b 404 '),
+        (("--access-logformat=%(m)s|%(s)s|%({x-mark}i)s",), {}, "GET|404|here\n"),
+        (("--access-logfile={folder}/access.log",), {}, ""),
+        ((), {"LOG_FORMAT": "json"}, '"logger": "gunicorn.access", "message": "['),
+    ],
+)
+def test_answers_are_logged_as_the_operator_says(
+    run: Callable[..., Run], redis_url: str, folder: Path, arguments: Any, settings: dict[str, str], told: str
+) -> None:
+    more = [one.replace("{folder}", str(folder)) for one in arguments]
+    one = run(*GUNICORN, *more, REDIS_URL=redis_url, WEB_CONCURRENCY="1", **PRODUCTION, **settings).up("Booting worker")
+    with socket.create_connection(("127.0.0.1", one.port), timeout=SECONDS) as connection:
+        connection.sendall(b'GET /a"b HTTP/1.1\r\nHost: localhost\r\nX-Mark: here\r\nConnection: close\r\n\r\n')
+        while connection.recv(10_000):
+            pass
+    one.process.terminate()
+    assert one.ends() == 0
+    assert told in one.output
+    file = folder / "access.log"
+    assert ("404" in one.output, file.exists()) == (bool(told), not told)
+    assert told or "404" in file.read_text()
