@@ -81,6 +81,14 @@ def test_headers_and_error_pages_are_for_our_pages_only(host: Flask) -> None:
     assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
 
 
+def test_front_end_may_ask_our_api_and_no_page_of_the_hosts(make_host: MakeHost) -> None:
+    client = make_host(KAKAOAUTH_FRONTEND_ORIGINS="https://app.example.kr").test_client()
+    asked = {"Origin": "https://app.example.kr", "Access-Control-Request-Method": "PATCH"}
+    for path, status, allowed in (("/auth/api/users/me/", 204, "https://app.example.kr"), ("/", 200, None)):
+        answer = client.options(path, headers=asked)
+        assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin")) == (status, allowed)
+
+
 def test_any_host_name_reaches_the_hosts_pages(host: Flask) -> None:
     assert host.test_client().get("/", headers={"Host": "shop.example"}).text == "shop"
 
