@@ -7,7 +7,6 @@ from urllib.parse import urljoin
 
 from authlib.integrations.base_client import MissingTokenError
 from authlib.integrations.flask_client import FlaskOAuth2App
-from authlib.integrations.requests_client.oauth2_session import OAuth2ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from requests import Response
@@ -104,9 +103,10 @@ class OAuthApp(FlaskOAuth2App):
         )
 
     def _ask_for_token(self, client_id: str, form: dict[str, str]) -> dict[str, Any]:
-        secret = self.client_secret if self.make_secret is None else self.make_secret(client_id)
-        auth = OAuth2ClientAuth(client_id, secret, self.client_kwargs["token_endpoint_auth_method"])
-        return self.read_token(self._call("POST", self.access_token_url, data=form, headers=FORM, auth=auth))
+        form["client_id"] = client_id
+        if secret := self.make_secret(client_id) if self.make_secret else self.client_secret:
+            form["client_secret"] = secret
+        return self.read_token(self._call("POST", self.access_token_url, data=form, headers=FORM))
 
     def _call(self, method: str, address: str, **parts: Any) -> Response:
         """By one client for all threads, because making one costs half of a call: it holds nothing of anybody, so all
