@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 
-from kakaoauth.storage.quick_read import NotQuickly, checked_out, is_plain
+from kakaoauth.storage.quick_read import NotQuickly, checked_out, give_up, is_plain
 
 Convert = Callable[[Any], Any] | None
 
@@ -60,8 +60,7 @@ class Direct:
         except dbapi_error as error:
             is_dead = dialect.is_disconnect(error, self._driver, None)
             if is_dead:
-                self._pooled.invalidate(error)
-                self._engine.dispose()  # the others have died with it
+                give_up(self._engine, self._pooled, error)
                 if not self._has_answered:
                     raise NotQuickly from None
             raise DBAPIError.instance(

@@ -150,6 +150,15 @@ def checked_out(engine: Engine) -> PoolProxiedConnection:
         _reads_quickly.reset(token)
 
 
+def give_up(engine: Engine, pooled: PoolProxiedConnection, error: BaseException) -> None:
+    """Close a connection that has died, and have the others of its time replaced when they are next asked for.
+
+    As SQLAlchemy does it itself, though not in public. Its `dispose` makes a new pool, and what another thread has in
+    hand would come back to the old one and never be closed.
+    """
+    engine.pool._invalidate(pooled, error)
+
+
 def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
     dbapi_error = engine.dialect.loaded_dbapi.Error
     pooled = checked_out(engine)
@@ -166,8 +175,7 @@ def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> list[tuple
                 driver.autocommit = was_autocommit
     except dbapi_error as error:
         if engine.dialect.is_disconnect(error, driver, None):
-            pooled.invalidate(error)
-            engine.dispose()  # the others have died with it
+            give_up(engine, pooled, error)
         raise NotQuickly from None
     finally:
         pooled.close()

@@ -339,6 +339,8 @@ def test_connection_that_died_is_replaced_and_each_statement_is_one_round_trip(
         calls_of_a_login(app, kakao)
     postgres_admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'kept'")
     assert calls_of_a_login(app, kakao) == ONE
+    with app.app_context():
+        db.engine.dispose()  # one connection from now on, which is the traced one
     calls_of_a_login(app, kakao)
     with app.app_context(), tempfile.TemporaryFile() as trace:
         pooled = db.engine.raw_connection()

@@ -9,8 +9,10 @@ import psycopg
 import pytest
 from flask import Flask
 from psycopg import _queries
+from redis import Redis
 from sqlalchemy import event, inspect, select, text
 from sqlalchemy.exc import OperationalError
+from support.host import Host
 from support.wire import Wire
 
 from kakaoauth import audit
@@ -109,6 +111,46 @@ def test_connections_that_died_are_not_noticed(session_user_id: str, postgres_ad
     db.session.remove()
     postgres_admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'kept'")
     assert find_session_user(session_user_id) is not None
+
+
+def test_connection_in_use_while_another_has_died_is_closed_with_the_pool(
+    session_user_id: str, postgres_admin: psycopg.Connection
+) -> None:
+    """A pool of its own would keep it until somebody collects garbage, which is when Python complains."""
+    idle, used = db.engine.raw_connection(), db.engine.raw_connection()
+    died: Any = idle.dbapi_connection
+    driver: Any = used.dbapi_connection
+    postgres_admin.execute("SELECT pg_terminate_backend(%s, 5000)", [died.info.backend_pid])
+    idle.close()
+    assert find_session_user(session_user_id) is not None
+    db.session.remove()
+    used.close()
+    db.engine.dispose()
+    assert died.closed
+    assert driver.closed
+
+
+def test_all_that_died_are_replaced_once_one_is_noticed(
+    settings: dict[str, Any],
+    redis: Redis,
+    postgres_url: str,
+    create_tables: Callable[[Flask], None],
+    postgres_admin: psycopg.Connection,
+) -> None:
+    """Also where a host's pool asks no connection whether it lives."""
+    app = Host({**settings, "DATABASE_URL": postgres_url}).add_kakao().app
+    create_tables(app)
+    with app.app_context():
+        user_id = User.objects.create_user("minji@example.kr").get_id()
+        db.session.commit()
+        db.session.remove()
+        for pooled in [db.engine.raw_connection() for _ in range(3)]:
+            pooled.close()
+        postgres_admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = 'kept'")
+        assert find_session_user(user_id) is not None
+        db.session.remove()
+        db.engine.dispose()
+    app.extensions["kakaoauth_redis"].close()
 
 
 def test_it_is_one_statement_without_a_transaction_around_it(session_user_id: str) -> None:
