@@ -1,6 +1,7 @@
 """The login of somebody who is known: one call to the provider where the id_token says nothing new, few statements."""
 
 import tempfile
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -247,7 +248,8 @@ def round_trips(app: Flask, act: Callable[[], Any]) -> int:
 
     class Counting:
         def send_packed_command(self, *command: Any, **more: Any) -> None:
-            sent.append(command)
+            if threading.current_thread().name != "heartbeat":  # which beats where a login takes long
+                sent.append(command)
             super().send_packed_command(*command, **more)  # type: ignore[misc]
 
     pool = get_redis(app).connection_pool
