@@ -63,7 +63,7 @@ def test_login_takes_few_bytes(app: Flask, redis: Redis, client: FlaskClient, ka
     (raw,) = (redis.get(key) for key in redis.keys("session:*"))
     assert len(raw) < 110
     assert opened(raw)["_agent"] == CHROME
-    assert csrf_token(client) == token
+    assert csrf_token(client).partition(".")[0] == token.partition(".")[0], "what it signs; the rest has the time"
 
 
 def test_session_of_an_older_version_lives_on_under_its_old_name(
