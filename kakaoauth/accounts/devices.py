@@ -79,12 +79,12 @@ def own(*more: Asked) -> tuple[Devices, Sequence[Any]]:
     """Return the devices of the current user, the current one first, with handles, and what `more` asks for: of the
     database all of it by one statement."""
     user = current_user._get_current_object()
-    return _devices(user, more, here=sessions.name(), signer=_serializer(user.id).make_signer())
+    return _devices(user, more, here=sessions.name(), signer=_signer(user.id))
 
 
 def of_user(user: User, *, endable: bool = False) -> Devices:
     """Return a user's devices for staff. :param endable: with handles, for superusers."""
-    return _devices(user, signer=_serializer(user.id).make_signer() if endable else None)[0]
+    return _devices(user, signer=_signer(user.id) if endable else None)[0]
 
 
 def sessions_of(user: User) -> list[dict[str, Any]]:
@@ -223,7 +223,7 @@ def _open_sessions(user: User, *more: Asked, but: str = "") -> tuple[dict[str, d
     """
     redis = get_redis(current_app)
     names = [name for name in session_index.names_of(redis, user.id) if name != but]
-    held = zip(names, current_store().read_named(names) if names else (), strict=True)
+    held = zip(names, current_store().read_named(names), strict=True)
     found = {name: data for name, data in held if data is not None and _is_open(user, data)}
     asked = [ended_sessions.asked(list(found)), *more] if found else more
     rows = together(db.session(), *asked)
@@ -254,6 +254,12 @@ def _of_family(family: TokenFamily, handle: str) -> Device:
 
 def _alarm(event: AuditEvent) -> tuple[datetime, str]:
     return event.at, words(str(event.told.get("agent", "")))
+
+
+def _signer(user_id: int) -> Signer:
+    """Return the serializer's signer for many handles: with the key that it would derive for each."""
+    key = _serializer(user_id).make_signer().derive_key()
+    return Signer(key, key_derivation="none", digest_method=sha256)
 
 
 def _serializer(user_id: int) -> URLSafeSerializer:

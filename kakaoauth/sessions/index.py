@@ -21,7 +21,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from kakaoauth.models import SESSION_USER_ID
-from kakaoauth.storage.redis import all_spread, named, spread
+from kakaoauth.storage.redis import all_spread, ask, named, spread
 
 #: Sessions of one person. One more login ends the one that was unused for longest: nobody has so many devices, but
 #: a script that never logs out has.
@@ -67,7 +67,7 @@ def beyond(answers: Sequence[Any]) -> list[str]:
 
 def names_of(redis: Redis, user_id: int) -> list[str]:
     """Return the names of a user's sessions, the last used first, at most MOST."""
-    found = cast("list[bytes]", redis.zrange(key_of(user_id), 0, MOST - 1, desc=True))
+    found = cast("list[bytes]", ask(redis, "ZREVRANGE", key_of(user_id), 0, MOST - 1))
     return [name.decode("ascii", "replace") for name in found]
 
 

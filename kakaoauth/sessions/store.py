@@ -24,7 +24,7 @@ from kakaoauth.sessions.cookie import SessionCookie, vary_by_cookie
 from kakaoauth.sessions.data import ends_unused
 from kakaoauth.sessions.names import SID, former_name_of, name_of
 from kakaoauth.sessions.redis_session import RedisSession, given_up_on_failure, unless_full
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, read
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, read, read_all
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -224,10 +224,8 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
 
     def read_named(self, names: Sequence[str]) -> list[dict[str, Any] | None]:
         """Return the data of sessions by name, in one round trip; None for one that is gone."""
-        commands = self.redis.pipeline(transaction=False)
-        for name in names:
-            commands.get(self.key_prefix + name)
-        return [self.decode(raw) if raw is not None else None for raw in commands.execute()]
+        found = read_all(self.redis, [self._key(name) for name in names])
+        return [self.decode(raw) if raw is not None else None for raw in found]
 
     def decode(self, raw: bytes, sid: str = "") -> dict[str, Any] | None:
         """Return the data of a session; None, which makes the visitor anonymous, if we did not write it.

@@ -1,6 +1,7 @@
 """The Redis client, for each form of REDIS_URL: one server, Sentinel, Cluster."""
 
 import re
+from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 from zlib import crc32
@@ -34,21 +35,34 @@ def get_redis(app: Flask) -> Redis:
     return client
 
 
-def read(client: Any, key: str) -> bytes | None:
-    """As `client.get(key)`, for what every page reads: the same connections, limits and tries, without what redis-py
-    counts around each command for OpenTelemetry, which takes as long as the command."""
+def ask(client: Any, *command: str | int) -> Any:
+    """As `client.execute_command(*command)`, for what is read often: the same connections, limits and tries, without
+    what redis-py counts around each command for OpenTelemetry, which takes as long as the command."""
     if isinstance(client, LazyCluster):
-        return cast("bytes | None", client.get(key))  # it finds the key's node
+        return client.execute_command(*command)  # it finds the key's node
     connection = client.connection_pool.get_connection()
 
-    def ask() -> bytes | None:
-        connection.send_command("GET", key)
-        return cast("bytes | None", connection.read_response())
+    def ask_once() -> Any:
+        connection.send_command(*command)
+        return connection.read_response()
 
     try:
-        return cast("bytes | None", connection.retry.call_with_retry(ask, lambda _error: connection.disconnect()))
+        return connection.retry.call_with_retry(ask_once, lambda _error: connection.disconnect())
     finally:
         client.connection_pool.release(connection)
+
+
+def read(client: Any, key: str) -> bytes | None:
+    """As `client.get(key)`."""
+    return cast("bytes | None", ask(client, "GET", key))
+
+
+def read_all(client: Any, keys: Sequence[str]) -> list[bytes | None]:
+    """As `client.mget(keys)`, also for keys of several nodes and for none."""
+    if not keys:
+        return []
+    found = client.mget_nonatomic(keys) if isinstance(client, LazyCluster) else ask(client, "MGET", *keys)
+    return cast("list[bytes | None]", found)
 
 
 def named(name: str) -> str:

@@ -179,6 +179,17 @@ def test_cluster_spreads_what_everybody_writes(make_app: Any, cluster: RedisServ
         assert len({key_slot(key) for key in keys}) == redis_client.SHARDS
 
 
+@pytest.mark.parametrize("is_cluster", [False, True])
+def test_several_keys_are_read_at_once(make_app: Any, cluster: RedisServer, is_cluster: bool) -> None:
+    app = make_app(REDIS_URL=f"redis+cluster://127.0.0.1:{cluster.port}") if is_cluster else make_app()
+    redis = redis_client.get_redis(app)
+    redis.set("one", "1")
+    redis.set("two", "2")
+    assert key_slot(b"one") != key_slot(b"two")
+    assert redis_client.read_all(redis, ["two", "none", "one"]) == [b"2", None, b"1"]
+    assert redis_client.read_all(redis, []) == []
+
+
 def test_elsewhere_they_are_one_key(make_app: Any) -> None:
     app = make_app()
     with app.app_context():
