@@ -23,7 +23,8 @@ SANDBOX = ("/", *(f"/sandbox/{name}" for name in ("console", "faults", "webhooks
 
 def complaints(page: Page, address: str) -> list[str]:
     page.goto(address)
-    found = AXE.run(page, options=OPTIONS).response["violations"]
+    page.evaluate(AXE.axe_script)
+    found = page.evaluate("options => axe.run(options).then(results => results.violations)", OPTIONS)
     nodes = [(one["id"], node) for one in found for node in one["nodes"]]
     return [f"{address}: {kind}: {node['html'][:100]} {node['failureSummary'][:200]}" for kind, node in nodes]
 
