@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 
-from kakaoauth.storage.quick_read import NotQuickly, checked_out, give_up, is_plain
+from kakaoauth.storage.quick_read import COMPILING, NotQuickly, checked_out, give_up, is_plain
 
 Convert = Callable[[Any], Any] | None
 
@@ -83,7 +83,8 @@ def _prepared(
 ) -> tuple[str, list[tuple[str, Convert, Any]], list[Convert], Callable[..., Any]]:
     """The statement's text; of each value its name, how it is sent, and what it is unless given; how each column is
     read; what a row is made of."""
-    compiled = query.compile(dialect=dialect)
+    with COMPILING:
+        compiled = query.compile(dialect=dialect)
     names: dict[Any, str] = compiled.bind_names
     binds = [
         (name, bind.type.dialect_impl(dialect).bind_processor(dialect), bind.value) for bind, name in names.items()

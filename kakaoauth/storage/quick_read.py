@@ -7,15 +7,20 @@ connection that has died is noticed by its error; then the session reads, in its
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from threading import Lock
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Engine, PoolProxiedConnection, Select, inspect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapper, Session
 
 T = TypeVar("T")
 
+#: Held while a statement is compiled for the first time. SQLAlchemy fills what it remembers of a statement's parts
+#: meanwhile: a second thread would find half of it, and take columns from rows of somebody else's.
+COMPILING = Lock()
 #: This thread reads quickly: the pool need not ask whether a connection lives.
 _reads_quickly: ContextVar[bool] = ContextVar("kakaoauth_reads_quickly", default=False)
 
@@ -44,6 +49,7 @@ class QuickRead(Generic[T]):
         self._model = model
         self._mapper: Mapper[T] = inspect(model)
         self._query = query
+        self._is_compiled = False
         self._prepared: Prepared | None = None
 
     def read(self, session: Session, **values: Any) -> T | None:
@@ -73,6 +79,7 @@ class QuickRead(Generic[T]):
         try:
             return [row[0] for row in self._rows(session, values)]
         except NotQuickly:
+            self._compile_once(session.get_bind(self._model, clause=self._query).dialect)
             return session.scalars(self._query, values).all()
 
     def _rows(self, session: Session, values: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -105,6 +112,7 @@ class QuickRead(Generic[T]):
 
     def _statement(self, engine: Engine) -> "Prepared":
         if self._prepared is None:
+            self._compile_once(engine.dialect)
             keys = {one.columns[0].key: one.key for one in self._mapper.column_attrs}
             columns = list(self._query.selected_columns)
             names = [keys.pop(column.key or "") for column in columns[: len(keys)]]
@@ -114,6 +122,12 @@ class QuickRead(Generic[T]):
             given = {name: value for name, value in compiled.params.items() if value is not None}
             self._prepared = Prepared(str(compiled), given, names, conversions)
         return self._prepared
+
+    def _compile_once(self, dialect: Dialect) -> None:
+        if not self._is_compiled:
+            with COMPILING:
+                self._query.compile(dialect=dialect)
+                self._is_compiled = True
 
 
 def is_plain(engine: Engine) -> bool:

@@ -1,7 +1,9 @@
 """What every page reads, on PostgreSQL: one round trip, and the same object as by the session."""
 
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,8 +12,9 @@ import pytest
 from flask import Flask
 from psycopg import _queries
 from redis import Redis
-from sqlalchemy import event, inspect, select, text
+from sqlalchemy import Boolean, ColumnElement, Select, event, inspect, select, text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.compiler import compiles
 from support.host import Host
 from support.wire import Wire
 
@@ -23,6 +26,8 @@ from kakaoauth.models import EndedSession, Identity, User, find_session_user
 from kakaoauth.sessions import ended, other_devices
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
+from kakaoauth.storage.direct import Direct
+from kakaoauth.storage.quick_read import QuickRead
 from kakaoauth.storage.quick_reads import together
 from kakaoauth.tokens import flows
 
@@ -275,3 +280,63 @@ def test_bearer_is_read_without_a_transaction(session_user_id: str) -> None:
     db.session.remove()
     with pytest.raises(InvalidAccessToken):
         flows.authenticate_bearer(text_of_it)
+
+
+class Noted(ColumnElement[bool]):
+    """A condition whose compiling is noted."""
+
+    inherit_cache = False
+    type = Boolean()
+
+    def __init__(self) -> None:
+        self.compiled_by: list[str] = []
+        self.meanwhile: Callable[[], object] = lambda: None
+
+
+@compiles(Noted)
+def note(element: Noted, compiler: Any, **_options: Any) -> str:
+    element.compiled_by.append(threading.current_thread().name)
+    meanwhile, element.meanwhile = element.meanwhile, lambda: None
+    meanwhile()
+    return "true"
+
+
+def read_directly(query: Select[Any]) -> object:
+    direct = Direct(db.engine)
+    try:
+        return direct.first(query, {})
+    finally:
+        direct.close()
+
+
+@pytest.mark.parametrize(
+    "reads",
+    [
+        lambda query: partial(lambda read: read.all(db.session()), QuickRead(User, query)),
+        lambda query: partial(read_directly, query),
+    ],
+    ids=["quick read", "direct"],
+)
+def test_statement_is_compiled_by_one_thread_first(
+    session_user_id: str, pg_app: Flask, reads: Callable[[Any], Callable[[], object]]
+) -> None:
+    """SQLAlchemy's parts of a statement know their columns only afterwards. A second thread had taken some from a table
+    that nobody had narrowed down: other people's."""
+    condition = Noted()
+    read = reads(select(User).where(condition))
+
+    def elsewhere() -> None:
+        with pg_app.app_context():
+            read()
+
+    second = threading.Thread(target=elsewhere, name="second")
+
+    def let_it_try() -> None:
+        second.start()
+        second.join(0.3)
+        assert "second" not in condition.compiled_by
+
+    condition.meanwhile = let_it_try
+    read()
+    second.join()
+    assert condition.compiled_by
