@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Engine, PoolProxiedConnection, Select, inspect
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Compiled, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapper, Session
 
@@ -79,7 +79,8 @@ class QuickRead(Generic[T]):
         try:
             return [row[0] for row in self._rows(session, values)]
         except NotQuickly:
-            self._compile_once(session.get_bind(self._model, clause=self._query).dialect)
+            if not self._is_compiled:
+                self._compile(session.get_bind(self._model, clause=self._query).dialect)
             return session.scalars(self._query, values).all()
 
     def _rows(self, session: Session, values: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -112,22 +113,21 @@ class QuickRead(Generic[T]):
 
     def _statement(self, engine: Engine) -> "Prepared":
         if self._prepared is None:
-            self._compile_once(engine.dialect)
+            compiled = self._compile(engine.dialect)
             keys = {one.columns[0].key: one.key for one in self._mapper.column_attrs}
             columns = list(self._query.selected_columns)
             names = [keys.pop(column.key or "") for column in columns[: len(keys)]]
             processors = [column.type.result_processor(engine.dialect, None) for column in columns]
             conversions: list[tuple[int, Convert]] = [(number, one) for number, one in enumerate(processors) if one]
-            compiled = self._query.compile(dialect=engine.dialect)
             given = {name: value for name, value in compiled.params.items() if value is not None}
             self._prepared = Prepared(str(compiled), given, names, conversions)
         return self._prepared
 
-    def _compile_once(self, dialect: Dialect) -> None:
-        if not self._is_compiled:
-            with COMPILING:
-                self._query.compile(dialect=dialect)
-                self._is_compiled = True
+    def _compile(self, dialect: Dialect) -> Compiled:
+        with COMPILING:
+            compiled = self._query.compile(dialect=dialect)
+            self._is_compiled = True
+        return compiled
 
 
 def is_plain(engine: Engine) -> bool:
