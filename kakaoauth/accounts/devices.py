@@ -7,7 +7,6 @@ secret; the signature matters: a handle works only for the person it was made fo
 pressed twice (a valid handle, the device is gone) from a URL that somebody made up.
 """
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 
 from flask import current_app, g
 from flask_login import current_user
-from itsdangerous import BadSignature, Signer, URLSafeSerializer, base64_encode
+from itsdangerous import BadSignature, URLSafeSerializer
 
 from kakaoauth import audit, sessions
 from kakaoauth.accounts.roles import refusals_noted, require_superuser
@@ -79,12 +78,12 @@ def own(*more: Asked) -> tuple[Devices, Sequence[Any]]:
     """Return the devices of the current user, the current one first, with handles, and what `more` asks for: of the
     database all of it by one statement."""
     user = current_user._get_current_object()
-    return _devices(user, more, here=sessions.name(), signer=_signer(user.id))
+    return _devices(user, more, here=sessions.name(), serializer=_serializer(user.id))
 
 
 def of_user(user: User, *, endable: bool = False) -> Devices:
     """Return a user's devices for staff. :param endable: with handles, for superusers."""
-    return _devices(user, signer=_signer(user.id) if endable else None)[0]
+    return _devices(user, serializer=_serializer(user.id) if endable else None)[0]
 
 
 def sessions_of(user: User) -> list[dict[str, Any]]:
@@ -195,11 +194,10 @@ def _dropped(user_id: int, names: Sequence[str]) -> bool:
 
 
 def _devices(
-    user: User, more: Sequence[Asked] = (), *, here: str = "", signer: Signer | None = None
+    user: User, more: Sequence[Asked] = (), *, here: str = "", serializer: URLSafeSerializer | None = None
 ) -> tuple[Devices, Sequence[Any]]:
     def handle(key: Key) -> str:
-        # As the serializer does it, which would also try to compress these few bytes.
-        return signer.sign(base64_encode(json.dumps(key))).decode() if signer else ""
+        return str(serializer.dumps(key)) if serializer else ""
 
     held, (families, alarms, *others) = _open_sessions(
         user,
@@ -254,12 +252,6 @@ def _of_family(family: TokenFamily, handle: str) -> Device:
 
 def _alarm(event: AuditEvent) -> tuple[datetime, str]:
     return event.at, words(str(event.told.get("agent", "")))
-
-
-def _signer(user_id: int) -> Signer:
-    """Return the serializer's signer for many handles: with the key that it would derive for each."""
-    key = _serializer(user_id).make_signer().derive_key()
-    return Signer(key, key_derivation="none", digest_method=sha256)
 
 
 def _serializer(user_id: int) -> URLSafeSerializer:
