@@ -60,13 +60,18 @@ class OAuthProvider:
         # The site decides how long a person waits and how many threads may wait: one set of limits for all
         # providers. Each has a transport of its own, so one that is slow does not hold up the others.
         self.transport: Transport = transport_for(config)
+        # In the form, where no proxy writes it into a log; and no parameter at all where there is no secret.
+        method = "client_secret_post" if config.get(f"{self.name.upper()}_CLIENT_SECRET") else "none"
         self._app: OAuthApp = oauth.register(
             self.name,
             client_cls=OAuthApp,
             authorize_url=self.authorize_url,
             access_token_url=self.token_url,
             api_base_url=self.api_url,
-            client_kwargs={"transport": self.transport},
+            client_kwargs={
+                "transport": self.transport,
+                "token_endpoint_auth_method": method,
+            },
         )
         self._app.client_cls = self.session_class
         self._app.read_token = self.read_token

@@ -103,7 +103,6 @@ class OAuthApp(FlaskOAuth2App):
         )
 
     def _ask_for_token(self, client_id: str, form: dict[str, str]) -> dict[str, Any]:
-        # In the form, where no proxy writes it into a log; and no parameter at all where there is no secret.
         form["client_id"] = client_id
         if secret := self.make_secret(client_id) if self.make_secret else self.client_secret:
             form["client_secret"] = secret
