@@ -2,6 +2,7 @@
 
 import hmac
 import os
+from base64 import urlsafe_b64encode
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
@@ -77,10 +78,12 @@ def redis_prefix(secret: str, former: Sequence[str]) -> str:
     """Return what the app's keys in Redis begin with, so that apps of different secrets can share one Redis.
 
     A session of one must not count at the other, where the same number is another user. The oldest secret decides:
-    sessions outlive a change of SECRET_KEY as long as the old one is in SECRET_KEY_FALLBACKS.
+    sessions outlive a change of SECRET_KEY as long as the old one is in SECRET_KEY_FALLBACKS. It is short, because each
+    session has it twice: 48 bits, in 9 characters.
     """
     oldest = former[-1] if former else secret
-    return f"{hmac.digest(oldest.encode(), b'kakaoauth keys in Redis', 'sha256').hex()[:12]}:"
+    made = hmac.digest(oldest.encode(), b"kakaoauth keys in Redis", "sha256")
+    return f"{urlsafe_b64encode(made[:6]).decode()}:"
 
 
 def _as_text(name: str, value: Any) -> Any:

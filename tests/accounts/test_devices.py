@@ -26,7 +26,7 @@ from support import (
     problem,
     set_cookie,
 )
-from support.devices import end
+from support.devices import CHROME, end
 from support.stored_sessions import all_opened, edit
 
 from kakaoauth import sessions
@@ -41,9 +41,6 @@ from kakaoauth.storage.database import db
 from kakaoauth.tokens import flows as token_flows
 from kakaoauth.tokens.refresh_tokens import TokenFamily
 
-CHROME = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-)
 IPHONE = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
     "Version/18.1 Mobile/15E148 Safari/604.1"

@@ -23,6 +23,7 @@ from support import (
     person,
     tokens_of,
 )
+from support.devices import CHROME
 
 from kakaoauth import audit, jobs
 from kakaoauth.accounts import password_login, roles
@@ -38,9 +39,6 @@ from kakaoauth.storage.cursors import Cursor, Position
 from kakaoauth.storage.database import db
 
 ENGLISH = {"Accept-Language": "en"}
-CHROME = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-)
 ADMIN_KEY = "9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 PASSWORD = "correct horse battery staple"
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)

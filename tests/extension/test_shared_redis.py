@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from redis import Redis
 from support import FakeKakao, person
+from support.devices import CHROME
 from support.shop import SECRET, begin, log_in
 
 from kakaoauth import ConfigError, jobs
@@ -69,6 +70,18 @@ def test_sessions_outlive_a_change_of_the_secret_while_the_old_one_is_named(
     without = make_host(name="three", SECRET_KEY=SECRET)
     prefixes = [app.config["KAKAOAUTH_REDIS_PREFIX"] for app in (before, after, without)]
     assert prefixes[0] == prefixes[1] != prefixes[2]
+
+
+def test_session_takes_few_bytes_all_told(make_host: MakeHost, kakao: FakeKakao, redis: Redis) -> None:
+    app, people = make_host(), 12
+    for subject in range(1_000, 1_000 + people):
+        kakao.me = person(subject)
+        client = app.test_client()
+        client.environ_base["HTTP_USER_AGENT"] = CHROME
+        log_in(client, kakao)
+    of_all = [key for key in redis.keys() if b":session" in key or b":open-sessions" in key]
+    assert len(of_all) == 2 * people + 1
+    assert sum(redis.memory_usage(key, samples=0) for key in of_all) / people <= 400
 
 
 @pytest.mark.parametrize("given", ["", "shop:"])

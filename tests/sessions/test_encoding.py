@@ -10,15 +10,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, csrf_token, log_in, set_cookie
+from support.devices import CHROME
 from support.stored_sessions import opened
 
 from kakaoauth.sessions import encoding
 from kakaoauth.sessions.names import former_name_of, name_of
 
 SID = "s" * 43
-CHROME = (
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
-)
 DATA = {
     "_user_id": "7.3",
     "_fresh": True,

@@ -10,6 +10,11 @@ from kakaoauth.storage.database import db
 from kakaoauth.tokens.provider_tokens import ProviderToken
 from support import FakeKakao, csrf_token, log_in, person
 
+#: What Chrome on Windows says it is.
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"
+)
+
 
 def browsers(app: Flask, kakao: FakeKakao, number: int, *, subject: int = 3902187744) -> list[FlaskClient]:
     """One person's browsers, each with a token of its own: `<subject>-0`, `<subject>-1`, ..."""
