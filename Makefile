@@ -12,6 +12,8 @@ DEV := $(call stamp,dev,requirements.txt requirements-embedded.txt requirements-
 PIP := .venv/bin/python -m pip install --quiet --no-input
 # One more than there are processors, as a test often waits for what it has started; each has a database server of its own.
 TESTERS := $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 7 ? n + 1 : 8)))
+# Where Python is told to keep no bytecode, each program that a test starts would compile the package anew.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -m pytest -n $(TESTERS) --dist worksteal
 # Ctrl-C while Python still imports ends it without a traceback.
 START := import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); \
 	import runpy; runpy.run_module("kakaoauth.devserver", run_name="__main__")
@@ -35,10 +37,10 @@ run: $(RUN)
 	@exec .venv/bin/python -c '$(START)'
 
 test: $(DEV) chromium
-	@.venv/bin/python -m pytest -n $(TESTERS) --dist worksteal
+	@$(PYTEST)
 
 coverage: $(DEV) chromium
-	@.venv/bin/python -m pytest -n $(TESTERS) --dist worksteal --cov
+	@$(PYTEST) --cov
 
 check: $(DEV)
 	@.venv/bin/python -m ruff check
