@@ -36,12 +36,26 @@ NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 NO_CLIENT = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EPROTO)
 
 
+class Settings:
+    """gunicorn's settings, each looked up once, since none changes in a worker. Its own object finds them by
+    `__getattr__`, after a search in vain; a request asks for some thirty, which was a seventh of an empty page."""
+
+    def __init__(self, cfg: Any) -> None:
+        self._cfg = cfg
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._cfg, name)
+        setattr(self, name, value)
+        return value
+
+
 class BufferingWorker(ThreadWorker):
     """`gunicorn -k kakaoauth.server.BufferingWorker`. The settings of gthread count: threads, keepalive,
     worker_connections. HTTP/1 alone: TLS, HTTP/2 and the PROXY protocol are for a proxy before it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.cfg: Any = Settings(self.cfg)
         self.worker_connections: int = self.cfg.worker_connections
         self.max_body = MAX_BODY
         self._next_line = self._next_accept = self._next_beat = 0.0

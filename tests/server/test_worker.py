@@ -20,6 +20,7 @@ from kakaoauth.config.settings import ROOT
 from kakaoauth.server.connection import ClientSocket
 from kakaoauth.server.incoming import MAX_HEAD, MAX_LINE, Arrived, Incoming
 from kakaoauth.server.pool import Pool
+from kakaoauth.server.worker import Settings
 
 #: Generous: the machine may be busy with other tests.
 SECONDS = 30.0
@@ -413,6 +414,19 @@ def test_python_looks_for_garbage_rarely_and_not_in_the_code(server: Server) -> 
     threshold, frozen = map(int, read_answer(client)[2].split())
     assert threshold == 10_000
     assert frozen > 1000
+
+
+def test_a_setting_is_looked_up_once() -> None:
+    asked = []
+
+    class Config:
+        def __getattr__(self, name: str) -> str:
+            asked.append(name)
+            return name.upper()
+
+    settings = Settings(Config())
+    assert [settings.threads, settings.bind, settings.threads] == ["THREADS", "BIND", "THREADS"]
+    assert asked == ["threads", "bind"]
 
 
 def test_a_page_that_exits_ends_no_thread(server: Server) -> None:
