@@ -61,8 +61,8 @@ class QuietLogger(Logger):  # type: ignore[misc]
         self.error_log.addFilter(_cut_queries)
         # Our own lines to standard output are written by hand: Python's logging takes 0.1 ms of each page.
         is_elsewhere = cfg.accesslog != "-" or cfg.syslog or cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json
-        is_ours = cfg.access_log_format == access_log_format and settings["LOG_FORMAT"] != "json"
-        self.writes_lines = is_ours and not is_elsewhere
+        self.is_our_format = cfg.access_log_format == access_log_format
+        self.writes_lines = self.is_our_format and settings["LOG_FORMAT"] != "json" and not is_elsewhere
         if settings["LOG_FORMAT"] == "json":
             for handler in (*self.error_log.handlers, *self.access_log.handlers):
                 handler.setFormatter(logs.formatter("json"))
@@ -74,15 +74,16 @@ class QuietLogger(Logger):  # type: ignore[misc]
         if not self.writes_lines:
             super().access(resp, req, environ, request_time)
             return
-        atoms = self.atoms_wrapper_class(self.atoms(resp, req, environ, request_time))
-        line = f"{self.cfg.access_log_format % atoms}\n"
+        atoms = self.atoms(resp, req, environ, request_time)
+        atoms["U"] = atoms["U"].replace('"', r"\"")  # as gunicorn does in each value, of which no other can have one
+        line = f"{access_log_format % atoms}\n"
         with suppress(OSError):  # nobody reads the log any more
             os.write(sys.stdout.fileno(), line.encode())
 
     def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> dict[str, Any]:
         # gunicorn's own path is decoded: %0A in an address would begin a line of the visitor's making.
-        path = re.split(r"[?#]", environ["RAW_URI"], maxsplit=1)[0].encode("unicode_escape").decode()
-        if self.cfg.access_log_format == access_log_format:  # gunicorn names every header as well, which takes longer
+        path = environ["RAW_URI"].partition("?")[0].partition("#")[0].encode("unicode_escape").decode()
+        if self.is_our_format:  # gunicorn names every header as well, which takes longer
             return {
                 "t": self.now(),
                 "h": environ.get("REMOTE_ADDR", "-"),
@@ -144,6 +145,10 @@ limit_request_line = 8190
 
 # X-Forwarded-Proto is believed by the app's own rule, TRUSTED_PROXIES, and by nobody else.
 secure_scheme_headers: dict[str, str] = {}
+# Nor does anybody say by a header what SCRIPT_NAME is: gunicorn would believe this machine. As it then believes
+# nothing of anybody, it need not look at each request whether that one is somebody.
+forwarder_headers = ""
+forwarded_allow_ips = "*"
 # One more door, in the home folder and under one name for all sites; nobody here uses it.
 control_socket_disable = True
 

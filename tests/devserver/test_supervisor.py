@@ -438,6 +438,13 @@ def test_half_requests_do_not_stop_the_site(
     assert "Traceback" not in one.output
 
 
+def test_no_header_says_where_the_site_begins(run: Callable[..., Run], redis_url: str) -> None:
+    one = run(*GUNICORN, REDIS_URL=redis_url, WEB_CONCURRENCY="1", **PRODUCTION).up("Booting worker")
+    with socket.create_connection(("127.0.0.1", one.port), timeout=SECONDS) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nSCRIPT_NAME: /x\r\nConnection: close\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
 def test_no_code_or_state_stands_in_a_log(run: Callable[..., Run], redis_url: str) -> None:
     one = run(*GUNICORN, REDIS_URL=redis_url, WEB_CONCURRENCY="1", **PRODUCTION).up("Booting worker")
     assert get(one.port, "/healthz") == 200
