@@ -153,4 +153,5 @@ class Connection:
 
     def take_back(self) -> None:
         """Begin the next request, with what the client has sent of it already. Called by the thread that answers."""
+        self.parser.mesg = None  # its end is reached: the parser need not look again, nor keep its cookies
         self.incoming = Incoming(self._limit, self.parser.unreader.take_buffered())

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn.config import Config
 from support.ports import free_port
 
 from kakaoauth.config.settings import ROOT
-from kakaoauth.server.connection import ClientSocket
+from kakaoauth.server.connection import ClientSocket, Connection
 from kakaoauth.server.incoming import MAX_HEAD, MAX_LINE, Arrived, Incoming
 from kakaoauth.server.pool import Pool
 from kakaoauth.server.worker import Settings
@@ -407,6 +408,20 @@ def test_the_head_of_a_stream_does_not_wait_for_it() -> None:
         sock.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         assert client.recv(1000).endswith(b"chunked\r\n\r\n")
         sock.release()
+
+
+def test_a_connection_that_waits_has_nothing_of_its_last_request() -> None:
+    server, client = socket.socketpair()
+    with contextlib.closing(client):
+        conn = Connection(Config(), server, ("127.0.0.1", 1), ("127.0.0.1", 2), LIMIT)
+        conn.incoming.data += GET + GET[:10]
+        for _ in range(2):
+            conn.hand_over()
+            assert next(conn.parser).path == "/"
+            conn.take_back()
+            assert conn.parser.mesg is None
+            conn.incoming.data += GET[10:]
+        conn.sock.release()
 
 
 def test_python_looks_for_garbage_rarely_and_not_in_the_code(server: Server) -> None:
