@@ -1,6 +1,7 @@
 """The reference site: a Flask app with the extension, and with what belongs to a whole app."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from flask import Flask
@@ -24,6 +25,8 @@ def create_app(overrides: Mapping[str, Any] | None = None) -> Flask:
     settings = config.load(overrides)
     app = Flask(PACKAGE, static_folder=None, template_folder=None, instance_path=settings["INSTANCE_PATH"])
     app.config.update(settings)
+    # Flask asks of each hook and view at each request whether it is a coroutine: some ten times for a page.
+    app.ensure_sync = lru_cache(maxsize=500)(app.ensure_sync)  # type: ignore[method-assign]
     KakaoAuth(app, url_prefix="")
 
     # These apply to every URL of the app, so the extension leaves them to the site.

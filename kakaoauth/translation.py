@@ -58,8 +58,9 @@ def _of_request() -> str:
     """KAKAOAUTH_LANGUAGE, the query, the cookie, then Accept-Language; Korean if none of them decides."""
     if only := current_app.config.get("KAKAOAUTH_LANGUAGE"):
         return str(only)
-    for choice in (request.args.get("lang"), request.cookies.get("lang")):
-        if choice in LANGUAGES:
+    for given in (request.args, request.cookies):
+        # Not by `get`: for what is missing it raises an exception and catches it.
+        if "lang" in given and (choice := given["lang"]) in LANGUAGES:
             return choice
     return _preferred(request.headers.get("Accept-Language", "")[:MOST_OF_HEADER])
 

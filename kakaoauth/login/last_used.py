@@ -20,5 +20,6 @@ def remember(response: Response, provider: str) -> None:
 
 def find() -> str:
     """Return the provider's name; empty if there is none, or it is not offered any more."""
-    provider = providers.find_provider(request.cookies.get(COOKIE, ""))
+    cookies = request.cookies
+    provider = providers.find_provider(cookies[COOKIE]) if COOKIE in cookies else None
     return provider.name if provider else ""

@@ -169,8 +169,9 @@ def add_headers_elsewhere(response: Response) -> Response:
 def add_headers(response: Response) -> Response:
     """Add the security headers, `Cache-Control` and the language cookie."""
     headers = response.headers
+    asked = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy takes as long as a header
     theirs = {name.lower() for name, _ in headers}
-    if request.endpoint not in CACHEABLE:
+    if asked.endpoint not in CACHEABLE:
         headers["Cache-Control"] = "no-store"
         if "vary" in theirs:
             response.vary.update(("Cookie", "Accept-Language"))
@@ -179,11 +180,11 @@ def add_headers(response: Response) -> Response:
     for name, value in (("Content-Security-Policy", content_security_policy()), *ALWAYS):
         if name.lower() not in theirs:
             headers.add(name, value)
-    is_https = request.scheme == "https"
+    is_https = asked.scheme == "https"
     if is_https and "strict-transport-security" not in theirs:
         headers.add("Strict-Transport-Security", "max-age=31536000")
-    choice = request.args.get("lang")
-    if choice in LANGUAGES:
+    # Not by `get`: for what is missing it raises an exception and catches it.
+    if "lang" in asked.args and (choice := asked.args["lang"]) in LANGUAGES:
         response.set_cookie("lang", choice, max_age=31536000, secure=is_https, httponly=True, samesite="Lax")
     return response
 

@@ -24,6 +24,7 @@ from support import (
     tokens_of,
 )
 from support.stored_sessions import opened
+from werkzeug.exceptions import BadRequestKeyError
 
 from kakaoauth import create_app
 from kakaoauth.storage.database import db
@@ -371,6 +372,26 @@ def test_chosen_language_wins_and_is_remembered(client: FlaskClient) -> None:
     assert "Set-Cookie" not in later.headers
     assert language_of(client.get("/?lang=ko")) == "ko"
     assert language_of(client.get("/nowhere/")) == "ko"
+
+
+def test_what_most_requests_lack_makes_no_exception(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One takes longer than to write a header."""
+    made: list[str] = []
+
+    def note(error: BadRequestKeyError, name: str) -> None:
+        made.append(name)
+
+    monkeypatch.setattr(BadRequestKeyError, "__init__", note)
+    assert client.get("/").status_code == 200
+    assert not {"lang", "kakaoauth_last"} & set(made)
+
+
+def test_what_serves_a_page_is_asked_once_whether_it_is_a_coroutine(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.get("/").status_code == 200
+    monkeypatch.delattr("flask.app.iscoroutinefunction")
+    assert client.get("/").status_code == 200
 
 
 @pytest.mark.parametrize(
