@@ -88,11 +88,13 @@ def init_app(app: Flask) -> None:
     if app.config["PUBLIC_URL"]:
         app.wsgi_app = PublicUrl(app.wsgi_app, app.config["PUBLIC_URL"])  # type: ignore[assignment, method-assign]
     if proxies := app.config["TRUSTED_PROXIES"]:
+        # What PUBLIC_URL says counts, so that nothing else is read.
+        of_address = 0 if app.config["PUBLIC_URL"] else proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
             PlainAddress(app.wsgi_app),  # type: ignore[arg-type]
             x_for=proxies,
-            x_proto=proxies,
-            x_host=proxies,
+            x_proto=of_address,
+            x_host=of_address,
             x_port=0,
             x_prefix=0,
         )

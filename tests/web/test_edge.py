@@ -177,6 +177,14 @@ def test_public_url_decides_behind_a_proxy_as_well(make_app: MakeApp) -> None:
     assert answer.headers["Set-Cookie"].startswith("__Host-session=")
 
 
+def test_with_a_public_url_nothing_else_says_the_address(make_app: MakeApp) -> None:
+    app = make_app(PUBLIC_URL="https://login.example.kr", TRUSTED_PROXIES=1)
+    app.add_url_rule("/seen/", view_func=lambda: [request.environ["SERVER_NAME"], request.remote_addr])
+    headers = {"X-Forwarded-Host": "evil.example", "X-Forwarded-For": "203.0.113.9"}
+    answer = app.test_client().get("/seen/", headers=headers)
+    assert answer.json == ["localhost", "203.0.113.9"]
+
+
 # Proxies
 
 
