@@ -14,7 +14,7 @@ from typing import Any
 
 from babel import Locale, dates, numbers
 from babel.support import LazyProxy, NullTranslations, Translations
-from flask import current_app, request
+from flask import Request, current_app, request
 from werkzeug.datastructures import LanguageAccept
 from werkzeug.http import parse_accept_header
 
@@ -45,24 +45,24 @@ def language() -> str:
     if chosen := _chosen.get():
         return chosen
     try:  # asked for some twenty times in a page: quicker than to ask first whether there is a request
-        environ = request._get_current_object().environ  # type: ignore[attr-defined]
+        asked = request._get_current_object()  # type: ignore[attr-defined]
     except RuntimeError:
         return DEFAULT
-    found: str | None = environ.get(_KEPT)
+    found: str | None = asked.environ.get(_KEPT)
     if found is None:
-        found = environ[_KEPT] = _of_request()
+        found = asked.environ[_KEPT] = _of_request(asked)
     return found
 
 
-def _of_request() -> str:
+def _of_request(asked: Request) -> str:
     """KAKAOAUTH_LANGUAGE, the query, the cookie, then Accept-Language; Korean if none of them decides."""
     if only := current_app.config.get("KAKAOAUTH_LANGUAGE"):
         return str(only)
-    for given in (request.args, request.cookies):
+    for given in (asked.args, asked.cookies):
         # Not by `get`: for what is missing it raises an exception and catches it.
         if "lang" in given and (choice := given["lang"]) in LANGUAGES:
             return choice
-    return _preferred(request.headers.get("Accept-Language", "")[:MOST_OF_HEADER])
+    return _preferred(asked.headers.get("Accept-Language", "")[:MOST_OF_HEADER])
 
 
 @lru_cache(maxsize=1024)  # browsers send few different ones
