@@ -145,10 +145,9 @@ limit_request_line = 8190
 
 # X-Forwarded-Proto is believed by the app's own rule, TRUSTED_PROXIES, and by nobody else.
 secure_scheme_headers: dict[str, str] = {}
-# Nor does anybody say by a header what SCRIPT_NAME is: gunicorn would believe this machine. As it then believes
-# nothing of anybody, it need not look at each request whether that one is somebody.
+# Nor does anybody say by a header what SCRIPT_NAME is: gunicorn would believe this machine.
 forwarder_headers = ""
-forwarded_allow_ips = "*"
+forwarded_allow_ips = ""
 # One more door, in the home folder and under one name for all sites; nobody here uses it.
 control_socket_disable = True
 
