@@ -16,7 +16,7 @@ from kakaoauth.errors import AccountDisabled, DatabaseUnavailable, LogoutUnfinis
 from kakaoauth.models import User, find_session_user
 from kakaoauth.sessions import ended as ended_sessions
 from kakaoauth.sessions import finished_logins, host_data, logout
-from kakaoauth.sessions.csrf_tokens import csrf_secret
+from kakaoauth.sessions.csrf_tokens import FROM_ID
 from kakaoauth.sessions.data import ends_at_last, ends_unused
 from kakaoauth.sessions.index import owner_of
 from kakaoauth.sessions.login_manager import LoginManager
@@ -125,12 +125,11 @@ def begin(
     :raises AccountDisabled: inactive user.
     """
     before, store = ending(), current_store()
-    sid = sid or store.new_id()
     moment = round(time.time(), 1)
-    _enter(user, sid, begun=moment, confirmed=_confirmed_by(user, moment, proven_at), token_id=token_id)
+    _enter(user, begun=moment, confirmed=_confirmed_by(user, moment, proven_at), token_id=token_id)
     if finished:
         finished_logins.note(*finished)
-    store.create(current_session(), sid)
+    store.create(current_session(), sid or store.new_id())
     logout.remember_ended(before)
 
 
@@ -171,14 +170,13 @@ def _renew(session_user_id: str, sid: str | None, confirmed: float) -> bool:
     before, store = ending(), current_store()
     user = find_session_user(session_user_id, before.name)
     if user is not None:
-        sid = sid or store.new_id()
         drafts = session.get("_draft")
         theirs = {key: session[key] for key in session if host_data.is_hosts(key)}
-        _enter(user, sid, begun=session.get("_begun", 0), confirmed=confirmed, token_id=token_id())
+        _enter(user, begun=session.get("_begun", 0), confirmed=confirmed, token_id=token_id())
         session.update(theirs)
         if drafts:
             session["_draft"] = drafts
-        if store.create(current_session(), sid):
+        if store.create(current_session(), sid or store.new_id()):
             logout.remember_ended(before)
             return True
     end()
@@ -202,7 +200,7 @@ def is_stored() -> bool:
     return found is not None and not ended_sessions.among([found[0]])
 
 
-def _enter(user: User, sid: str, *, begun: float, confirmed: float, token_id: int | None) -> None:
+def _enter(user: User, *, begun: float, confirmed: float, token_id: int | None) -> None:
     kept = {key: session[key] for key in session if key.startswith(("_state_", *finished_logins.KEYS))}
     kept |= host_data.kept_through_login(session, current_app.config["KAKAOAUTH_SESSION_KEEP"])
     session.clear()
@@ -217,7 +215,7 @@ def _enter(user: User, sid: str, *, begun: float, confirmed: float, token_id: in
         session["_token"] = token_id
     session.update(_begun=begun, _confirmed=confirmed, **marks())
     _mark_role(user)
-    session["csrf_token"] = csrf_secret(sid)
+    session["csrf_token"] = FROM_ID
     g.pop("csrf_token", None)  # what Flask-WTF has made of the old one
 
 

@@ -34,6 +34,18 @@ class SessionCookie:
         """`__Host-` allows no domain."""
         return None
 
+    def send_cookie(self, app: Flask, response: Response, value: str, max_age: int | None) -> None:
+        """Send it. :param max_age: in seconds; None: until the browser is closed."""
+        response.set_cookie(
+            self.get_cookie_name(app),
+            value,
+            max_age=max_age,
+            path="/",
+            secure=self.get_cookie_secure(app),
+            httponly=True,
+            samesite="Lax",
+        )
+
 
 def vary_by_cookie(response: Response) -> None:
     """Keep shared caches from giving one visitor's page to another."""

@@ -13,6 +13,9 @@ FIELD = "csrf_token"
 HEADERS = ("X-CSRFToken", "X-CSRF-Token")
 #: The token lives as long as the session that holds it; Flask-WTF wants a number (ten years, in seconds).
 ALWAYS = 315_360_000
+#: Stands in a session's data for the secret that is made from its id, until somebody asks for it: few pages have a
+#: form, and the hash takes longer than all else that reading a session takes.
+FROM_ID = ""
 
 
 def csrf_token() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kakaoauth.sessions import host_data
-from kakaoauth.sessions.csrf_tokens import FIELD, csrf_secret
+from kakaoauth.sessions.csrf_tokens import FIELD, FROM_ID, csrf_secret
 from kakaoauth.sessions.data import LAST_TIME, is_ours
 
 #: What is written begins with this; plain JSON begins with a brace.
@@ -57,7 +57,7 @@ def plain(data: Mapping[str, Any], sid: str) -> bytes:
     if "_user_id" in left and left.get("_fresh") is True:
         del left["_fresh"]
         found[FRESH] = 1
-    if sid and FIELD in left and left[FIELD] == csrf_secret(sid):
+    if sid and FIELD in left and (left[FIELD] == FROM_ID or left[FIELD] == csrf_secret(sid)):
         del left[FIELD]
         found[DERIVED] = 0
     begun = _tenths(left.get("_begun"))
@@ -120,7 +120,7 @@ def _long(found: dict[str, Any], sid: str) -> dict[str, Any]:
     if found.pop(FRESH, None) is not None:
         data["_fresh"] = True
     if found.pop(DERIVED, None) is not None and sid:
-        data[FIELD] = csrf_secret(sid)
+        data[FIELD] = FROM_ID
     for name, value in found.items():
         data[LONG.get(name, name)] = value
     return data

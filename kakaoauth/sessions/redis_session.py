@@ -3,16 +3,17 @@
 import logging
 import marshal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Protocol, cast
 
-from flask import request
+from flask import Flask, has_app_context, request
 from flask.sessions import SessionMixin
 from redis.client import Pipeline
 from redis.exceptions import ReadOnlyError
 
 from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import SessionsUnavailable
+from kakaoauth.sessions.csrf_tokens import FIELD, FROM_ID, csrf_secret
 from kakaoauth.sessions.encoding import plain
 from kakaoauth.sessions.host_data import is_hosts
 from kakaoauth.sessions.index import owner_of
@@ -28,6 +29,7 @@ NEEDED = ("_user_id", "_begun", "_state_", "_logout_state", "csrf_token", "_sign
 class Store(Protocol):
     """What a session needs of `sessions.store`."""
 
+    app: Flask
     key_prefix: str
 
     def find(self, sid: str) -> tuple[str, bytes] | None:
@@ -138,7 +140,11 @@ class RedisSession(SessionMixin):
             self.along.pop(0)(commands)
 
     def __getitem__(self, key: str) -> Any:
-        return self.load()[key]
+        value = self.load()[key]
+        if key != FIELD or value != FROM_ID:
+            return value
+        with context_of(self._store.app):
+            return csrf_secret(self.sid or "")
 
     def __setitem__(self, key: str, value: Any) -> None:
         self.load()[key] = value
@@ -195,6 +201,11 @@ def _image(data: dict[str, Any]) -> bytes | None:
         return marshal.dumps(data, 2)  # later versions depend on how many variables hold a value
     except ValueError:
         return None
+
+
+def context_of(app: Flask) -> AbstractContextManager[Any]:
+    """Return an app context for the secrets of `app`, where a test that looks into a session has none."""
+    return nullcontext() if has_app_context() else app.app_context()
 
 
 @contextmanager

@@ -7,11 +7,11 @@ A session is one Redis string, `session:<hash of its id>`, holding an object (it
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, cast
 
-from flask import Flask, Request, Response, current_app, g, has_app_context, session
+from flask import Flask, Request, Response, current_app, g, session
 from flask_session.base import ServerSideSessionInterface
 from redis.client import Pipeline
 
@@ -21,9 +21,10 @@ from kakaoauth.counting import active_users
 from kakaoauth.sessions import encoding, host_data
 from kakaoauth.sessions import index as session_index
 from kakaoauth.sessions.cookie import SessionCookie, vary_by_cookie
+from kakaoauth.sessions.csrf_tokens import FIELD
 from kakaoauth.sessions.data import ends_unused
 from kakaoauth.sessions.names import SID, former_name_of, name_of
-from kakaoauth.sessions.redis_session import RedisSession, given_up_on_failure, unless_full
+from kakaoauth.sessions.redis_session import RedisSession, context_of, given_up_on_failure, unless_full
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, read, read_all
 
 log = logging.getLogger("kakaoauth.audit")
@@ -93,7 +94,7 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
             if session.ended and not session.data:
                 if session.sid:
                     self._remove_if_possible(session)
-                    self._send_cookie(app, response, "", 0)
+                    self.send_cookie(app, response, "", 0)
                 return
             if not session.data and session.sid is None:
                 return
@@ -103,24 +104,13 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         if session.set_cookie and session.sid:
             is_lasting = "_user_id" in session.data or session.data.get("_permanent")
             lifetime = self.lifetime(session.data) if is_lasting else None
-            self._send_cookie(app, response, session.sid, lifetime)
+            self.send_cookie(app, response, session.sid, lifetime)
 
     def _remove_if_possible(self, session: RedisSession) -> None:
         """Delete an ended session. If Redis fails, the session is over all the same: the database says so."""
         if session.sid and not session.removed:
             with suppress(*REDIS_ERRORS):
                 self.remove(session)
-
-    def _send_cookie(self, app: Flask, response: Response, value: str, max_age: int | None) -> None:
-        response.set_cookie(
-            self.get_cookie_name(app),
-            value,
-            max_age=max_age,
-            path="/",
-            secure=self.get_cookie_secure(app),
-            httponly=True,
-            samesite="Lax",
-        )
 
     # Storing.
 
@@ -213,7 +203,8 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
 
     def find(self, sid: str) -> tuple[str, bytes] | None:
         """Return the name and the stored bytes of a session; None if there is none."""
-        for name in (name_of(sid), former_name_of(sid)):
+        for naming in (name_of, former_name_of):
+            name = naming(sid)
             if (raw := read(self.redis, self._key(name))) is not None:
                 return name, raw
         return None
@@ -235,12 +226,14 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         return self.read(raw, sid)[0]
 
     def read(self, raw: bytes, sid: str) -> tuple[dict[str, Any] | None, bytes]:
-        """As `decode`, with what `encoding.plain` gives for these data; in a test without a context, too."""
+        """As `decode`, with what `encoding.plain` gives for these data."""
         try:
             text, is_former = encoding.stretch(raw), not raw.startswith(encoding.MARK)
-            with nullcontext() if has_app_context() else self.app.app_context():
-                data = encoding.read(text, sid, is_former=is_former)
-                return data, encoding.plain(data, sid) if is_former else text
+            data = encoding.read(text, sid, is_former=is_former)
+            if is_former:
+                with context_of(self.app):
+                    text = encoding.plain(data, sid)
+            return data, text
         except (ValueError, TypeError):
             log.critical("a session in Redis is not ours: somebody else writes there")
             return None, b""
@@ -279,6 +272,8 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
 
     def regenerate(self, session: RedisSession) -> None:
         """Give the session a new id, as a host knows it from Flask-Session."""
+        if FIELD in session:
+            session[FIELD] = session[FIELD]  # which was made from the old one: forms that are open stay valid
         self.create(session, self.new_id())
 
 

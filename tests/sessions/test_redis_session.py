@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from flask import Flask, session
 from flask.testing import FlaskClient
+from flask_login import current_user
 from redis import Redis
 from support import CLIENT_ID, FakeKakao, begin_login, come_back, csrf_token, log_in, set_cookie
 from support.stored_sessions import all_opened, edit
@@ -19,6 +20,8 @@ from support.stored_sessions import all_opened, edit
 from kakaoauth import sessions
 from kakaoauth.errors import AccountDisabled
 from kakaoauth.models import User
+from kakaoauth.sessions import redis_session
+from kakaoauth.sessions.csrf_tokens import csrf_secret
 from kakaoauth.sessions.names import name_of
 from kakaoauth.storage.database import db
 
@@ -88,6 +91,53 @@ def test_host_that_gives_the_session_a_new_id_as_with_flask_session_ends_the_old
     thief = app.test_client()
     thief.set_cookie("session", old)
     assert thief.get("/users/me/").status_code == 302
+
+
+def test_form_that_is_open_stays_valid_when_a_host_gives_the_session_a_new_id(
+    app: Flask, client: FlaskClient, kakao: FakeKakao
+) -> None:
+    @app.get("/renew/")
+    def renew() -> str:
+        app.session_interface.regenerate(session)  # type: ignore[attr-defined]
+        return ""
+
+    log_in(client, kakao)
+    token = csrf_token(client)
+    client.get("/renew/")
+    assert client.post("/kakao/logout/", data={"csrf_token": token}).location == "/"
+
+
+def test_csrf_secret_is_made_when_it_is_asked_for(
+    app: Flask, client: FlaskClient, kakao: FakeKakao, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is the same in every way in which a page can ask; the asking stores nothing."""
+    made = []
+
+    def note(sid: str) -> str:
+        made.append(sid)
+        return csrf_secret(sid)
+
+    monkeypatch.setattr(redis_session, "csrf_secret", note)
+
+    @app.get("/name/")
+    def name() -> str:
+        return str(current_user.id)
+
+    @app.get("/secrets/")
+    def secrets() -> list[str]:
+        return [session["csrf_token"], session.get("csrf_token", ""), dict(session)["csrf_token"]]
+
+    log_in(client, kakao)
+    (key,) = redis.keys("session:*")
+    before = redis.get(key)
+    assert client.get("/name/").status_code == 200
+    assert made == []
+    with app.app_context():
+        secret = csrf_secret(set_cookie(client))
+    assert client.get("/secrets/").json == [secret] * 3
+    with client.session_transaction() as kept:  # outside of the app
+        assert kept["csrf_token"] == secret
+    assert redis.get(key) == before
 
 
 def test_id_of_the_visitors_own_making_is_not_adopted(client: FlaskClient, redis: Redis) -> None:
