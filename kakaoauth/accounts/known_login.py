@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm import class_mapper
 from sqlalchemy.orm.util import identity_key
 
 from kakaoauth import audit, terms
@@ -37,7 +37,7 @@ from kakaoauth.signals import user_logged_in
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db, each_by_itself, give_back
 from kakaoauth.storage.direct import Direct
-from kakaoauth.storage.quick_read import NotQuickly
+from kakaoauth.storage.quick_read import NotQuickly, join, made
 from kakaoauth.storage.transaction import commit_on, lost_a_race, tell
 from kakaoauth.tokens import provider_tokens
 from kakaoauth.tokens.provider_tokens import ProviderToken
@@ -164,12 +164,9 @@ def _user_of(row: Row[Any], **changed: Any) -> User:
     known = session.identity_map.get(identity_key(User, row.id)) if session else None
     if isinstance(known, User):  # a receiver of the signal has loaded it
         return known
-    user = User()
-    fields: dict[str, Any] = user.__dict__
-    fields |= {**dict(zip(_columns(), row, strict=False)), **changed}
-    make_transient_to_detached(user)
-    if session:
-        session.add(user)
+    user = made(class_mapper(User), _columns(), row)  # the mapper that is ready: nothing may have used it before
+    user.__dict__.update(changed)
+    join(session, user)
     return user
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import Compiled, Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapper, Session
+from sqlalchemy.orm.attributes import instance_state
 
 T = TypeVar("T")
 
@@ -46,7 +47,6 @@ class QuickRead(Generic[T]):
     """A query for whole objects of one model, with `bindparam`s for its values. More columns may follow."""
 
     def __init__(self, model: type[T], query: Select[*tuple[Any, ...]]) -> None:
-        self._model = model
         self._mapper: Mapper[T] = inspect(model)
         self._query = query
         self._is_compiled = False
@@ -67,11 +67,7 @@ class QuickRead(Generic[T]):
         rows = self._rows(session, values)
         if not rows:
             return None
-        # What the session does with an object that it has read. `add` does much more, for objects with a past.
-        state: Any = inspect(rows[0][0])
-        state.key = self._mapper.identity_key_from_primary_key(self._mapper.primary_key_from_instance(rows[0][0]))
-        state.session_id = session.hash_key
-        session.identity_map.add(state)
+        join(session, rows[0][0])
         return rows[0]
 
     def all(self, session: Session, **values: Any) -> Sequence[T]:
@@ -80,7 +76,7 @@ class QuickRead(Generic[T]):
             return [row[0] for row in self._rows(session, values)]
         except NotQuickly:
             if not self._is_compiled:
-                self._compile(session.get_bind(self._model, clause=self._query).dialect)
+                self._compile(session.get_bind(self._mapper, clause=self._query).dialect)
             return session.scalars(self._query, values).all()
 
     def _rows(self, session: Session, values: dict[str, Any]) -> list[tuple[Any, ...]]:
@@ -90,15 +86,15 @@ class QuickRead(Generic[T]):
         for row in _fetch(engine, text, {**given, **values}):
             columns = list(row)
             for number, convert in conversions:
-                columns[number] = convert(columns[number])
-            one = self._mapper.class_manager.new_instance()
-            vars(one).update(zip(names, columns, strict=False))
-            found.append((one, *columns[len(names) :]))
+                if columns[number] is not None:
+                    columns[number] = convert(columns[number])
+            found.append((made(self._mapper, names, columns), *columns[len(names) :]))
         return found
 
     def _engine(self, session: Session) -> Engine:
         """The engine that the session would use. :raises NotQuickly: it would not do just what is done here."""
-        if session.dispatch.do_orm_execute or session.dispatch.after_begin:
+        heard = session.dispatch
+        if heard.do_orm_execute or heard.after_begin:
             raise NotQuickly
         # What a transaction has changed, or is about to, only its own connection sees.
         begun = session.get_transaction()
@@ -106,7 +102,7 @@ class QuickRead(Generic[T]):
             raise NotQuickly
         if begun is not None and (begun.nested or session.new or session.dirty or session.deleted):
             raise NotQuickly
-        bind = session.get_bind(self._model, clause=self._query)
+        bind = session.get_bind(self._mapper, clause=self._query)
         if not isinstance(bind, Engine) or not is_plain(bind):
             raise NotQuickly
         return bind
@@ -128,6 +124,25 @@ class QuickRead(Generic[T]):
             compiled = self._query.compile(dialect=dialect)
             self._is_compiled = True
         return compiled
+
+
+def made(mapper: Mapper[T], names: Sequence[str], columns: Sequence[Any]) -> T:
+    """Return an object as if it had been read. :param columns: the values of `names`; more may follow."""
+    one: T = mapper.class_manager.new_instance()
+    vars(one).update(zip(names, columns, strict=False))
+    return one
+
+
+def join(session: Session | None, one: object) -> None:
+    """Make an object that was `made` a member of `session`, as one that it has read; without one it is detached.
+
+    `Session.add` does much more, for objects with a past.
+    """
+    state: Any = instance_state(one)
+    state.key = state.mapper.identity_key_from_instance(one)
+    if session is not None:
+        state.session_id = session.hash_key
+        session.identity_map.add(state)
 
 
 def is_plain(engine: Engine) -> bool:

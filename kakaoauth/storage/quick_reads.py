@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from sqlalchemy.orm import Session
 
 from kakaoauth.storage.columns import UtcDateTime
-from kakaoauth.storage.quick_read import Convert, NotQuickly, QuickRead, _fetch
+from kakaoauth.storage.quick_read import Convert, NotQuickly, QuickRead, _fetch, made
 
 #: A value's name in a statement's text, as SQLAlchemy writes it for psycopg.
 NAME = re.compile(r"%\((\w+)\)s")
@@ -68,9 +68,7 @@ def _objects(read: QuickRead[Any], rows: Iterable[dict[str, Any]]) -> list[Any]:
         for number, convert in conversions:
             if columns[number] is not None:
                 columns[number] = convert(columns[number])
-        one = read._mapper.class_manager.new_instance()
-        vars(one).update(zip(names, columns, strict=True))
-        found.append(one)
+        found.append(made(read._mapper, names, columns))
     return found
 
 

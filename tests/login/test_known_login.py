@@ -1,5 +1,7 @@
 """The login of somebody who is known: one call to the provider where the id_token says nothing new, few statements."""
 
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -63,6 +65,26 @@ def test_browser_is_logged_in_by_that_one_call(app: Flask, kakao: FakeKakao) -> 
     client = app.test_client()
     assert log_in(client, kakao).status_code == 302
     assert client.get("/users/me/").status_code == 200
+
+
+#: What a worker does whose first request is a login.
+FIRST = """
+from types import SimpleNamespace
+from flask import Flask
+from kakaoauth.accounts import known_login
+app = Flask("first")
+no_session = SimpleNamespace(registry=SimpleNamespace(has=lambda: False))
+app.extensions["kakaoauth_database"] = SimpleNamespace(session=no_session)
+with app.app_context():
+    values = {"id": 7, "session_version": 3}
+    user = known_login._user_of([values.get(name) for name in known_login._columns()], is_staff=True)
+    print(user.get_id(), user.is_staff)
+"""
+
+
+def test_login_may_be_the_first_that_a_process_does_with_the_models() -> None:
+    first = subprocess.run([sys.executable, "-c", FIRST], capture_output=True, text=True)
+    assert (first.stdout, first.stderr) == ("7.3 True\n", "")
 
 
 def test_all_of_a_login_is_stored(app: Flask, kakao: FakeKakao) -> None:
