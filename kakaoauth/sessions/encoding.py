@@ -8,6 +8,8 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from kakaoauth.sessions import host_data
 from kakaoauth.sessions.csrf_tokens import FIELD, FROM_ID, csrf_secret
 from kakaoauth.sessions.data import LAST_TIME, is_ours
@@ -98,9 +100,11 @@ def stretch(raw: bytes) -> bytes:
 def read(text: bytes, sid: str, *, is_former: bool) -> dict[str, Any]:
     """Undo `plain`. :param is_former: an older version has written it. :raises ValueError, TypeError: we did not."""
     try:
-        found = json.loads(text)
+        found = json.loads(text) if is_former else msgspec.json.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except msgspec.DecodeError as error:  # which is no ValueError in older versions
+        raise ValueError(str(error)) from None
     if not isinstance(found, dict):
         raise ValueError("no object")
     data = found if is_former else _long(found, sid)

@@ -3,13 +3,13 @@
 Each keeps its own query. PostgreSQL packs the rows of each into a JSON array, so that one row brings all of them.
 """
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from kakaoauth.storage.columns import UtcDateTime
@@ -50,7 +50,7 @@ def _by_one_statement(session: Session, asked: Sequence[Asked]) -> list[Sequence
         texts.append(text)
         values.update({f"{name}_{number}": value for name, value in {**fixed, **given}.items()})
     (row,) = _fetch(engine, _joined(*texts), values)
-    return [_objects(one.read, json.loads(packed or "[]")) for one, packed in zip(asked, row, strict=True)]
+    return [_objects(one.read, msgspec.json.decode(packed or "[]")) for one, packed in zip(asked, row, strict=True)]
 
 
 @lru_cache(maxsize=32)
