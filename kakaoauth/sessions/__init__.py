@@ -21,7 +21,7 @@ from kakaoauth.sessions.data import ends_at_last, ends_unused
 from kakaoauth.sessions.index import owner_of
 from kakaoauth.sessions.login_manager import LoginManager
 from kakaoauth.sessions.logout import EndingSession
-from kakaoauth.sessions.names import former_name_of, name_of
+from kakaoauth.sessions.names import former_name_of
 from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks
 from kakaoauth.storage import transaction
 from kakaoauth.storage.database import db, is_away
@@ -45,8 +45,9 @@ def init_app(app: Flask, ask_to_log_in: Callable[[], Any]) -> None:
     :param ask_to_log_in: makes the response for an anonymous visitor on a page with Flask-Login's `login_required`.
     """
     app.session_interface = RedisSessionInterface(app)
-    # Its own context processor would load the user for every page, also for the one that says the database is away.
-    login_manager.init_app(app, add_context_processor=False)
+    # What else its init_app does: load the user for every page, also for the one that says the database is away, and
+    # read the session for every response, because of a remember-me cookie that is never there.
+    app.login_manager = login_manager  # type: ignore[attr-defined]
     app.add_template_global(current_user, "current_user")
     login_manager.session_protection = None  # A phone changes its address all day long.
     login_manager.login_message = None  # A flash would store a session for every anonymous hit.
@@ -70,15 +71,15 @@ def load_user(session_user_id: str) -> User | None:
     :param session_user_id: `User.get_id`: id and session version.
     :raises DatabaseUnavailable: on a page of a host's: it can show errors of ours, but none of SQLAlchemy's.
     """
+    current = current_session()
     try:
-        user = find_session_user(session_user_id, name())
+        user = find_session_user(session_user_id, current.known_as)
     except SQLAlchemyError as error:
         if BLUEPRINT in request.blueprints or not is_away(error):
             raise
         transaction.forget_transaction()
         g._login_user = AnonymousUserMixin()  # the host's error page can name who is logged in, and must not ask again
         raise DatabaseUnavailable(type(error).__name__) from None
-    current = current_session()
     data = current.load()  # itself: each question to `session` goes through a proxy
     if user is None or is_over(user, data):
         current.end()
@@ -274,8 +275,7 @@ def log_out(action: str, **details: Any) -> None:
 
 def name() -> str:
     """Return this session's name, a hash of its id for logs and tables; empty while it is not stored."""
-    current = current_session()
-    return current.name or (name_of(current.sid) if current.sid else "")
+    return current_session().known_as
 
 
 def store_for_anonymous(key: str, value: str) -> bool:

@@ -49,8 +49,8 @@ class SessionCookie:
 
 def vary_by_cookie(response: Response) -> None:
     """Keep shared caches from giving one visitor's page to another."""
-    varies = response.headers.get("Vary")
+    varies = response.headers.getlist("Vary")  # `get` would raise and catch an exception for almost every response
     if not varies:
-        response.headers["Vary"] = "Cookie"
-    elif varies != "Cookie, Accept-Language":  # as our own pages have it
+        response.headers.add("Vary", "Cookie")
+    elif varies != ["Cookie, Accept-Language"]:  # as our own pages have it
         response.vary.add("Cookie")

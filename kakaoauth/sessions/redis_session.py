@@ -79,6 +79,11 @@ class RedisSession(SessionMixin):
         self.load().clear()
         self.ended = True
 
+    def give_up(self) -> None:
+        """Drop the changes, because Redis fails. The error page must not try again, which takes as long once more, nor
+        send a cookie, which would replace the one of a valid session."""
+        self.data, self.set_cookie = None, False
+
     def load(self) -> dict[str, Any]:
         """Return the data, read from Redis at the first call.
 
@@ -128,6 +133,11 @@ class RedisSession(SessionMixin):
         """Note what of this session stands in Redis: its id, its name there, the bytes, and their text."""
         self.sid, self.name, self.raw, self.text, self._image_read = sid, name, raw, text, None
         self.known_user = (self.data or {}).get("_user_id")
+
+    @property
+    def known_as(self) -> str:
+        """A hash of its id, for logs and tables; empty while it is not stored."""
+        return self.name or (name_of(self.sid) if self.sid else "")
 
     @property
     def owner(self) -> int | None:
@@ -218,14 +228,3 @@ def unless_full(session: RedisSession) -> Iterator[None]:
             raise
         why = "full: raise maxmemory" if is_full(error) else "a replica"
         log.warning("a session's last-seen time is not stored, Redis is %s", why)
-
-
-@contextmanager
-def given_up_on_failure(session: RedisSession) -> Iterator[None]:
-    """Drop the session's changes if Redis fails. The error page must not try again, which takes as long once more, nor
-    send a cookie, which would replace the one of a valid session."""
-    try:
-        yield
-    except REDIS_ERRORS:
-        session.data, session.set_cookie = None, False
-        raise

@@ -24,7 +24,7 @@ from kakaoauth.sessions.cookie import SessionCookie, vary_by_cookie
 from kakaoauth.sessions.csrf_tokens import FIELD
 from kakaoauth.sessions.data import ends_unused
 from kakaoauth.sessions.names import SID, former_name_of, name_of
-from kakaoauth.sessions.redis_session import RedisSession, context_of, given_up_on_failure, unless_full
+from kakaoauth.sessions.redis_session import RedisSession, context_of, unless_full
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, read, read_all
 
 log = logging.getLogger("kakaoauth.audit")
@@ -62,7 +62,8 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> RedisSession:
         """Return a session that is not read yet (called by Flask before each request)."""
-        cookie = request.cookies.get(self.get_cookie_name(app), "") if request.cookies else ""
+        cookies = request.cookies
+        cookie = cookies.get(self.get_cookie_name(app), "") if cookies else ""
         return RedisSession(self, cookie if SID.fullmatch(cookie) else None)
 
     def save_session(self, app: Flask, session: RedisSession, response: Response) -> None:
@@ -85,22 +86,25 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         if session.data is None:
             return
         if session.holds_unknown_user():
-            session.data, session.set_cookie = None, False
+            session.give_up()
             raise ConfigError(
                 "the app has called flask_login.login_user: remove that, people log in on kakaoauth's pages"
             )
         is_logged_out = not session.is_substitute and session.drop_login()
-        with given_up_on_failure(session):
-            if session.ended and not session.data:
-                if session.sid:
-                    self._remove_if_possible(session)
-                    self.send_cookie(app, response, "", 0)
-                return
-            if not session.data and session.sid is None:
-                return
+        if session.ended and not session.data:
+            if session.sid:
+                self._remove_if_possible(session)
+                self.send_cookie(app, response, "", 0)
+            return
+        if not session.data and session.sid is None:
+            return
+        try:
             if is_logged_out:
                 self.create(session, self.new_id())  # deletes the login's
             self.persist(session)
+        except REDIS_ERRORS:
+            session.give_up()
+            raise
         if session.set_cookie and session.sid:
             is_lasting = "_user_id" in session.data or session.data.get("_permanent")
             lifetime = self.lifetime(session.data) if is_lasting else None
@@ -121,7 +125,7 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
             self.create(session, self.new_id())
             return
         # A page that did not load the user does not know whether the session is over, so it extends nothing.
-        is_due = "_seen" in data and "_login_user" in g and time.time() - data["_seen"] >= self.touch_seconds()
+        is_due = "_seen" in data and time.time() - data["_seen"] >= self.touch_seconds() and "_login_user" in g
         if is_due:
             data.update(marks())
             session.set_cookie = True  # the browser's copy of the lifetime goes on as well
@@ -142,9 +146,12 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         commands.set(self._key(name), raw, ex=self.lifetime(data))
         if old and owner is None:
             commands.delete(self._key(old))
-        with given_up_on_failure(session):
+        try:
             session.put_along(commands)
             answers = self._execute(commands, name, data)
+        except REDIS_ERRORS:
+            session.give_up()
+            raise
         session.stands(sid, name, raw, text)
         session.set_cookie = True
         if not old or owner is None:
@@ -241,7 +248,7 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
     # Flask-Session's verbs.
 
     def _key(self, name: str) -> str:
-        return cast(str, self.key_prefix) + name
+        return f"{self.key_prefix}{name}"
 
     def _retrieve_session_data(self, store_id: str) -> None:
         raise NotImplementedError  # abstract there; what calls it is replaced here: open_session, save_session

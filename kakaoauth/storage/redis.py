@@ -54,7 +54,8 @@ def ask(client: Any, *command: str | int) -> Any:
 
 def read(client: Any, key: str) -> bytes | None:
     """As `client.get(key)`."""
-    return cast("bytes | None", ask(client, "GET", key))
+    found: bytes | None = ask(client, "GET", key)
+    return found
 
 
 def read_all(client: Any, keys: Sequence[str]) -> list[bytes | None]:
