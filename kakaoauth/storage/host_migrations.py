@@ -33,6 +33,12 @@ def init_app(app: Flask) -> None:
     app.extensions["kakaoauth_look_for_migrate"] = look  # the signal itself does not keep it
 
 
+def stop_looking(app: Flask) -> None:
+    """End that. An app that answers requests is set up, and each of them has a context, too."""
+    if look := app.extensions.pop("kakaoauth_look_for_migrate", None):
+        appcontext_pushed.disconnect(look, app)
+
+
 def _hide_tables(migrate: Any, database: HostDatabase) -> None:
     """Have env.py pass on our `include_object`, beside one that was given to Migrate."""
     if _names_its_own(Path(migrate.directory) / "env.py"):

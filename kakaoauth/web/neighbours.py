@@ -11,6 +11,7 @@ from kakaoauth.config.checks import ConfigError
 from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.sessions import login_manager
 from kakaoauth.sessions.store import RedisSessionInterface
+from kakaoauth.storage import host_migrations
 
 
 def check(app: Flask) -> None:
@@ -36,6 +37,7 @@ def look_again() -> None:
     :raises ConfigError:
     """
     app: Any = current_app._get_current_object()  # type: ignore[attr-defined]
+    host_migrations.stop_looking(app)
     _leave_ours_alone(app)
     _check_session_store(app, isinstance(app.session_interface, RedisSessionInterface))
     if app.login_manager is not login_manager:

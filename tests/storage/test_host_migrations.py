@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from flask import appcontext_pushed
 from flask_migrate import Migrate
 from redis import Redis
 from sqlalchemy import inspect, text
@@ -89,6 +90,19 @@ def test_hosts_migrations_neither_see_nor_touch_ours(make_shop: Any, tmp_path: P
     assert "users" in tables(host)
     assert run("kakaoauth", "downgrade", "base").exit_code == 0
     assert tables(host) == {"alembic_version", "kakaoauth_version"}
+
+
+def test_what_an_app_that_has_answered_migrates_is_its_own_alone_and_no_request_looks_for_it(
+    make_shop: Any, tmp_path: Path
+) -> None:
+    host, run = make_shop(migrate_first=False)
+    run("kakaoauth", "upgrade")
+    run("db", "init")
+    host.app.test_client().get("/")
+    assert list(appcontext_pushed.receivers_for(host.app)) == []
+    run("db", "migrate")
+    (first,) = versions(tmp_path)
+    assert first.count("op.") == 2, "create and drop the host's table"
 
 
 def schema_tables() -> tuple[str, str]:
