@@ -20,7 +20,7 @@ from kakaoauth.config.checks import ConfigError
 from kakaoauth.counting import active_users
 from kakaoauth.sessions import encoding, host_data
 from kakaoauth.sessions import index as session_index
-from kakaoauth.sessions.cookie import SessionCookie, vary_by_cookie
+from kakaoauth.sessions.cookie import SessionCookie, cookies_of, vary_by_cookie
 from kakaoauth.sessions.csrf_tokens import FIELD
 from kakaoauth.sessions.data import ends_unused
 from kakaoauth.sessions.names import SID, former_name_of, name_of
@@ -62,7 +62,7 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> RedisSession:
         """Return a session that is not read yet (called by Flask before each request)."""
-        cookies = request.cookies
+        cookies = cookies_of(request)
         cookie = cookies.get(self.get_cookie_name(app), "") if cookies else ""
         return RedisSession(self, cookie if SID.fullmatch(cookie) else None)
 
