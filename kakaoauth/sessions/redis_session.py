@@ -162,6 +162,14 @@ class RedisSession(SessionMixin):
     def __delitem__(self, key: str) -> None:
         del self.load()[key]
 
+    # Without these two, Python would ask for the value to know whether it is there, or to drop it.
+    def __contains__(self, key: object) -> bool:
+        return key in self.load()
+
+    def clear(self) -> None:
+        """Drop all."""
+        self.load().clear()
+
     def __iter__(self) -> Iterator[str]:
         return iter(list(self.load()))
 

@@ -13,6 +13,7 @@ import time_machine
 from flask import Flask, session
 from flask.testing import FlaskClient
 from flask_login import current_user
+from flask_wtf.csrf import generate_csrf
 from redis import Redis
 from support import CLIENT_ID, FakeKakao, begin_login, come_back, csrf_token, log_in, set_cookie
 from support.stored_sessions import all_opened, edit
@@ -121,7 +122,16 @@ def test_csrf_secret_is_made_when_it_is_asked_for(
 
     @app.get("/name/")
     def name() -> str:
-        return str(current_user.id)
+        return f"{current_user.id} {'csrf_token' in session}"
+
+    @app.get("/form/")
+    def form() -> str:
+        return generate_csrf()
+
+    @app.get("/clear/")
+    def clear() -> str:
+        session.clear()
+        return ""
 
     @app.get("/secrets/")
     def secrets() -> list[str]:
@@ -130,14 +140,19 @@ def test_csrf_secret_is_made_when_it_is_asked_for(
     log_in(client, kakao)
     (key,) = redis.keys("session:*")
     before = redis.get(key)
-    assert client.get("/name/").status_code == 200
+    assert client.get("/name/").text.endswith(" True")
     assert made == []
+    client.get("/form/")
+    assert made == [set_cookie(client)]
     with app.app_context():
         secret = csrf_secret(set_cookie(client))
     assert client.get("/secrets/").json == [secret] * 3
     with client.session_transaction() as kept:  # outside of the app
         assert kept["csrf_token"] == secret
     assert redis.get(key) == before
+    made.clear()
+    client.get("/clear/")
+    assert (made, redis.keys("session:*")) == ([], [])
 
 
 def test_id_of_the_visitors_own_making_is_not_adopted(client: FlaskClient, redis: Redis) -> None:
