@@ -16,7 +16,7 @@ from redis.client import Pipeline
 
 from kakaoauth.counting import counters
 from kakaoauth.days import today
-from kakaoauth.storage.redis import REDIS_ERRORS, all_spread, get_redis, spread
+from kakaoauth.storage.redis import REDIS_ERRORS, all_spread, get_redis, is_due, spread
 
 log = logging.getLogger("kakaoauth.presence")
 
@@ -28,7 +28,8 @@ def mark_active(commands: Pipeline, user_id: int) -> None:
     """Mark a user as active today, within a pipeline."""
     key = _key(today(), user_id)
     commands.pfadd(key, user_id)
-    commands.expire(key, counters.KEPT)
+    if is_due(key):
+        commands.expire(key, counters.KEPT)
 
 
 def mark_active_app(user_id: int) -> None:

@@ -22,7 +22,7 @@ from kakaoauth import providers
 from kakaoauth.days import today
 from kakaoauth.errors import AppError, is_code
 from kakaoauth.storage.database import Base, db
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, is_full, named
+from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, is_due, is_full, named
 
 log = logging.getLogger("kakaoauth.counters")
 #: Days, and seconds, that numbers wait in Redis at most: if the site that would move them stops for good, they go.
@@ -68,10 +68,11 @@ def count(name: str, label: str = "") -> None:
 
 def add(commands: Pipeline, *counted: Key) -> None:
     """Count one of each, names and labels as `count` takes them, with the commands of a pipeline."""
-    day = today().isoformat()
+    key = _key(today().isoformat())
     for name, label in counted:
-        commands.hincrby(_key(day), f"{name}|{known(label)}", 1)
-    commands.expire(_key(day), KEPT)
+        commands.hincrby(key, f"{name}|{known(label)}", 1)
+    if is_due(key):
+        commands.expire(key, KEPT)
 
 
 def count_entry(provider: str, channel: str, *, is_new: bool = False) -> None:

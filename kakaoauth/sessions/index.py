@@ -6,7 +6,7 @@ name is removed at the next look, a missing session adds itself within a minute 
 last session.
 
 `open-sessions` is one sorted set for all users: shortened names by the time each session ends unused. It is only
-counted. Entries whose time is over are removed with the next entry, sessions that end earlier by `strike` or
+counted. Entries whose time is over are removed with an entry once a minute, sessions that end earlier by `strike` or
 `strike_all`.
 
 No command and no script touches two keys, as Redis Cluster requires. There `open-sessions` is 16 keys, each with the
@@ -21,7 +21,7 @@ from redis import Redis
 from redis.client import Pipeline
 
 from kakaoauth.models import SESSION_USER_ID
-from kakaoauth.storage.redis import all_spread, ask, named, spread
+from kakaoauth.storage.redis import all_spread, ask, is_due, named, spread
 
 #: Sessions of one person. One more login ends the one that was unused for longest: nobody has so many devices, but
 #: a script that never logs out has.
@@ -51,8 +51,9 @@ def enter(commands: Pipeline, user_id: int, name: str, *, seen: float, until: fl
     """
     counted = spread(OPEN, name)
     commands.zadd(counted, {_short(name): until})
-    commands.zremrangebyscore(counted, "-inf", time.time())
-    commands.expire(counted, seconds)
+    if is_due(counted):
+        commands.zremrangebyscore(counted, "-inf", time.time())
+        commands.expire(counted, seconds)
     key = key_of(user_id)
     commands.zadd(key, {name: round(seen * 10)})  # a whole number takes half the memory
     commands.expire(key, seconds)

@@ -1,6 +1,7 @@
 """The Redis client, for each form of REDIS_URL: one server, Sentinel, Cluster."""
 
 import re
+import time
 from collections.abc import Sequence
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
@@ -93,6 +94,23 @@ def _is_cluster() -> bool:
     return isinstance(get_redis(current_app), LazyCluster)
 
 
+#: Seconds between two times that a process tidies up one key.
+TIDY = 60
+
+
+def is_due(key: str) -> bool:
+    """Whether to tidy up a key that every login writes, and to say when it ends: not with each of them. A key that is
+    made anew has no end until the next time."""
+    done: dict[str, float] = current_app.extensions["kakaoauth_tidied"]
+    moment = time.time()
+    if 0 <= moment - done.get(key, 0) < TIDY:
+        return False
+    if len(done) > 1000:  # a day's keys are written on that day only
+        done.clear()
+    done[key] = moment
+    return True
+
+
 #: How each connection names itself. redis-py would look its own version up anew for each, which takes 0.7 ms.
 DRIVER = DriverInfo()
 #: Keys of a Cluster for one of ours: enough to share the work, and few enough to be asked one after another.
@@ -104,6 +122,7 @@ SECONDS = 0.8
 def init_app(app: Flask) -> None:
     """Make the app's client; it connects when first used. :raises ConfigError:"""
     app.extensions["kakaoauth_redis"] = connect(app.config["REDIS_URL"])
+    app.extensions["kakaoauth_tidied"] = {}
 
 
 def connect(url: str) -> Any:

@@ -314,6 +314,26 @@ def test_limits_by_address_take_no_round_trip_of_their_own(make_app: Any, kakao:
     assert is_logged_in(client)
 
 
+def test_keys_that_every_login_writes_are_tidied_up_once_a_minute(
+    make_app: Any, kakao: FakeKakao, redis: Redis
+) -> None:
+    app = make_app()
+    with time_machine.travel("2026-11-21T10:00:00Z", tick=False) as clock:
+        calls_of_a_login(app, kakao)
+        of_all = [*redis.keys("counters:*"), *redis.keys("{people}*"), b"open-sessions"]
+        for key in of_all:
+            assert redis.persist(key), "it would end by itself"
+        redis.zadd("open-sessions", {"over": 1})
+        clock.shift(59)
+        calls_of_a_login(app, kakao)
+        assert [redis.ttl(key) for key in of_all] == [-1, -1, -1]
+        assert redis.zcard("open-sessions") == 3
+        clock.shift(2)
+        calls_of_a_login(app, kakao)
+        assert all(redis.ttl(key) > 0 for key in of_all)
+        assert redis.zcard("open-sessions") == 3, "one more, and one that was over"
+
+
 def test_session_takes_few_bytes_all_told(make_app: Any, kakao: FakeKakao, redis: Redis) -> None:
     app = make_app()
     people = 12
