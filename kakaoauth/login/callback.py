@@ -170,9 +170,8 @@ def _finish(provider: Provider, pending: PendingLogin, answer: AuthorizationResp
         counters.count("login_begun", provider.name)
     said = posted_answers.said_before(provider.name) if provider.answers_by_post else ""
     known = KnownLogin(provider.name)
-    told = replace(pending, said=answer.said or said)
-    if pending.is_login:
-        told = replace(told, is_enough_of=known.is_enough)
+    is_enough = known.is_enough if pending.is_login else pending.is_enough_of
+    told = replace(pending, said=answer.said or said, is_enough_of=is_enough)
     with lock.kept_alive(), closing(known):
         try:
             provider.forget_pending(answer.state)

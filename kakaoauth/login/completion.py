@@ -55,6 +55,8 @@ class LoginResult:
 
 def is_foreign(pending: PendingLogin) -> bool:
     """Whether this is a link or a confirmation that another person, or another login of this person, began."""
+    if pending.is_login and sessions.holder() is None:
+        return False  # and nobody to load
     is_theirs = current_user.is_authenticated and current_user.get_id() == pending.asked_as
     return not (pending.is_login or is_theirs)
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import TypeVar
 
@@ -205,7 +205,12 @@ def address() -> str:
 
     IPv6 as a /64, the least that a customer gets (RFC 6177): a laptop can use 2^64 single addresses.
     """
-    text = plain_address(request.remote_addr or "")
+    return _address_of(request.remote_addr or "")
+
+
+@lru_cache(maxsize=4096)
+def _address_of(peer: str) -> str:
+    text = plain_address(peer)
     try:
         found = ip_address(text)
     except ValueError:
@@ -220,12 +225,16 @@ def address() -> str:
 def networks() -> list[tuple[str, int]]:
     """Return the keys of the client's address, each with its factor on the limit's number: an IPv4 address, or the
     networks of an IPv6 address (NETWORKS)."""
-    name = address()
+    return list(_networks_of(address()))
+
+
+@lru_cache(maxsize=4096)
+def _networks_of(name: str) -> tuple[tuple[str, int], ...]:
     try:
         smallest = IPv6Network(name)
     except ValueError:
-        return [(name, 1)]
-    return [(str(smallest.supernet(new_prefix=prefix)), times) for prefix, times in NETWORKS]
+        return ((name, 1),)
+    return tuple((str(smallest.supernet(new_prefix=prefix)), times) for prefix, times in NETWORKS)
 
 
 def account_key(email: str) -> str:
