@@ -73,6 +73,8 @@ class Bounded(HTTPConnection):
 
     response_class = _Answer
     _used = 0.0
+    #: What `ask` has not sent yet.
+    _held: bytes | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -91,9 +93,12 @@ class Bounded(HTTPConnection):
         cast("socket.socket", self.sock).settimeout(read)
         self.putrequest(str(request.method), request.path_url, skip_accept_encoding=True)
         for name, value in request.headers.items():
-            self.putheader(name, value)
+            http.client.HTTPConnection.putheader(self, name, value)  # urllib3's looks for names to be left out
         body = request.body
+        self._held = b""
         self.endheaders(body.encode() if isinstance(body, str) else body)
+        whole, self._held = self._held, None
+        self.send(whole)
         with closing(http.client.HTTPConnection.getresponse(self)) as answer:
             self._used = time.monotonic()
             content = answer.read(MAX_BYTES + 1)
@@ -102,6 +107,13 @@ class Bounded(HTTPConnection):
         elif answer.length:
             raise http.client.IncompleteRead(b"")
         return answer, content
+
+    def send(self, data: Any) -> None:
+        """As http.client's; from `ask`, head and body at once, which is one packet and one record of TLS."""
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held += data
 
     def getresponse(self) -> Any:
         """As http.client's; from now on the connection is idle."""

@@ -62,7 +62,8 @@ class OAuthApp(FlaskOAuth2App):
         client.read_token, client.renewing = self.read_token, self.renewing
         if self.make_secret is not None:
             client.client_secret = self.make_secret(client.client_id)
-        client.headers["Accept"] = "application/json"  # some answer with a form, or a script, unless asked
+        # Some answer with a form, or a script, unless asked; and compress an answer of a kilobyte, if that is accepted.
+        client.headers = {"User-Agent": client.headers["User-Agent"], "Accept": "application/json"}
         return client
 
     def authorization_address(self, redirect_uri: str, state: str, verifier: str, **more: str | None) -> str:

@@ -11,6 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,20 @@ class TestConnections:
                 assert read_json(post(line, server.url, **how)) == {"fine": True}
             assert server.connections == 1
             assert len(server.requests) == 10
+
+    def test_head_and_body_are_sent_at_once(self, line: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+        sent: list[bytes] = []
+        send = HTTPConnection.send
+
+        def note(connection: HTTPConnection, data: bytes) -> None:
+            sent.append(data)
+            send(connection, data)
+
+        monkeypatch.setattr(HTTPConnection, "send", note)
+        with always(OK) as server:
+            post(line, server.url)
+            post(line, server.url)
+        assert [whole[-15:] for whole in sent] == [b"\r\n\r\ncode=canary"] * 2
 
     def test_chunked_answers_keep_the_connection_too(self, line: Transport) -> None:
         chunked = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"a"\r\n3\r\n:1}\r\n0\r\n\r\n'

@@ -132,6 +132,7 @@ class TestTokenCall:
         assert call.headers["Content-Type"].startswith("application/x-www-form-urlencoded")
         assert "Authorization" not in call.headers
         assert int(call.headers["Content-Length"]) == len(call.text)
+        assert "Accept-Encoding" not in call.headers, "a packed answer costs more than its way"
 
     def test_without_secret_there_is_no_such_parameter(self, make: Callable[..., Flask], kakao: FakeKakao) -> None:
         Visitor(make(KAKAO_CLIENT_SECRET="")).finish()
