@@ -52,7 +52,7 @@ class RedisSession(SessionMixin):
         #: What it is called there, what stands there, and the text of that (`encoding.plain`).
         self.name = ""
         self.raw = self.text = b""
-        #: `_image` of the data as they were read; None: unknown.
+        #: `_image` of the data as they were read or stored; None: unknown.
         self._image_read: bytes | None = None
         #: What stands under the cookie, where it was read before it was needed.
         self._ahead: bytes | None = None
@@ -126,13 +126,13 @@ class RedisSession(SessionMixin):
             return False
         self.data = stored
         self.stands(sid, name, raw, text)
-        self._image_read = _image(stored)
         return True
 
     def stands(self, sid: str, name: str, raw: bytes, text: bytes) -> None:
-        """Note what of this session stands in Redis: its id, its name there, the bytes, and their text."""
-        self.sid, self.name, self.raw, self.text, self._image_read = sid, name, raw, text, None
-        self.known_user = (self.data or {}).get("_user_id")
+        """Note that the data stand in Redis: their id, their name there, the bytes, and their text."""
+        data = self.data or {}
+        self.sid, self.name, self.raw, self.text, self._image_read = sid, name, raw, text, _image(data)
+        self.known_user = data.get("_user_id")
 
     @property
     def known_as(self) -> str:

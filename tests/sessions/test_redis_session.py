@@ -24,6 +24,7 @@ from kakaoauth.models import User
 from kakaoauth.sessions import redis_session
 from kakaoauth.sessions.csrf_tokens import csrf_secret
 from kakaoauth.sessions.names import name_of
+from kakaoauth.sessions.store import current_session, current_store
 from kakaoauth.storage.database import db
 
 
@@ -355,6 +356,28 @@ def test_two_tabs_writing_at_once_both_keep_their_change(app: Flask, client: Fla
         thread.join(10)
     (data,) = all_opened(redis)
     assert (data["a"], data["b"]) == ("a", "b")
+
+
+def test_tab_that_stores_twice_in_a_request_keeps_what_the_other_wrote(app: Flask, client: FlaskClient) -> None:
+    @app.get("/write/<name>/")
+    def write(name: str) -> str:
+        session[name] = name
+        return name
+
+    @app.get("/twice/")
+    def twice() -> str:
+        session["a"] = "a"
+        other = app.test_client()
+        other.set_cookie("session", cookie)
+        other.get("/write/b/")
+        current_store().persist(current_session())
+        return ""  # which is stored as well
+
+    begin_login(client)
+    cookie = set_cookie(client)
+    client.get("/twice/")
+    with client.session_transaction() as held:
+        assert (held["a"], held["b"]) == ("a", "b")
 
 
 class Bomb:
