@@ -26,6 +26,7 @@ AUTHLIBS = "authlib.integrations.flask_client"
 
 #: In the order of their buttons.
 KNOWN: tuple[type[OAuthProvider], ...] = (Kakao, Naver, Facebook, Google, Apple)
+NAMES = frozenset(kind.name for kind in KNOWN)
 
 
 class Clients(OAuth):
@@ -77,7 +78,7 @@ def get_provider(name: str) -> Provider:
 
 def is_name(word: str) -> bool:
     """Whether a provider has that name, configured or not."""
-    return any(word == one.name for one in _known_here())
+    return word in NAMES or word in _registry_of(current_app).configured
 
 
 def is_error_code(code: str) -> bool:
