@@ -56,7 +56,9 @@ class Direct:
         dialect = self._engine.dialect
         dbapi_error = dialect.loaded_dbapi.Error
         try:
-            row = self._driver.execute(text, given).fetchone()
+            # As in `quick_read`: a cursor knows the statement that it has sent before.
+            cursor = self._pooled.info.get(text) or self._pooled.info.setdefault(text, self._driver.cursor())
+            row = cursor.execute(text, given).fetchone()
         except dbapi_error as error:
             is_dead = dialect.is_disconnect(error, self._driver, None)
             if is_dead:
