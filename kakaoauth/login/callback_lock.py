@@ -17,7 +17,7 @@ from kakaoauth.sessions import finished_logins
 from kakaoauth.sessions.store import current_session, current_store
 from kakaoauth.storage import keys
 from kakaoauth.storage.heartbeat import LEASE, Heartbeat
-from kakaoauth.storage.redis import get_redis, named
+from kakaoauth.storage.redis import add, get_redis, named
 
 #: Seconds in which a repeated callback still finds out how the first one ended: as long as a login may take.
 SECONDS = 600
@@ -57,7 +57,7 @@ class CallbackLock:
         sid = self._sid()
         self._record = {"proof": self._proof()}
         commands = get_redis(current_app).pipeline(transaction=False)
-        commands.set(self._key, json.dumps(self._record), ex=SECONDS, nx=True)
+        add(commands, "SET", self._key, json.dumps(self._record), "EX", SECONDS, "NX")
         current_store().look_for(commands, sid)
         taken, is_done = commands.execute()
         if taken and is_done:  # the first one has ended since this one has read its session

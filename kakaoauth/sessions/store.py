@@ -25,7 +25,7 @@ from kakaoauth.sessions.csrf_tokens import FIELD
 from kakaoauth.sessions.data import ends_unused
 from kakaoauth.sessions.names import SID, former_name_of, name_of
 from kakaoauth.sessions.redis_session import RedisSession, context_of, unless_full
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, read, read_all
+from kakaoauth.storage.redis import REDIS_ERRORS, add, get_redis, read, read_all
 
 log = logging.getLogger("kakaoauth.audit")
 
@@ -143,7 +143,7 @@ class RedisSessionInterface(SessionCookie, ServerSideSessionInterface):
         raw, name = encoding.squeeze(text), name_of(sid)
         old, owner = session.name, session.owner
         commands = self.redis.pipeline(transaction=False)
-        commands.set(self._key(name), raw, ex=self.lifetime(data))
+        add(commands, "SET", self._key(name), raw, "EX", self.lifetime(data))
         if old and owner is None:
             commands.delete(self._key(old))
         try:

@@ -53,6 +53,12 @@ def ask(client: Any, *command: str | int) -> Any:
         client.connection_pool.release(connection)
 
 
+def add(commands: Any, *command: bytes | str | float) -> None:
+    """Put a command into a pipeline as it is sent. redis-py's `set` takes longer to look at its options than all else
+    takes that is done for a command."""
+    commands.execute_command(*command)
+
+
 def read(client: Any, key: str) -> bytes | None:
     """As `client.get(key)`."""
     found: bytes | None = ask(client, "GET", key)

@@ -11,7 +11,7 @@ from limits.strategies import FixedWindowRateLimiter
 
 from kakaoauth.errors import SessionsUnavailable
 from kakaoauth.sessions.store import current_session
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
+from kakaoauth.storage.redis import REDIS_ERRORS, add, get_redis
 from kakaoauth.web import rate_limits
 from kakaoauth.web.guards import Guard
 
@@ -76,7 +76,7 @@ def _ask(checks: list[Check]) -> list[int]:
     commands = redis.pipeline(transaction=False)
     for check in checks:
         if check.counts:
-            commands.set(check.stored, 0, ex=check.item.get_expiry(), nx=True)
+            add(commands, "SET", check.stored, 0, "EX", check.item.get_expiry(), "NX")
             commands.incrby(check.stored, 1)
         else:
             commands.get(check.stored)
