@@ -37,6 +37,10 @@ MOBILE = "https://m.facebook.com"
 VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
 
 
+def _proof(secret: str, access_token: str) -> str:
+    return hmac.new(secret.encode(), access_token.encode(), sha256).hexdigest()
+
+
 class FacebookSession(OAuthSession):
     """Proves with each call made as a person that it comes from the app secret's owner: a stolen token is not enough
     (https://developers.facebook.com/docs/graph-api/guides/secure-requests)."""
@@ -44,7 +48,7 @@ class FacebookSession(OAuthSession):
     def request(self, method: str, url: str, withhold_token: bool = False, auth: Any = None, **kwargs: Any) -> Response:
         """Add `appsecret_proof` to a call made with a person's token."""
         if not withhold_token and auth is None and self.token:
-            proof = hmac.new(self.client_secret.encode(), self.token["access_token"].encode(), sha256).hexdigest()
+            proof = _proof(self.client_secret, self.token["access_token"])
             kwargs["params"] = {**(kwargs.get("params") or {}), "appsecret_proof": proof}
         response: Response = super().request(method, url, withhold_token=withhold_token, auth=auth, **kwargs)
         return response
@@ -101,8 +105,9 @@ class Facebook(OAuthProvider):
 
     def ask_profile(self, token: Json) -> dict[str, Any]:
         """GET /me with the fields of `profile.FIELDS`. :raises AppError:"""
-        me = self._app.get(self.profile_url, token=bearer(token["access_token"]), params={"fields": FIELDS})
-        return self.read_answer(me)
+        access_token = token["access_token"]
+        params = {"fields": FIELDS, "appsecret_proof": _proof(self._secret, access_token)}
+        return self.read_answer(self._app.get_as(access_token, self.profile_url, params=params))
 
     def read_profile(self, body: Json) -> Profile:
         """:raises ProviderUnavailable: no usable id."""

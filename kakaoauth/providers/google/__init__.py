@@ -17,7 +17,7 @@ from kakaoauth.errors import (
     ProviderUnavailable,
 )
 from kakaoauth.providers import answers, oidc
-from kakaoauth.providers.answers import BEARER, Json, bearer, operator, person, refused_as_token
+from kakaoauth.providers.answers import BEARER, Json, operator, person, refused_as_token
 from kakaoauth.providers.base import TokenKeeper
 from kakaoauth.providers.deadline import deadline
 from kakaoauth.providers.google.events import read_event
@@ -91,7 +91,7 @@ class Google(OpenIdProvider):
             if answer.status_code == TOKEN_REFUSED and read_json(answer):  # by some name, or by a description alone
                 raise InvalidAccessToken("tokeninfo: the token is expired or unknown")
             owner = self._owner(self.read_answer(answer))
-            body = self.read_answer(self._app.get(self.profile_url, token=bearer(access_token)))
+            body = self.read_answer(self._app.get_as(access_token, self.profile_url))
         if body.get("sub") != owner:
             raise ContradictoryAnswers("tokeninfo and userinfo are about different people")
         return self.read_profile(body)

@@ -128,7 +128,7 @@ class Kakao(ServiceTerms, OAuthProvider):
                 is_known = pending.is_enough_of(brief)
                 if is_known or (is_known is None and self._is_enough(claims, token)):
                     return replace(brief, tokens=tokens, is_brief=bool(is_known))
-            profile = replace(self._read_profile(self._user_me(token)), tokens=tokens)
+            profile = replace(self._read_profile(self._user_me(tokens.access_token)), tokens=tokens)
         if claims is None:
             return profile
         if not hmac.compare_digest(profile.subject, claims["sub"]):
@@ -143,10 +143,9 @@ class Kakao(ServiceTerms, OAuthProvider):
             raise Forbidden("KAKAO_APP_ID is not set")
         if not BEARER.fullmatch(access_token):
             raise InvalidAccessToken("odd characters or length")
-        token = bearer(access_token)
         with self.transport.conversation(), refused_as_token():
-            owner = read_token_info(self._app.get("v1/user/access_token_info", token=token), self._app_id)
-            profile = self._read_profile(self._user_me(token))
+            owner = read_token_info(self._app.get_as(access_token, "v1/user/access_token_info"), self._app_id)
+            profile = self._read_profile(self._user_me(access_token))
         if profile.subject != owner:
             raise ContradictoryAnswers("access_token_info and user/me are about different people")
         return profile
@@ -283,9 +282,8 @@ class Kakao(ServiceTerms, OAuthProvider):
         email = claims.get("email")
         return not self._email_required or (isinstance(email, str) and normal_form(email) is not None)
 
-    def _user_me(self, token: Mapping[str, Any]) -> dict[str, Any]:
-        params = {"secure_resource": "true"}
-        return read_answer(self._app.get_as(token["access_token"], "v2/user/me", params=params))
+    def _user_me(self, access_token: str) -> dict[str, Any]:
+        return read_answer(self._app.get_as(access_token, "v2/user/me", params={"secure_resource": "true"}))
 
     def _fetch_keys(self) -> dict[str, Any]:
         return read_answer(self._app.get(f"{self._kauth}/.well-known/jwks.json", withhold_token=True))

@@ -8,7 +8,7 @@ from typing import Any
 
 from kakaoauth.config.terms import Term
 from kakaoauth.errors import ProviderUnavailable
-from kakaoauth.providers.answers import Json, bearer
+from kakaoauth.providers.answers import Json
 from kakaoauth.providers.deadline import deadline
 from kakaoauth.providers.http import Transport
 from kakaoauth.providers.kakao.answers import read_answer
@@ -38,7 +38,7 @@ class ServiceTerms:
         if not any(term.tag for term in self.terms):
             return {}
         with deadline(SECONDS), self.transport.conversation():
-            return _read(read_answer(self._app.get(PATH, token=bearer(access_token))), subject)
+            return _read(read_answer(self._app.get_as(access_token, PATH)), subject)
 
 
 def _read(body: Json, subject: str) -> AgreedTerms:
