@@ -14,7 +14,7 @@ from kakaoauth.sessions import logout
 from kakaoauth.terms import own as own_consents
 from kakaoauth.tokens import revocation as token_revocation
 from kakaoauth.translation import gettext
-from kakaoauth.web import form_drafts, guards, in_app, messages, silent_login
+from kakaoauth.web import form_drafts, guards, in_app, messages, personal_pages, silent_login
 from kakaoauth.web.mounting import home
 from kakaoauth.web.redirects import callback_address
 
@@ -44,9 +44,11 @@ def show() -> ResponseReturnValue:
     user = current_user._get_current_object()
     listed, (identities, events) = devices.own(ways_in.identities_of(user), search.own(user.id, EVENTS))
     linked = {identity.provider for identity in identities}
-    return render_template(
+    return personal_pages.render(
         "kakaoauth/account/show.html",
+        own={"profile": "kakaoauth/account/_profile.html", "lists": "kakaoauth/account/_lists.html"},
         user=user,
+        person=user,
         linkable=[provider for provider in providers.all_providers() if provider.name not in linked],
         devices=listed,
         events=labels.own_lines(search.newest(events, EVENTS), user.id),

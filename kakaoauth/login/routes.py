@@ -17,7 +17,7 @@ from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import CONSENT_FOR_EMAIL
 from kakaoauth.sessions.store import current_session
 from kakaoauth.translation import gettext
-from kakaoauth.web import guards, in_app, login_limits, messages, parts, rate_limits, silent_login
+from kakaoauth.web import guards, in_app, login_limits, messages, parts, personal_pages, rate_limits, silent_login
 from kakaoauth.web.mounting import home
 from kakaoauth.web.parameters import only
 from kakaoauth.web.redirects import callback_address, safe_next
@@ -25,6 +25,7 @@ from kakaoauth.web.redirects import callback_address, safe_next
 bp = Blueprint("auth", __name__)
 bp.before_request(guards.anyone)
 
+INDEX = "kakaoauth/auth/index.html"
 #: Bytes of a posted answer: code, state and a name are less than half of it.
 MAX_POSTED = 16 * 1024
 
@@ -44,7 +45,7 @@ def index() -> ResponseReturnValue:
     target = safe_next(only(request.args, "next"), default="") or None
     if current_user.is_authenticated:
         target = target or current_app.config["KAKAOAUTH_HOME_URL"]
-        return redirect(target) if target else render_template("kakaoauth/auth/index.html")
+        return redirect(target) if target else personal_pages.render(INDEX, user=current_user._get_current_object())
     if way := _without_a_press(target):
         return redirect(way)
     return _welcome(target)
@@ -141,7 +142,7 @@ def _welcome(target: str | None) -> str | bytes:
     offered, last = providers.all_providers(), last_used.find()
 
     def render() -> str:
-        return render_template("kakaoauth/auth/index.html", providers=offered, next=target, last=last)
+        return render_template(INDEX, providers=offered, next=target, last=last)
 
     if messages.are_waiting():
         return render()

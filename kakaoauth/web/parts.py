@@ -61,10 +61,21 @@ def page(render: Callable[[], str], *depends_on: object) -> bytes:
 
     :param depends_on: what else it shows.
     """
-    app, query = current_app._get_current_object(), request.query_string  # type: ignore[attr-defined]
-    if KEPT_PAGES not in app.extensions or app.jinja_loader is not None or len(query) > MOST_OF_QUERY:
+    if not may_keep_page():
         return render().encode()
-    return _kept(app, KEPT_PAGES, (request.path, query, *depends_on), lambda: render().encode())
+    return kept_page(KEPT_PAGES, lambda: render().encode(), *depends_on)
+
+
+def may_keep_page() -> bool:
+    """Whether this page may be kept, if it shows nothing of one person."""
+    app = current_app
+    return KEPT_PAGES in app.extensions and app.jinja_loader is None and len(request.query_string) <= MOST_OF_QUERY
+
+
+def kept_page(where: str, make: Callable[[], Made], *depends_on: object) -> Made:
+    """Return what is kept of this page. :param where: the name under which the app keeps such."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    return _kept(app, where, (request.path, request.query_string, *depends_on), make)
 
 
 def _kept(app: Flask, where: str, depends_on: tuple[object, ...], make: Callable[[], Made]) -> Made:
