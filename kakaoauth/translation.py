@@ -113,7 +113,9 @@ def format_date(day: date, pattern: str) -> str:
 def format_moment(value: datetime) -> str:
     """Format a moment in Korea to the minute, as people write it; a line does not end within it."""
     local = value.astimezone(SEOUL)
-    return f"{_day(language(), local.date(), 'medium')} {local:%H:%M}".replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{_day(language(), local.date(), 'medium')} {local.time().isoformat('minutes')}".replace(
+        " ", "\N{NO-BREAK SPACE}"
+    )
 
 
 def format_end(value: datetime) -> str:

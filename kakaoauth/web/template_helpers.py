@@ -228,7 +228,7 @@ def network(address: str) -> str:
 
 def utc(value: datetime) -> str:
     """Format a time for the `datetime` attribute of <time>."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def decimal(number: int) -> str:
