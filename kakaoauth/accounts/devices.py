@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from flask import current_app, g
 from flask_login import current_user
-from itsdangerous import BadSignature, URLSafeSerializer
+from itsdangerous import BadSignature, Signer
 
 from kakaoauth import audit, sessions
 from kakaoauth.accounts.roles import refusals_noted, require_superuser
@@ -30,6 +30,7 @@ from kakaoauth.sessions import ended as ended_sessions
 from kakaoauth.sessions import index as session_index
 from kakaoauth.sessions import logout, other_devices
 from kakaoauth.sessions.store import current_session, current_store, marks
+from kakaoauth.storage import keys
 from kakaoauth.storage.database import db
 from kakaoauth.storage.quick_reads import Asked, together
 from kakaoauth.storage.redis import REDIS_ERRORS, get_redis
@@ -43,8 +44,9 @@ LISTED = 50
 #: For how long the page tells that a refresh token was used twice.
 ALARM_DAYS = 30
 
-#: A session's name, or the number of a token family.
+#: A session's name, or the number of a token family, which has fewer characters.
 Key = str | int
+SHORTEST_NAME = 22
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,12 @@ def own(*more: Asked) -> tuple[Devices, Sequence[Any]]:
     """Return the devices of the current user, the current one first, with handles, and what `more` asks for: of the
     database all of it by one statement."""
     user = current_user._get_current_object()
-    return _devices(user, more, here=sessions.name(), serializer=_serializer(user.id))
+    return _devices(user, more, here=sessions.name(), signer=_signer(user.id))
 
 
 def of_user(user: User, *, endable: bool = False) -> Devices:
     """Return a user's devices for staff. :param endable: with handles, for superusers."""
-    return _devices(user, serializer=_serializer(user.id) if endable else None)[0]
+    return _devices(user, signer=_signer(user.id) if endable else None)[0]
 
 
 def sessions_of(user: User) -> list[dict[str, Any]]:
@@ -103,10 +105,10 @@ def sessions_of(user: User) -> list[dict[str, Any]]:
 def read_handle(handle: str, user_id: int | None = None) -> Key | None:
     """Return the session name or family id of a handle; None if it was not made for that user, or the current one."""
     try:
-        key = _serializer(_holder_id() if user_id is None else user_id).loads(handle)
+        key = _signer(_holder_id() if user_id is None else user_id).unsign(handle).decode()
     except BadSignature:
         return None
-    return key if isinstance(key, str | int) else None
+    return int(key) if len(key) < SHORTEST_NAME else key
 
 
 def end(key: Key) -> None:
@@ -194,10 +196,10 @@ def _dropped(user_id: int, names: Sequence[str]) -> bool:
 
 
 def _devices(
-    user: User, more: Sequence[Asked] = (), *, here: str = "", serializer: URLSafeSerializer | None = None
+    user: User, more: Sequence[Asked] = (), *, here: str = "", signer: Signer | None = None
 ) -> tuple[Devices, Sequence[Any]]:
     def handle(key: Key) -> str:
-        return str(serializer.dumps(key)) if serializer else ""
+        return signer.sign(str(key)).decode() if signer else ""
 
     held, (families, alarms, *others) = _open_sessions(
         user,
@@ -254,6 +256,6 @@ def _alarm(event: AuditEvent) -> tuple[datetime, str]:
     return event.at, words(str(event.told.get("agent", "")))
 
 
-def _serializer(user_id: int) -> URLSafeSerializer:
-    how = {"key_derivation": "hmac", "digest_method": sha256}
-    return URLSafeSerializer(current_app.config["SECRET_KEY"], salt=f"device of user {user_id}", signer_kwargs=how)
+def _signer(user_id: int) -> Signer:
+    """The key is of one person alone, so that it is derived once for all of their devices."""
+    return Signer(keys.mac("device", str(user_id)), key_derivation="none", digest_method=sha256)
