@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from kakaoauth import errors
 from kakaoauth.audit import AuditEvent, visitors
-from kakaoauth.translation import format_end, gettext, lazy_gettext
+from kakaoauth.translation import format_end, gettext, language, lazy_gettext
 
 _ = lazy_gettext
 
@@ -237,16 +238,23 @@ def _own_line(event: AuditEvent, user_id: int) -> Line:
 
 
 def _own_words(event: AuditEvent) -> str:
-    provider = provider_label(event.provider)
-    if event.action == "login" and event.result == "refused":
-        return str(gettext("A login with %(provider)s was refused", provider=provider))
-    if event.result == "refused":
-        return str(gettext("Refused: %(action)s", action=action_label(event.action)))
-    if event.action == "login":
-        return str(gettext("Logged in with %(provider)s", provider=provider))
-    if event.action == "device ended":
-        return str(DEVICES.get(str(event.told.get("kind", "")), ACTIONS["device ended"]))
-    return str(OWN.get(event.action, action_label(event.action))).replace("%(provider)s", provider)
+    kind = str(event.told.get("kind", "")) if event.action == "device ended" else ""
+    return _words(language(), event.action, event.result == "refused", event.provider, kind)
+
+
+@lru_cache(maxsize=1000)  # most of what is on a page happened more than once
+def _words(_language: str, action: str, is_refused: bool, provider: str, kind: str) -> str:
+    """:param kind: of the device that was ended."""
+    label = provider_label(provider)
+    if action == "login" and is_refused:
+        return str(gettext("A login with %(provider)s was refused", provider=label))
+    if is_refused:
+        return str(gettext("Refused: %(action)s", action=action_label(action)))
+    if action == "login":
+        return str(gettext("Logged in with %(provider)s", provider=label))
+    if action == "device ended":
+        return str(DEVICES.get(kind, ACTIONS[action]))
+    return str(OWN.get(action, action_label(action))).replace("%(provider)s", label)
 
 
 def _refusal(event: AuditEvent) -> str:
