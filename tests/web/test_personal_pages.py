@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flask import Flask, template_rendered
+from flask import Flask, before_render_template, g, template_rendered
 from flask.testing import FlaskClient
 from support import FakeKakao, add_second, csrf_token, log_in, person
 
@@ -143,6 +143,24 @@ def test_message_is_told_once_and_to_nobody_else(browsers: list[FlaskClient]) ->
         assert see(minji, path).count('role="status"') == 1
         assert 'role="status"' not in see(minji, path)
         assert 'role="status"' not in see(jiho, path)
+
+
+def test_page_that_cannot_be_rendered_leaves_its_person_in_place(site: Flask) -> None:
+    user, seen = User(nickname="민지", is_staff=False), []
+
+    def fail(*_: Any, **__: Any) -> None:
+        seen.append((g._login_user, g.csrf_token))
+        raise LookupError
+
+    with site.test_request_context("/"):
+        g._login_user = user
+        token = personal_pages.csrf_token()
+        with before_render_template.connected_to(fail, site), pytest.raises(LookupError):
+            personal_pages.render("kakaoauth/auth/index.html", user=user)
+        assert (g._login_user, g.csrf_token) == (user, token)
+    ((person_then, token_then),) = seen
+    assert isinstance(person_then, personal_pages.Nobody)
+    assert token_then not in ("", token)
 
 
 def test_whoever_makes_addresses_up_fills_no_memory(site: Flask, browsers: list[FlaskClient]) -> None:
