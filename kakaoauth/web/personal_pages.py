@@ -20,6 +20,10 @@ from kakaoauth.web.template_helpers import way_out
 KEPT = "kakaoauth_personal_pages"
 
 
+class ShowsMore(Exception):
+    """The page shows more of a person than is filled in, because somebody has changed a template."""
+
+
 class Nobody:
     """Whom a page is rendered for to be kept: has what such a page may show of a person, and no more."""
 
@@ -29,8 +33,8 @@ class Nobody:
         vars(self).update(marks, is_staff=is_staff, provider=provider)
 
     def __getattr__(self, name: str) -> Any:
-        """:raises NotImplementedError: a template would show nothing where that is missing."""
-        raise NotImplementedError(f"a page that is kept shows {name} of a person: add it to _values")
+        """:raises ShowsMore: a template would show nothing where that is missing."""
+        raise ShowsMore(name)
 
 
 def render(template: str, *, user: User, own: Mapping[str, str] | None = None, **shown: Any) -> str | bytes:
@@ -51,7 +55,10 @@ def render(template: str, *, user: User, own: Mapping[str, str] | None = None, *
     def make() -> list[str]:
         return _pieces(template, has, is_staff=is_staff, provider=provider)
 
-    filled = parts.kept_page(KEPT, make, template, *has.values(), is_staff, provider).copy()
+    try:
+        filled = parts.kept_page(KEPT, make, template, *has.values(), is_staff, provider).copy()
+    except ShowsMore:
+        return render_template(template, user=user, **shown)
     filled[1::2] = [escape(values[name]) for name in filled[1::2]]
     return "".join(filled).encode()
 

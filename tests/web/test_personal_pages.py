@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask, before_render_template, g, template_rendered
 from flask.testing import FlaskClient
+from jinja2 import ChoiceLoader, DictLoader
 from support import FakeKakao, add_second, csrf_token, log_in, person
 
 from kakaoauth.models import User
@@ -173,8 +174,13 @@ def test_whoever_makes_addresses_up_fills_no_memory(site: Flask, browsers: list[
     assert not kept
 
 
-def test_template_cannot_show_of_nobody_what_is_not_filled_in() -> None:
-    nobody = personal_pages.Nobody({"email": "mark"}, is_staff=False, provider="kakao")
-    assert nobody.email == "mark"
-    with pytest.raises(NotImplementedError, match="age"):
-        _ = nobody.age
+def test_template_that_shows_more_of_a_person_is_rendered_for_each(site: Flask, browsers: list[FlaskClient]) -> None:
+    home = {
+        "kakaoauth/auth/_home.html": "<p>{{ kakaoauth.current_user.gender }}, {{ kakaoauth.current_user.email }}</p>"
+    }
+    site.jinja_env.loader = ChoiceLoader([DictLoader(home), site.jinja_loader or site.jinja_env.loader])
+    change(site, 0, gender="female")
+    for _ in range(2):
+        assert "<p>female, minji@example.kr</p>" in see(browsers[0], "/")
+        assert "<p>None, jiho@example.kr</p>" in see(browsers[1], "/")
+    assert not site.extensions[personal_pages.KEPT]
