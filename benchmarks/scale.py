@@ -55,7 +55,7 @@ WEEK = f"from={TODAY - timedelta(days=400)}&until={TODAY - timedelta(days=394)}"
 
 #: What is measured. What few or nobody meets looks alike in both sizes; else the larger site shows more rows.
 PAGES = {
-    "guarded page": "/users/me/withdraw/",
+    "guarded page": "/",
     "own page, five devices": "/users/me/",
     "list": "/users/",
     "list by e-mail": "/users/?sort=email",
