@@ -58,11 +58,14 @@ def _of_request(asked: Request) -> str:
     """KAKAOAUTH_LANGUAGE, the query, the cookie, then Accept-Language; Korean if none of them decides."""
     if only := current_app.config.get("KAKAOAUTH_LANGUAGE"):
         return str(only)
-    for given in (asked.args, asked.cookies):
-        # Not by `get`: for what is missing it raises an exception and catches it.
-        if "lang" in given and (choice := given["lang"]) in LANGUAGES:
-            return choice
-    return _preferred(asked.headers.get("Accept-Language", "")[:MOST_OF_HEADER])
+    chosen = chosen_in(asked.args) or chosen_in(asked.cookies)
+    return chosen or _preferred(asked.headers.get("Accept-Language", "")[:MOST_OF_HEADER])
+
+
+def chosen_in(values: Mapping[str, str]) -> str:
+    """Return the language that a query or cookies name as `lang`; empty if none."""
+    # Not by `get`: for what is missing werkzeug raises an exception and catches it.
+    return choice if "lang" in values and (choice := values["lang"]) in LANGUAGES else ""
 
 
 @lru_cache(maxsize=1024)  # browsers send few different ones

@@ -17,7 +17,7 @@ from kakaoauth import sessions, terms
 from kakaoauth.login import packed_profile
 from kakaoauth.providers.values import PendingLogin, Profile
 from kakaoauth.sessions import finished_logins
-from kakaoauth.sessions.csrf_tokens import csrf_secret
+from kakaoauth.sessions.csrf_tokens import FROM_ID
 from kakaoauth.sessions.store import current_session, current_store
 from kakaoauth.storage import encryption
 from kakaoauth.terms import Agreement, Answer
@@ -54,7 +54,7 @@ def keep(waiting: Waiting, name: str, *, sid: str) -> None:
     others = _waiting_texts()
     kept = {**others, name: encryption.encrypt(json.dumps(_packed(waiting)))}
     if not (current_user.is_authenticated and sessions.renew(current_user.get_id(), sid=sid)):
-        session["csrf_token"] = csrf_secret(sid)
+        session["csrf_token"] = FROM_ID
         g.pop("csrf_token", None)
         session[KEY] = dict(list(kept.items())[-MOST:])
         current_store().create(current_session(), sid)

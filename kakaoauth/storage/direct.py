@@ -13,7 +13,7 @@ from sqlalchemy import Engine, Select
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 
-from kakaoauth.storage.quick_read import COMPILING, NotQuickly, checked_out, give_up, is_plain
+from kakaoauth.storage.quick_read import COMPILING, NotQuickly, checked_out, cursor_of, give_up, is_plain
 
 Convert = Callable[[Any], Any] | None
 
@@ -56,9 +56,7 @@ class Direct:
         dialect = self._engine.dialect
         dbapi_error = dialect.loaded_dbapi.Error
         try:
-            # As in `quick_read`: a cursor knows the statement that it has sent before.
-            cursor = self._pooled.info.get(text) or self._pooled.info.setdefault(text, self._driver.cursor())
-            row = cursor.execute(text, given).fetchone()
+            row = cursor_of(self._pooled, text).execute(text, given).fetchone()
         except dbapi_error as error:
             is_dead = dialect.is_disconnect(error, self._driver, None)
             if is_dead:

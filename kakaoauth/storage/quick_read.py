@@ -5,7 +5,7 @@ statement, ROLLBACK. Here the connection comes from the same pool, reads in auto
 connection that has died is noticed by its error; then the session reads, in its own way.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from threading import Lock
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -84,10 +84,7 @@ class QuickRead(Generic[T]):
         text, given, names, conversions = self._statement(engine)
         found = []
         for row in _fetch(engine, text, {**given, **values}):
-            columns = list(row)
-            for number, convert in conversions:
-                if columns[number] is not None:
-                    columns[number] = convert(columns[number])
+            columns = converted(row, conversions)
             found.append((made(self._mapper, names, columns), *columns[len(names) :]))
         return found
 
@@ -124,6 +121,15 @@ class QuickRead(Generic[T]):
             compiled = self._query.compile(dialect=dialect)
             self._is_compiled = True
         return compiled
+
+
+def converted(row: Iterable[Any], conversions: Iterable[tuple[int, Convert]]) -> list[Any]:
+    """Return the values of a row's columns. :param conversions: see `Prepared`."""
+    columns = list(row)
+    for number, convert in conversions:
+        if columns[number] is not None:
+            columns[number] = convert(columns[number])
+    return columns
 
 
 def made(mapper: Mapper[T], names: Sequence[str], columns: Sequence[Any]) -> T:
@@ -179,6 +185,13 @@ def checked_out(engine: Engine) -> PoolProxiedConnection:
         _reads_quickly.reset(token)
 
 
+def cursor_of(pooled: PoolProxiedConnection, statement: str) -> Any:
+    """Return the connection's cursor for a statement's text: one that gets the same text again knows how to send the
+    values and to read the columns."""
+    driver: Any = pooled.dbapi_connection
+    return pooled.info.get(statement) or pooled.info.setdefault(statement, driver.cursor())
+
+
 def give_up(engine: Engine, pooled: PoolProxiedConnection, error: BaseException) -> None:
     """Close a connection that has died, and have the others of its time replaced when they are next asked for.
 
@@ -196,9 +209,7 @@ def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> list[tuple
     try:
         driver.autocommit = True
         try:
-            # A cursor that is given the same text again knows how to send the values and to read the columns.
-            cursor = pooled.info.get(statement) or pooled.info.setdefault(statement, driver.cursor())
-            return cursor.execute(statement, values).fetchall()  # type: ignore[no-any-return]
+            return cursor_of(pooled, statement).execute(statement, values).fetchall()  # type: ignore[no-any-return]
         finally:
             if not driver.closed:
                 driver.autocommit = was_autocommit

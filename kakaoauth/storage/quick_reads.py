@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy.orm import Session
 
 from kakaoauth.storage.columns import UtcDateTime
-from kakaoauth.storage.quick_read import Convert, NotQuickly, QuickRead, _fetch, made
+from kakaoauth.storage.quick_read import Convert, NotQuickly, QuickRead, _fetch, converted, made
 
 #: A value's name in a statement's text, as SQLAlchemy writes it for psycopg.
 NAME = re.compile(r"%\((\w+)\)s")
@@ -62,14 +62,7 @@ def _joined(*texts: str) -> str:
 
 def _objects(read: QuickRead[Any], rows: Iterable[dict[str, Any]]) -> list[Any]:
     names, conversions = _columns(read)
-    found = []
-    for row in rows:
-        columns = list(row.values())
-        for number, convert in conversions:
-            if columns[number] is not None:
-                columns[number] = convert(columns[number])
-        found.append(made(read._mapper, names, columns))
-    return found
+    return [made(read._mapper, names, converted(row.values(), conversions)) for row in rows]
 
 
 @lru_cache(maxsize=32)

@@ -19,7 +19,7 @@ from kakaoauth.config.loopback import is_of_a_proxy
 from kakaoauth.config.mounting import BLUEPRINT
 from kakaoauth.errors import Tunnelled
 from kakaoauth.models import User
-from kakaoauth.translation import LANGUAGES
+from kakaoauth.translation import chosen_in
 from kakaoauth.web import brand, cors
 
 if TYPE_CHECKING:
@@ -185,8 +185,7 @@ def add_headers(response: Response) -> Response:
     is_https = asked.scheme == "https"
     if is_https and "strict-transport-security" not in theirs:
         headers.add("Strict-Transport-Security", "max-age=31536000")
-    # Not by `get`: for what is missing it raises an exception and catches it.
-    if "lang" in asked.args and (choice := asked.args["lang"]) in LANGUAGES:
+    if choice := chosen_in(asked.args):
         response.set_cookie("lang", choice, max_age=31536000, secure=is_https, httponly=True, samesite="Lax")
     return response
 

@@ -76,14 +76,20 @@ def test_login_changes_the_id_and_ends_the_old(app: Flask, client: FlaskClient, 
     assert thief.get("/users/me/").status_code == 302
 
 
-def test_host_that_gives_the_session_a_new_id_as_with_flask_session_ends_the_old(
-    app: Flask, client: FlaskClient, kakao: FakeKakao, redis: Redis
-) -> None:
+@pytest.fixture
+def renewing(app: Flask) -> None:
+    """A page of a host's that gives the session a new id, as with Flask-Session."""
+
     @app.get("/renew/")
     def renew() -> str:
         app.session_interface.regenerate(session)  # type: ignore[attr-defined]
         return ""
 
+
+@pytest.mark.usefixtures("renewing")
+def test_host_that_gives_the_session_a_new_id_as_with_flask_session_ends_the_old(
+    app: Flask, client: FlaskClient, kakao: FakeKakao, redis: Redis
+) -> None:
     log_in(client, kakao)
     old = set_cookie(client)
     client.get("/renew/")
@@ -95,14 +101,10 @@ def test_host_that_gives_the_session_a_new_id_as_with_flask_session_ends_the_old
     assert thief.get("/users/me/").status_code == 302
 
 
+@pytest.mark.usefixtures("renewing")
 def test_form_that_is_open_stays_valid_when_a_host_gives_the_session_a_new_id(
-    app: Flask, client: FlaskClient, kakao: FakeKakao
+    client: FlaskClient, kakao: FakeKakao
 ) -> None:
-    @app.get("/renew/")
-    def renew() -> str:
-        app.session_interface.regenerate(session)  # type: ignore[attr-defined]
-        return ""
-
     log_in(client, kakao)
     token = csrf_token(client)
     client.get("/renew/")
