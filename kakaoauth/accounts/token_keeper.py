@@ -1,8 +1,7 @@
-"""The current session's tokens at a provider, for Authlib's `fetch_token` and `update_token`."""
+"""The current session's tokens at a provider: a `providers.base.TokenKeeper`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from flask import current_app
 from flask_login import current_user
@@ -23,18 +22,17 @@ LOCK_SECONDS = 10
 WAIT_SECONDS = 6
 
 
-def fetch_token(provider: str) -> dict[str, Any] | None:
-    """Return the tokens of this session's login in Authlib's form; None if none can be read."""
+def fetch_token(provider: str) -> TokenSet | None:
+    """Return the tokens of this session's login; None if none can be read."""
     row = _row(provider)
-    tokens = provider_tokens.read(row) if row else None
-    return _as_authlib(tokens) if tokens else None
+    return provider_tokens.read(row) if row else None
 
 
-def update_token(provider: str, token: dict[str, Any], **_old: Any) -> None:
+def update_token(provider: str, tokens: TokenSet) -> None:
     """Store the tokens of a refresh."""
     token_id = sessions.token_id()
     if token_id is not None:
-        token_revocation.renew(token_id, TokenSet.from_authlib(token))
+        token_revocation.renew(token_id, tokens)
 
 
 def forget_token(provider: str) -> None:
@@ -45,7 +43,7 @@ def forget_token(provider: str) -> None:
 
 
 @contextmanager
-def renewing(provider: str) -> Iterator[dict[str, Any] | None]:
+def renewing(provider: str) -> Iterator[TokenSet | None]:
     """Let one worker refresh at a time: the others wait, and get the new tokens.
 
     :raises ProviderBusy: the one that refreshes takes too long.
@@ -73,14 +71,3 @@ def _row(provider: str) -> ProviderToken | None:
     if row is None or row.identity.user_id != current_user.id or row.identity.provider != provider:
         return None
     return row
-
-
-def _as_authlib(tokens: TokenSet) -> dict[str, Any]:
-    token: dict[str, Any] = {
-        "access_token": tokens.access_token,
-        "token_type": "bearer",
-        "expires_at": int(tokens.expires_at.timestamp()),
-    }
-    if tokens.refresh_token:
-        token["refresh_token"] = tokens.refresh_token
-    return token

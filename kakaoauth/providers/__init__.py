@@ -47,7 +47,7 @@ def init_app(app: Flask, keeper: TokenKeeper) -> None:
     """Register every known provider whose client id is set. :param keeper: stores users' tokens."""
     quiet_loggers()
     theirs = app.extensions.get(AUTHLIBS)
-    oauth = Clients(app, fetch_token=keeper.fetch_token, update_token=keeper.update_token)
+    oauth = Clients(app)
     del app.extensions[AUTHLIBS]
     if theirs is not None:
         app.extensions[AUTHLIBS] = theirs

@@ -21,17 +21,20 @@ class SetRefused(Exception):
 class TokenKeeper(Protocol):
     """Where the current user's tokens come from and go to; each call names the provider."""
 
-    def fetch_token(self, provider: str) -> dict[str, Any] | None:
-        """Return the token in Authlib's form; None if none is stored."""
+    def fetch_token(self, provider: str) -> TokenSet | None:
+        """Return the tokens; None if none are stored."""
 
-    def update_token(self, provider: str, token: dict[str, Any], **old: Any) -> None:
-        """Store a renewed token. :param old: Authlib's old access or refresh token."""
+    def update_token(self, provider: str, tokens: TokenSet) -> None:
+        """Store renewed tokens. Without a refresh token among them the old one stays."""
 
     def forget_token(self, provider: str) -> None:
-        """Delete a token that the provider does not know any more."""
+        """Delete tokens that the provider does not know any more."""
 
-    def renewing(self, provider: str) -> AbstractContextManager[dict[str, Any] | None]:
-        """Keep other workers from renewing meanwhile; gives the token as it stands then, None if it is gone."""
+    def renewing(self, provider: str) -> AbstractContextManager[TokenSet | None]:
+        """Keep other workers from renewing meanwhile; gives the tokens as they stand then, None if they are gone.
+
+        A CodeRefused raised inside says that they are dead: they are deleted before another worker looks.
+        """
 
 
 class Provider(Protocol):

@@ -11,17 +11,16 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from authlib.integrations.base_client import InvalidTokenError, MissingTokenError
 from authlib.integrations.flask_client import OAuth
 from flask.config import Config
 from requests import Response
 
 from kakaoauth.errors import AppError, CodeRefused, InvalidAccessToken, TokensNotTaken, provider_label
 from kakaoauth.providers import answers
-from kakaoauth.providers.answers import Json, refused_as_code
+from kakaoauth.providers.answers import Json, bearer, refused_as_code
 from kakaoauth.providers.base import SetRefused, TokenKeeper
-from kakaoauth.providers.http import Transport, transport_for
-from kakaoauth.providers.oauth_client import OAuthApp, OAuthSession
+from kakaoauth.providers.http import Session, Transport, transport_for
+from kakaoauth.providers.oauth_client import OAuthApp
 from kakaoauth.providers.values import AccountEvent, AgreedTerms, PendingLogin, Profile, TokenSet
 
 
@@ -49,7 +48,7 @@ class OAuthProvider:
     error_codes: frozenset[str] = frozenset()
     #: The provider's codes for a redirect_uri that does not fit.
     redirect_uri_codes: frozenset[str] = frozenset()
-    session_class: type[OAuthSession] = OAuthSession
+    session_class: type[Session] = Session
     #: What the error names of its token endpoint, and those of its authorization endpoint, mean.
     faults: Mapping[str, answers.Fault] = answers.OAUTH
     refusals: Mapping[str, type[AppError]] = answers.REFUSALS
@@ -60,25 +59,17 @@ class OAuthProvider:
         # The site decides how long a person waits and how many threads may wait: one set of limits for all
         # providers. Each has a transport of its own, so one that is slow does not hold up the others.
         self.transport: Transport = transport_for(config)
-        # In the form, where no proxy writes it into a log; and no parameter at all where there is no secret.
-        method = "client_secret_post" if config.get(f"{self.name.upper()}_CLIENT_SECRET") else "none"
         self._app: OAuthApp = oauth.register(
             self.name,
             client_cls=OAuthApp,
             authorize_url=self.authorize_url,
             access_token_url=self.token_url,
             api_base_url=self.api_url,
-            client_kwargs={
-                "transport": self.transport,
-                "token_endpoint_auth_method": method,
-            },
+            client_kwargs={"transport": self.transport},
         )
         self._app.client_cls = self.session_class
         self._app.read_token = self.read_token
-        self._app.renewing = partial(keeper.renewing, self.name)
-        self._fetch_token = partial(keeper.fetch_token, self.name)
-        self._update_token = partial(keeper.update_token, self.name)
-        self._forget_token = partial(keeper.forget_token, self.name)
+        self._keeper = keeper
 
     @property
     def label(self) -> str:
@@ -211,33 +202,32 @@ class OAuthProvider:
 
     def get(self, path: str, **arguments: Any) -> Response:
         """As Provider.get; a refused token is renewed once."""
-        return self._call(self._app.get, path, arguments)
+        return self._call("GET", path, arguments)
 
     def post(self, path: str, **arguments: Any) -> Response:
         """As Provider.post; a refused token is renewed once."""
-        return self._call(self._app.post, path, arguments)
+        return self._call("POST", path, arguments)
 
-    def _call(self, send: Callable[..., Response], path: str, arguments: dict[str, Any]) -> Response:
+    def _call(self, method: str, path: str, arguments: dict[str, Any]) -> Response:
         try:
-            return self._send(send, path, arguments)
+            return self._ask(partial(self._app.request, method, path.lstrip("/"), **arguments))
         except AppError as error:
             error.provider = self.name  # it may end on a page of the host's
             raise
 
-    def _send(self, send: Callable[..., Response], path: str, arguments: dict[str, Any]) -> Response:
-        try:
-            answer = send(path.lstrip("/"), **arguments)
-        except MissingTokenError:
-            raise CodeRefused("no token of this login is kept") from None
-        except InvalidTokenError:
-            raise CodeRefused("the access token is over and there is no refresh token") from None
-        if not self._is_refused(answer):
-            return answer
+    def _ask(self, send: Callable[..., Response]) -> Response:
+        """Send with this login's token, renewed near its end, and again with another one if it is refused."""
+        tokens = self._keeper.fetch_token(self.name)
+        if tokens is not None and tokens.is_ending():
+            tokens = self._renewed(tokens)
+        if tokens is None:
+            raise CodeRefused("no token of this login is kept, or it is over and there is no refresh token")
+        answer = send(token=bearer(tokens.access_token))
         # The provider does not know the token any more, but may still know the one that renews it.
-        if self._renew(but=answer.request.headers.get("Authorization", "")):
-            answer = send(path.lstrip("/"), **arguments)
+        if self._is_refused(answer) and (renewed := self._renewed(tokens)):
+            answer = send(token=bearer(renewed.access_token))
         if self._is_refused(answer):
-            self._forget_token()
+            self._keeper.forget_token(self.name)
             self.read_answer(answer)
         return answer
 
@@ -251,21 +241,20 @@ class OAuthProvider:
             return True
         return False
 
-    def _renew(self, *, but: str) -> bool:
-        """Have another access token than the one that was refused; False if there is nothing to renew it with.
+    def _renewed(self, old: TokenSet) -> TokenSet | None:
+        """Return newer tokens than `old`; None if they are gone, or there is nothing to renew them with.
 
         :raises CodeRefused: the provider does not know the refresh token either; the tokens are dropped.
         :raises ProviderUnavailable: it cannot be known now; nothing is dropped.
         """
-        with self._app.renewing() as current:
-            if current is None:
-                return False
-            if f"Bearer {current['access_token']}" == but:  # else another worker has renewed it meanwhile
-                if not current.get("refresh_token"):
-                    return False
-                self._update_token(self._app.refresh(current["refresh_token"]))
-            self._app.token = self._fetch_token()  # which Authlib keeps for the length of a request
-        return True
+        with self._keeper.renewing(self.name) as current:
+            if current is None or (current.access_token, current.expires_at) != (old.access_token, old.expires_at):
+                return current  # as another worker has left them
+            if not current.refresh_token:
+                return None
+            renewed = TokenSet.from_authlib(self._app.refresh(current.refresh_token))
+            self._keeper.update_token(self.name, renewed)
+            return renewed
 
     def end_token(self, access_token: str) -> None:
         """Plain OAuth 2.0 has no such call: the token ends by itself."""

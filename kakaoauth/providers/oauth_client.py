@@ -1,11 +1,9 @@
 """Authlib's client for a provider: the authorization request, and the token calls by code and by refresh token."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import urljoin
 
-from authlib.integrations.base_client import MissingTokenError
 from authlib.integrations.flask_client import FlaskOAuth2App
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
@@ -19,49 +17,19 @@ from kakaoauth.providers.values import PendingLogin
 #: As Kakao's documentation writes it.
 FORM = {"Content-Type": "application/x-www-form-urlencoded;charset=utf-8"}
 
-Renewing = Callable[[], AbstractContextManager[dict[str, Any] | None]]
-
-
-class OAuthSession(Session):
-    """Leaves reading the token answer to the provider: Authlib would drop its error codes, and crash on an odd
-    `expires_in`."""
-
-    read_token: Callable[[Response], dict[str, Any]]
-    #: Holds back other workers while one renews the token, and gives the token as it stands by then.
-    renewing: Renewing
-
-    def parse_response_token(self, resp: Response) -> dict[str, Any]:
-        """Called by Authlib with the token endpoint's answer. :raises AppError:"""
-        self.token = self.read_token(resp)
-        return dict(self.token)
-
-    def ensure_active_token(self, token: Any = None) -> Any:
-        """Renew the token near its end; of many workers exactly one does, the others use what it got."""
-        token = token or self.token
-        if not token.is_expired(leeway=self.leeway):
-            return super().ensure_active_token(token)
-        with self.renewing() as current:
-            if current is None:
-                raise MissingTokenError  # another worker has just learnt that the provider does not know it any more
-            self.token = current
-            return super().ensure_active_token(self.token)
-
 
 class OAuthApp(FlaskOAuth2App):
-    """Authlib's app for one provider."""
+    """Authlib's app for one provider. The token calls are not Authlib's: it would drop a provider's error codes, and
+    crash on an odd `expires_in`."""
 
     framework: StateData
     read_token: Callable[[Response], dict[str, Any]]
-    renewing: Renewing
     #: Makes the client secret, from the client id, where it is no fixed text.
     make_secret: Callable[[str], str] | None = None
-    _kept: tuple[Adapter, OAuthSession] | None = None
+    _kept: tuple[Adapter, Session] | None = None
 
-    def _get_oauth_client(self, **metadata: Any) -> OAuthSession:
-        client: OAuthSession = super()._get_oauth_client(**metadata)
-        client.read_token, client.renewing = self.read_token, self.renewing
-        if self.make_secret is not None:
-            client.client_secret = self.make_secret(client.client_id)
+    def _get_oauth_client(self, **metadata: Any) -> Session:
+        client: Session = super()._get_oauth_client(**metadata)
         # Some answer with a form, or a script, unless asked; and compress an answer of a kilobyte, if that is accepted.
         client.headers = {"User-Agent": client.headers["User-Agent"], "Accept": "application/json"}
         return client
@@ -104,6 +72,7 @@ class OAuthApp(FlaskOAuth2App):
         )
 
     def _ask_for_token(self, client_id: str, form: dict[str, str]) -> dict[str, Any]:
+        # In the form, where no proxy writes it into a log; and no parameter at all where there is no secret.
         form["client_id"] = client_id
         if secret := self.make_secret(client_id) if self.make_secret else self.client_secret:
             form["client_secret"] = secret

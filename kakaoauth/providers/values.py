@@ -17,6 +17,8 @@ ID_TOKEN_SECONDS = PENDING_SECONDS
 #: What to ask a provider for where the e-mail is missing, in Kakao's word; each provider has its own for it.
 CONSENT_FOR_EMAIL = ("account_email",)
 
+#: Seconds before its end from which on an access token is renewed, so that none ends on its way.
+RENEWAL_SECONDS = 60
 
 #: The site's terms that a person has agreed to on the provider's own page: by the tag there, and when, if it says.
 AgreedTerms = Mapping[str, datetime | None]
@@ -55,17 +57,18 @@ class TokenSet:
 
     @classmethod
     def from_authlib(cls, token: Mapping[str, Any]) -> "TokenSet":
-        """From a token in Authlib's words, times in unix seconds.
-
-        Authlib puts the old refresh token back where an answer has none: without `refresh_expires_at` it is not new.
-        """
+        """From a token in Authlib's words, times in unix seconds."""
         refresh_ends = token.get("refresh_expires_at")
         return cls(
             access_token=token["access_token"],
             expires_at=datetime.fromtimestamp(token["expires_at"], UTC),
-            refresh_token=token.get("refresh_token") if refresh_ends else None,
+            refresh_token=token.get("refresh_token"),
             refresh_expires_at=datetime.fromtimestamp(refresh_ends, UTC) if refresh_ends else None,
         )
+
+    def is_ending(self) -> bool:
+        """Whether the access token ends within RENEWAL_SECONDS."""
+        return (self.expires_at - datetime.now(UTC)).total_seconds() < RENEWAL_SECONDS
 
 
 @dataclass(frozen=True)

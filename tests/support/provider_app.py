@@ -13,7 +13,7 @@ from joserfc.jws import serialize_compact
 
 from kakaoauth import config, providers
 from kakaoauth.providers.kakao import Kakao
-from kakaoauth.providers.values import PendingLogin
+from kakaoauth.providers.values import PendingLogin, TokenSet
 
 CLIENT_ID = "c0ffee00c0ffee00c0ffee00c0ffee00"
 CLIENT_SECRET = "CanarySecretNeverToBeSeen0000001"
@@ -34,16 +34,16 @@ class NoTokens:
     def __init__(self) -> None:
         self.forgotten: list[str] = []
 
-    def fetch_token(self, provider: str) -> dict[str, Any] | None:
+    def fetch_token(self, provider: str) -> TokenSet | None:
         return None
 
-    def update_token(self, provider: str, token: dict[str, Any], **old: Any) -> None:
+    def update_token(self, provider: str, tokens: TokenSet) -> None:
         raise AssertionError("nothing to renew")
 
     def forget_token(self, provider: str) -> None:
         self.forgotten.append(provider)
 
-    def renewing(self, provider: str) -> AbstractContextManager[dict[str, Any] | None]:
+    def renewing(self, provider: str) -> AbstractContextManager[TokenSet | None]:
         return nullcontext(None)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -388,6 +389,48 @@ def test_expired_token_is_renewed_with_what_kakao_wants(site: Flask, kakao: Fake
     assert token_calls(kakao) == 2, "one login, one renewal"
 
 
+def ask(browser: FlaskClient) -> None:
+    assert browser.get("/from-kakao/").status_code == 200
+
+
+def withdraw(browser: FlaskClient) -> None:
+    assert browser.post("/users/me/withdraw/", data={"csrf_token": csrf_token(browser)}).status_code == 302
+
+
+@pytest.mark.parametrize("secret", [CLIENT_SECRET, ""], ids=["with a client secret", "without"])
+@pytest.mark.parametrize(
+    ("lifetime", "refused", "act"),
+    [
+        (30, None, ask),
+        (0, None, ask),
+        (21599, "GET v2/user/me", ask),
+        (0, None, withdraw),
+        (21599, "POST v1/user/unlink", withdraw),
+    ],
+    ids=["near its end", "over", "refused", "over, at the unlink", "refused, at the unlink"],
+)
+def test_every_renewal_names_the_client_in_the_form_and_in_no_header(
+    make_app: Callable[..., Flask],
+    kakao: FakeKakao,
+    lifetime: int,
+    refused: str | None,
+    act: Callable[[FlaskClient], None],
+    secret: str,
+) -> None:
+    """Kakao answers KOE101 to HTTP Basic, and KOE010 to a secret that is not the app's."""
+    client = with_call(make_app(KAKAO_CLIENT_SECRET=secret)).test_client()
+    kakao.token = {"expires_in": lifetime}
+    log_in(client, kakao)
+    if refused:
+        method, path = refused.split()
+        kakao.mock.register_uri(method, f"{KAPI}/{path}", [REFUSED, {"json": kakao.me}])
+    act(client)
+    _, renewal = [call for call in kakao.mock.request_history if call.url == f"{KAUTH}/oauth/token"]
+    assert "Authorization" not in renewal.headers
+    form = {"grant_type": "refresh_token", "refresh_token": "canary-refresh-token", "client_id": CLIENT_ID}
+    assert dict(parse_qsl(renewal.text, keep_blank_values=True)) == form | ({"client_secret": secret} if secret else {})
+
+
 @pytest.mark.parametrize("left_out", [True, False], ids=["left out", "null"])
 def test_old_refresh_token_is_kept_where_the_answer_has_none(
     site: Flask, kakao: FakeKakao, clock: Any, left_out: bool
@@ -441,6 +484,16 @@ def test_twenty_at_once_renew_once(site: Flask, kakao: FakeKakao, clock: Any) ->
     assert ask_at_once(site, cookie) == [200] * 20
     assert token_calls(kakao) == 2, "one login, one renewal"
     assert opened(site) == [("fresh-access", "fresh-refresh")]
+
+
+def test_twenty_at_once_renew_once_where_the_token_stays_and_gets_a_new_end(
+    app: Flask, kakao: FakeKakao, clock: Any
+) -> None:
+    client = app.test_client()
+    log_in(client, kakao)
+    clock.shift(SIX_HOURS)
+    assert ask_at_once(app, set_cookie(client)) == [200] * 20
+    assert token_calls(kakao) == 2, "one login, one renewal"
 
 
 def test_twenty_at_once_with_a_dead_refresh_token_ask_kakao_once(app: Flask, kakao: FakeKakao, clock: Any) -> None:
@@ -649,10 +702,16 @@ def test_missing_consent_is_said_and_drops_nothing(app: Flask, minji: FlaskClien
     assert len(rows(app)) == 1
 
 
-def test_login_that_ended_during_a_renewal_keeps_nothing(site: Flask, kakao: FakeKakao, clock: Any) -> None:
+@pytest.mark.parametrize("is_over", [True, False], ids=["over", "refused"])
+def test_login_that_ended_during_a_renewal_keeps_nothing(
+    site: Flask, kakao: FakeKakao, clock: Any, is_over: bool
+) -> None:
     client = site.test_client()
     log_in(client, kakao)
-    clock.shift(SIX_HOURS)
+    if is_over:
+        clock.shift(SIX_HOURS)
+    else:
+        dead_until_renewed(kakao)
     answer = {"token_type": "bearer", "access_token": "fresh-access", "expires_in": 21599}
 
     def meanwhile(*_: Any) -> dict[str, Any]:

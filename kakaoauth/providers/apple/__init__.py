@@ -54,7 +54,6 @@ class Apple(OpenIdProvider):
         self.jwks_url = f"{self.issuer}/auth/keys"
         self._key = SigningKey(config["APPLE_PRIVATE_KEY"], config["APPLE_KEY_ID"], config["APPLE_TEAM_ID"])
         super().__init__(oauth, config, keeper)
-        self._app.client_kwargs["token_endpoint_auth_method"] = "client_secret_post"  # noqa: S105
         self._app.make_secret = self._key.secret_for
         #: A phone's code is exchanged as the phone's app: so there is a token to revoke when its owner leaves.
         self.native_clients = self._audiences

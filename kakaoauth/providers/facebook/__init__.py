@@ -26,8 +26,8 @@ from kakaoauth.providers.facebook import errors as facebook_errors
 from kakaoauth.providers.facebook.errors import APP, DEBUG, EXPIRED, GRAPH, NOT_LINKED, TOKEN, Table
 from kakaoauth.providers.facebook.profile import FIELDS, read_profile, read_token_info
 from kakaoauth.providers.facebook.signed_request import read_signed_request
+from kakaoauth.providers.http import Session
 from kakaoauth.providers.oauth import OAuthProvider
-from kakaoauth.providers.oauth_client import OAuthSession
 from kakaoauth.providers.values import AccountEvent, PendingLogin, Profile, TokenSet
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ def _proof(secret: str, access_token: str) -> str:
     return hmac.new(secret.encode(), access_token.encode(), sha256).hexdigest()
 
 
-class FacebookSession(OAuthSession):
+class FacebookSession(Session):
     """Proves with each call made as a person that it comes from the app secret's owner: a stolen token is not enough
     (https://developers.facebook.com/docs/graph-api/guides/secure-requests)."""
 

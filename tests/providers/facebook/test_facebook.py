@@ -513,10 +513,10 @@ class TestUnlink:
 class Tokens(NoTokens):
     def __init__(self, expires_at: int) -> None:
         super().__init__()
-        self.expires_at = expires_at
+        self.expires_at = datetime.fromtimestamp(expires_at, UTC)
 
-    def fetch_token(self, provider: str) -> dict[str, Any] | None:
-        return {"access_token": ACCESS_TOKEN, "token_type": "bearer", "expires_at": self.expires_at}
+    def fetch_token(self, provider: str) -> TokenSet | None:
+        return TokenSet(ACCESS_TOKEN, self.expires_at)
 
 
 def app_of(keeper: Tokens) -> Flask:
