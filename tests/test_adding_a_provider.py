@@ -15,7 +15,7 @@ import requests_mock
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc.jwk import RSAKey
-from support import FakeKakao, csrf_token
+from support import FakeKakao, csrf_token, set_cookie
 from support import log_in as log_in_by_kakao
 from support.provider_app import public, sign
 
@@ -152,10 +152,10 @@ GITLAB = {"GITLAB_CLIENT_ID": "gitlab-id", "GITLAB_CLIENT_SECRET": "canary-gitla
 
 
 class FakeGitLab:
-    """What GitLab answers: change `token` and `document`."""
+    """What GitLab answers: change `claims`, `tokens` and `document`."""
 
     def __init__(self, mock: requests_mock.Mocker, key: RSAKey) -> None:
-        self.mock, self.key, self.claims = mock, key, dict[str, Any]()
+        self.mock, self.key, self.claims, self.tokens = mock, key, dict[str, Any](), dict[str, Any]()
         self.document: dict[str, Any] = {
             "issuer": ISSUER,
             "authorization_endpoint": f"{ISSUER}/oauth/authorize",
@@ -178,7 +178,8 @@ class FakeGitLab:
         whole = {"iss": ISSUER, "aud": "gitlab-id", "sub": "a|Subject-of:any/text", "iat": now, "exp": now + 120}
         whole |= {"email": "minji@mail.test", "email_verified": True, **self.claims}
         id_token = sign(self.key, {name: value for name, value in whole.items() if value is not None})
-        return {"access_token": "canary-token", "token_type": "Bearer", "expires_in": 7200, "id_token": id_token}
+        answer = {"access_token": "canary-token", "token_type": "Bearer", "expires_in": 7200, "id_token": id_token}
+        return answer | self.tokens
 
     def log_in(self, client: FlaskClient) -> Any:
         begun = client.get("/gitlab/login/?next=/users/me/")
@@ -194,13 +195,16 @@ def gitlab(kakao: FakeKakao, kakao_key: RSAKey) -> FakeGitLab:
     return FakeGitLab(kakao.mock, kakao_key)
 
 
-@pytest.fixture
-def gitlab_site(make_app: Callable[..., Flask], gitlab: FakeGitLab) -> Flask:
+def add_gitlab(app: Flask) -> Flask:
     module = ModuleType("gitlab")
     exec(compile(OPENID_FILE, "docs/adding-a-provider.md", "exec"), module.__dict__)
-    app = make_app(**GITLAB)
     providers.add(app, module.GitLab)
     return app
+
+
+@pytest.fixture
+def gitlab_site(make_app: Callable[..., Flask], gitlab: FakeGitLab) -> Flask:
+    return add_gitlab(make_app(**GITLAB))
 
 
 def test_person_logs_in_by_openid_connect(gitlab_site: Flask, gitlab: FakeGitLab) -> None:
@@ -266,6 +270,25 @@ def test_app_brings_an_id_token(gitlab_site: Flask, gitlab: FakeGitLab) -> None:
     refused = client.post("/api/auth/gitlab/", json={"id_token": gitlab.token()["id_token"]})
     assert refused.json["code"] == "FOREIGN_ACCESS_TOKEN"
     assert client.post("/api/auth/gitlab/", json={"access_token": "x"}).json["code"] == "FORBIDDEN"
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_process_that_has_discovered_nothing_yet_renews_a_token(
+    make_app: Callable[..., Flask], gitlab_site: Flask, gitlab: FakeGitLab, method: str
+) -> None:
+    gitlab.tokens = {"expires_in": 0, "refresh_token": "canary-refresh-token"}
+    client = gitlab_site.test_client()
+    gitlab.log_in(client)
+    gitlab.mock.register_uri(method, f"{ISSUER}/api/v4/user", json={"username": "minji"})
+    later = add_gitlab(make_app(**GITLAB))
+
+    @later.get("/from-gitlab/")
+    def from_gitlab() -> Any:
+        return getattr(providers.get_provider("gitlab"), method)(f"{ISSUER}/api/v4/user").json()
+
+    browser = later.test_client()
+    browser.set_cookie("session", set_cookie(client))
+    assert browser.get("/from-gitlab/").json == {"username": "minji"}
 
 
 def test_file_of_openid_connect_is_short() -> None:

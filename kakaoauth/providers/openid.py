@@ -6,7 +6,7 @@ subclass, or read from its discovery document (OpenID Connect Discovery, section
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -153,10 +153,10 @@ class OpenIdProvider(OAuthProvider):
         # It says what was so when it was issued, which may be minutes ago.
         return replace(self.read_claims(claims), confirmed_at=datetime.fromtimestamp(claims["iat"], UTC))
 
-    def get(self, path: str, **arguments: Any) -> Response:
-        """As Provider.get; tokens are renewed at the address that is discovered."""
+    def _ask(self, send: Callable[..., Response]) -> Response:
+        """Tokens are renewed at the address that is discovered."""
         self.discover()
-        return super().get(path, **arguments)
+        return super()._ask(send)
 
     # Addresses and keys
 
