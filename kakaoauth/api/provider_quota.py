@@ -18,7 +18,6 @@ list of tokens to forget, and count at once also if Redis has lost a command.
 """
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -44,10 +43,8 @@ from kakaoauth.models import User, find_identity
 from kakaoauth.providers.base import Provider
 from kakaoauth.providers.values import EmailState, Profile
 from kakaoauth.storage import encryption, keys, transaction
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, named
+from kakaoauth.storage.redis import best_effort, get_redis, named
 from kakaoauth.web import rate_limits
-
-log = logging.getLogger(__name__)
 
 #: Seconds that what a provider said of a token is remembered.
 REMEMBERED = 60
@@ -69,7 +66,7 @@ def profile_of_access_token(provider: Provider, access_token: str) -> Profile:
     :raises RateLimited: too many, see the module's head. :raises AppError: as Provider.profile_of_access_token.
     """
     key = _key(provider.name, access_token)
-    verdict = _recall(key)
+    verdict = _recall(key) or {}
     if "error" in verdict:
         raise from_dict(verdict["error"])
     profile = _confirmed(provider.name, verdict)
@@ -176,20 +173,15 @@ def _key(provider: str, access_token: str) -> str:
     return named(f"token-verdict:{keys.mac('token verdict', f'{provider}|{access_token}').hex()}")
 
 
-def _recall(key: str) -> Verdict:
-    try:
-        raw = get_redis(current_app).get(key)
-    except REDIS_ERRORS as error:
-        log.debug("verdict not read: %s", type(error).__name__)
-        raw = None
-    opened = encryption.decrypt(cast(bytes, raw).decode()) if raw else None
-    return cast(Verdict, json.loads(opened)) if opened else {}
+@best_effort
+def _recall(key: str) -> Verdict | None:
+    raw = cast("bytes | None", get_redis(current_app).get(key))
+    opened = encryption.decrypt(raw.decode()) if raw else None
+    return cast(Verdict, json.loads(opened)) if opened else None
 
 
+@best_effort
 def _remember(key: str, verdict: Verdict, *, again: bool = False) -> None:
     """:param again: say more of what is remembered already, for no longer."""
-    try:
-        text = encryption.encrypt(json.dumps(verdict))  # it names somebody who may have agreed to nothing yet
-        get_redis(current_app).set(key, text, ex=None if again else REMEMBERED, keepttl=again, xx=again)
-    except REDIS_ERRORS as error:
-        log.debug("verdict not remembered: %s", type(error).__name__)
+    text = encryption.encrypt(json.dumps(verdict))  # it names somebody who may have agreed to nothing yet
+    get_redis(current_app).set(key, text, ex=None if again else REMEMBERED, keepttl=again, xx=again)

@@ -7,7 +7,6 @@ refreshes its tokens. Each day's number goes into the table with the other count
 different people several days had together.
 """
 
-import logging
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -16,9 +15,7 @@ from redis.client import Pipeline
 
 from kakaoauth.counting import counters
 from kakaoauth.days import today
-from kakaoauth.storage.redis import REDIS_ERRORS, all_spread, get_redis, is_due, spread
-
-log = logging.getLogger("kakaoauth.presence")
+from kakaoauth.storage.redis import all_spread, best_effort, get_redis, is_due, spread
 
 #: What `daily_counts` calls the number of a day's people.
 NAME = "people"
@@ -32,14 +29,12 @@ def mark_active(commands: Pipeline, user_id: int) -> None:
         commands.expire(key, counters.KEPT)
 
 
+@best_effort
 def mark_active_app(user_id: int) -> None:
     """Mark a user who has no session. Does nothing while Redis is away."""
-    try:
-        commands = get_redis(current_app).pipeline(transaction=False)
-        mark_active(commands, user_id)
-        commands.execute()
-    except REDIS_ERRORS as error:
-        log.debug("not counted: %s", type(error).__name__)
+    commands = get_redis(current_app).pipeline(transaction=False)
+    mark_active(commands, user_id)
+    commands.execute()
 
 
 def number_on(day: date) -> int:

@@ -22,7 +22,7 @@ from kakaoauth import providers
 from kakaoauth.days import today
 from kakaoauth.errors import AppError, is_code
 from kakaoauth.storage.database import Base, db
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, is_due, is_full, named
+from kakaoauth.storage.redis import REDIS_ERRORS, best_effort, get_redis, is_due, is_full, named
 
 log = logging.getLogger("kakaoauth.counters")
 #: Days, and seconds, that numbers wait in Redis at most: if the site that would move them stops for good, they go.
@@ -52,18 +52,16 @@ class DailyCount(Base):
     number: Mapped[int] = mapped_column(BigInteger)
 
 
+@best_effort
 def count(name: str, label: str = "") -> None:
     """Count one. While Redis is away, or full, nothing is.
 
     :param label: words of ours, separated by a blank. Any other becomes OTHER: each label is a row a day and a line of
         `/metrics`, so a visitor must not make one up.
     """
-    try:
-        commands = get_redis(current_app).pipeline(transaction=False)
-        add(commands, (name, label))
-        commands.execute()
-    except REDIS_ERRORS as error:
-        log.debug("not counted: %s", type(error).__name__)
+    commands = get_redis(current_app).pipeline(transaction=False)
+    add(commands, (name, label))
+    commands.execute()
 
 
 def add(commands: Pipeline, *counted: Key) -> None:

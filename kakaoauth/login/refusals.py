@@ -29,7 +29,7 @@ from kakaoauth.errors import (
 from kakaoauth.providers.login_state import REMEMBERED
 from kakaoauth.providers.values import PendingLogin
 from kakaoauth.signals import login_refused
-from kakaoauth.storage.redis import REDIS_ERRORS, get_redis, named
+from kakaoauth.storage.redis import best_effort, get_redis, named
 from kakaoauth.storage.transaction import tell
 from kakaoauth.web import rate_limits
 
@@ -47,7 +47,7 @@ def record_refusal(
 
     :param pending: the login that came back; None for the API, and for a callback without one.
     """
-    stored = _is_first(pending) if pending else isinstance(error, ABOUT_SOMEBODY)
+    stored = bool(_is_first(pending)) if pending else isinstance(error, ABOUT_SOMEBODY)
     if pending and stored and isinstance(error, CodeRefused):
         with suppress(RateLimited, SessionsUnavailable):  # those that come next are refused
             rate_limits.hit_address("callback_refused")
@@ -56,16 +56,14 @@ def record_refusal(
         tell(login_refused, error=error, provider=provider)
 
 
+@best_effort
 def _is_first(pending: PendingLogin) -> bool:
     """Whether this is the first refusal of that login: several equal callbacks can come at the same moment.
 
-    False while Redis is away: the log has the refusal in any case.
+    None while Redis is away: the log has the refusal in any case.
     """
     key = named(f"login-refused:{sha256(pending.state.encode()).hexdigest()}")
-    try:
-        return bool(get_redis(current_app).set(key, 1, nx=True, ex=REMEMBERED))
-    except REDIS_ERRORS:
-        return False
+    return bool(get_redis(current_app).set(key, 1, nx=True, ex=REMEMBERED))
 
 
 def _has_room(error: AppError) -> bool:

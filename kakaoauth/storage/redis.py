@@ -1,9 +1,12 @@
-"""The Redis client, for each form of REDIS_URL: one server, Sentinel, Cluster."""
+"""The Redis client, for each form of REDIS_URL: one server, Sentinel, Cluster; and what a request can do without."""
 
+import logging
 import re
 import time
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 from zlib import crc32
 
@@ -13,15 +16,23 @@ from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from kakaoauth.config.checks import ConfigError
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
 #: How redis-py says that Redis is away. The cluster's errors are a family of their own.
 REDIS_ERRORS = (RedisError, RedisClusterException)
+
+#: Whether Redis has left a `best_effort` of this request without an answer.
+_is_silent: ContextVar[bool] = ContextVar("kakaoauth_redis_is_silent", default=False)
 
 
 def is_full(error: Exception) -> bool:
@@ -34,6 +45,30 @@ def get_redis(app: Flask) -> Redis:
     """The app's Redis client. Sentinel and Cluster clients answer to the same commands."""
     client: Redis = app.extensions["kakaoauth_redis"]
     return client
+
+
+def best_effort(call: Callable[P, T]) -> Callable[P, T | None]:
+    """Let a request do without this call: it gives None while Redis is away.
+
+    A frozen Redis costs each call two time-outs. After the first one the request tries no other call of this kind.
+    """
+
+    @wraps(call)
+    def tried(*args: P.args, **kwargs: P.kwargs) -> T | None:
+        if _is_silent.get():
+            return None
+        try:
+            return call(*args, **kwargs)
+        except REDIS_ERRORS as error:
+            _is_silent.set(not isinstance(error, ResponseError))  # which is an answer, and has cost no time
+            log.debug("%s left out: %s", call.__qualname__, type(error).__name__)
+            return None
+
+    return tried
+
+
+def _forget_silence(_error: BaseException | None) -> None:
+    _is_silent.set(False)
 
 
 def ask(client: Any, *command: str | int) -> Any:
@@ -129,6 +164,7 @@ def init_app(app: Flask) -> None:
     """Make the app's client; it connects when first used. :raises ConfigError:"""
     app.extensions["kakaoauth_redis"] = connect(app.config["REDIS_URL"])
     app.extensions["kakaoauth_tidied"] = {}
+    app.teardown_appcontext(_forget_silence)
 
 
 def connect(url: str) -> Any:

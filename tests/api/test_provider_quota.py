@@ -11,6 +11,7 @@ from joserfc.jwk import RSAKey
 from redis import Redis
 from support import KAPI, FakeKakao, begin_login, come_back, log_in, person, problem
 from support.facebook import SETTINGS, FakeFacebook
+from support.redis_server import RedisServer
 
 from kakaoauth.accounts import leaving, linking, roles
 from kakaoauth.config.checks import ConfigError
@@ -18,6 +19,7 @@ from kakaoauth.counting import counters
 from kakaoauth.models import Identity, User
 from kakaoauth.providers.values import AccountEvent
 from kakaoauth.storage.database import db
+from kakaoauth.storage.redis import get_redis
 from kakaoauth.web import rate_limits
 from kakaoauth.webhooks import effects
 
@@ -298,6 +300,23 @@ def test_without_limits_nothing_is_refused(make_app: MakeApp, kakao: FakeKakao) 
     for number in range(1, 6):
         kakao.me = person(number)
         assert bring(app, f"token-{number}").status_code == 201
+
+
+def test_frozen_redis_is_waited_for_once_in_a_request(
+    make_app: MakeApp, kakao: FakeKakao, start_redis: Callable[..., RedisServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, tries = start_redis(), []
+    app = make_app(REDIS_URL=server.url, KAKAO_APP_ID=APP_ID, KAKAOAUTH_RATE_LIMITS=False)
+    pool: Any = get_redis(app).connection_pool
+    connect = pool.get_connection
+    monkeypatch.setattr(pool, "get_connection", lambda *args: tries.append(1) or connect(*args))
+    server.freeze()
+    for number in (1, 2):
+        assert bring(app).status_code == (201 if number == 1 else 200)
+        assert len(tries) == number, "each request waits anew, so that the end is seen"
+    server.thaw()
+    assert bring(app).status_code == 200
+    assert counted(app, "login_in") == 1
 
 
 # The other kinds, and the other provider
