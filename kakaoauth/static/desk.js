@@ -2,6 +2,13 @@
 "use strict";
 
 (() => {
+  // The current tab may be beyond the edge of a phone, whose last 2rem fade. The page itself stays where it is.
+  const tab = document.querySelector(".desk-nav [aria-current]");
+  if (tab) {
+    const bar = tab.parentElement;
+    bar.scrollLeft = tab.offsetLeft - bar.offsetLeft + tab.offsetWidth + 32 - bar.clientWidth;
+  }
+
   const TYPED_INTO = "input, select, textarea, [contenteditable]";
   const names = [...document.querySelectorAll(".people .name")];
 

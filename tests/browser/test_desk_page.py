@@ -48,3 +48,24 @@ def test_suspension_is_asked_done_noticed_and_written_down(context: Context, sit
     page.get_by_role("button", name="Show", exact=True).click()
     expect(lines).to_have_count(0)
     expect(page.locator(".trail tbody tr").first).to_contain_text("Kakao")
+
+
+def test_narrow_phone_shows_the_menu_the_open_tab_and_what_has_the_focus(context: Context, site: Any) -> None:
+    page = context("en-US", phone=True).new_page()
+    page.set_viewport_size({"width": 360, "height": 740})
+    enter_as(page, site, "haneul")
+    site.flask("users", "promote", "haneul@example.kr", "--superuser")
+    page.goto(f"{site.url}/users/suspended/")
+    name, link = (page.locator(f".frame {each}").bounding_box() for each in (".home", "nav a >> nth=0"))
+    assert name is not None
+    assert link is not None
+    assert name["y"] == link["y"]  # in one line
+    expect(page.locator(".desk-nav [aria-current]")).to_be_in_viewport(ratio=1)
+    page.goto(f"{site.url}/users/")
+    column = page.locator("thead").get_by_role("link", name="E-mail")
+    expect(column).not_to_be_in_viewport()
+    page.locator("thead a").first.focus()
+    page.keyboard.press("Tab")
+    expect(column).to_be_focused()
+    expect(column).to_be_in_viewport(ratio=1)
+    assert fits(page)
