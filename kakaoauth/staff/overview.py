@@ -85,7 +85,7 @@ def _logins(numbers: Overview) -> Chart | None:
             "Logins: %(logins)s, and with %(sign_ups)s of them somebody signed up. Peak: %(most)s on %(day)s.",
             logins=format_decimal(numbers.logins),
             sign_ups=format_decimal(numbers.sign_ups),
-            day=most.day.isoformat(),
+            day=format_date(most.day, "medium"),
             most=format_decimal(most.logins),
         ),
         [gettext("Day"), sign_ups, logins],
@@ -182,7 +182,7 @@ def _people(numbers: Overview) -> Chart | None:
         gettext(
             "Today so far: %(today)s. Most were here on %(day)s: %(most)s.",
             today=format_decimal(numbers.days[-1].people),
-            day=most.day.isoformat(),
+            day=format_date(most.day, "medium"),
             most=format_decimal(most.people),
         ),
         [gettext("Day"), people],

@@ -122,7 +122,8 @@ def test_page_tells_what_happened(app: Flask, enter: Callable[[str], FlaskClient
     ]
     assert found["Refused logins"] == [["Kakao: You cancelled the login (LOGIN_CANCELLED)", "1", "100%"]]
     assert found["People who were here"][0] == [today, "2"]
-    assert "Logins: 2, and with 1 of them somebody signed up." in page
+    as_written = f"{korean_days.today():%b} {korean_days.today().day}, {korean_days.today().year}"
+    assert f"Logins: 2, and with 1 of them somebody signed up. Peak: 2 on {as_written}." in page
     assert "Logins begun: 4. Of these 75% came back from the provider, and 50% got in." in page
 
 
