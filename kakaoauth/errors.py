@@ -822,7 +822,7 @@ class SessionsUnavailable(Unavailable):
 class DatabaseUnavailable(Unavailable):
     code = "DATABASE_UNAVAILABLE"
     title = _("The site is not available right now")
-    message = _("Our database does not answer. Nothing was lost; please try again in a few seconds.")
+    message = _("Our database cannot do this right now. Nothing was lost; please try again in a few seconds.")
 
 
 class LoginInterrupted(Unavailable):

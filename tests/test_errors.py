@@ -1,15 +1,18 @@
 """How things go wrong: what a person sees, what a program gets, what the log keeps, and what none of them may hold."""
 
+import contextlib
 import logging
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask, abort
 from flask.testing import FlaskClient
 from redis.exceptions import ConnectionError as RedisConnectionError
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from kakaoauth import errors
@@ -263,6 +266,36 @@ def test_what_libraries_throw_is_said_in_our_words(
     answer = broken(error).get("/api/broken/")
     assert (answer.status_code, answer.json["code"]) == (status, code)  # type: ignore[index]
     assert CANARY not in answer.text + caplog.text
+
+
+def read_only() -> Exception:
+    """SQLite's own error about a file that cannot be written."""
+    database = sqlite3.connect(":memory:")
+    database.execute("PRAGMA query_only = 1")
+    with contextlib.closing(database), pytest.raises(sqlite3.OperationalError) as caught:
+        database.execute("CREATE TABLE people (name)")
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OperationalError(CANARY, {}, read_only()), "OperationalError SQLITE_READONLY"),
+        (OperationalError(CANARY, {}, psycopg.errors.DiskFull(CANARY)), "OperationalError DiskFull"),
+        (
+            InternalError(CANARY, {}, psycopg.errors.ReadOnlySqlTransaction(CANARY)),
+            "InternalError ReadOnlySqlTransaction",
+        ),
+        (OperationalError(CANARY, {}, psycopg.OperationalError(CANARY)), "OperationalError"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_log_names_what_the_database_refuses_for(
+    broken: Callable[[BaseException], FlaskClient], caplog: Any, error: Exception, words: str
+) -> None:
+    broken(error).get("/api/broken/")
+    assert f"reason={words} endpoint=" in caplog.text
+    assert CANARY not in caplog.text
 
 
 def test_statement_that_we_got_wrong_is_our_fault_and_not_the_databases(

@@ -24,7 +24,7 @@ from kakaoauth.sessions.logout import EndingSession
 from kakaoauth.sessions.names import former_name_of
 from kakaoauth.sessions.store import RedisSessionInterface, current_session, current_store, marks
 from kakaoauth.storage import transaction
-from kakaoauth.storage.database import db, is_away
+from kakaoauth.storage.database import db, in_words, is_away
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.tokens import revocation as token_revocation
 
@@ -79,7 +79,7 @@ def load_user(session_user_id: str) -> User | None:
             raise
         transaction.forget_transaction()
         g._login_user = AnonymousUserMixin()  # the host's error page can name who is logged in, and must not ask again
-        raise DatabaseUnavailable(type(error).__name__) from None
+        raise DatabaseUnavailable(in_words(error)) from None
     data = current.load()  # itself: each question to `session` goes through a proxy
     if user is None or is_over(user, data):
         current.end()

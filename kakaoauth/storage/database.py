@@ -64,6 +64,13 @@ def sqlstate(error: DBAPIError) -> str | None:
     return state if isinstance(state, str) else None
 
 
+def in_words(error: Exception) -> str:
+    """What the driver calls it, like `OperationalError SQLITE_READONLY`. Its text can hold what was asked."""
+    driver = getattr(error, "orig", None)
+    code = getattr(driver, "sqlite_errorname", None) or (type(driver).__name__ if driver else "")
+    return " ".join(dict.fromkeys(filter(None, (type(error).__name__, code))))
+
+
 def is_away(error: BaseException) -> bool:
     """Whether no statement would succeed at present: no connection, read-only, full, locked. What is tried again later
     then succeeds by itself; whatever else the database refuses, it goes on refusing.

@@ -23,6 +23,7 @@ from kakaoauth.errors import (
     SessionsUnavailable,
     one_line,
 )
+from kakaoauth.storage.database import in_words
 from kakaoauth.storage.redis import REDIS_ERRORS
 from kakaoauth.translation import gettext
 from kakaoauth.web.mounting import here_with, own_path
@@ -59,7 +60,7 @@ def translate(error: Exception) -> AppError | HTTPException:
     # A value that does not fit is our bug; trying again does not help.
     is_our_bug = isinstance(error, IntegrityError | DataError)
     if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and not is_our_bug):
-        return DatabaseUnavailable(type(error).__name__)
+        return DatabaseUnavailable(in_words(error))
     if isinstance(error, HTTPException):
         return NotFound() if error.code == 404 else error
     return AppError(type(error).__name__)
