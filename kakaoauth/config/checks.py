@@ -24,6 +24,8 @@ NEVER_IN_ADDRESS = re.compile(r"[\s\\]")
 IN_HEADERS = ("KAKAO_ADMIN_KEY", "METRICS_TOKEN")
 #: No braces: with them a Cluster would keep all keys on one node.
 REDIS_PREFIX = re.compile(r"[A-Za-z0-9.:_-]{0,50}")
+#: 32 bytes in base64url. Fernet itself reads `key;key` as the first of the two.
+FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 GRAPH_VERSION = re.compile(r"v[0-9]{1,3}\.[0-9]{1,2}")
 
 
@@ -112,6 +114,11 @@ def _check_choices(values: dict[str, Any]) -> None:
         raise ConfigError("KAKAOAUTH_LANGUAGE must be ko or en, or not set for the visitor's")
     if values["KAKAOAUTH_ACCESS_TOKEN_ALGORITHM"] not in ("HS256", "RS256", "ES256"):
         raise ConfigError("KAKAOAUTH_ACCESS_TOKEN_ALGORITHM must be HS256, RS256 or ES256")
+    if not all(map(FERNET_KEY.fullmatch, values["KAKAOAUTH_TOKEN_KEYS"])):
+        raise ConfigError(
+            "KAKAOAUTH_TOKEN_KEYS must be Fernet keys, comma separated, the newest first: make one with"
+            " `python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'`"
+        )
 
 
 def check_kakao_is_whole(values: dict[str, Any], defaults: type) -> None:

@@ -42,6 +42,7 @@ from support.stored_sessions import opened as opened_session
 from kakaoauth import create_app
 from kakaoauth.accounts import token_keeper
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
+from kakaoauth.config import load
 from kakaoauth.config.checks import ConfigError
 from kakaoauth.models import Identity, User
 from kakaoauth.providers import find_provider
@@ -337,6 +338,8 @@ def test_key_that_is_none_stops_the_start(settings: dict[str, Any], keys: str) -
     with pytest.raises(ConfigError, match="KAKAOAUTH_TOKEN_KEYS must be Fernet keys") as caught:
         create_app({**settings, "KAKAOAUTH_TOKEN_KEYS": keys})
     assert keys not in str(caught.value)
+    with pytest.raises(ConfigError, match="KAKAOAUTH_TOKEN_KEYS"):  # before gunicorn starts a worker
+        load({**settings, "KAKAOAUTH_TOKEN_KEYS": keys})
 
 
 # Use and renewal
