@@ -157,7 +157,7 @@ def import_users(
             if dry_run or all_or_nothing:
                 run.go_through("looked at", partial(csv_import_users.look_at_users, skip_known=resume))
             if not (dry_run or all_or_nothing):
-                run.go_through("imported", partial(csv_import_users.import_users, skip_known=resume))
+                run.go_through("read", partial(csv_import_users.import_users, skip_known=resume))
             elif all_or_nothing and not dry_run and not run.tally.refused:
                 csv_import_users.import_all(lambda: run.batches(Progress("imported")))
         except encodings.Unreadable as error:
