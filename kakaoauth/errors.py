@@ -45,7 +45,8 @@
     ├── UntrustedIdentity       502  the provider's answer is contradictory or not signed correctly
     │   └── ContradictoryAnswers 502 two answers are about different people
     ├── Forbidden               403
-    │   └── TokensNotTaken      403  the provider does not say for which app a token was made
+    │   ├── TokensNotTaken      403  the provider does not say for which app a token was made
+    │   └── TokensNotSetUp      403  it does, and the site lacks the setting to compare it with
     ├── Refused                 403  a hook of the host's app says no, in its own words
     ├── EmbeddedBrowser         403  the browser inside another app, which the provider refuses
     ├── Tunnelled               403  the site with embedded parts, through a proxy
@@ -734,6 +735,11 @@ class TokensNotTaken(Forbidden):
         "%(provider)s does not say for which app a token was made, so it proves nothing. Send the code of an "
         "authorization request instead."
     )
+
+
+class TokensNotSetUp(Forbidden):
+    title = TokensNotTaken.title
+    message = _("This site is not set up for them. Please contact the people who run it.")
 
 
 class EmbeddedBrowser(AppError):

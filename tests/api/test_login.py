@@ -256,7 +256,8 @@ def test_without_an_app_id_nobody_logs_in_and_the_operator_is_told(
     make_app: MakeApp, kakao: Kakao, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = make_app()
-    refuse(app, TOKEN, 403, "FORBIDDEN")
+    told = refuse(app, TOKEN, 403, "FORBIDDEN")
+    assert "이 사이트에 아직 설정되어 있지 않아요" in told["detail"]
     assert kakao.calls == []
     # Anybody may send one: a warning, not an alarm.
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

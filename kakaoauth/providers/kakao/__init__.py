@@ -22,10 +22,10 @@ from kakaoauth.errors import (
     AppError,
     CodeRefused,
     ContradictoryAnswers,
-    Forbidden,
     InvalidAccessToken,
     Misconfigured,
     ProviderUnavailable,
+    TokensNotSetUp,
     UntrustedIdentity,
 )
 from kakaoauth.providers import oidc
@@ -140,7 +140,7 @@ class Kakao(ServiceTerms, OAuthProvider):
         """https://developers.kakao.com/docs/ko/kakaologin/rest-api#get-token-info: whose token, and for which app."""
         if not self._app_id:
             log.warning("access tokens are refused: set KAKAO_APP_ID, without it other apps' tokens cannot be told")
-            raise Forbidden("KAKAO_APP_ID is not set")
+            raise TokensNotSetUp("KAKAO_APP_ID is not set")
         if not BEARER.fullmatch(access_token):
             raise InvalidAccessToken("odd characters or length")
         with self.transport.conversation(), refused_as_token():
