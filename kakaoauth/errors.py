@@ -822,7 +822,7 @@ class ProviderBusy(ProviderUnavailable):
 class SessionsUnavailable(Unavailable):
     code = "SESSIONS_UNAVAILABLE"
     title = _("You cannot log in right now")
-    message = _("Our session store (Redis) does not answer. You stay logged in; please try again in a few seconds.")
+    message = _("Our session store (Redis) does not answer. Logins are kept; please try again in a few seconds.")
 
 
 class DatabaseUnavailable(Unavailable):
