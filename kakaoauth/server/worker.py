@@ -55,6 +55,10 @@ class BufferingWorker(ThreadWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        # gunicorn uses its C parser wherever that is installed, any version from 0.4.1 on. Up to 0.6.9 it ends a head
+        # at an empty line with a bare LF, so that the rest of the head becomes another request; 0.6.10 still takes
+        # request lines that the Python parser refuses. It would save 0.01 ms of a request.
+        self.cfg.set("http_parser", "python")
         self.cfg: Any = Settings(self.cfg)
         self.worker_connections: int = self.cfg.worker_connections
         self.max_body = MAX_BODY

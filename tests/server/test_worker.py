@@ -329,6 +329,14 @@ def test_what_is_no_request_is_refused_at_once(server: Server, sent: bytes, stat
     assert "Traceback" not in server.log.read_text()
 
 
+def test_another_parser_that_is_installed_reads_no_request(serve: Callable[..., Server], tmp_path: Path) -> None:
+    (tmp_path / "gunicorn_h1c.py").write_text(
+        "class LimitRequestLine(Exception): ...\ndef parse_request(*_, **__): 1 / 0\n"
+    )
+    server = serve()
+    assert server.get() == 200
+
+
 @pytest.mark.parametrize("argument", ["--certfile=x.pem", "--proxy-protocol=v1"])
 def test_what_it_cannot_do_is_refused_in_one_line(tmp_path: Path, argument: str) -> None:
     (tmp_path / "x.pem").write_text("")
