@@ -139,8 +139,8 @@ threads = _threads_held() + RESERVE
 timeout = 30  # a worker that is silent for so long is replaced; a login may take PROVIDER_DEADLINE_SECONDS
 graceful_timeout = 10
 keepalive = 75  # longer than nginx's 60 seconds, so that it is nginx that closes
-max_requests = 20000  # a leak's end
-max_requests_jitter = 2000
+max_requests = 100000  # a leak's end; a new worker costs as much as 400 pages
+max_requests_jitter = 10000
 limit_request_line = 8190
 
 # X-Forwarded-Proto is believed by the app's own rule, TRUSTED_PROXIES, and by nobody else.
