@@ -99,7 +99,7 @@ class BufferingWorker(ThreadWorker):
         gc.freeze()  # the code and what it has loaded is never garbage: no look for garbage goes through it again
         gc.set_threshold(*GC_THRESHOLDS)
         self.max_body = getattr(self.wsgi, "config", {}).get("MAX_CONTENT_LENGTH") or MAX_BODY
-        self.clients = Clients(self.poller, self.enqueue_req, self.cfg.keepalive)
+        self.clients = Clients(self.poller, self.tpool.submit, self.cfg.keepalive)
         self.poller.register(self.method_queue.fileno(), READ, self.method_queue.run_callbacks)
         while self.alive:
             now = time.monotonic()
@@ -159,10 +159,6 @@ class BufferingWorker(ThreadWorker):
             conn, keeps = self._answered.popleft()
             self.tpool.answered()
             self.clients.answered(conn, keeps=keeps)
-
-    def enqueue_req(self, conn: Connection) -> None:
-        """Have a thread answer the request that has come."""
-        self.tpool.submit(conn)
 
     def _tell(self) -> None:
         now = time.monotonic()
