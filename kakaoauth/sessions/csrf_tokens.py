@@ -3,6 +3,7 @@
 Not by its CSRFProtect, which checks every form of an app: a host may have that for its own pages.
 """
 
+import hashlib
 import json
 from functools import lru_cache
 
@@ -33,14 +34,17 @@ def csrf_token() -> str:
         secret = session.get(FIELD)
         if not isinstance(secret, str):
             return str(generate_csrf(token_key=FIELD))  # which makes one
-        signer = _signer(current_app.config.get("WTF_CSRF_SECRET_KEY", current_app.secret_key))
+        app = current_app._get_current_object()  # type: ignore[attr-defined]
+        signer = _signer(app.config.get("WTF_CSRF_SECRET_KEY", app.secret_key))
         token = g.csrf_token = signer.sign(base64_encode(json.dumps(secret))).decode()
     return token
 
 
 @lru_cache(maxsize=10)  # of each app
 def _signer(secret_key: str | bytes) -> TimestampSigner:
-    return TimestampSigner(secret_key, salt="wtf-csrf-token")
+    """As Flask-WTF's, with the key derived once, and a hash that Python hands to OpenSSL with it."""
+    key = TimestampSigner(secret_key, salt="wtf-csrf-token").derive_key()
+    return TimestampSigner(key, key_derivation="none", digest_method=hashlib.sha1)
 
 
 def check_csrf_token() -> None:
