@@ -136,7 +136,7 @@ def logout_callback(provider: str) -> ResponseReturnValue:
     return redirect(home())
 
 
-def _welcome(target: str | None) -> str | bytes:
+def _welcome(target: str | None) -> str | Response:
     """Return the first page of those who are not logged in, which is the same for all of them but for what it tells
     once."""
     offered, last = providers.all_providers(), last_used.find()

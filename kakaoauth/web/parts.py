@@ -8,13 +8,17 @@ language, host and script name.
 from collections.abc import Callable
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Flask, current_app, g, request
+from flask import Flask, Request, Response, current_app, g, request
 from jinja2 import Environment
 from markupsafe import Markup
+from werkzeug.datastructures import Headers
 
 from kakaoauth import translation
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 Made = TypeVar("Made")
 
@@ -45,6 +49,14 @@ class Parts(dict[str, Markup]):
         return found
 
 
+class Page(Response):
+    """A whole page, whose headers Werkzeug need not copy one by one: 200, of a known length, without a Location."""
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        """Return the headers themselves."""
+        return self.headers
+
+
 def init_app(app: Flask) -> None:
     """Let the site keep whole pages. A host's templates and rules for addresses may show something of one person."""
     app.extensions[KEPT_PAGES] = {}
@@ -52,36 +64,41 @@ def init_app(app: Flask) -> None:
 
 def parts() -> Parts:
     """Return the parts for this request."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    return _kept(app, KEPT, (), lambda: Parts(app.jinja_env))
+    return _kept(KEPT, (), lambda: Parts(current_app.jinja_env))
 
 
-def page(render: Callable[[], str], *depends_on: object) -> bytes:
+def page(render: Callable[[], str], *depends_on: object) -> str | Response:
     """Return a page that shows no more of a request than its query and what the parts show of it.
 
     :param depends_on: what else it shows.
     """
     if not may_keep_page():
-        return render().encode()
-    return kept_page(KEPT_PAGES, lambda: render().encode(), *depends_on)
+        return render()
+    return Page(kept_page(KEPT_PAGES, lambda: render().encode(), *depends_on))
 
 
 def may_keep_page() -> bool:
     """Whether this page may be kept, if it shows nothing of one person."""
-    app = current_app
-    return KEPT_PAGES in app.extensions and app.jinja_loader is None and len(request.query_string) <= MOST_OF_QUERY
+    app, asked = _app_and_request()
+    return KEPT_PAGES in app.extensions and app.jinja_loader is None and len(asked.query_string) <= MOST_OF_QUERY
 
 
 def kept_page(where: str, make: Callable[[], Made], *depends_on: object) -> Made:
     """Return what is kept of this page. :param where: the name under which the app keeps such."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
-    return _kept(app, where, (request.path, request.query_string, *depends_on), make)
+    asked = request._get_current_object()  # type: ignore[attr-defined]
+    return _kept(where, (asked.path, asked.query_string, *depends_on), make)
 
 
-def _kept(app: Flask, where: str, depends_on: tuple[object, ...], make: Callable[[], Made]) -> Made:
+def _app_and_request() -> tuple[Flask, Request]:
+    """Return them themselves: each look at something of theirs would go through a proxy."""
+    return current_app._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]
+
+
+def _kept(where: str, depends_on: tuple[object, ...], make: Callable[[], Made]) -> Made:
+    app, asked = _app_and_request()
     if app.jinja_env.auto_reload:  # somebody is at work on the templates
         return make()
-    environ, config = request.environ, app.config
+    environ, config = asked.environ, app.config
     logo = config.get("KAKAOAUTH_LOGO_FILE")
     key = (
         translation.language(),

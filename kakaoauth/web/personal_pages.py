@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from flask import current_app, g, render_template
+from flask import Response, current_app, g, render_template
 from markupsafe import Markup, escape
 
 from kakaoauth.models import User
@@ -37,7 +37,7 @@ class Nobody:
         raise ShowsMore(name)
 
 
-def render(template: str, *, user: User, own: Mapping[str, str] | None = None, **shown: Any) -> str | bytes:
+def render(template: str, *, user: User, own: Mapping[str, str] | None = None, **shown: Any) -> str | Response:
     """Render a page for the current user, which shows no more of the request than `parts.page` allows.
 
     :param own: templates of what is rendered each time, by name: `template` shows `kakaoauth_own.<name>`, and includes
@@ -60,7 +60,7 @@ def render(template: str, *, user: User, own: Mapping[str, str] | None = None, *
     except ShowsMore:
         return render_template(template, user=user, **shown)
     filled[1::2] = [escape(values[name]) for name in filled[1::2]]
-    return "".join(filled).encode()
+    return parts.Page("".join(filled))
 
 
 def _values(user: User) -> dict[str, str | None]:

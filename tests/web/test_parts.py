@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, template_rendered
+from flask import Flask, Response, template_rendered
 from jinja2 import DictLoader
 from redis import Redis
 from support import FakeKakao, add_second, csrf_token, log_in
@@ -75,6 +75,18 @@ def test_headers_of_a_shared_page_are_each_visitors(site: Flask) -> None:
     assert "Set-Cookie" not in again.headers
     assert once_more.headers["Set-Cookie"].startswith("lang=en;")
     assert again.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_shared_page_is_sent_as_flask_would_send_it(site: Flask, method: str) -> None:
+    with site.test_request_context("/", method=method) as context:
+        environ = context.request.environ
+        page = site.full_dispatch_request()
+        assert page.get_wsgi_headers(environ) is page.headers, "without a copy"
+        plain = Response(page.get_data(), headers=page.headers)
+        ours, theirs = page.get_wsgi_response(environ), plain.get_wsgi_response(environ)
+        assert ours[1:] == theirs[1:]
+        assert b"".join(ours[0]) == b"".join(theirs[0])
 
 
 def test_person_sees_no_strangers_page_and_strangers_none_of_a_person(site: Flask, kakao: FakeKakao) -> None:
