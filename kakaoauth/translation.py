@@ -59,7 +59,7 @@ def _of_request(asked: Request) -> str:
     if only := current_app.config.get("KAKAOAUTH_LANGUAGE"):
         return str(only)
     chosen = chosen_in(asked.args) or chosen_in(asked.cookies)
-    return chosen or _preferred(asked.headers.get("Accept-Language", "")[:MOST_OF_HEADER])
+    return chosen or _preferred(asked.environ.get("HTTP_ACCEPT_LANGUAGE", "")[:MOST_OF_HEADER])
 
 
 def chosen_in(values: Mapping[str, str]) -> str:

@@ -43,9 +43,10 @@ def _provider_is_offered() -> None:
 def index() -> ResponseReturnValue:
     """Show the first page; redirect a visitor who is logged in to `next`."""
     target = safe_next(only(request.args, "next"), default="") or None
-    if current_user.is_authenticated:
+    user = current_user._get_current_object()  # once: each use of the proxy costs five look-ups
+    if user.is_authenticated:
         target = target or current_app.config["KAKAOAUTH_HOME_URL"]
-        return redirect(target) if target else personal_pages.render(INDEX, user=current_user._get_current_object())
+        return redirect(target) if target else personal_pages.render(INDEX, user=user)
     if way := _without_a_press(target):
         return redirect(way)
     return _welcome(target)

@@ -92,7 +92,8 @@ def _set(response: Response, name: str, value: str, path: str, seconds: int) -> 
 
 def is_secure() -> bool:
     """Whether cookies are for https only: always, except http on this machine."""
-    return request.scheme == "https" or not is_loopback(request.host.rsplit(":", 1)[0])
+    asked = request._get_current_object()  # type: ignore[attr-defined]
+    return asked.scheme == "https" or not is_loopback(asked.host.rsplit(":", 1)[0])
 
 
 def _refresh_path() -> str:

@@ -113,9 +113,10 @@ def begin() -> None:
     # Who makes it: the user that a guard has loaded, if any.
     audit.acts_from(_source)
     # No larger body than ours are, whatever the host allows its own forms.
-    request.max_content_length = MAX_BODY
+    asked = request._get_current_object()  # type: ignore[attr-defined]
+    asked.max_content_length = MAX_BODY
     # No page has such an address, and PostgreSQL's driver takes no such text: it would be a 500.
-    if "\0" in request.path:
+    if "\0" in asked.path:
         abort(404)
 
 

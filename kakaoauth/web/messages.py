@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from flask import after_this_request, g, request, session
 from werkzeug.wrappers import Response
 
+from kakaoauth.sessions.store import current_session
 from kakaoauth.translation import lazy_gettext
 
 _ = lazy_gettext
@@ -73,7 +74,7 @@ def _forget(response: Response) -> Response:
 
 def _kept() -> list[list[Any]]:
     """What the session holds, if it looks as we write it."""
-    found = session.get(KEY)
+    found = current_session().load().get(KEY)  # `session.get` would raise and catch an exception for almost every page
     if not isinstance(found, list):
         return []
     return [one for one in found if isinstance(one, list) and len(one) == 2 and one[1] in KINDS]
