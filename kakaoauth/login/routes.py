@@ -93,14 +93,6 @@ def posted_callback(provider: str) -> ResponseReturnValue:
     return redirect(url_for("kakaoauth.auth.callback", provider=chosen.name, answer=name), 303)
 
 
-@bp.after_request
-def hide_code_from_referer(response: Response) -> Response:
-    """Keep the callback's address, which holds the code, out of the Referer header."""
-    if request.endpoint == "kakaoauth.auth.callback":
-        response.headers["Referrer-Policy"] = "no-referrer"
-    return response
-
-
 @bp.get("/<provider>/logout/")
 @guards.guarded(_provider_is_offered, guards.login)
 def logout_page(provider: str) -> ResponseReturnValue:

@@ -31,6 +31,8 @@ CACHEABLE = (
     *("kakaoauth.files.static", "kakaoauth.files.colours", "kakaoauth.files.logo", "kakaoauth.files.icon"),
     *("kakaoauth.api.tokens.jwks", "favicon", "robots"),
 )
+#: Its address holds the code, which stays out of the Referer header.
+CALLBACK = "kakaoauth.auth.callback"
 #: Headers of every response of ours, unless its view has set them.
 ALWAYS = (
     ("Referrer-Policy", "same-origin"),
@@ -173,6 +175,8 @@ def add_headers(response: Response) -> Response:
     """Add the security headers, `Cache-Control` and the language cookie."""
     headers = response.headers
     asked = request._get_current_object()  # type: ignore[attr-defined]  # each use of the proxy takes as long as a header
+    if asked.endpoint == CALLBACK:
+        headers["Referrer-Policy"] = "no-referrer"
     theirs = {name.lower() for name, _ in headers}
     if asked.endpoint not in CACHEABLE:
         headers["Cache-Control"] = "no-store"
