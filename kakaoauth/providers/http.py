@@ -6,7 +6,7 @@ Nothing a provider sends, and nothing secret that we send, ends in an exception'
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -16,11 +16,9 @@ from threading import Condition
 from typing import Any
 from urllib.parse import urlencode
 
-import requests
 from authlib.integrations.requests_client import OAuth2Session
 from flask.config import Config
 from requests import PreparedRequest, Request, RequestException, Response
-from requests.auth import AuthBase
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
@@ -28,6 +26,11 @@ from kakaoauth.errors import ProviderBusy, ProviderUnavailable
 from kakaoauth.providers.adapter import Adapter
 from kakaoauth.providers.connections import MAX_BYTES as MAX_BYTES
 from kakaoauth.providers.deadline import DeadlinePassed, deadline, time_left
+
+Texts = Mapping[str, str]
+NONE: Texts = {}
+#: What requests would else look for in the environment.
+NOWHERE: Mapping[str, Any] = {"proxies": {}}
 
 _calling: ContextVar["Transport | None"] = ContextVar("kakaoauth_transport", default=None)
 
@@ -71,42 +74,7 @@ class Transport:
                 _calling.reset(mark)
 
 
-#: Authlib's part has no types, and says other arguments.
-_Requests: Any = requests.Session
-
-
-class _Short(_Requests):
-    """Below Authlib's client: leaves out what requests does for requests of any other kind."""
-
-    def request(self, method: str, url: str, *args: Any, **said: Any) -> Response:
-        """As requests'; where its settings come from nowhere but here, they need not be looked for."""
-        said = {name: value for name, value in said.items() if value is not None}
-        if args or self.trust_env or not said.keys() <= _PARTS:
-            answer: Response = super().request(method, url, *args, **said)
-            return answer
-        response: Response = self.send(self.prepare_request(Request(method.upper(), url, **said)), proxies=self.proxies)
-        return response
-
-    def prepare_request(self, request: Request) -> PreparedRequest:
-        """Prepare a GET, or a form of texts, to an address of ours, without what requests does for any other one."""
-        if not _is_plain(request):
-            other: PreparedRequest = super().prepare_request(request)
-            return other
-        prepared = PreparedRequest()
-        prepared.method, prepared.url, prepared.hooks = str(request.method), _normal_form(request.url), request.hooks
-        prepared.headers = CaseInsensitiveDict({**self.headers, **(request.headers or {})})
-        if request.params:
-            prepared.url += f"?{urlencode(request.params)}"
-        if request.method == "POST":
-            prepared.headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
-            prepared.body = urlencode(request.data)
-        (request.auth or self.auth)(prepared)
-        if request.method == "POST":
-            prepared.headers["Content-Length"] = str(len(prepared.body or ""))
-        return prepared
-
-
-class Session(OAuth2Session, _Short):
+class Session(OAuth2Session):
     """Authlib's client on a shared `Transport`. A returned answer is whole, and at most `MAX_BYTES` long."""
 
     def __init__(self, *args: Any, transport: Transport, **kwargs: Any) -> None:
@@ -120,6 +88,27 @@ class Session(OAuth2Session, _Short):
         self.mount("https://", transport.adapter)
         self.mount("http://", transport.adapter)
 
+    def prepare_request(self, request: Request) -> PreparedRequest:
+        """As requests'. :raises ProviderUnavailable: what cannot be sent."""
+        with _failures():
+            prepared: PreparedRequest = super().prepare_request(request)
+            return prepared
+
+    def ask(self, method: str, address: str, headers: Texts, *, params: Texts = NONE, form: Texts = NONE) -> Response:
+        """Send a request that is made of texts alone, without what requests and Authlib look for in any other one. The
+        token of the session does not go along. :raises ProviderUnavailable: as `send`. :raises ProviderBusy:
+        """
+        prepared = PreparedRequest()
+        prepared.method, prepared.url = method, _normal_form(address)
+        prepared.headers = CaseInsensitiveDict({**self.headers, **headers})
+        if params:
+            prepared.url += f"{'&' if '?' in prepared.url else '?'}{urlencode(params)}"
+        if form:
+            prepared.body = urlencode(form)
+            prepared.headers["Content-Length"] = str(len(prepared.body))
+        settings = self.merge_environment_settings(prepared.url, {}, None, None, None) if self.trust_env else NOWHERE
+        return self.send(prepared, **settings)
+
     def send(self, request: PreparedRequest, **kwargs: Any) -> Response:
         """:raises ProviderUnavailable: no answer, or none that can be used. :raises ProviderBusy:"""
         with self.transport.conversation(), _failures():
@@ -131,22 +120,6 @@ class Session(OAuth2Session, _Short):
 
     def get_redirect_target(self, resp: Response) -> None:
         """A redirected token call would carry the code and our secret to whomever the answer names: follow none."""
-
-
-#: What a plain request may consist of.
-_PARTS = frozenset(("params", "data", "headers", "auth"))
-
-
-def _is_plain(request: Request) -> bool:
-    if request.files or request.json is not None or request.cookies or not isinstance(request.url, str):
-        return False
-    if request.method == "GET":
-        fields, is_fitting = request.params, not request.data and not (request.params and "?" in request.url)
-    else:
-        fields, is_fitting = request.data, request.method == "POST" and bool(request.data) and not request.params
-    parts = (fields or {}, request.headers or {})
-    are_texts = all(isinstance(part, dict) and all(type(text) is str for text in part.values()) for part in parts)
-    return is_fitting and are_texts and (request.auth is None or isinstance(request.auth, AuthBase))
 
 
 @lru_cache(maxsize=64)

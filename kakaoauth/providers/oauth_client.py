@@ -1,6 +1,7 @@
 """Authlib's client for a provider: the authorization request, and the token calls by code and by refresh token."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin
 
@@ -10,7 +11,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from requests import Response
 
 from kakaoauth.providers.adapter import Adapter
-from kakaoauth.providers.http import Session
+from kakaoauth.providers.http import NONE, Session, Texts
 from kakaoauth.providers.login_state import StateData
 from kakaoauth.providers.values import PendingLogin
 
@@ -62,27 +63,25 @@ class OAuthApp(FlaskOAuth2App):
             form["code_verifier"] = pending.code_verifier
         return self._ask_for_token(pending.client_id, form)
 
-    def get_as(self, access_token: str, address: str, **parts: Any) -> Response:
+    def get_as(self, access_token: str, address: str, params: Texts = NONE) -> Response:
         """GET with the token of somebody whose tokens are not kept yet. :param address: or a path below the API's."""
-        return self._call(
-            "GET",
-            urljoin(self.api_base_url or "", address),
-            headers={"Authorization": f"Bearer {access_token}"},
-            **parts,
-        )
+        headers = {"Authorization": f"Bearer {access_token}"}
+        return self._client().ask("GET", _joined(self.api_base_url or "", address), headers, params=params)
 
     def _ask_for_token(self, client_id: str, form: dict[str, str]) -> dict[str, Any]:
         # In the form, where no proxy writes it into a log; and no parameter at all where there is no secret.
         form["client_id"] = client_id
         if secret := self.make_secret(client_id) if self.make_secret else self.client_secret:
             form["client_secret"] = secret
-        return self.read_token(self._call("POST", self.access_token_url, data=form, headers=FORM))
+        return self.read_token(self._client().ask("POST", self.access_token_url, FORM, form=form))
 
-    def _call(self, method: str, address: str, **parts: Any) -> Response:
-        """By one client for all threads, because making one costs half of a call: it holds nothing of anybody, so all
-        that a call needs is said."""
+    def _client(self) -> Session:
+        """Return one client for all threads, because making one costs half of a call: it holds nothing of anybody, so
+        all that a call needs is said."""
         adapter = self.client_kwargs["transport"].adapter
         if self._kept is None or self._kept[0] is not adapter:  # kakaoauth.testing puts another one there
             self._kept = adapter, self._get_oauth_client()
-        response: Response = self._kept[1].request(method, address, withhold_token=True, **parts)
-        return response
+        return self._kept[1]
+
+
+_joined = lru_cache(maxsize=64)(urljoin)

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import requests
@@ -531,6 +532,30 @@ class TestAnswers:
         assert caught.value.__suppress_context__
 
 
+class TestTexts:
+    """What logins send, past requests' preparation."""
+
+    def test_form_and_query_arrive_as_they_were(self, line: Transport) -> None:
+        texts = {"code": "a&b=c%d e+f", "name": "닉네임"}
+        with always(OK) as server, Session(transport=line, token={"access_token": "canary"}) as session:
+            session.ask("POST", server.url, {}, form=texts)
+            for query in ("", "?of=us"):
+                session.ask("GET", server.url + "/me" + query, {"Accept": "any"}, params=texts)
+        heads, bodies = zip(*(sent.decode().split("\r\n\r\n") for sent in server.requests), strict=True)
+        paths = [head.split(" ")[1] for head in heads]
+        assert dict(parse_qsl(bodies[0])) == texts
+        assert f"Content-Length: {len(bodies[0])}\r\n" in f"{heads[0]}\r\n"
+        assert paths[0] == "/"
+        assert [dict(parse_qsl(urlsplit(path).query)) for path in paths[1:]] == [texts, {"of": "us"} | texts]
+        assert "\r\nAccept: any" in heads[1]
+        assert "canary" not in str(server.requests)
+
+    def test_line_break_in_a_header_is_not_sent(self, line: Transport) -> None:
+        with always(OK) as server, Session(transport=line) as session, pytest.raises(ProviderUnavailable):
+            session.ask("GET", server.url, {"Authorization": "Bearer x\r\nAccept: canary"})
+        assert server.requests == []
+
+
 class TestEnvironment:
     @pytest.fixture(autouse=True)
     def _hostile(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
@@ -548,6 +573,8 @@ class TestEnvironment:
     def test_proxy_of_the_environment_is_ignored(self, line: Transport) -> None:
         with always(OK) as server:
             assert read_json(get(line, server.url)) == {"fine": True}
+            with Session(transport=line) as session:
+                assert read_json(session.ask("GET", server.url, {})) == {"fine": True}
         assert self.proxy.connections == 0
 
     def test_proxy_of_the_environment_is_used_where_the_operator_says_so(
@@ -556,6 +583,8 @@ class TestEnvironment:
         line = make_line(proxy_from_env=True)
         for _ in range(2):
             assert read_json(get(line, "http://kakao.invalid/")) == {"proxied": True}
+        with Session(transport=line) as session:
+            assert read_json(session.ask("GET", "http://kakao.invalid/", {})) == {"proxied": True}
         assert self.proxy.connections == 1
         for manager in line.adapter.proxy_manager.values():
             manager.clear()
