@@ -53,6 +53,10 @@ class _BoundedSocket(socket.SocketIO):
         cast("Any", sock)._io_refs += 1  # As socket.makefile does: the socket stays open until this is closed.
         self._silence = sock.gettimeout() or IDLE_SECONDS
 
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """As a socket's: what http.client reads an answer from."""
+        return io.BufferedReader(self)
+
     def readinto(self, buffer: Any) -> int | None:
         """:raises DeadlinePassed: no time is left. :raises TimeoutError: nothing came in what is left."""
         cast("Any", self)._sock.settimeout(time_left(self._silence))
@@ -63,9 +67,7 @@ class _Answer(HTTPResponse):
     """An answer that is read through a `_BoundedSocket`."""
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self.fp = io.BufferedReader(_BoundedSocket(sock))
+        super().__init__(cast("socket.socket", _BoundedSocket(sock)), *args, **kwargs)  # it only asks for the file
 
 
 class Bounded(HTTPConnection):

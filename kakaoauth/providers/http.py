@@ -118,8 +118,9 @@ class Session(OAuth2Session):
             _read_whole(response)
             return response
 
-    def get_redirect_target(self, resp: Response) -> None:
+    def resolve_redirects(self, *_: Any, **__: Any) -> Iterator[Response]:
         """A redirected token call would carry the code and our secret to whomever the answer names: follow none."""
+        return iter(())
 
 
 @lru_cache(maxsize=64)
