@@ -37,19 +37,19 @@ def of_login(counted: str, *, room: str = "", by_session: str = "") -> Guard:
         limiter: FixedWindowRateLimiter | None = current_app.extensions["kakaoauth_rate_limits"]
         if limiter is None:
             return
-        checks = [*_at_address(limiter, counted, counts=True), *(_at_address(limiter, room) if room else ())]
+        is_here, networks = rate_limits.is_this_machine(), rate_limits.networks()
+        checks = [
+            _check(limiter, name, key, times=times, counts=name == counted)
+            for name in (counted, room)
+            if name and not (is_here and rate_limits.LIMITS[name].spares_this_machine)
+            for key, times in networks
+        ]
         if by_session and (cookie := current_session().cookie):
             checks.append(_check(limiter, by_session, rate_limits.disguised(cookie), counts=True))
         if checks:
             _require(limiter, checks)
 
     return guard
-
-
-def _at_address(limiter: FixedWindowRateLimiter, name: str, *, counts: bool = False) -> list[Check]:
-    if rate_limits.LIMITS[name].spares_this_machine and rate_limits.is_this_machine():
-        return []
-    return [_check(limiter, name, key, times=times, counts=counts) for key, times in rate_limits.networks()]
 
 
 def _check(limiter: FixedWindowRateLimiter, name: str, key: str, *, counts: bool, times: int = 1) -> Check:

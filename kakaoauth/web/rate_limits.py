@@ -263,7 +263,8 @@ def per_address(name: str) -> Guard:
 
 def is_this_machine() -> bool:
     """Whether the client is on this machine; a client of a unix socket, which has no address, is."""
-    return not request.remote_addr or is_loopback(request.remote_addr)
+    peer = request.remote_addr
+    return not peer or is_loopback(peer)
 
 
 def per_session(name: str) -> Guard:
