@@ -185,10 +185,14 @@ def _read_all() -> bytes:
     return raw
 
 
+def _doubled(name: str) -> InvalidFields:
+    return InvalidFields({name: "given more than once"})
+
+
 def _read_query(form: type[BaseModel]) -> Any:
     values: dict[str, str] = {}
     for name in form.model_fields:
-        given = only(request.args, name, doubled=InvalidFields({name: "given more than once"}))
+        given = only(request.args, name, doubled=_doubled)
         if given is not None:
             values[name] = given
     try:

@@ -132,11 +132,15 @@ def _read_response(chosen: Provider) -> AuthorizationResponse:
     return _read(MultiDict(kept))
 
 
+def _doubled(name: str) -> MalformedCallback:
+    return MalformedCallback(f"doubled {name}")
+
+
 def _read(sent: MultiDict[str, str]) -> AuthorizationResponse:
     """:raises MalformedCallback: no provider sends this."""
     found: dict[str, str] = {}
     for name in ("state", "code", "error", "error_code", "error_description", "user", "iss"):
-        found[name] = only(sent, name, doubled=MalformedCallback(f"doubled {name}")) or ""
+        found[name] = only(sent, name, doubled=_doubled) or ""
     if not found["code"] and not found["error"]:
         found["error"] = found["error_code"]  # Facebook's dialog, where the app's settings are the reason
     if bool(found["code"]) == bool(found["error"]):

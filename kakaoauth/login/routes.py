@@ -57,16 +57,16 @@ def index() -> ResponseReturnValue:
 def login(provider: str) -> ResponseReturnValue:
     """Begin a login: redirect to the provider. By GET, because logging a person in to their own account harms
     nobody."""
-    chosen = providers.get_provider(provider)
-    prompt, consent = only(request.args, "prompt"), CONSENTS.get(only(request.args, "consent") or "", ())
+    chosen, asked = providers.get_provider(provider), request.args
+    prompt, consent = only(asked, "prompt"), CONSENTS.get(only(asked, "consent") or "", ())
     _require_askable(chosen, consent)
     in_app.lead_outside(chosen, lambda: _login_address(chosen))
     address = chosen.begin(
         callback_address(chosen.name),
-        safe_next(only(request.args, "next")),
+        safe_next(only(asked, "next")),
         prompt=prompt if prompt in chosen.prompts else None,
         consent=consent,
-        mode="jwt" if only(request.args, "mode") == "jwt" else "",
+        mode="jwt" if only(asked, "mode") == "jwt" else "",
     )
     current_session().along.append(lambda commands: counters.add(commands, ("login_begun", chosen.name)))
     return redirect(address)
