@@ -93,8 +93,7 @@ def _is_forgotten(value: Any) -> bool:
 
 def _is_whole(value: Any) -> TypeGuard[dict[str, Any]]:
     data = value.get("data") if isinstance(value, dict) else None
-    return (
-        isinstance(data, dict)
-        and all(isinstance(data.get(field, ""), str) for field in OPTIONAL)
-        and (all(isinstance(data.get(field), str) for field in FIELDS))
-    )
+    if not isinstance(data, dict):
+        return False
+    kinds = {type(data.get(field)) for field in FIELDS} | {type(data.get(field, "")) for field in OPTIONAL}
+    return kinds == {str}

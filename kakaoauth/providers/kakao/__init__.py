@@ -128,7 +128,7 @@ class Kakao(ServiceTerms, OAuthProvider):
                 is_known = pending.is_enough_of(brief)
                 if is_known or (is_known is None and self._is_enough(claims, token)):
                     return replace(brief, tokens=tokens, is_brief=bool(is_known))
-            profile = replace(self._read_profile(self._user_me(tokens.access_token)), tokens=tokens)
+            profile = self._read_profile(self._user_me(tokens.access_token), tokens)
         if claims is None:
             return profile
         if not hmac.compare_digest(profile.subject, claims["sub"]):
@@ -246,8 +246,8 @@ class Kakao(ServiceTerms, OAuthProvider):
                 self._read_profile(read_answer(self.get("v2/user/me")))
         return self._email_item is None or self._email_item[0]
 
-    def _read_profile(self, body: Json) -> Profile:
-        profile = read_profile(body, days.today())
+    def _read_profile(self, body: Json, tokens: TokenSet | None = None) -> Profile:
+        profile = read_profile(body, days.today(), tokens)
         self._email_item = (profile.email_state is not EmailState.NOT_CONFIGURED, time.monotonic())
         return profile
 

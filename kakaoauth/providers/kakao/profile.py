@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from kakaoauth.errors import ProviderUnavailable
 from kakaoauth.providers.pictures import own_picture
-from kakaoauth.providers.values import EmailState, Profile
+from kakaoauth.providers.values import EmailState, Profile, TokenSet
 from kakaoauth.text import clean_text, normal_form
 
 PROVIDER = "kakao"
@@ -28,15 +28,16 @@ _DEFAULT_PICTURE = "account_images/default_profile"
 AGE_RANGES = frozenset(
     ("0~9", "1~9", "10~14", "15~19", "20~29", "30~39", "40~49", "50~59", "60~69", "70~79", "80~89", "90~")
 )
+GENDERS = frozenset(("female", "male"))
 _YEAR = re.compile(r"[0-9]{4}")
 
 Json = Mapping[str, Any]
 
 
-def read_profile(body: Json, today: date) -> Profile:
+def read_profile(body: Json, today: date, tokens: TokenSet | None = None) -> Profile:
     """Read `/v2/user/me`.
 
-    :param today: in Korea. :raises ProviderUnavailable: no usable id.
+    :param today: in Korea. :param tokens: those of the login that asks. :raises ProviderUnavailable: no usable id.
     """
     subject = read_subject(body.get("id"))
     account = _mapping(body.get("kakao_account"))
@@ -53,7 +54,8 @@ def read_profile(body: Json, today: date) -> Profile:
         profile_image=_picture(account, profile, properties),
         age=_age(_agreed(account, "birthyear"), today),
         age_range=_one_of(_agreed(account, "age_range"), AGE_RANGES),
-        gender=_one_of(_agreed(account, "gender"), frozenset(("female", "male"))),
+        gender=_one_of(_agreed(account, "gender"), GENDERS),
+        tokens=tokens,
     )
 
 
