@@ -202,21 +202,22 @@ def is_stored() -> bool:
 
 
 def _enter(user: User, *, begun: float, confirmed: float, token_id: int | None) -> None:
-    kept = {key: session[key] for key in session if key.startswith(("_state_", *finished_logins.KEYS))}
-    kept |= host_data.kept_through_login(session, current_app.config["KAKAOAUTH_SESSION_KEEP"])
-    session.clear()
+    own = current_session()  # itself: each question to `session` goes through a proxy
+    kept = {key: own[key] for key in own if key.startswith(("_state_", *finished_logins.KEYS))}
+    kept |= host_data.kept_through_login(own, current_app.config["KAKAOAUTH_SESSION_KEEP"])
+    own.clear()
     if user_logged_in.has_receivers_for(current_app._get_current_object()):  # type: ignore[attr-defined]
         db.session.add(user)
     if not login_user(user):
         raise AccountDisabled(f"user {user.id} is not active")
     if object_session(user) is None:
         del g._login_user  # it cannot load its relations: `current_user` shall be another, read when asked for
-    session.update(kept)
+    own.update(kept)
     if token_id is not None:
-        session["_token"] = token_id
-    session.update(_begun=begun, _confirmed=confirmed, **marks())
+        own["_token"] = token_id
+    own.update(_begun=begun, _confirmed=confirmed, **marks())
     _mark_role(user)
-    session["csrf_token"] = FROM_ID
+    own["csrf_token"] = FROM_ID
     g.pop("csrf_token", None)  # what Flask-WTF has made of the old one
 
 
