@@ -96,6 +96,8 @@ class Adapter(HTTPAdapter):
             raise
         if not connection.is_closed:
             idle.append(connection)
+        # As pairs: requests would look each name up among all of them. Of two of one name the first counts, as there.
+        answer.headers = cast("Any", reversed(answer.getheaders()))
         response: Response = self.build_response(request, cast("Any", answer))
         response.raw = io.BytesIO(body)
         if "Content-Encoding" in response.headers:

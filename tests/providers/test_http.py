@@ -431,6 +431,10 @@ class TestAnswers:
                         read_json(get(line, server.url, allow_redirects=True))
             assert elsewhere.connections == 0
 
+    def test_first_of_two_headers_counts(self, line: Transport) -> None:
+        with always(answer(b"{}", "Retry-After: 1", "retry-after: 2", "Retry-After: 3")) as server:
+            assert get(line, server.url).headers["Retry-After"] == "1"
+
     def test_huge_answer_is_cut_off(self, line: Transport) -> None:
         sent = []
 
