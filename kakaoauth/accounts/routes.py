@@ -7,8 +7,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from kakaoauth import providers, sessions
-from kakaoauth.accounts import closing, devices, leaving, linking, own_data, profile, rejoining, ways_in
-from kakaoauth.audit import labels, search
+from kakaoauth.accounts import closing, devices, leaving, linking, own_data, own_page, profile, rejoining
 from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
 from kakaoauth.terms import own as own_consents
@@ -34,28 +33,13 @@ bp.before_request(guards.form)
 
 #: What is typed to leave, in either language: nobody leaves by a slip of the finger.
 WORDS = ("탈퇴", "delete")
-#: Recent events on the page.
-EVENTS = 10
 
 
 @bp.get("/")
 def show() -> ResponseReturnValue:
     """Show the account page."""
     user = current_user._get_current_object()
-    listed, (identities, events) = devices.own(ways_in.identities_of(user), search.own(user.id, EVENTS))
-    linked = {identity.provider for identity in identities}
-    return personal_pages.render(
-        "kakaoauth/account/show.html",
-        own={"profile": "kakaoauth/account/_profile.html", "lists": "kakaoauth/account/_lists.html"},
-        user=user,
-        person=user,
-        linkable=[provider for provider in providers.all_providers() if provider.name not in linked],
-        devices=listed,
-        events=labels.own_lines(search.newest(events, EVENTS), user.id),
-        identities=identities,
-        may_unlink=len(identities) > 1 or bool(user.is_superuser and user.password_hash),
-        consents=own_consents.lines(user.id),
-    )
+    return personal_pages.render("kakaoauth/account/show.html", user=user, cards=own_page.cards(user))
 
 
 @bp.post("/consents/<term>/")

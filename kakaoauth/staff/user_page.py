@@ -4,12 +4,13 @@ from flask import Blueprint, abort, render_template
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from kakaoauth.accounts import devices, notes, unlink_jobs, ways_in
+from kakaoauth.accounts import devices, notes, own_page, unlink_jobs, ways_in
 from kakaoauth.audit import labels, search
 from kakaoauth.models import find_erased, find_user, names_of
 from kakaoauth.staff.action_texts import ACTIONS
 from kakaoauth.terms import own as own_consents
 from kakaoauth.web import guards
+from kakaoauth.web.pieces import pieces
 
 bp = Blueprint("desk", __name__, url_prefix="/users")
 bp.before_request(guards.staff)
@@ -32,6 +33,7 @@ def show(user_id: int) -> ResponseReturnValue:
     return render_template(
         "kakaoauth/users/show.html",
         user=user,
+        profile=own_page.profile(user, pieces()),
         devices=devices.of_user(user, endable=may_act),
         consents=own_consents.lines(user_id),
         may_act=may_act,

@@ -64,7 +64,7 @@ def init_app(app: Flask) -> None:
 
 def parts() -> Parts:
     """Return the parts for this request."""
-    return _kept(KEPT, (), lambda: Parts(current_app.jinja_env))
+    return kept(KEPT, (), lambda: Parts(current_app.jinja_env))
 
 
 def page(render: Callable[[], str], *depends_on: object) -> str | Response:
@@ -86,7 +86,7 @@ def may_keep_page() -> bool:
 def kept_page(where: str, make: Callable[[], Made], *depends_on: object) -> Made:
     """Return what is kept of this page. :param where: the name under which the app keeps such."""
     asked = request._get_current_object()  # type: ignore[attr-defined]
-    return _kept(where, (asked.path, asked.query_string, *depends_on), make)
+    return kept(where, (asked.path, asked.query_string, *depends_on), make)
 
 
 def _app_and_request() -> tuple[Flask, Request]:
@@ -94,7 +94,8 @@ def _app_and_request() -> tuple[Flask, Request]:
     return current_app._get_current_object(), request._get_current_object()  # type: ignore[attr-defined]
 
 
-def _kept(where: str, depends_on: tuple[object, ...], make: Callable[[], Made]) -> Made:
+def kept(where: str, depends_on: tuple[object, ...], make: Callable[[], Made]) -> Made:
+    """Return what is kept for this request's language and place. :param where: as for `kept_page`."""
     app, asked = _app_and_request()
     if app.jinja_env.auto_reload:  # somebody is at work on the templates
         return make()
@@ -109,10 +110,10 @@ def _kept(where: str, depends_on: tuple[object, ...], make: Callable[[], Made]) 
         config.get("FACEBOOK_CLIENT_ID"),
         *depends_on,
     )
-    kept: dict[tuple[object, ...], Any] = app.extensions.setdefault(where, {})
-    found: Made | None = kept.get(key)
+    all_kept: dict[tuple[object, ...], Any] = app.extensions.setdefault(where, {})
+    found: Made | None = all_kept.get(key)
     if found is None:
-        if len(kept) >= MOST:
-            kept.clear()
-        found = kept[key] = make()
+        if len(all_kept) >= MOST:
+            all_kept.clear()
+        found = all_kept[key] = make()
     return found

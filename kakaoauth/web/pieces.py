@@ -1,0 +1,123 @@
+"""Templates that are rendered once, and filled for each person.
+
+What is kept holds nothing of a person: a template is rendered for nobody, with marks for values, and is split there.
+Values are escaped as in a template, and put between the pieces: nobody looks for a mark in them.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flask import current_app, g, render_template
+from markupsafe import Markup, escape
+
+from kakaoauth.sessions.csrf_tokens import csrf_token
+from kakaoauth.web import parts
+from kakaoauth.web.template_helpers import TEMPLATE_FOLDER
+
+#: Where an app keeps them, and whether all of our templates are ours.
+KEPT, ARE_OURS = "kakaoauth_pieces", "kakaoauth_templates_are_ours"
+#: Of each language and place. Each template has some: one for each choice of values that are missing.
+MOST = 500
+
+Values = Mapping[str, Any]
+
+
+class ShowsMore(Exception):
+    """A template shows more of a person than is filled in, because somebody has changed it."""
+
+
+class Nobody:
+    """Whom a template is rendered for to be kept: has what it may show of a person, and no more."""
+
+    is_authenticated = True
+
+    def __init__(self, marks: Values) -> None:
+        vars(self).update(marks)
+
+    def __getattr__(self, name: str) -> Any:
+        """:raises ShowsMore: a template would show nothing where that is missing."""
+        raise ShowsMore(name)
+
+
+class Pieces(dict[tuple[object, ...], list[str]]):
+    """Templates in pieces, with the name of a value between any two."""
+
+    def fill(self, template: str, /, *alike: tuple[str, object], **values: Any) -> Markup:
+        """Show values by a template, which shows each as it is, or asks whether it is there.
+
+        :param alike: names and values of which there are few, and which are not of one person.
+        """
+        key = (template, *alike, *map(bool, values.values()))  # without a value, a template may say something else
+        pieces = self.get(key)
+        if pieces is None:
+            if len(self) >= MOST:
+                self.clear()
+            render = current_app.jinja_env.get_template(template).render
+            pieces = self[key] = cut(lambda nobody: render(vars(nobody)), values, dict(alike))
+        return Markup(join(pieces, values))  # noqa: S704
+
+
+class Rendered(Pieces):
+    """The same where templates may show more of a request: a host has replaced one."""
+
+    def fill(self, template: str, /, *alike: tuple[str, object], **values: Any) -> Markup:
+        """Render the template."""
+        return Markup(render_template(template, **dict(alike), **values))  # noqa: S704
+
+
+def pieces() -> Pieces:
+    """Return what is kept for this request's language and place."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    # What a host adds to each address may be of one person.
+    are_alike = not app.url_default_functions and _are_ours()
+    return parts.kept(KEPT, (), Pieces) if are_alike else Rendered()
+
+
+def together(parts: Iterable[Markup]) -> Markup:
+    """Put parts of a page one after another."""
+    return Markup("".join(parts))  # noqa: S704
+
+
+def cut(render: Callable[[Nobody], str], values: Values, alike: Values) -> list[str]:
+    """Return a template's text, with the name of a value between any two pieces of it."""
+    mark = secrets.token_hex(16)  # nobody can know it, and put it into what the page shows of a request
+    marks = {name: f"{mark}{name}{mark}" if value else "" for name, value in values.items()}
+    nobody = Nobody({**alike, **marks})
+    with _shown_to(nobody):
+        return render(nobody).split(mark)
+
+
+def join(pieces: list[str], values: Values) -> str:
+    """Put values between pieces."""
+    filled: list[Any] = pieces.copy()
+    shown = [values[name] for name in filled[1::2]]
+    filled[1::2] = [value if type(value) is Markup else escape(value) for value in shown]
+    return "".join(filled)
+
+
+@contextmanager
+def _shown_to(nobody: Nobody) -> Iterator[None]:
+    """What templates ask for of the person who is logged in is of nobody."""
+    before = g._login_user, csrf_token()
+    g._login_user, g.csrf_token = nobody, vars(nobody).get("csrf_token", nobody)
+    try:
+        yield
+    finally:
+        g._login_user, g.csrf_token = before
+
+
+def _are_ours() -> bool:
+    """Whether a host has replaced no template of ours by one of its own."""
+    kept = current_app.extensions
+    if ARE_OURS not in kept:
+        kept[ARE_OURS] = all(map(_is_ours, TEMPLATE_FOLDER.rglob("*.html")))
+    return bool(kept[ARE_OURS])
+
+
+def _is_ours(path: Path) -> bool:
+    environment: Any = current_app.jinja_env
+    _, found, _ = environment.loader.get_source(environment, path.relative_to(TEMPLATE_FOLDER).as_posix())
+    return bool(found == str(path))

@@ -1,0 +1,171 @@
+"""Templates that are rendered once and filled for many: nothing of anybody is kept, and each sees their own."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask, g, request
+from jinja2 import ChoiceLoader, DictLoader
+from redis import Redis
+from support import FakeKakao, csrf_token, log_in, person
+from support.devices import CHROME
+
+from kakaoauth import KakaoAuth
+from kakaoauth.models import User
+from kakaoauth.storage.database import db
+from kakaoauth.web import pieces
+from kakaoauth.web.pieces import Nobody, Pieces, Rendered, ShowsMore
+
+MakeApp = Callable[..., Flask]
+
+OWN = "/users/me/"
+HOSTILE = """<b>"Bo" & 'Co'</b> {{ 7 * 7 }} %(name)s \0 csrf_token"""
+#: Templates by name, with the values that each shows or asks for.
+TEMPLATES = {
+    "_alarm": ("date", "app"),
+    "_device": (
+        *("words", "network", "first_day", "last_seen", "is_app", "is_here", "is_phone", "handle", "csrf_token"),
+    ),
+    "_event": ("action", "is_refused", "reason", "browser", "network", "when"),
+    "_profile": (
+        *("email", "undeliverable", "nickname", "name", "age", "age_range", "gender", "joined", "last_login"),
+    ),
+    "_way": ("number", "day", "may_unlink", "csrf_token"),
+    "_cards": (
+        *("display_name", "kakaoauth_initial", "nickname", "email", "profile_image", "csrf_token", "profile", "ways"),
+        *("may_link", "alarms", "devices", "number", "may_end", "may_end_others", "is_cut", "events", "consents"),
+    ),
+}
+ALIKE = {"_way": ("name", "kakao"), "_cards": ("provider", "kakao")}
+
+
+@pytest.fixture
+def of_somebody(app: Flask) -> Iterator[None]:
+    with app.test_request_context("/?lang=en"):
+        g._login_user = User(id=5, nickname="민지")
+        yield
+
+
+@pytest.fixture
+def host(settings: dict[str, Any], redis: Redis, create_tables: Callable[[Flask], None]) -> Iterator[Flask]:
+    app = Flask("bookclub", template_folder=None)
+    app.config.update(settings)
+    KakaoAuth(app, url_prefix="")
+    create_tables(app)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+    app.extensions["kakaoauth_redis"].close()
+
+
+def put(app: Flask, **templates: str) -> None:
+    """Put templates of a host's own before ours."""
+    own = {f"{name}.html": text for name, text in templates.items()}
+    own |= {f"kakaoauth/account/{name}.html": text for name, text in templates.items()}
+    app.jinja_env.loader = ChoiceLoader([DictLoader(own), app.jinja_env.loader])  # type: ignore[list-item]
+
+
+def choices(names: tuple[str, ...]) -> Iterator[dict[str, str]]:
+    """All values, none, all but one, one alone."""
+    everything = {name: f"{name} {HOSTILE}" for name in names}
+    yield everything
+    yield dict.fromkeys(names, "")
+    for name in names:
+        yield {**everything, name: ""}
+        yield {**dict.fromkeys(names, ""), name: everything[name]}
+
+
+@pytest.mark.usefixtures("of_somebody")
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_filled_template_is_what_would_be_rendered(name: str) -> None:
+    kept, template = Pieces(), f"kakaoauth/account/{name}.html"
+    alike = [ALIKE[name]] if name in ALIKE else []
+    for values in choices(TEMPLATES[name]):
+        g.csrf_token = values.get("csrf_token", "none of these")
+        for number in "ab":
+            shown = {name: value and number + value for name, value in values.items()}
+            g.csrf_token = shown.get("csrf_token", "none of these")
+            assert kept.fill(template, *alike, **shown) == Rendered().fill(template, *alike, **shown)
+            assert "<b>" not in kept.fill(template, *alike, **shown)
+
+
+@pytest.mark.usefixtures("of_somebody")
+@pytest.mark.parametrize(
+    "more",
+    ["kakaoauth.csrf_token()", "kakaoauth.current_user.email", "kakaoauth.current_user"],
+)
+def test_template_that_shows_more_of_a_person_is_not_kept(app: Flask, more: str) -> None:
+    put(app, more=f"{{{{ {more} }}}}{{{{ word }}}}")
+    kept, before = Pieces(), (g._login_user, g.csrf_token if "csrf_token" in g else None)
+    with pytest.raises(ShowsMore):
+        kept.fill("more.html", word="hello")
+    assert not kept
+    assert g._login_user is before[0]
+    assert not isinstance(g.csrf_token, Nobody)
+
+
+@pytest.mark.usefixtures("of_somebody")
+def test_values_that_somebody_makes_up_fill_no_memory(app: Flask) -> None:
+    put(app, plain="{{ word }}")
+    kept = Pieces()
+    for number in range(pieces.MOST + 10):
+        assert kept.fill("plain.html", ("number", number), word="hello") == "hello"
+    assert 0 < len(kept) <= pieces.MOST
+
+
+def test_nothing_of_anybody_is_kept(app: Flask, kakao: FakeKakao) -> None:
+    seen = []
+    for number, name in enumerate(("민지", "Jiho")):
+        kakao.me = person(7000 + number, profile={"nickname": name})
+        for _ in range(2):
+            client = app.test_client()
+            client.environ_base["HTTP_USER_AGENT"] = CHROME
+            log_in(client, kakao)
+        page = client.get(OWN).text
+        handles = re.findall("/devices/([^/]+)/end/", page)
+        assert len(handles) == 2
+        seen += [*handles, name, csrf_token(client, OWN), *re.findall("<time.*?</time>", page), "127.0.0", "Windows"]
+    kept = app.extensions[pieces.KEPT]
+    text = "".join("".join(found[::2]) for one in kept.values() for found in one.values())
+    assert "Jiho" in client.get(OWN).text
+    assert text
+    assert [value for value in seen if value in text] == []
+
+
+def test_hosts_template_in_place_of_ours_is_rendered_for_each(host: Flask, kakao: FakeKakao) -> None:
+    put(host, _event="<li>{{ action }} for {{ request.headers['X-Visitor'] }}, {{ current_user.nickname }}</li>")
+    for number, name in enumerate(("민지", "Jiho")):
+        kakao.me = person(7000 + number, profile={"nickname": name})
+        log_in(client := host.test_client(), kakao)
+        for visitor in ("a", "b"):
+            assert f"for {visitor}, {name}</li>" in client.get(OWN, headers={"X-Visitor": visitor}).text
+
+
+def test_hosts_layout_is_rendered_for_each(host: Flask, kakao: FakeKakao) -> None:
+    host.config["KAKAOAUTH_LAYOUT"] = "base.html"
+    put(host, base="{{ request.headers['X-Visitor'] }}, {{ current_user.nickname }}:{% block content %}{% endblock %}")
+    for number, name in enumerate(("민지", "Jiho")):
+        kakao.me = person(7000 + number, profile={"nickname": name})
+        log_in(client := host.test_client(), kakao)
+        for visitor in ("a", "b"):
+            page = client.get(OWN, headers={"X-Visitor": visitor}).text
+            assert page.startswith(f"{visitor}, {name}:")
+            assert f"<h1>{name}</h1>" in page
+    assert host.extensions[pieces.KEPT]
+
+
+def test_what_a_host_adds_to_addresses_is_each_requests(host: Flask, kakao: FakeKakao) -> None:
+    @host.url_defaults
+    def add(endpoint: str, values: dict[str, Any]) -> None:
+        values.setdefault("of", g.get("visitor"))
+
+    @host.before_request
+    def note() -> None:
+        g.visitor = request.headers.get("X-Visitor")
+
+    log_in(client := host.test_client(), kakao)
+    for visitor in ("a", "b"):
+        page = client.get(OWN, headers={"X-Visitor": visitor}).text
+        assert f"/users/me/data/?of={visitor}" in page
+        assert f"/end/?of={visitor}" in page
