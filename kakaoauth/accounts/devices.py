@@ -10,7 +10,6 @@ pressed twice (a valid handle, the device is gone) from a URL that somebody made
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -49,8 +48,7 @@ Key = str | int
 SHORTEST_NAME = 22
 
 
-@dataclass(frozen=True)
-class Device:
+class Device(NamedTuple):
     """`words`: browser and system, empty if unknown. `handle`: empty if the viewer may not end it."""
 
     words: str

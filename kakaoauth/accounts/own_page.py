@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from flask import render_template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from kakaoauth import providers
 from kakaoauth.accounts import devices, ways_in
@@ -34,7 +34,7 @@ def cards(user: User) -> Markup:
     may_unlink = len(identities) > 1 or bool(user.is_superuser and user.password_hash)
     lines = labels.own_lines(search.newest(events, EVENTS), user.id)
     kept, whose = pieces(), personal_pages.of(user)
-    token = whose["csrf_token"]
+    token = escape(whose["csrf_token"])  # once for all rows
     return kept.fill(
         "kakaoauth/account/_cards.html",
         ("provider", way_out(user)),
@@ -75,7 +75,7 @@ def profile(user: User, kept: Pieces) -> Markup:
 
 
 def _way(
-    kept: Pieces, token: str | None, name: str, identity: Identity | None = None, *, may_unlink: bool = False
+    kept: Pieces, token: Markup, name: str, identity: Identity | None = None, *, may_unlink: bool = False
 ) -> Markup:
     """:param identity: None for a provider that can be connected."""
     return kept.fill(
@@ -92,7 +92,7 @@ def _alarm(kept: Pieces, at: datetime, app: str) -> Markup:
     return kept.fill("kakaoauth/account/_alarm.html", date=moment(at), app=app)
 
 
-def _device(kept: Pieces, token: str | None, device: Device) -> Markup:
+def _device(kept: Pieces, token: Markup, device: Device) -> Markup:
     return kept.fill(
         "kakaoauth/account/_device.html",
         words=device.words,

@@ -12,7 +12,7 @@ from kakaoauth.errors import AlreadyLinked, SessionOver
 from kakaoauth.sessions import logout
 from kakaoauth.terms import own as own_consents
 from kakaoauth.tokens import revocation as token_revocation
-from kakaoauth.translation import gettext
+from kakaoauth.translation import gettext, in_language, language
 from kakaoauth.web import form_drafts, guards, in_app, messages, personal_pages, silent_login
 from kakaoauth.web.mounting import home
 from kakaoauth.web.redirects import callback_address
@@ -39,7 +39,8 @@ WORDS = ("탈퇴", "delete")
 def show() -> ResponseReturnValue:
     """Show the account page."""
     user = current_user._get_current_object()
-    return personal_pages.render("kakaoauth/account/show.html", user=user, cards=own_page.cards(user))
+    with in_language(language()):  # which is asked for with each text
+        return personal_pages.render("kakaoauth/account/show.html", user=user, cards=own_page.cards(user))
 
 
 @bp.post("/consents/<term>/")

@@ -1,10 +1,9 @@
 """Audit events in words: for staff, and for the person they are about."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from kakaoauth import errors
 from kakaoauth.audit import AuditEvent, visitors
@@ -167,8 +166,7 @@ VALUES: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One event, ready for a page."""
 
     at: datetime
@@ -183,7 +181,7 @@ class Line:
     target: int | None = None
     source: str = ""
     browser: str = ""
-    details: list[str] = field(default_factory=list)
+    details: Sequence[str] = ()
 
 
 def action_label(action: str) -> str:

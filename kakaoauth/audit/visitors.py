@@ -10,7 +10,7 @@ from ua_parser import Domain
 from ua_parser.basic import Resolver
 from ua_parser_builtins.lazy import MATCHERS
 
-from kakaoauth.translation import lazy_gettext
+from kakaoauth.translation import language, lazy_gettext
 
 _ = lazy_gettext
 
@@ -109,16 +109,17 @@ def shortened(address: str) -> str:
 
 def words(agent: str) -> str:
     """Browser and system, such as `Chrome · Windows`; empty if neither is known."""
-    browser, system = _names(agent)
-    app = next((name for mark, name in IN_APP.items() if mark in agent), None)
-    parts = (app or BROWSERS.get(browser, browser), SYSTEMS.get(system, system))
-    return " · ".join(str(part)[:NAME_LENGTH] for part in parts if part)
+    return _words(language(), agent)
 
 
 @lru_cache(maxsize=1000)
-def _names(agent: str) -> tuple[str, str]:
+def _words(_language: str, agent: str) -> str:
     found = RESOLVER(agent, Domain.USER_AGENT | Domain.OS)
-    return found.user_agent.family if found.user_agent else "", found.os.family if found.os else ""
+    browser = found.user_agent.family if found.user_agent else ""
+    system = found.os.family if found.os else ""
+    app = next((name for mark, name in IN_APP.items() if mark in agent), None)
+    parts = (app or BROWSERS.get(browser, browser), SYSTEMS.get(system, system))
+    return " · ".join(str(part)[:NAME_LENGTH] for part in parts if part)
 
 
 def visitor() -> Visitor:
