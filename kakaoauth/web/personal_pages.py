@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from flask import Response, render_template
+from flask import Response, before_render_template, current_app, render_template, request, template_rendered
 
 from kakaoauth.models import User
 from kakaoauth.sessions.csrf_tokens import csrf_token
 from kakaoauth.web import messages, parts
-from kakaoauth.web.pieces import Nobody, ShowsMore, cut, join
-from kakaoauth.web.template_helpers import way_out
+from kakaoauth.web.pieces import Nobody, ShowsMore, cut, join, may_fill
+from kakaoauth.web.template_helpers import LAYOUT, way_out
 
 #: Where an app keeps them.
 KEPT = "kakaoauth_personal_pages"
@@ -19,7 +19,7 @@ def render(template: str, *, user: User, **shown: Any) -> str | Response:
 
     :param shown: finished parts of it.
     """
-    if not parts.may_keep_page() or messages.are_waiting():
+    if messages.are_waiting() or not (parts.may_keep_page() or _is_ours()):
         return render_template(template, user=user, **shown)
     values = {**of(user), **shown}
     alike = {"is_staff": user.is_staff, "provider": way_out(user)}
@@ -36,6 +36,18 @@ def render(template: str, *, user: User, **shown: Any) -> str | Response:
         return parts.Page(join(parts.kept_page(KEPT, make, template, *has, *alike.values()), values))
     except ShowsMore:
         return render_template(template, user=user, **shown)
+
+
+def _is_ours() -> bool:
+    """Whether a host's page is ours, layout included, and the host does not ask to hear of each that is rendered."""
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    return (
+        (app.config.get("KAKAOAUTH_LAYOUT") or LAYOUT) == LAYOUT
+        and len(request.query_string) <= parts.MOST_OF_QUERY
+        and not before_render_template.has_receivers_for(app)
+        and not template_rendered.has_receivers_for(app)
+        and may_fill(app)
+    )
 
 
 def of(user: User) -> dict[str, str | None]:

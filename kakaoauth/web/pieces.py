@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flask import current_app, g, render_template
+from flask import Flask, current_app, g, render_template
 from markupsafe import Markup, escape
 
 from kakaoauth.sessions.csrf_tokens import csrf_token
@@ -71,9 +71,17 @@ class Rendered(Pieces):
 def pieces() -> Pieces:
     """Return what is kept for this request's language and place."""
     app = current_app._get_current_object()  # type: ignore[attr-defined]
-    # What a host adds to each address may be of one person.
-    are_alike = not app.url_default_functions and _are_ours()
-    return parts.kept(KEPT, (), Pieces) if are_alike else Rendered()
+    return parts.kept(KEPT, (), Pieces) if may_fill(app) else Rendered()
+
+
+def may_fill(app: Flask) -> bool:
+    """Whether our templates show what we know of: a host has replaced none, nobody is at work on them, and nothing that
+    may be of one person is added to addresses."""
+    if app.jinja_env.auto_reload or app.url_default_functions:
+        return False
+    if ARE_OURS not in app.extensions:
+        app.extensions[ARE_OURS] = all(_is_ours(app.jinja_env, path) for path in TEMPLATE_FOLDER.rglob("*.html"))
+    return bool(app.extensions[ARE_OURS])
 
 
 def together(parts: Iterable[Markup]) -> Markup:
@@ -109,15 +117,6 @@ def _shown_to(nobody: Nobody) -> Iterator[None]:
         g._login_user, g.csrf_token = before
 
 
-def _are_ours() -> bool:
-    """Whether a host has replaced no template of ours by one of its own."""
-    kept = current_app.extensions
-    if ARE_OURS not in kept:
-        kept[ARE_OURS] = all(map(_is_ours, TEMPLATE_FOLDER.rglob("*.html")))
-    return bool(kept[ARE_OURS])
-
-
-def _is_ours(path: Path) -> bool:
-    environment: Any = current_app.jinja_env
+def _is_ours(environment: Any, path: Path) -> bool:
     _, found, _ = environment.loader.get_source(environment, path.relative_to(TEMPLATE_FOLDER).as_posix())
     return bool(found == str(path))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from flask import Flask, g, request
+from flask import Flask, before_render_template, g, request, template_rendered
 from jinja2 import ChoiceLoader, DictLoader
 from redis import Redis
 from support import FakeKakao, csrf_token, log_in, person
@@ -14,7 +14,7 @@ from support.devices import CHROME
 from kakaoauth import KakaoAuth
 from kakaoauth.models import User
 from kakaoauth.storage.database import db
-from kakaoauth.web import pieces
+from kakaoauth.web import personal_pages, pieces
 from kakaoauth.web.pieces import Nobody, Pieces, Rendered, ShowsMore
 
 MakeApp = Callable[..., Flask]
@@ -140,6 +140,39 @@ def test_hosts_template_in_place_of_ours_is_rendered_for_each(host: Flask, kakao
         log_in(client := host.test_client(), kakao)
         for visitor in ("a", "b"):
             assert f"for {visitor}, {name}</li>" in client.get(OWN, headers={"X-Visitor": visitor}).text
+
+
+def test_hosts_page_in_our_layout_is_rendered_once(host: Flask, kakao: FakeKakao) -> None:
+    clients = []
+    for number, name in enumerate(("민지", "Jiho")):
+        kakao.me = person(7000 + number, profile={"nickname": name})
+        log_in(client := host.test_client(), kakao)
+        clients.append((client, name))
+        assert f"<h1>{name}</h1>" in client.get(OWN).text
+    before = {key: list(found) for key, found in host.extensions[personal_pages.KEPT].items()}
+    assert before
+    for client, name in clients:
+        assert f"<h1>{name}</h1>" in client.get(OWN).text
+    assert host.extensions[personal_pages.KEPT] == before
+
+
+def test_host_hears_of_each_page_that_it_wants_to_hear_of(host: Flask, kakao: FakeKakao) -> None:
+    log_in(client := host.test_client(), kakao)
+    client.get(OWN)
+    for signal in (before_render_template, template_rendered):
+        heard = []
+        with signal.connected_to(lambda *_, template, **__: heard.append(template.name), host):  # noqa: B023
+            client.get(OWN)
+            client.get(OWN)
+        assert heard == ["kakaoauth/account/show.html"] * 2
+
+
+def test_template_that_somebody_works_on_is_rendered_each_time(host: Flask, kakao: FakeKakao) -> None:
+    host.jinja_env.auto_reload = True
+    log_in(client := host.test_client(), kakao)
+    assert client.get(OWN).status_code == 200
+    assert personal_pages.KEPT not in host.extensions
+    assert pieces.KEPT not in host.extensions
 
 
 def test_hosts_layout_is_rendered_for_each(host: Flask, kakao: FakeKakao) -> None:
