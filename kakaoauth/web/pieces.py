@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, current_app, g, render_template
+from jinja2 import TemplateNotFound
 from markupsafe import Markup, escape
 
 from kakaoauth.sessions.csrf_tokens import csrf_token
@@ -46,7 +47,7 @@ class Pieces(dict[tuple[object, ...], list[str]]):
     """Templates in pieces, with the name of a value between any two."""
 
     def fill(self, template: str, /, *alike: tuple[str, object], **values: Any) -> Markup:
-        """Show values by a template, which shows each as it is, or asks whether it is there.
+        """Show values, each time of the same names, by a template: it shows each as it is, or asks whether it is there.
 
         :param alike: names and values of which there are few, and which are not of one person.
         """
@@ -84,9 +85,9 @@ def may_fill(app: Flask) -> bool:
     return bool(app.extensions[ARE_OURS])
 
 
-def together(parts: Iterable[Markup]) -> Markup:
-    """Put parts of a page one after another."""
-    return Markup("".join(parts))  # noqa: S704
+def together(rows: Iterable[Markup]) -> Markup:
+    """Put rows one after another."""
+    return Markup("".join(rows))  # noqa: S704
 
 
 def cut(render: Callable[[Nobody], str], values: Values, alike: Values) -> list[str]:
@@ -118,5 +119,8 @@ def _shown_to(nobody: Nobody) -> Iterator[None]:
 
 
 def _is_ours(environment: Any, path: Path) -> bool:
-    _, found, _ = environment.loader.get_source(environment, path.relative_to(TEMPLATE_FOLDER).as_posix())
+    try:
+        _, found, _ = environment.loader.get_source(environment, path.relative_to(TEMPLATE_FOLDER).as_posix())
+    except (TemplateNotFound, RuntimeError):  # a host's loader lacks it, or does not tell where it comes from
+        return False
     return bool(found == str(path))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, before_render_template, g, request, template_rendered
-from jinja2 import ChoiceLoader, DictLoader
+from jinja2 import BaseLoader, ChoiceLoader, DictLoader, ModuleLoader
 from redis import Redis
 from support import FakeKakao, csrf_token, log_in, person
 from support.devices import CHROME
@@ -16,6 +16,7 @@ from kakaoauth.models import User
 from kakaoauth.storage.database import db
 from kakaoauth.web import personal_pages, pieces
 from kakaoauth.web.pieces import Nobody, Pieces, Rendered, ShowsMore
+from kakaoauth.web.template_helpers import TEMPLATE_FOLDER
 
 MakeApp = Callable[..., Flask]
 
@@ -140,6 +141,22 @@ def test_hosts_template_in_place_of_ours_is_rendered_for_each(host: Flask, kakao
         log_in(client := host.test_client(), kakao)
         for visitor in ("a", "b"):
             assert f"for {visitor}, {name}</li>" in client.get(OWN, headers={"X-Visitor": visitor}).text
+
+
+@pytest.mark.parametrize("loader", [None, ModuleLoader("compiled")])
+def test_host_whose_loader_does_not_tell_where_templates_come_from(
+    host: Flask, kakao: FakeKakao, loader: BaseLoader | None
+) -> None:
+    needed = {
+        path.relative_to(TEMPLATE_FOLDER).as_posix(): path.read_text()
+        for path in TEMPLATE_FOLDER.rglob("*.html")
+        if "users" not in path.parts
+    }
+    host.jinja_env.loader = ChoiceLoader([*([loader] if loader else []), DictLoader(needed)])
+    kakao.me = person(7000, profile={"nickname": "민지"})
+    log_in(client := host.test_client(), kakao)
+    assert "<h1>민지</h1>" in client.get(OWN).text
+    assert pieces.KEPT not in host.extensions
 
 
 def test_hosts_page_in_our_layout_is_rendered_once(host: Flask, kakao: FakeKakao) -> None:
