@@ -133,13 +133,10 @@ def _welcome(target: str | None) -> str | Response:
     """Return the first page of those who are not logged in, which is the same for all of them but for what it tells
     once."""
     offered, last = providers.all_providers(), last_used.find()
-
-    def render() -> str:
-        return render_template(INDEX, providers=offered, next=target, last=last)
-
+    shown = {"providers": offered, "next": target, "last": last}
     if messages.are_waiting():
-        return render()
-    return parts.page(render, target, last, *[provider.name for provider in offered])
+        return render_template(INDEX, **shown)
+    return parts.page(INDEX, target, last, *[provider.name for provider in offered], **shown)
 
 
 def _without_a_press(target: str | None) -> str | None:

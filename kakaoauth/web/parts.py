@@ -2,15 +2,19 @@
 pages of that kind.
 
 Such a part is a template in `kakaoauth/parts/`, which reads the owner's settings and no more of a request than its
-language, host and script name.
+language, host and script name. Whoever changes a template so that it shows something of one person loses the speed, and
+shows it to nobody else: see OF_ONE.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from flask import Flask, Request, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, g, render_template, request
+from flask_login import current_user
 from jinja2 import Environment
 from markupsafe import Markup
 from werkzeug.datastructures import Headers
@@ -36,6 +40,42 @@ SHOWN = itemgetter(
 )
 
 
+_is_kept: ContextVar[bool] = ContextVar("kakaoauth_is_kept", default=False)
+
+
+class ShowsMore(Exception):
+    """A template shows more of a person than is kept, because somebody has changed it."""
+
+
+class OfOne:
+    """What may be of one person, for a template whose text is kept: whatever it asks of it, the text is not kept."""
+
+    def __init__(self, shown: object = None, *names: str) -> None:
+        """:param names: attributes that are `shown` all the same, since they are the same for everybody."""
+        self.__shown, self.__names = shown, names
+
+    def __getattr__(self, name: str) -> Any:
+        """:raises ShowsMore:"""
+        if name in self.__names:
+            return getattr(self.__shown, name)
+        raise ShowsMore(name)
+
+    def _refuse(self, *_: object) -> Any:
+        raise ShowsMore
+
+    __getitem__ = __contains__ = __iter__ = __len__ = __bool__ = __str__ = __call__ = _refuse
+
+
+#: Stands for a person, or their CSRF token.
+SOMEBODY = OfOne()
+#: What Flask gives every template. Of a request what is kept depends on (`kept_page`).
+OF_ONE: Mapping[str, Any] = {
+    "session": SOMEBODY,
+    "get_flashed_messages": SOMEBODY,
+    "request": OfOne(request, "endpoint", "blueprint", "path", "args", "query_string", "host", "script_root", "url"),
+}
+
+
 class Parts(dict[str, Markup]):
     """Parts by name, each rendered when it is first asked for."""
 
@@ -45,8 +85,27 @@ class Parts(dict[str, Markup]):
 
     def __missing__(self, name: str) -> Markup:
         """Render a part. :raises TemplateNotFound: there is none of that name."""
-        found = self[name] = Markup(self._environment.get_template(f"kakaoauth/parts/{name}.html").render())  # noqa: S704
+        template = self._environment.get_template(f"kakaoauth/parts/{name}.html")
+        try:
+            with shown_to(SOMEBODY, SOMEBODY):
+                found = self[name] = Markup(template.render(OF_ONE))  # noqa: S704
+        except ShowsMore:
+            if _is_kept.get():
+                raise  # nor is the page kept that it stands on
+            found = Markup(template.render())  # noqa: S704
         return found
+
+
+@contextmanager
+def shown_to(user: object, csrf_token: object) -> Iterator[None]:
+    """Let templates see them in place of whoever is logged in and their token."""
+    before = {name: g.get(name) for name in ("_login_user", "csrf_token")}
+    g._login_user, g.csrf_token = user, csrf_token
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            g.pop(name, None) if value is None else setattr(g, name, value)
 
 
 class Page(Response):
@@ -67,14 +126,22 @@ def parts() -> Parts:
     return kept(KEPT, (), lambda: Parts(current_app.jinja_env))
 
 
-def page(render: Callable[[], str], *depends_on: object) -> str | Response:
+def page(template: str, *depends_on: object, **shown: Any) -> str | Response:
     """Return a page that shows no more of a request than its query and what the parts show of it.
 
-    :param depends_on: what else it shows.
+    :param depends_on: what else it shows. :param shown: the template's variables.
     """
     if not may_keep_page():
-        return render()
-    return Page(kept_page(KEPT_PAGES, lambda: render().encode(), *depends_on))
+        return render_template(template, **shown)
+
+    def make() -> bytes:
+        with shown_to(current_user._get_current_object(), SOMEBODY):
+            return render_template(template, **shown, **OF_ONE).encode()
+
+    try:
+        return Page(kept_page(KEPT_PAGES, make, *depends_on))
+    except ShowsMore:
+        return render_template(template, **shown)
 
 
 def may_keep_page() -> bool:
@@ -115,5 +182,9 @@ def kept(where: str, depends_on: tuple[object, ...], make: Callable[[], Made]) -
     if found is None:
         if len(all_kept) >= MOST:
             all_kept.clear()
-        found = all_kept[key] = make()
+        before = _is_kept.set(True)
+        try:
+            found = all_kept[key] = make()
+        finally:
+            _is_kept.reset(before)
     return found

@@ -7,7 +7,8 @@ from flask import Response, before_render_template, current_app, render_template
 from kakaoauth.models import User
 from kakaoauth.sessions.csrf_tokens import csrf_token
 from kakaoauth.web import messages, parts
-from kakaoauth.web.pieces import Nobody, ShowsMore, cut, join, may_fill
+from kakaoauth.web.parts import ShowsMore
+from kakaoauth.web.pieces import Nobody, cut, join, may_fill
 from kakaoauth.web.template_helpers import LAYOUT, way_out
 
 #: Where an app keeps them.
@@ -25,8 +26,8 @@ def render(template: str, *, user: User, **shown: Any) -> str | Response:
     alike = {"is_staff": user.is_staff, "provider": way_out(user)}
 
     def blank(nobody: Nobody) -> str:
-        texts = vars(nobody)
-        return render_template(template, user=nobody, **{name: texts[name] for name in ("kakaoauth_initial", *shown)})
+        texts = {name: vars(nobody)[name] for name in ("kakaoauth_initial", *shown)}
+        return render_template(template, user=nobody, **texts, **parts.OF_ONE)
 
     def make() -> list[str]:
         return cut(blank, values, alike)

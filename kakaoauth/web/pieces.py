@@ -5,17 +5,16 @@ Values are escaped as in a template, and put between the pieces: nobody looks fo
 """
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, current_app, g, render_template
+from flask import Flask, current_app, render_template
 from jinja2 import TemplateNotFound
 from markupsafe import Markup, escape
 
-from kakaoauth.sessions.csrf_tokens import csrf_token
 from kakaoauth.web import parts
+from kakaoauth.web.parts import OF_ONE, ShowsMore
 from kakaoauth.web.template_helpers import TEMPLATE_FOLDER
 
 #: Where an app keeps them, and whether all of our templates are ours.
@@ -24,10 +23,6 @@ KEPT, ARE_OURS = "kakaoauth_pieces", "kakaoauth_templates_are_ours"
 MOST = 500
 
 Values = Mapping[str, Any]
-
-
-class ShowsMore(Exception):
-    """A template shows more of a person than is filled in, because somebody has changed it."""
 
 
 class Nobody:
@@ -57,7 +52,10 @@ class Pieces(dict[tuple[object, ...], list[str]]):
             if len(self) >= MOST:
                 self.clear()
             render = current_app.jinja_env.get_template(template).render
-            pieces = self[key] = cut(lambda nobody: render(vars(nobody)), values, dict(alike))
+            try:
+                pieces = self[key] = cut(lambda nobody: render(vars(nobody), **OF_ONE), values, dict(alike))
+            except ShowsMore:
+                return Rendered().fill(template, *alike, **values)
         return Markup(join(pieces, values))  # noqa: S704
 
 
@@ -95,7 +93,7 @@ def cut(render: Callable[[Nobody], str], values: Values, alike: Values) -> list[
     mark = secrets.token_hex(16)  # nobody can know it, and put it into what the page shows of a request
     marks = {name: f"{mark}{name}{mark}" if value else "" for name, value in values.items()}
     nobody = Nobody({**alike, **marks})
-    with _shown_to(nobody):
+    with parts.shown_to(nobody, marks.get("csrf_token", nobody)):
         return render(nobody).split(mark)
 
 
@@ -105,17 +103,6 @@ def join(pieces: list[str], values: Values) -> str:
     shown = [values[name] for name in filled[1::2]]
     filled[1::2] = [value if type(value) is Markup else escape(value) for value in shown]
     return "".join(filled)
-
-
-@contextmanager
-def _shown_to(nobody: Nobody) -> Iterator[None]:
-    """What templates ask for of the person who is logged in is of nobody."""
-    before = g._login_user, csrf_token()
-    g._login_user, g.csrf_token = nobody, vars(nobody).get("csrf_token", nobody)
-    try:
-        yield
-    finally:
-        g._login_user, g.csrf_token = before
 
 
 def _is_ours(environment: Any, path: Path) -> bool:

@@ -1,17 +1,19 @@
 """Pages that are rendered once for many visitors: who shares one, and who must not."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask, Response, template_rendered
-from jinja2 import DictLoader
+from jinja2 import ChoiceLoader, DictLoader
 from redis import Redis
 from support import FakeKakao, add_second, csrf_token, log_in
 
 from kakaoauth import KakaoAuth
 from kakaoauth.storage.database import db
 from kakaoauth.web import parts
+from kakaoauth.web.template_helpers import TEMPLATE_FOLDER
 
 MakeApp = Callable[..., Flask]
 
@@ -178,3 +180,24 @@ def test_host_has_each_page_rendered(settings: dict[str, Any], redis: Redis) -> 
     with app.app_context():
         db.engine.dispose()
     app.extensions["kakaoauth_redis"].close()
+
+
+@pytest.mark.parametrize("template", ["kakaoauth/auth/index.html", "kakaoauth/parts/lines.html"])
+@pytest.mark.parametrize("more", ["{{ session.shelf }}", "{{ request.cookies.shelf }}", "{{ kakaoauth.csrf_token() }}"])
+def test_what_a_changed_template_shows_of_one_person_is_shown_to_nobody_else(
+    site: Flask, template: str, more: str
+) -> None:
+    ours = (TEMPLATE_FOLDER / template).read_text()
+    changed = ours.replace("{% block content %}", f"{{% block content %}}<i>{more}</i>")
+    own = DictLoader({template: changed if changed != ours else f"<i>{more}</i>"})
+    site.jinja_env.loader = ChoiceLoader([own, site.jinja_env.loader])  # type: ignore[list-item]
+    seen = []
+    for shelf in ("poetry", "novels"):
+        client = site.test_client()
+        client.set_cookie("shelf", shelf)
+        with client.session_transaction() as session:
+            session["shelf"] = shelf
+        seen += re.findall("<i>(.*?)</i>", client.get("/").text)
+    assert len(set(seen)) == 2
+    assert all(seen)
+    assert not site.extensions[parts.KEPT_PAGES]
