@@ -22,6 +22,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from kakaoauth.config.checks import ConfigError
+from kakaoauth.storage.redis_pool import ReadyPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -188,10 +189,9 @@ def _single(url: str) -> Redis:
     parts = urlsplit(url)
     if not parts.path.strip("/") if parts.scheme == "unix" else not re.fullmatch(r"(/[0-9]*)?", parts.path):
         raise ValueError("no socket, or a database that is no number")
-    client = Redis.from_url(url, driver_info=DRIVER, **_limits())
-    pool = client.connection_pool
+    pool = ReadyPool.from_url(url, driver_info=DRIVER, **_limits())
     pool.connection_class(**pool.connection_kwargs)  # Does not connect yet, and knows the options it takes.
-    return client
+    return Redis.from_pool(pool)
 
 
 def _limits() -> dict[str, Any]:
