@@ -22,7 +22,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from kakaoauth.config.checks import ConfigError
-from kakaoauth.storage.redis_pool import ReadyPool
+from kakaoauth.storage.redis_pool import Packer, ReadyPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -197,7 +197,13 @@ def _single(url: str) -> Redis:
 def _limits() -> dict[str, Any]:
     # One more try on a lost connection: after a failover the first command meets a dead socket.
     retry = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError, RedisTimeoutError))
-    return {"socket_timeout": SECONDS, "socket_connect_timeout": SECONDS, "retry": retry, "health_check_interval": 0}
+    return {
+        "socket_timeout": SECONDS,
+        "socket_connect_timeout": SECONDS,
+        "retry": retry,
+        "health_check_interval": 0,
+        "command_packer": Packer(),
+    }
 
 
 def _hosts(netloc: str, default_port: int) -> tuple[dict[str, str], list[tuple[str, int]]]:

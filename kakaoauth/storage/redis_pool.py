@@ -1,9 +1,10 @@
-"""Connections to one Redis that are ready for the next command."""
+"""Connections to one Redis that are ready for the next command, and how it is written."""
 
 import os
 from typing import Any
 
-from redis.connection import ConnectionPool
+from hiredis import pack_command
+from redis.connection import ConnectionPool, HiredisRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -50,3 +51,16 @@ def _is_usable(connection: Any) -> bool:
         )
     except (RedisConnectionError, RedisTimeoutError, OSError):
         return False
+
+
+class Packer(HiredisRespSerializer):
+    """Writes a command in one step. redis-py's own looks for more words in its name, and at the type of each value."""
+
+    def pack(self, *args: Any) -> Any:
+        """Return the command as it is sent."""
+        if " " in args[0]:
+            return super().pack(*args)
+        try:
+            return [pack_command(args)]
+        except TypeError:  # what redis-py converts, or refuses by an error of its own
+            return super().pack(*args)

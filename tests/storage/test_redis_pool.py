@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.connection import HiredisRespSerializer
+from redis.exceptions import DataError
 from support.redis_server import RedisServer
 
 from kakaoauth.storage import redis as redis_client
+from kakaoauth.storage.redis_pool import Packer
 
 
 @pytest.fixture
@@ -82,3 +85,22 @@ def test_child_does_not_write_to_the_connection_of_its_parent(client: Redis) -> 
     with os.fdopen(reading) as told:
         assert told.read() not in ("", str(number))
     assert client.client_id() == number
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("SET", "키", b"\x00\r\n", "EX", 60),
+        ("ZADD", "key", 1.5, ""),
+        ("SCRIPT EXISTS", "0"),
+        ("SET", "key", bytearray(b"1")),
+        ("SET", "key", memoryview(b"1")),
+    ],
+)
+def test_command_is_written_as_by_redis_py(command: tuple[Any, ...]) -> None:
+    assert Packer().pack(*command) == HiredisRespSerializer().pack(*command)
+
+
+def test_value_that_cannot_be_written_is_refused_as_by_redis_py() -> None:
+    with pytest.raises(DataError):
+        Packer().pack("SET", "key", None)
