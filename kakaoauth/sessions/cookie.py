@@ -1,5 +1,7 @@
 """The session's cookie: its name and attributes."""
 
+from typing import Any
+
 from flask import Flask, Request, Response
 from werkzeug.datastructures import ImmutableMultiDict
 from werkzeug.sansio.http import parse_cookie
@@ -54,10 +56,11 @@ def cookies_of(request: Request) -> ImmutableMultiDict[str, str]:
 
     Werkzeug's own way to their header makes a title of each header's name, a twentieth of a page's work.
     """
-    if type(request).cookies is Request.cookies:  # an app's own class may have other ones
-        header = request.environ.get("HTTP_COOKIE")
-        request.cookies = parse_cookie(header, cls=request.dict_storage_class)  # type: ignore[assignment]
-    return request.cookies
+    if type(request).cookies is not Request.cookies:  # an app's own class may have other ones
+        return request.cookies
+    found: Any = parse_cookie(request.environ.get("HTTP_COOKIE"), cls=request.dict_storage_class)
+    request.cookies = found
+    return found  # type: ignore[no-any-return]
 
 
 def vary_by_cookie(response: Response) -> None:

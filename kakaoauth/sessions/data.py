@@ -38,11 +38,10 @@ LAST_TIME = 5e9
 def is_ours(data: dict[str, Any]) -> bool:
     """Whether a JSON object has the types of a session that we wrote."""
     for key in TEXTS:
-        if not isinstance(data.get(key, ""), str):
+        if key in data and not isinstance(data[key], str):
             return False
     for key in TIMES:
-        moment = data.get(key, 0)
-        if not isinstance(moment, (int, float)) or not 0 <= moment < LAST_TIME:
+        if key in data and not (isinstance(data[key], (int, float)) and 0 <= data[key] < LAST_TIME):
             return False
     return True
 

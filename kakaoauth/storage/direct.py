@@ -32,7 +32,7 @@ class Direct:
         self._pooled: Any = checked_out(engine)
         driver: Any = self._pooled.dbapi_connection
         self._driver, self._was_autocommit = driver, driver.autocommit
-        driver.autocommit = True
+        driver.set_autocommit(True)
         driver.only_pings = False  # see `database.BoundedConnection`
 
     def first(self, query: Select[Any], values: Mapping[str, Any]) -> Any:
@@ -73,7 +73,7 @@ class Direct:
         """Give the connection back to the pool as it was."""
         if not self._driver.closed:
             self._driver.only_pings = True
-            self._driver.autocommit = self._was_autocommit
+            self._driver.set_autocommit(self._was_autocommit)
         self._pooled.close()
 
 

@@ -207,12 +207,12 @@ def _fetch(engine: Engine, statement: str, values: dict[str, Any]) -> list[tuple
     driver: Any = pooled.dbapi_connection
     was_autocommit = driver.autocommit
     try:
-        driver.autocommit = True
+        driver.set_autocommit(True)
         try:
             return cursor_of(pooled, statement).execute(statement, values).fetchall()  # type: ignore[no-any-return]
         finally:
             if not driver.closed:
-                driver.autocommit = was_autocommit
+                driver.set_autocommit(was_autocommit)
     except dbapi_error as error:
         if engine.dialect.is_disconnect(error, driver, None):
             give_up(engine, pooled, error)
