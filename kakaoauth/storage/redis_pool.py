@@ -16,6 +16,11 @@ class ReadyPool(ConnectionPool):
     look whether the connection lives. It still makes the connections, replaces them, and closes them.
     """
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # Each command of a pipeline would be looked at whether it is HIMPORT SET, and so needs this. None of ours is.
+        self.connection_kwargs.pop("himport_registry", None)
+
     def reset(self) -> None:
         """Forget all connections (called when the pool is made, and after a fork)."""
         super().reset()
