@@ -60,10 +60,10 @@ class OfOne:
             return getattr(self.__shown, name)
         raise ShowsMore(name)
 
-    def _refuse(self, *_: object) -> Any:
+    def _refuse(self, *_: Any) -> Any:
         raise ShowsMore
 
-    __getitem__ = __contains__ = __iter__ = __len__ = __bool__ = __str__ = __call__ = _refuse
+    __getitem__ = __contains__ = __iter__ = __len__ = __bool__ = __str__ = __call__ = __eq__ = __hash__ = _refuse
 
 
 #: Stands for a person, or their CSRF token.

@@ -14,7 +14,7 @@ from jinja2 import TemplateNotFound
 from markupsafe import Markup, escape
 
 from kakaoauth.web import parts
-from kakaoauth.web.parts import OF_ONE, ShowsMore
+from kakaoauth.web.parts import OF_ONE, OfOne, ShowsMore
 from kakaoauth.web.template_helpers import TEMPLATE_FOLDER
 
 #: Where an app keeps them, and whether all of our templates are ours.
@@ -36,6 +36,23 @@ class Nobody:
     def __getattr__(self, name: str) -> Any:
         """:raises ShowsMore: a template would show nothing where that is missing."""
         raise ShowsMore(name)
+
+
+class Mark(OfOne):
+    """Stands for a value: may be shown, or asked whether it is there. Whatever else a template does with it, such as to
+    shorten it, it has to do with each value itself."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.__text = text
+
+    def __html__(self) -> str:
+        return self.__text
+
+    def _is_there(self, *_: Any) -> Any:
+        return True
+
+    __bool__ = _is_there
 
 
 class Pieces(dict[tuple[object, ...], list[str]]):
@@ -89,12 +106,18 @@ def together(rows: Iterable[Markup]) -> Markup:
 
 
 def cut(render: Callable[[Nobody], str], values: Values, alike: Values) -> list[str]:
-    """Return a template's text, with the name of a value between any two pieces of it."""
+    """Return a template's text, with the name of a value between any two pieces of it.
+
+    :raises ShowsMore: it shows more of a person.
+    """
     mark = secrets.token_hex(16)  # nobody can know it, and put it into what the page shows of a request
-    marks = {name: f"{mark}{name}{mark}" if value else "" for name, value in values.items()}
+    marks = {name: Mark(f"{mark}{name}{mark}") if value else "" for name, value in values.items()}
     nobody = Nobody({**alike, **marks})
     with parts.shown_to(nobody, marks.get("csrf_token", nobody)):
-        return render(nobody).split(mark)
+        try:
+            return render(nobody).split(mark)
+        except TypeError:
+            raise ShowsMore from None  # it reckons with a value
 
 
 def join(pieces: list[str], values: Values) -> str:

@@ -76,11 +76,11 @@ class Helpers:
         return in_language(name)
 
     @staticmethod
-    def pages(endpoint: str, name: str) -> Callable[[object], str]:
+    def pages(endpoint: str, name: str) -> Callable[[Any], Markup]:
         """Return what gives the URL of a page for each value of `name`, a number or what needs no quoting: worked out
         once for many."""
-        before, _, after = addresses.path_to(endpoint, **{name: MAX_ID}).rpartition(str(MAX_ID))
-        return lambda value: f"{before}{value}{after}"
+        before, _, after = escape(addresses.path_to(endpoint, **{name: MAX_ID})).rpartition(str(MAX_ID))
+        return lambda value: before + escape(value) + after
 
     @staticmethod
     def home() -> str:

@@ -89,6 +89,7 @@ def test_filled_template_is_what_would_be_rendered(name: str) -> None:
             g.csrf_token = shown.get("csrf_token", "none of these")
             assert kept.fill(template, *alike, **shown) == Rendered().fill(template, *alike, **shown)
             assert "<b>" not in kept.fill(template, *alike, **shown)
+    assert len(kept) == len({tuple(map(bool, values.values())) for values in choices(TEMPLATES[name])})
 
 
 @pytest.mark.usefixtures("of_somebody")
@@ -102,6 +103,14 @@ def test_filled_template_is_what_would_be_rendered(name: str) -> None:
         ("'shelf' in session", "True"),
         ("request.headers['X-Shelf']", "novels"),
         ("get_flashed_messages()", "[]"),
+        ("word|upper", "HELLO"),
+        ("word|length", "5"),
+        ("word[:2]", "he"),
+        ("word == 'hello'", "True"),
+        ("'%s!' % word", "hello!"),
+        ("word * 2", "hellohello"),
+        ("word + '!'", "hello!"),
+        ("word|replace('h', 'j')", "jello"),
     ],
 )
 def test_template_that_shows_more_of_a_person_is_not_kept(app: Flask, more: str, seen: str) -> None:
