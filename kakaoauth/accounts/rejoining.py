@@ -9,11 +9,8 @@ from datetime import datetime, timedelta
 from flask import current_app
 
 from kakaoauth.accounts import suspensions
-from kakaoauth.errors import RejoinBlocked
 from kakaoauth.models import User
-from kakaoauth.providers.values import Profile
 from kakaoauth.storage.columns import now
-from kakaoauth.text import normal_form
 
 
 def ends_at(user: User) -> datetime | None:
@@ -29,11 +26,3 @@ def keep(user: User) -> None:
     end = ends_at(user)
     if end is not None:
         suspensions.keep(user, ends_at=end)
-
-
-def refuse(profile: Profile) -> None:
-    """:raises RejoinBlocked: this person has left, and not long enough ago."""
-    key = normal_form(profile.email) if profile.email else None
-    end = suspensions.ends_of((profile.provider, profile.subject), key)
-    if end is not None:
-        raise RejoinBlocked(end.isoformat())

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from kakaoauth import audit, terms
-from kakaoauth.accounts import closing, hooks, provider_events, rejoining, suspensions, unlink_jobs, ways_in
+from kakaoauth.accounts import closing, hooks, provider_events, suspensions, unlink_jobs, ways_in
 from kakaoauth.accounts.provider_events import ENDS_LOGIN
 from kakaoauth.audit import alarms
 from kakaoauth.errors import (
@@ -18,6 +18,7 @@ from kakaoauth.errors import (
     ExpiredToken,
     NotClaimable,
     NotFound,
+    RejoinBlocked,
 )
 from kakaoauth.models import Identity, User, find_identity, find_user_by_email
 from kakaoauth.providers.values import EmailState, Profile
@@ -118,27 +119,19 @@ def _known_user(profile: Profile, identity: Identity | None, begun_at: datetime 
     """Return the identity's user, or the account that this e-mail address may claim.
 
     :raises AccountDisabled: :raises AccountClosing: :raises AccountUnusable: :raises EmailInUse: :raises ExpiredToken:
+    :raises RejoinBlocked:
     """
     if begun_at is not None:
         _refuse_old_proof(profile, begun_at)
     if identity is None:
         if begun_at is not None:
             refuse_if_overtaken(profile, begun_at)
-        refuse_if_suspended(profile)
     user = identity.user if identity else _owner_of_email(profile)
     if user is not None:
         suspensions.end_if_over(user)
         if not user.is_active:
             raise ways_in.closed(user)
-    if user is None:
-        _refuse_to_sign_up(profile)
     return user
-
-
-def _refuse_to_sign_up(profile: Profile) -> None:
-    """:raises AccountDisabled: :raises RejoinBlocked: as `log_in`."""
-    refuse_if_suspended(profile)  # the account with this e-mail may have been erased since the first look
-    rejoining.refuse(profile)
 
 
 def _email_required(profile: Profile, consent: tuple[str, ...]) -> EmailRequired:
@@ -185,18 +178,23 @@ def _refuse_old_proof(profile: Profile, begun_at: datetime) -> None:
         raise ExpiredToken("id_token: the provider has told of something newer")
 
 
-def refuse_if_suspended(profile: Profile) -> None:
-    """Refuse a person whose account was erased while suspended. Call it after looking for accounts.
+def refuse_if_suspended(profile: Profile) -> datetime | None:
+    """Refuse a person whose account was erased while suspended. Return until when they may not sign up again, if they
+    have left by themselves; None: they may.
+
+    Call it after looking for accounts: one that is erased in between leaves its suspension to be found.
 
     :raises AccountDisabled: they are one.
     """
-    former = suspensions.find_by_identity(profile.provider, profile.subject) or _suspended_owner(profile.email)
-    if former is not None:
-        raise AccountDisabled(f"user {former} was suspended and erased", user_id=former)
+    key = normal_form(profile.email) if profile.email else None
+    found = suspensions.of_person(profile.provider, profile.subject, key)
+    if found.user_id is not None:
+        raise AccountDisabled(f"user {found.user_id} was suspended and erased", user_id=found.user_id)
+    return found.ends_at
 
 
-def _suspended_owner(email: str | None) -> int | None:
-    key = normal_form(email) if email else None
+def _suspended_owner(email: str) -> int | None:
+    key = normal_form(email)
     return suspensions.find_by_email(key) if key else None
 
 
@@ -207,8 +205,12 @@ def _owner_of_email(profile: Profile) -> User | None:
     :raises EmailInUse: that account has a provider, or this provider may not claim accounts. Joining the two silently
         would give the account to a later owner of the address.
     :raises NotClaimable: it has no provider, and cannot be claimed any more.
+    :raises AccountDisabled: :raises RejoinBlocked: as `log_in`.
     """
     owner = find_user_by_email(profile.email) if profile.email else None
+    ends_at = refuse_if_suspended(profile)
+    if owner is None and ends_at is not None:
+        raise RejoinBlocked(ends_at.isoformat())
     if owner is None or owner.find_identity(profile.provider, profile.subject):
         return owner
     if owner.identities:

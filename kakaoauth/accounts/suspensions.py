@@ -67,6 +67,15 @@ class Suspended(NamedTuple):
     ends_at: datetime | None = None
 
 
+class KeptOut(NamedTuple):
+    """What is remembered of a person who comes without an account."""
+
+    #: Their former id, if they are suspended.
+    user_id: int | None
+    #: They left by themselves, and may sign up again from then on.
+    ends_at: datetime | None
+
+
 def keep(user: User, *, ends_at: datetime | None = None) -> None:
     """Store the hashes of a user before the account is erased. Within the caller's transaction.
 
@@ -111,29 +120,23 @@ def _keep(user: User, kind: str, keyed: Keyed, ends_at: datetime | None) -> None
         db.session.flush()
 
 
-def find_by_identity(provider: str, subject: str) -> int | None:
-    """Return the former user id of the suspended person with this identity."""
-    return _find(keyed_hashes.of_identity(provider, subject))
-
-
 def find_by_email(email_key: str) -> int | None:
     """Return the former user id of the suspended person with this address. :param email_key: in normal form."""
-    return _find(keyed_hashes.of_email(email_key))
+    return _find(keyed_hashes.of_email(email_key)).user_id
 
 
-def _find(keyed: list[Keyed]) -> int | None:
-    query = select(Suspension.user_id).where(Suspension.key_hash.in_([one.hash for one in keyed]))
-    return db.session.scalar(query.where(_is_suspension()).order_by(Suspension.id.desc()).limit(1))
+def of_person(provider: str, subject: str, email_key: str | None) -> KeptOut:
+    """Return what is remembered of somebody, known by either. By one statement."""
+    keyed = keyed_hashes.of_identity(provider, subject)
+    return _find(keyed + keyed_hashes.of_email(email_key) if email_key else keyed)
 
 
-def ends_of(identity: tuple[str, str], email_key: str | None) -> datetime | None:
-    """Return until when somebody who has left may not sign up again, known by either; None: they may.
-
-    :param identity: provider and subject.
-    """
-    keyed = [*keyed_hashes.of_identity(*identity), *(keyed_hashes.of_email(email_key) if email_key else ())]
-    query = select(func.max(Suspension.ends_at)).where(Suspension.key_hash.in_([one.hash for one in keyed]))
-    return db.session.scalar(query.where(Suspension.ends_at > now()))
+def _find(keyed: list[Keyed]) -> KeptOut:
+    """Of several suspensions the identity's counts, and of those the newest."""
+    theirs = select(Suspension.user_id, Suspension.ends_at).where(Suspension.key_hash.in_([one.hash for one in keyed]))
+    rows = db.session.execute(theirs.where(_holds()).order_by(Suspension.kind != EMAIL, Suspension.id)).all()
+    lasting = [row.user_id for row in rows if row.ends_at is None]
+    return KeptOut(lasting[-1] if lasting else None, max((row.ends_at for row in rows if row.ends_at), default=None))
 
 
 def known(identities: Sequence[tuple[str, str]], email_keys: Sequence[str]) -> set[str]:

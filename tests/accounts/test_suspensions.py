@@ -293,6 +293,21 @@ def test_known_person_whose_address_becomes_theirs_comes_in_without_it(site: Fla
         assert entry.user.email == "b@example.kr"
 
 
+def test_account_that_is_erased_while_its_address_is_looked_for_keeps_its_person_out(
+    site: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_id, look = suspended(site), sign_in.find_user_by_email
+
+    def erased_before(email: str) -> User | None:
+        at_once(site, lambda: leaving.withdraw(user_id))
+        return look(email)
+
+    monkeypatch.setattr(sign_in, "find_user_by_email", erased_before)
+    with site.app_context(), pytest.raises(AccountDisabled):
+        sign_in.log_in(kakao_profile("8", email=EMAIL), email_required=True)
+    assert users(site) == set()
+
+
 # While the account is still here
 
 
