@@ -54,15 +54,16 @@ def _list_key(column: str) -> Callable[[Any], str | None]:
 class UserManager:
     """The only way users are made. Superuser implies staff."""
 
-    def create_user(self, email: str | None = None, **fields: Any) -> "User":
-        """Add a user to the transaction.
+    def create_user(self, email: str | None = None, *, at_once: bool = True, **fields: Any) -> "User":
+        """Add a user to the transaction. :param at_once: False: it is stored, and has a number, from the next flush on.
 
         :raises ValueError: `email` is no e-mail address. :raises IntegrityError: it belongs to somebody.
         """
         user = User(**fields)
         user.set_email(email)
         db.session.add(user)
-        db.session.flush()
+        if at_once:
+            db.session.flush()
         return user
 
     def create_superuser(self, email: str, **fields: Any) -> "User":
@@ -154,7 +155,6 @@ class User(UserMixin, Described, Base):
     search_text: Mapped[str] = mapped_column(Text, default=_list_key("search_text"), server_default="")
     #: A version of the site that does not know these columns wrote the row: see staff.listing.triggers.
     keys_are_stale: Mapped[bool] = mapped_column(default=False, server_default=false())
-
     #: When the suspension ends by itself, if it does; and what the person is told of it.
     suspended_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     suspension_text: Mapped[str | None] = mapped_column(String(300))

@@ -28,6 +28,7 @@ from kakaoauth.storage.database import db
 from kakaoauth.storage.transaction import after_commit, transaction
 from kakaoauth.text import normal_form
 from kakaoauth.tokens import provider_tokens
+from kakaoauth.tokens.provider_tokens import ProviderToken
 
 #: Fields that a login updates. E-mail has rules of its own.
 PROFILE_FIELDS = ("name", "nickname", "profile_image", "age", "age_range", "gender")
@@ -73,23 +74,35 @@ def log_in(
     agreements = _settle(user, answer)
     if user is None:
         hooks.ask_before_sign_up(replace(profile, fields=answer.fields))
-        user = User.objects.create_user(profile.email, provider=profile.provider)
-    identity = identity or user.find_identity(profile.provider, profile.subject) or _new_identity(user, profile)
-    identity.confirm(profile.confirmed_at, is_read=not profile.is_brief)
-    bring_up_to_date(user, profile, leads=user.provider in (None, profile.provider))
-    user.last_login = now()
-    token = provider_tokens.put(identity, profile.tokens) if profile.tokens else None
+        user = _new_user(profile)
+    else:
+        bring_up_to_date(user, profile, leads=user.provider in (None, profile.provider))
+        user.last_login = now()
+    token = _store(user, identity, profile)
     audit.record("login", target=user.id, actor=user.id, provider=profile.provider, new=is_new)
     terms.keep(user, agreements)
     _tell(user, profile, answer, is_new=is_new)
     return Entry(user, token.id if token else None, is_new)
 
 
-def _new_identity(user: User, profile: Profile) -> Identity:
-    identity = Identity(provider=profile.provider, subject=profile.subject, user=user)
+def _new_user(profile: Profile) -> User:
+    """Return somebody without identities, who is stored together with the first one."""
+    said = {field: getattr(profile, field) for field in PROFILE_FIELDS}
+    fields = {**said, "provider": profile.provider, "last_login": now(), "identities": []}
+    return User.objects.create_user(profile.email, at_once=False, **fields)
+
+
+def _store(user: User, identity: Identity | None, profile: Profile) -> ProviderToken | None:
+    """Store the user and the identity they have come by, which may both be new; return this login's tokens."""
+    known = identity or user.find_identity(profile.provider, profile.subject)
+    identity = known or Identity(provider=profile.provider, subject=profile.subject, user=user)
+    identity.confirm(profile.confirmed_at, is_read=not profile.is_brief)
     db.session.add(identity)
-    unlink_jobs.forget(profile.provider, profile.subject)
-    return identity
+    token = provider_tokens.put(identity, profile.tokens) if profile.tokens else None
+    db.session.flush()
+    if known is None:
+        unlink_jobs.forget(profile.provider, profile.subject)
+    return token
 
 
 def _tell(user: User, profile: Profile, answer: terms.Answer, *, is_new: bool) -> None:

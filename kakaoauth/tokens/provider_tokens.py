@@ -44,10 +44,9 @@ class ProviderToken(Base):
 
 
 def put(identity: Identity, tokens: TokenSet) -> ProviderToken:
-    """Store the tokens of a login. Expired ones go with `kakaoauth.retention`."""
+    """Add the tokens of a login to the transaction. Expired ones go with `kakaoauth.retention`."""
     row = ProviderToken(identity=identity, **row_of(tokens))
     db.session.add(row)
-    db.session.flush()
     return row
 
 
