@@ -260,15 +260,9 @@ def find_session_user(session_user_id: str, name: str = "") -> User | None:
 
 
 def find_user(user_id: int) -> User | None:
-    """None also for a row that was erased and had to stay: see `find_erased`."""
+    """None also for a row that was erased and had to stay."""
     user = db.session.get(User, user_id) if 0 < user_id <= MAX_ID else None
     return user if user is not None and user.erased_at is None else None
-
-
-def find_erased(user_id: int) -> User | None:
-    """The empty row of somebody who has left, which another table refers to."""
-    user = db.session.get(User, user_id) if 0 < user_id <= MAX_ID else None
-    return user if user is not None and user.erased_at is not None else None
 
 
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
@@ -288,13 +282,17 @@ def lock_user(user_id: int) -> None:
     db.session.expire_all()
 
 
+_BY_EMAIL = select(User).where(User.email_key == bindparam("email_key"))
+_IS_IDENTITY = (Identity.provider == bindparam("provider"), Identity.subject == bindparam("subject"))
+_BY_IDENTITY = select(Identity).where(*_IS_IDENTITY).options(joinedload(Identity.user))
+
+
 def find_user_by_email(email: str) -> User | None:
     """Return the user with that address, however it is written; None if there is none."""
     key = normal_form(email)
-    return db.session.scalar(select(User).where(User.email_key == key)) if key else None
+    return db.session.scalar(_BY_EMAIL, {"email_key": key}) if key else None
 
 
 def find_identity(provider: str, subject: str) -> Identity | None:
     """Return the identity together with its user; None if nobody has linked it."""
-    query = select(Identity).where(Identity.provider == provider, Identity.subject == subject)
-    return db.session.scalar(query.options(joinedload(Identity.user)))
+    return db.session.scalar(_BY_IDENTITY, {"provider": provider, "subject": subject})

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import String, UniqueConstraint, delete, select
+from sqlalchemy import String, UniqueConstraint, bindparam, delete, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.storage.columns import BigId, UtcDateTime, now
@@ -45,15 +45,18 @@ def remember(provider: str, jti: str, *, kind: str, subject: str, happened_at: d
     return event
 
 
+_LATEST = (
+    select(ProviderEvent)
+    .where(ProviderEvent.provider == bindparam("provider"), ProviderEvent.subject == bindparam("subject"))
+    .where(ProviderEvent.kind.in_(bindparam("kinds", expanding=True)))
+    .order_by(ProviderEvent.happened_at.desc(), ProviderEvent.id.desc())
+    .limit(1)
+)
+
+
 def latest(provider: str, subject: str, kinds: tuple[str, ...]) -> ProviderEvent | None:
     """Return the newest message of these kinds about a person, by the sender's time, of one second the last to come."""
-    query = (
-        select(ProviderEvent)
-        .where(ProviderEvent.provider == provider, ProviderEvent.subject == subject, ProviderEvent.kind.in_(kinds))
-        .order_by(ProviderEvent.happened_at.desc(), ProviderEvent.id.desc())
-        .limit(1)
-    )
-    return db.session.scalar(query)
+    return db.session.scalar(_LATEST, {"provider": provider, "subject": subject, "kinds": kinds})
 
 
 def about(provider: str, subject: str) -> Sequence[ProviderEvent]:

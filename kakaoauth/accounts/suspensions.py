@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Index, String, UniqueConstraint, and_, delete, distinct, func, or_, select, text
+from sqlalchemy import Index, String, UniqueConstraint, and_, bindparam, delete, distinct, func, or_, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth import audit
@@ -49,6 +49,18 @@ class Suspension(Base):
     ends_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: When the suspension ends by itself; None: only a superuser ends it.
     until: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+
+
+#: The moment at which a statement is executed: it is put together once.
+_NOW = bindparam("now", callable_=now, type_=UtcDateTime)
+_IS_SUSPENSION = and_(Suspension.ends_at.is_(None), or_(Suspension.until.is_(None), Suspension.until > _NOW))
+_HOLDS = or_(_IS_SUSPENSION, Suspension.ends_at > _NOW)
+#: Of several suspensions the identity's comes last, and of those the newest.
+_KEPT_OUT = (
+    select(Suspension.user_id, Suspension.ends_at)
+    .where(Suspension.key_hash.in_(bindparam("hashes", expanding=True)), _HOLDS)
+    .order_by(Suspension.kind != EMAIL, Suspension.id)
+)
 
 
 class Suspended(NamedTuple):
@@ -132,9 +144,7 @@ def of_person(provider: str, subject: str, email_key: str | None) -> KeptOut:
 
 
 def _find(keyed: list[Keyed]) -> KeptOut:
-    """Of several suspensions the identity's counts, and of those the newest."""
-    theirs = select(Suspension.user_id, Suspension.ends_at).where(Suspension.key_hash.in_([one.hash for one in keyed]))
-    rows = db.session.execute(theirs.where(_holds()).order_by(Suspension.kind != EMAIL, Suspension.id)).all()
+    rows = db.session.execute(_KEPT_OUT, {"hashes": [one.hash for one in keyed]}).all()
     lasting = [row.user_id for row in rows if row.ends_at is None]
     return KeptOut(lasting[-1] if lasting else None, max((row.ends_at for row in rows if row.ends_at), default=None))
 
@@ -145,7 +155,7 @@ def known(identities: Sequence[tuple[str, str]], email_keys: Sequence[str]) -> s
         return set()
     hashes = {one.hash: f"{who[0]}:{who[1]}" for who in identities for one in keyed_hashes.of_identity(*who)}
     hashes |= {one.hash: key for key in email_keys for one in keyed_hashes.of_email(key)}
-    theirs = select(Suspension.key_hash).where(Suspension.key_hash.in_(hashes), _is_suspension())
+    theirs = select(Suspension.key_hash).where(Suspension.key_hash.in_(hashes), _IS_SUSPENSION)
     found = db.session.scalars(theirs)
     return {hashes[one] for one in found}
 
@@ -163,12 +173,12 @@ def of_user(user_id: int) -> Sequence[Suspension]:
 
 def number() -> int:
     """Return how many people are kept out."""
-    return db.session.scalar(select(func.count(distinct(Suspension.user_id))).where(_holds())) or 0
+    return db.session.scalar(select(func.count(distinct(Suspension.user_id))).where(_HOLDS)) or 0
 
 
 def page(before: int | None, limit: int) -> list[Suspended]:
     """Return people with former ids below `before`, the largest first."""
-    numbers = select(Suspension.user_id).distinct().where(Suspension.user_id < (before or MAX_ID), _holds())
+    numbers = select(Suspension.user_id).distinct().where(Suspension.user_id < (before or MAX_ID), _HOLDS)
     chosen = numbers.order_by(Suspension.user_id.desc()).limit(limit)
     found = db.session.scalars(select(Suspension).where(Suspension.user_id.in_(chosen)).order_by(Suspension.id))
     rows: dict[int, list[Suspension]] = {}
@@ -194,12 +204,3 @@ def _suspended(rows: list[Suspension], there: set[int]) -> Suspended:
     untils = [row.until for row in rows if row.ends_at is None]
     until = max((one for one in untils if one is not None), default=None) if None not in untils else None
     return Suspended(user_id, kinds, rows[0].kept_at, until, is_known, has_account, ends_at)
-
-
-def _is_suspension() -> ColumnElement[bool]:
-    """One that lasts."""
-    return and_(Suspension.ends_at.is_(None), or_(Suspension.until.is_(None), Suspension.until > now()))
-
-
-def _holds() -> ColumnElement[bool]:
-    return or_(_is_suspension(), Suspension.ends_at > now())

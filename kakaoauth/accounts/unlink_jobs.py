@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, String, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, String, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.storage.columns import BigId, UtcDateTime, now
@@ -45,6 +45,10 @@ class UnlinkJob(Base):
     tries: Mapped[int] = mapped_column(default=0)
     #: The code of the last failure, never a provider's text.
     last_error: Mapped[str | None] = mapped_column(String(100))
+
+
+_THEIRS = (UnlinkJob.provider == bindparam("provider"), UnlinkJob.subject == bindparam("subject"))
+_FORGET = delete(UnlinkJob).where(*_THEIRS).execution_options(synchronize_session=False)
 
 
 def waiting() -> Sequence[UnlinkJob]:
@@ -102,7 +106,7 @@ def take(job_id: int, *, everything: bool = False) -> UnlinkJob | None:
 
 def forget(provider: str, subject: str) -> None:
     """Delete the jobs of a person who has come back: an unlink would end the new account's link."""
-    db.session.execute(delete(UnlinkJob).where(UnlinkJob.provider == provider, UnlinkJob.subject == subject))
+    db.session.execute(_FORGET, {"provider": provider, "subject": subject})
 
 
 def put_off(job: UnlinkJob, error: str) -> bool:

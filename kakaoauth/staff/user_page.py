@@ -6,8 +6,10 @@ from flask_login import current_user
 
 from kakaoauth.accounts import devices, notes, own_page, unlink_jobs, ways_in
 from kakaoauth.audit import labels, search
-from kakaoauth.models import find_erased, find_user, names_of
+from kakaoauth.models import User, find_user, names_of
 from kakaoauth.staff.action_texts import ACTIONS
+from kakaoauth.storage.columns import MAX_ID
+from kakaoauth.storage.database import db
 from kakaoauth.terms import own as own_consents
 from kakaoauth.web import guards
 from kakaoauth.web.pieces import pieces
@@ -24,7 +26,7 @@ def show(user_id: int) -> ResponseReturnValue:
     """:raise 404:"""
     user = find_user(user_id)
     if user is None:
-        erased = find_erased(user_id)
+        erased = _find_erased(user_id)
         return render_template("kakaoauth/users/erased.html", user=erased) if erased else abort(404)
     may_act = bool(current_user.is_superuser)
     available = [(name, one) for name, one in ACTIONS.items() if one.available(user)]
@@ -54,3 +56,9 @@ def show(user_id: int) -> ResponseReturnValue:
             if number is not None
         ),
     )
+
+
+def _find_erased(user_id: int) -> User | None:
+    """The empty row of somebody who has left, which another table refers to."""
+    user = db.session.get(User, user_id) if 0 < user_id <= MAX_ID else None
+    return user if user is not None and user.erased_at is not None else None
