@@ -84,6 +84,7 @@ class KnownLogin:
         row = self._row if self._subject == profile.subject else None
         row = row or self._read(profile.subject)
         if row is None or not self._is_plain(row, profile) or _is_in_transaction():
+            self.close()  # the long way has one of its own
             return None
         moment = now()
         if isinstance(self._connection, Connection) and terms.lacks_required(self._connection, row.id):

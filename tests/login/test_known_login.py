@@ -228,6 +228,14 @@ def test_login_of_somebody_new_is_few_statements(
     assert count_statements(lambda: log_in(app.test_client(), kakao)) == 14
 
 
+def test_login_of_somebody_new_holds_one_connection(app: Flask, kakao: FakeKakao) -> None:
+    """Not the one that has looked for somebody known as well: the pool has one for each thread."""
+    held: list[int] = []
+    app.extensions["kakaoauth"].before_sign_up(lambda _profile: held.append(db.engine.pool.checkedout()))
+    calls_of_a_login(app, kakao)
+    assert held == [1]
+
+
 # Whom the rest of the request sees
 
 
