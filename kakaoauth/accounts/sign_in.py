@@ -25,7 +25,7 @@ from kakaoauth.providers.values import EmailState, Profile
 from kakaoauth.signals import user_logged_in, user_signed_up
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
-from kakaoauth.storage.transaction import after_commit, transaction
+from kakaoauth.storage.transaction import after_commit, keep_as_stored, transaction
 from kakaoauth.text import normal_form
 from kakaoauth.tokens import provider_tokens
 from kakaoauth.tokens.provider_tokens import ProviderToken
@@ -82,6 +82,7 @@ def log_in(
     audit.record("login", target=user.id, actor=user.id, provider=profile.provider, new=is_new)
     terms.keep(user, agreements)
     _tell(user, profile, answer, is_new=is_new)
+    keep_as_stored(user)
     return Entry(user, token.id if token else None, is_new)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm.exc import StaleDataError
 
 from kakaoauth.storage.database import db, sqlstate
+from kakaoauth.storage.quick_read import join
 
 log = logging.getLogger("kakaoauth.signals")
 
@@ -30,8 +31,9 @@ def transaction(verb: Callable[P, R]) -> Callable[P, R]:
         for attempt in range(1, TRIES + 1):
             try:
                 _signals().clear()
+                _kept().clear()
                 result = verb(*args, **kwargs)
-                db.session.commit()
+                _commit()
                 _send()
                 return result
             except (IntegrityError, OperationalError, StaleDataError) as error:
@@ -49,6 +51,28 @@ def transaction(verb: Callable[P, R]) -> Callable[P, R]:
 def commit_on(connection: Connection) -> None:
     """Commit what was done on a connection that is no session's: see `database.each_by_itself`."""
     connection.commit()
+
+
+def keep_as_stored(one: object) -> None:
+    """Spare the statement that reads an object again when it is looked at after the commit."""
+    _kept().append(one)
+
+
+def _kept() -> list[object]:
+    kept: list[object] = db.session.info.setdefault("kakaoauth_kept", [])
+    return kept
+
+
+def _commit() -> None:
+    """Every member of the session is read again after a commit: what is kept is none meanwhile."""
+    session, kept = db.session(), _kept()
+    if kept:
+        session.flush()
+    for one in kept:
+        session.expunge(one)
+    session.commit()
+    for one in kept:
+        join(session, one)  # `add` would begin the next transaction
 
 
 def after_commit(signal: Signal, **values: Any) -> None:

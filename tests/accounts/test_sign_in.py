@@ -12,7 +12,7 @@ import time_machine
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from flask import Flask
-from sqlalchemy import delete, inspect, text, update
+from sqlalchemy import delete, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
 from support import profile
 from support.concurrency import at_once
@@ -23,6 +23,7 @@ from kakaoauth.accounts import roles, sign_in
 from kakaoauth.errors import AccountDisabled, EmailInUse, EmailRequired, LastSuperuser
 from kakaoauth.models import Identity, User, find_session_user, find_user_by_email
 from kakaoauth.providers.values import EmailState
+from kakaoauth.signals import user_logged_in
 from kakaoauth.staff.listing.indexes import is_in_models
 from kakaoauth.storage import transaction
 from kakaoauth.storage.database import db
@@ -388,6 +389,35 @@ def test_race_that_is_always_lost_ends(session: Any) -> None:
         verb()
     assert len(tries) == TRIES
     assert count() == 1
+
+
+def test_what_is_kept_as_stored_is_not_read_again_and_nothing_of_it_is_lost(session: Any) -> None:
+    seen: list[User] = []
+
+    @transaction.transaction
+    def verb(nickname: str, fails: bool = False) -> User:
+        user = User.objects.create_user(f"{nickname}@example.kr")
+        transaction.keep_as_stored(user)
+        user.nickname = nickname
+        transaction.after_commit(user_logged_in, user_id=user.id)
+        if fails:
+            raise RuntimeError
+        return user
+
+    def hear(_sender: Flask, user_id: int) -> None:
+        seen.append(db.session.get_one(User, user_id))
+
+    with pytest.raises(RuntimeError):
+        verb("half", fails=True)
+    with user_logged_in.connected_to(hear):
+        user = verb("minji")
+    assert seen == [user], "one object, for receivers as well"
+    other = verb("hana")
+    assert not inspect(other).expired_attributes
+    other.name = "Hana"
+    session.commit()
+    assert session.scalars(select(User.name).order_by(User.id)).all() == [None, "Hana"]
+    assert (user.nickname, other.nickname, count()) == ("minji", "hana", 2)
 
 
 def test_victim_of_a_deadlock_is_run_again(make_app: Callable[..., Flask], postgres_url: str) -> None:

@@ -225,7 +225,7 @@ def test_known_persons_login_is_two_statements(
 def test_login_of_somebody_new_is_few_statements(
     app: Flask, kakao: FakeKakao, count_statements: Callable[..., int]
 ) -> None:
-    assert count_statements(lambda: log_in(app.test_client(), kakao)) == 14
+    assert count_statements(lambda: log_in(app.test_client(), kakao)) == 13
 
 
 def test_login_of_somebody_new_holds_one_connection(app: Flask, kakao: FakeKakao) -> None:
