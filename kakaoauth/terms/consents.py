@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, ForeignKey, Index, String, select, text, update
+from sqlalchemy import Connection, ForeignKey, Index, String, bindparam, select, text, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.config.terms import Term
@@ -78,15 +78,19 @@ class Agreement(NamedTuple):
     at: datetime | None = None
 
 
+_IS_THEIRS = Consent.user_id == bindparam("user_id")
+_OF_USER = select(Consent).where(_IS_THEIRS).order_by(Consent.id)
+_IN_FORCE = select(Consent.term, Consent.version).where(_IS_THEIRS, Consent.withdrawn_at.is_(None))
+
+
 def of_user(user_id: int) -> Sequence[Consent]:
     """Return a user's rows, the oldest first."""
-    return db.session.scalars(select(Consent).where(Consent.user_id == user_id).order_by(Consent.id)).all()
+    return db.session.scalars(_OF_USER, {"user_id": user_id}).all()
 
 
 def in_force(connection: Connection, user_id: int) -> set[tuple[str, str]]:
     """Return the terms and versions that a user agrees to."""
-    held = select(Consent.term, Consent.version).where(Consent.user_id == user_id, Consent.withdrawn_at.is_(None))
-    return {(term, version) for term, version in connection.execute(held)}
+    return {(term, version) for term, version in connection.execute(_IN_FORCE, {"user_id": user_id})}
 
 
 def of_users(user_ids: Iterable[int]) -> dict[int, list[Consent]]:
