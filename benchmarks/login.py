@@ -39,7 +39,7 @@ TITLES = {"site": "our site", "host": "a host", "flask": "Flask+Authlib", "expre
 ROUND_TRIP = 0.030
 #: People who log in. All are known before anything is measured.
 PEOPLE = 120
-PAGES = 400
+PAGES = 1000
 CALLBACKS = 15
 #: Keys that live longer belong to sessions, shorter ones to logins that have begun.
 SESSION_SECONDS = 4000
