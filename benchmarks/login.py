@@ -12,11 +12,13 @@ A login is: start, callback, and the page after it, 8 people at a time. The host
 """
 
 import argparse
+import itertools
 import os
 import platform
 import signal
 import statistics
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -37,10 +39,12 @@ START = {
 TITLES = {"site": "our site", "host": "a host", "flask": "Flask+Authlib", "express": "Express"}
 #: Seconds to the provider and back.
 ROUND_TRIP = 0.030
-#: People who log in. All are known before anything is measured.
+#: People who log in. But for first logins all are known before anything is measured.
 PEOPLE = 120
 PAGES = 1000
 CALLBACKS = 15
+#: The first numbers of people who have never logged in, for each system.
+NEW_PEOPLE: defaultdict[str, Iterator[int]] = defaultdict(lambda: itertools.count(10 * PEOPLE, PEOPLE))
 #: Keys that live longer belong to sessions, shorter ones to logins that have begun.
 SESSION_SECONDS = 4000
 
@@ -58,6 +62,11 @@ def login(system: System, _browsers: list[Browser]) -> tuple[float, float]:
     before = system.cpu()
     seconds, _ = log_in_all(system, range(PEOPLE))
     return (system.cpu() - before) * 1000 / PEOPLE, PEOPLE / seconds
+
+
+def first_login(system: System, _browsers: list[Browser]) -> float:
+    begin = next(NEW_PEOPLE[system.name])
+    return cpu_of(system, lambda: log_in_all(system, range(begin, begin + PEOPLE)), PEOPLE)
 
 
 def guarded(system: System, browsers: list[Browser]) -> float:
@@ -92,6 +101,7 @@ OWN_PAGE = {"site": "/users/me/", "host": "/auth/users/me/"}
 #: What is measured with the provider near.
 NEAR: dict[str, tuple[str, Measure]] = {
     "login": ("a whole login, CPU ms", login),
+    "first": ("a new person's first login, CPU ms", first_login),
     "guarded": ("page with session and user, CPU ms", guarded),
     "strangers": ("first page for strangers, CPU ms", strangers),
     "own": ("own page, CPU ms", own_page),
