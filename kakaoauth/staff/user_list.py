@@ -1,6 +1,6 @@
 """The user list's page: search, filters, sorting, pages, and the CSV export."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from markupsafe import Markup
 
 from kakaoauth import terms
 from kakaoauth.accounts import notes, saved_filters
@@ -22,10 +23,13 @@ from kakaoauth.staff.csv import export_users
 from kakaoauth.staff.listing import Page
 from kakaoauth.staff.listing.filters import ROLES, STATES, Filter
 from kakaoauth.staff.listing.ordering import SORTS
+from kakaoauth.staff.listing.people import Person
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.translation import format_decimal, gettext
 from kakaoauth.translation import lazy_gettext as _
 from kakaoauth.web import guards, rate_limits
+from kakaoauth.web.pieces import pieces, together
+from kakaoauth.web.template_helpers import Helpers, ago
 
 bp = Blueprint("users", __name__, url_prefix="/users")
 bp.before_request(guards.staff)
@@ -74,11 +78,11 @@ def index() -> ResponseReturnValue:
     return render_template(
         "kakaoauth/users/index.html",
         users=page.users,
+        row=_rows(page.users),
         asked=asked,
         sort=sort,
         sorts=SORT_LABELS,
         providers=PROVIDER_LABELS,
-        ways={name: provider_label(name) for name in {user.provider for user in page.users} if name},
         headings={column: _heading(asked, column, sort) for column in COLUMNS},
         by_age=sort in ("-date_joined", "-id"),
         total=_total(chosen, page),
@@ -88,11 +92,38 @@ def index() -> ResponseReturnValue:
         next=page.next and url_for("kakaoauth.users.index", **asked, cursor=page.next),
         backlog=backlog.for_staff(),
         terms=terms.asked(),
-        tags=notes.tags_of([user.id for user in page.users]),
         saved=saved_filters.of_owner(current_user.id),
         query=urlencode(asked),
         more=any(name in asked for name in MORE),
     )
+
+
+def _rows(users: Sequence[Person]) -> Callable[[Person, Markup], Markup]:
+    """Return what shows a user as a row, with their role and state as chips."""
+    kept, page_of = pieces(), Helpers.pages("kakaoauth.desk.show", "user_id")
+    ways = {name: provider_label(name) for name in {user.provider for user in users} if name}
+    tags = notes.tags_of([user.id for user in users])
+
+    def row(user: Person, chips: Markup) -> Markup:
+        name = user.display_name
+        return kept.fill(
+            "kakaoauth/users/_row.html",
+            id=str(user.id),
+            name=name,
+            hue=str(user.id % 6),
+            initial=(name or "?")[0].upper(),
+            image=user.profile_image,
+            href=page_of(user.id),
+            tags=together([Markup('<span class="chip">{}</span>').format(tag) for tag in tags.get(user.id, ())]),
+            email=user.email,
+            chips=chips,
+            way=ways.get(user.provider or ""),
+            joined=ago(user.date_joined),
+            last=ago(user.last_login),
+            is_off=not user.is_active and user.is_suspended,
+        )
+
+    return row
 
 
 @bp.post("/export.csv")

@@ -33,6 +33,9 @@ TEMPLATES = {
         *("email", "undeliverable", "nickname", "name", "age", "age_range", "gender", "joined", "last_login"),
     ),
     "_way": ("number", "day", "may_unlink", "csrf_token"),
+    "users/_row": (
+        *("id", "name", "hue", "initial", "image", "href", "tags", "email", "chips", "way", "joined", "last", "is_off"),
+    ),
     "_cards": (
         *("display_name", "kakaoauth_initial", "nickname", "email", "profile_image", "csrf_token", "profile", "ways"),
         *("may_link", "alarms", "devices", "number", "may_end", "may_end_others", "is_cut", "events", "consents"),
@@ -80,7 +83,8 @@ def choices(names: tuple[str, ...]) -> Iterator[dict[str, str]]:
 @pytest.mark.usefixtures("of_somebody")
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_filled_template_is_what_would_be_rendered(name: str) -> None:
-    kept, template = Pieces(), f"kakaoauth/account/{name}.html"
+    folder = "kakaoauth" if "/" in name else "kakaoauth/account"
+    kept, template = Pieces(), f"{folder}/{name}.html"
     alike = [ALIKE[name]] if name in ALIKE else []
     for values in choices(TEMPLATES[name]):
         g.csrf_token = values.get("csrf_token", "none of these")
