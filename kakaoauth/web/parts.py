@@ -8,7 +8,6 @@ shows it to nobody else: see OF_ONE.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,6 +27,8 @@ Made = TypeVar("Made")
 
 #: Where an app keeps them, by what they depend on.
 KEPT, KEPT_PAGES = "kakaoauth_parts", "kakaoauth_pages"
+#: What of `g` says that a text is rendered to be kept.
+IS_KEPT = "kakaoauth_is_kept"
 #: Of each app: two languages, on the few hosts and script names that it has. Beyond, somebody is making hosts up.
 MOST = 50
 #: Bytes of a query in a page that is kept.
@@ -38,9 +39,6 @@ SHOWN = itemgetter(
     *("KAKAOAUTH_TERMS_URL", "KAKAOAUTH_PRIVACY_URL", "KAKAOAUTH_CONTACT", "KAKAOAUTH_FOOTER"),
     *("KAKAOAUTH_STYLE_SHEETS", "KAKAOAUTH_SCRIPTS", "KAKAOAUTH_LANGUAGE", "KAKAOAUTH_LAYOUT", "KAKAOAUTH_EMBEDDED"),
 )
-
-
-_is_kept: ContextVar[bool] = ContextVar("kakaoauth_is_kept", default=False)
 
 
 class ShowsMore(Exception):
@@ -57,7 +55,7 @@ class OfOne:
     def __getattr__(self, name: str) -> Any:
         """:raises ShowsMore:"""
         if name in self.__names:
-            return getattr(self.__shown, name)
+            return getattr(self.__shown, name, None)
         raise ShowsMore(name)
 
     def _refuse(self, *_: Any) -> Any:
@@ -68,11 +66,18 @@ class OfOne:
 
 #: Stands for a person, or their CSRF token.
 SOMEBODY = OfOne()
-#: What Flask gives every template. Of a request what is kept depends on (`kept_page`).
+#: What Flask gives every template, for what is kept by `kept`, and for what is kept by `kept_page`.
 OF_ONE: Mapping[str, Any] = {
     "session": SOMEBODY,
     "get_flashed_messages": SOMEBODY,
-    "request": OfOne(request, "endpoint", "blueprint", "path", "args", "query_string", "host", "script_root", "url"),
+    "g": OfOne(g, "bare_page", "desk"),
+    "request": OfOne(request, "scheme", "host", "script_root"),
+}
+OF_ONE_PAGE: Mapping[str, Any] = {
+    **OF_ONE,
+    "request": OfOne(
+        request, *("scheme", "host", "script_root", "endpoint", "blueprint", "path", "args", "query_string", "url")
+    ),
 }
 
 
@@ -90,22 +95,24 @@ class Parts(dict[str, Markup]):
             with shown_to(SOMEBODY, SOMEBODY):
                 found = self[name] = Markup(template.render(OF_ONE))  # noqa: S704
         except ShowsMore:
-            if _is_kept.get():
-                raise  # nor is the page kept that it stands on
+            if g.get(IS_KEPT):
+                raise  # nor is that kept on which it stands
             found = Markup(template.render())  # noqa: S704
         return found
 
 
 @contextmanager
 def shown_to(user: object, csrf_token: object) -> Iterator[None]:
-    """Let templates see them in place of whoever is logged in and their token."""
-    before = {name: g.get(name) for name in ("_login_user", "csrf_token")}
-    g._login_user, g.csrf_token = user, csrf_token
+    """Let templates whose text is kept see these in place of whoever is logged in and their token."""
+    shown = {"_login_user": user, "csrf_token": csrf_token, IS_KEPT: True}
+    before = {name: g.get(name) for name in shown}
+    for name, value in shown.items():
+        setattr(g, name, value)
     try:
         yield
     finally:
-        for name, value in before.items():
-            g.pop(name, None) if value is None else setattr(g, name, value)
+        for name, former in before.items():
+            g.pop(name, None) if former is None else setattr(g, name, former)
 
 
 class Page(Response):
@@ -136,7 +143,7 @@ def page(template: str, *depends_on: object, **shown: Any) -> str | Response:
 
     def make() -> bytes:
         with shown_to(current_user._get_current_object(), SOMEBODY):
-            return render_template(template, **shown, **OF_ONE).encode()
+            return render_template(template, **shown, **OF_ONE_PAGE).encode()
 
     try:
         return Page(kept_page(KEPT_PAGES, make, *depends_on))
@@ -182,9 +189,5 @@ def kept(where: str, depends_on: tuple[object, ...], make: Callable[[], Made]) -
     if found is None:
         if len(all_kept) >= MOST:
             all_kept.clear()
-        before = _is_kept.set(True)
-        try:
-            found = all_kept[key] = make()
-        finally:
-            _is_kept.reset(before)
+        found = all_kept[key] = make()
     return found

@@ -27,7 +27,7 @@ def render(template: str, *, user: User, **shown: Any) -> str | Response:
 
     def blank(nobody: Nobody) -> str:
         texts = {name: vars(nobody)[name] for name in ("kakaoauth_initial", *shown)}
-        return render_template(template, user=nobody, **texts, **parts.OF_ONE)
+        return render_template(template, user=nobody, **texts, **parts.OF_ONE_PAGE)
 
     def make() -> list[str]:
         return cut(blank, values, alike)

@@ -49,10 +49,8 @@ class Mark(OfOne):
     def __html__(self) -> str:
         return self.__text
 
-    def _is_there(self, *_: Any) -> Any:
+    def __bool__(self) -> bool:
         return True
-
-    __bool__ = _is_there
 
 
 class Pieces(dict[tuple[object, ...], list[str]]):

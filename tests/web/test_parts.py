@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, Response, template_rendered
+from flask import Flask, Response, g, request, template_rendered
 from jinja2 import ChoiceLoader, DictLoader
 from redis import Redis
 from support import FakeKakao, add_second, csrf_token, log_in
@@ -183,7 +183,9 @@ def test_host_has_each_page_rendered(settings: dict[str, Any], redis: Redis) -> 
 
 
 @pytest.mark.parametrize("template", ["kakaoauth/auth/index.html", "kakaoauth/parts/lines.html"])
-@pytest.mark.parametrize("more", ["{{ session.shelf }}", "{{ request.cookies.shelf }}", "{{ kakaoauth.csrf_token() }}"])
+@pytest.mark.parametrize(
+    "more", ["{{ session.shelf }}", "{{ request.cookies.shelf }}", "{{ g.shelf }}", "{{ kakaoauth.csrf_token() }}"]
+)
 def test_what_a_changed_template_shows_of_one_person_is_shown_to_nobody_else(
     site: Flask, template: str, more: str
 ) -> None:
@@ -191,6 +193,7 @@ def test_what_a_changed_template_shows_of_one_person_is_shown_to_nobody_else(
     changed = ours.replace("{% block content %}", f"{{% block content %}}<i>{more}</i>")
     own = DictLoader({template: changed if changed != ours else f"<i>{more}</i>"})
     site.jinja_env.loader = ChoiceLoader([own, site.jinja_env.loader])  # type: ignore[list-item]
+    site.before_request(lambda: setattr(g, "shelf", request.cookies.get("shelf")))
     seen = []
     for shelf in ("poetry", "novels"):
         client = site.test_client()
@@ -201,3 +204,11 @@ def test_what_a_changed_template_shows_of_one_person_is_shown_to_nobody_else(
     assert len(set(seen)) == 2
     assert all(seen)
     assert not site.extensions[parts.KEPT_PAGES]
+
+
+def test_changed_part_that_shows_where_one_is_shows_it_of_each_page(site: Flask) -> None:
+    own = DictLoader({"kakaoauth/parts/lines.html": "<i>{{ request.path }}?{{ request.args.x }}</i>"})
+    site.jinja_env.loader = ChoiceLoader([own, site.jinja_env.loader])  # type: ignore[list-item]
+    client = site.test_client()
+    for path, shown in (("/?x=1", "/?1"), ("/?x=2", "/?2"), ("/nowhere/", "/nowhere/?")):
+        assert f"<i>{shown}</i>" in client.get(path).text

@@ -46,7 +46,7 @@ ALIKE = {"_way": ("name", "kakao"), "_cards": ("provider", "kakao")}
 
 @pytest.fixture
 def of_somebody(app: Flask) -> Iterator[None]:
-    with app.test_request_context("/?lang=en"):
+    with app.test_request_context("/?lang=en&shelf=essays"):
         g._login_user = User(id=5, nickname="민지")
         yield
 
@@ -107,6 +107,10 @@ def test_filled_template_is_what_would_be_rendered(name: str) -> None:
         ("'shelf' in session", "True"),
         ("request.headers['X-Shelf']", "novels"),
         ("get_flashed_messages()", "[]"),
+        ("request.args.shelf", "essays"),
+        ("request.path", "/"),
+        ("g.shelf", "plays"),
+        ("kakaoauth.parts()['shelf']", "poetry"),
         ("word|upper", "HELLO"),
         ("word|length", "5"),
         ("word[:2]", "he"),
@@ -119,8 +123,10 @@ def test_filled_template_is_what_would_be_rendered(name: str) -> None:
 )
 def test_template_that_shows_more_of_a_person_is_not_kept(app: Flask, more: str, seen: str) -> None:
     put(app, more=f"{{{{ {more} }}}} {{{{ word }}}}")
+    part = DictLoader({"kakaoauth/parts/shelf.html": "{{ session.shelf }}"})
+    app.jinja_env.loader = ChoiceLoader([part, app.jinja_env.loader])  # type: ignore[list-item]
     kept, before = Pieces(), g._login_user
-    session["shelf"], g.csrf_token = "poetry", "token"
+    session["shelf"], g.csrf_token, g.shelf = "poetry", "token", "plays"
     request.environ["HTTP_X_SHELF"] = "novels"
     assert kept.fill("more.html", word="hello") == f"{seen} hello"
     assert not kept
