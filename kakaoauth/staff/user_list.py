@@ -29,7 +29,7 @@ from kakaoauth.translation import format_decimal, gettext
 from kakaoauth.translation import lazy_gettext as _
 from kakaoauth.web import guards, rate_limits
 from kakaoauth.web.pieces import pieces, together
-from kakaoauth.web.template_helpers import Helpers, ago
+from kakaoauth.web.template_helpers import Helpers, ago, initial
 
 bp = Blueprint("users", __name__, url_prefix="/users")
 bp.before_request(guards.staff)
@@ -111,7 +111,7 @@ def _rows(users: Sequence[Person]) -> Callable[[Person, Markup], Markup]:
             id=str(user.id),
             name=name,
             hue=str(user.id % 6),
-            initial=(name or "?")[0].upper(),
+            initial=initial(name),
             image=user.profile_image,
             href=page_of(user.id),
             tags=together([Markup('<span class="chip">{}</span>').format(tag) for tag in tags.get(user.id, ())]),

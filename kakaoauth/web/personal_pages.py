@@ -9,7 +9,7 @@ from kakaoauth.sessions.csrf_tokens import csrf_token
 from kakaoauth.web import messages, parts
 from kakaoauth.web.parts import ShowsMore
 from kakaoauth.web.pieces import Nobody, cut, join, may_fill
-from kakaoauth.web.template_helpers import LAYOUT, way_out
+from kakaoauth.web.template_helpers import LAYOUT, initial, way_out
 
 #: Where an app keeps them.
 KEPT = "kakaoauth_personal_pages"
@@ -56,7 +56,7 @@ def of(user: User) -> dict[str, str | None]:
     name = user.display_name
     return {
         "display_name": name,
-        "kakaoauth_initial": (name or "?")[0].upper(),
+        "kakaoauth_initial": initial(name),
         "nickname": user.nickname,
         "email": user.email,
         "profile_image": user.profile_image,

@@ -44,7 +44,8 @@ brand.init_blueprint(bp)
 def init_app(app: Flask) -> None:
     """Add our names to the app's Jinja environment."""
     app.jinja_env.globals.update(kakaoauth=Helpers(), kakaoauth_=text)
-    for helper in (moment, last_day, second, day, ago, utc, network, provider_label, account_label, decimal, way_out):
+    names = (network, provider_label, account_label, decimal, way_out, initial)
+    for helper in (moment, last_day, second, day, ago, utc, *names):
         app.add_template_filter(helper, f"kakaoauth_{helper.__name__}")
 
 
@@ -219,6 +220,11 @@ def ago(value: datetime | None, *, seconds: bool = False) -> Markup:
     exact = second(value) if seconds else moment(value)
     # Put together by hand: a page has a hundred of them. All but the words is digits.
     return Markup(f'<time datetime="{utc(value)}" title="{exact}">{escape(text)}</time>')  # noqa: S704
+
+
+def initial(name: str) -> str:
+    """Return what stands in a picture's place. :param name: may be empty."""
+    return (name or "?")[0].upper()
 
 
 def network(address: str) -> str:
