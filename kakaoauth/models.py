@@ -268,7 +268,7 @@ def find_user(user_id: int) -> User | None:
 def names_of(user_ids: Iterable[int]) -> dict[int, str]:
     """How those of them are called who still have an account."""
     names = select(User.id, User.nickname, User.name, User.email)
-    users = db.session.execute(names.where(User.id.in_(set(user_ids)), User.erased_at.is_(None)))
+    users = db.session.execute(names.where(User.id.in_(set(user_ids)), User.erased_at.is_(None))).all()
     return {user_id: nickname or name or (email or "").split("@")[0] for user_id, nickname, name, email in users}
 
 

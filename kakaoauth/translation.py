@@ -108,17 +108,18 @@ def pick(texts: Mapping[str, str]) -> str:
     return texts.get(language()) or texts.get("") or next(iter(texts.values()), "")
 
 
-def format_date(day: date, pattern: str) -> str:
-    """Format a day. :param pattern: CLDR's."""
-    return _day(language(), day, pattern)
+def format_date(day: date, pattern: str, name: str = "") -> str:
+    """Format a day. :param pattern: CLDR's. :param name: the language, where it is known."""
+    return _day(name or language(), day, pattern)
 
 
-def format_moment(value: datetime) -> str:
-    """Format a moment in Korea to the minute, as people write it; a line does not end within it."""
+def format_moment(value: datetime, name: str = "") -> str:
+    """Format a moment in Korea to the minute, as people write it; a line does not end within it.
+
+    :param name: the language, where it is known.
+    """
     local = value.astimezone(SEOUL)
-    return f"{_day(language(), local.date(), 'medium')} {local.time().isoformat('minutes')}".replace(
-        " ", "\N{NO-BREAK SPACE}"
-    )
+    return f"{_day(name or language(), local.date(), 'medium')} {local:%H:%M}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def format_end(value: datetime) -> str:
@@ -132,13 +133,17 @@ def _day(name: str, day: date, pattern: str) -> str:
     return dates.format_date(day, pattern, locale=LOCALES[name])
 
 
-def format_ago(since: timedelta) -> str:
-    """Say how long ago something was, in its largest unit: `3 hours ago`."""
+def format_ago(since: timedelta, name: str = "") -> str:
+    """Say how long ago something was, in its largest unit: `3 hours ago`.
+
+    :param name: the language, where it is known.
+    """
     seconds = since.days * 86_400 + since.seconds
-    unit, larger = next((pair for pair in UNITS if abs(seconds) >= pair[0]), UNITS[-1])
+    distance = abs(seconds)
+    unit, larger = next((pair for pair in UNITS if distance >= pair[0]), UNITS[-1])
     # 60 minutes stay so, and are not an hour.
-    rounded = min(round(abs(seconds) / unit) * unit, larger - 1)
-    return _ago(language(), rounded if seconds > 0 else -rounded)
+    rounded = min(round(distance / unit) * unit, larger - 1)
+    return _ago(name or language(), rounded if seconds > 0 else -rounded)
 
 
 @lru_cache(maxsize=1024)  # a page has many moments, and few words for them

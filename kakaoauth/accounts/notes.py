@@ -4,7 +4,8 @@ with everything that is held about them."""
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, delete, func, select
+from sqlalchemy import ForeignKey, String, any_, bindparam, delete, func, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth import audit
@@ -39,6 +40,12 @@ class UserTag(Base):
     )
 
 
+_TAGS = select(UserTag.user_id, UserTag.tag).order_by(UserTag.tag)
+_TAGS_OF = _TAGS.where(UserTag.user_id.in_(bindparam("ids", expanding=True)))
+#: As PostgreSQL takes a list: one text, however many.
+_TAGS_OF_ARRAY = _TAGS.where(UserTag.user_id == any_(bindparam("ids", type_=postgresql.ARRAY(BigId))))
+
+
 def clean_tag(text: str) -> str:
     """A tag as it is kept and looked for: one line, small letters, without what parts two tags."""
     return comparable(text.replace(",", " "))[:TAG_LENGTH].strip()
@@ -53,8 +60,11 @@ def notes_of(user_id: int) -> Sequence[StaffNote]:
 def tags_of(user_ids: Iterable[int]) -> dict[int, list[str]]:
     """Return many users' tags by one statement."""
     found: dict[int, list[str]] = {}
-    query = select(UserTag.user_id, UserTag.tag).where(UserTag.user_id.in_(user_ids))
-    for user_id, tag in db.session.execute(query.order_by(UserTag.tag)):
+    ids = list(user_ids)
+    if not ids:
+        return found
+    is_postgres = db.session.get_bind().dialect.name == "postgresql"
+    for user_id, tag in db.session.execute(_TAGS_OF_ARRAY if is_postgres else _TAGS_OF, {"ids": ids}).all():
         found.setdefault(user_id, []).append(tag)
     return found
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ForeignKey, String, delete, func, select
+from sqlalchemy import ForeignKey, String, bindparam, delete, func, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kakaoauth.models import lock_user
 from kakaoauth.storage.columns import MAX_ID, BigId
 from kakaoauth.storage.database import Base, db
+from kakaoauth.storage.quick_read import QuickRead
 from kakaoauth.storage.transaction import transaction
 
 NAME_LENGTH, QUERY_LENGTH = 40, 600
@@ -24,10 +25,15 @@ class SavedFilter(Base):
     query: Mapped[str] = mapped_column(String(QUERY_LENGTH))
 
 
+_OF_OWNER = QuickRead(
+    SavedFilter,
+    select(SavedFilter).where(SavedFilter.owner_id == bindparam("owner")).order_by(SavedFilter.id).limit(MOST),
+)
+
+
 def of_owner(owner_id: int) -> Sequence[SavedFilter]:
     """Return somebody's filters, the oldest first."""
-    query = select(SavedFilter).where(SavedFilter.owner_id == owner_id)
-    return db.session.scalars(query.order_by(SavedFilter.id).limit(MOST)).all()
+    return _OF_OWNER.all(db.session(), owner=owner_id)
 
 
 @transaction

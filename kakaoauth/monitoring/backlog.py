@@ -8,11 +8,22 @@ from sqlalchemy import func, select, true
 from kakaoauth.accounts import closing, unlink_jobs
 from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.storage.database import db
+from kakaoauth.storage.quick_read import QuickRead
 from kakaoauth.webhooks import failed as failed_events
 from kakaoauth.webhooks.failed import FailedEvent
 
 #: Unlinks that the staff's list shows.
 SHOWN = 200
+
+_FAILED = select(func.count(FailedEvent.id).label("failed")).subquery()
+_FOR_STAFF = QuickRead(
+    UnlinkJob,
+    select(UnlinkJob, _FAILED.c.failed)
+    .select_from(_FAILED)
+    .outerjoin(UnlinkJob, true())
+    .order_by(UnlinkJob.id)
+    .limit(SHOWN),
+)
 
 
 class Backlog(NamedTuple):
@@ -37,7 +48,5 @@ def read() -> Backlog:
 
 def for_staff() -> ForStaff:
     """By one statement: each page of the list asks."""
-    failed = select(func.count(FailedEvent.id).label("failed")).subquery()
-    query = select(failed.c.failed, UnlinkJob).outerjoin_from(failed, UnlinkJob, true()).order_by(UnlinkJob.id)
-    rows = db.session.execute(query.limit(SHOWN)).all()
-    return ForStaff([job for _, job in rows if job is not None], rows[0][0])
+    rows = _FOR_STAFF.all_rows(db.session())
+    return ForStaff([job for job, _ in rows if job is not None and job.id is not None], rows[0][1])

@@ -16,6 +16,7 @@ from kakaoauth.days import today
 from kakaoauth.errors import InvalidRequest
 from kakaoauth.models import names_of
 from kakaoauth.staff.csv.export_trail import export_trail
+from kakaoauth.staff.event_rows import rows
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.web import guards, rate_limits
 
@@ -38,7 +39,7 @@ def index() -> ResponseReturnValue:
     return render_template(
         "kakaoauth/users/trail.html",
         lines=lines,
-        names=names_of(number for line in lines for number in (line.actor, line.target) if number is not None),
+        rows=rows(lines, names_of(n for line in lines for n in (line.actor, line.target) if n is not None)),
         asked=shown,
         searched_to=page.searched_to,
         odd=[name for name in asked if name not in good],

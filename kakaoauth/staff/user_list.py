@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, render_template, request, stream_with_context, url_for
@@ -26,9 +26,8 @@ from kakaoauth.staff.listing.ordering import SORTS
 from kakaoauth.staff.listing.people import Person
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.translation import format_decimal, gettext
-from kakaoauth.translation import lazy_gettext as _
 from kakaoauth.web import guards, rate_limits
-from kakaoauth.web.pieces import pieces, together
+from kakaoauth.web.pieces import Pieces, pieces, together
 from kakaoauth.web.template_helpers import Helpers, ago, initial
 
 bp = Blueprint("users", __name__, url_prefix="/users")
@@ -42,19 +41,6 @@ DEFAULT_SORT = "-date_joined"
 #: Column -> the sort its heading asks for first.
 COLUMNS = {"id": "-id", "nickname": "nickname", "email": "email", "date_joined": "-date_joined"}
 COLUMNS["last_login"] = "-last_login"
-SORT_LABELS = {
-    "-date_joined": _("newest first"),
-    "date_joined": _("oldest first"),
-    "-last_login": _("last login first"),
-    "last_login": _("least recently active"),
-    "nickname": _("nickname A–Z"),
-    "-nickname": _("nickname Z–A"),
-    "email": _("e-mail A–Z"),
-    "-email": _("e-mail Z–A"),
-    "id": _("number, smallest first"),
-    "-id": _("number, largest first"),
-}
-
 #: Filters that are folded away until one of them is used.
 MORE = ("linked", "email", "tag", "consent", "from", "until", "login_from", "login_until")
 
@@ -62,49 +48,77 @@ MORE = ("linked", "email", "tag", "consent", "from", "until", "login_from", "log
 Asked = dict[str, Any]
 
 
-class Heading(NamedTuple):
-    href: str
-    #: What `aria-sort` says; None: the list is sorted by something else.
-    sorted: str | None
-
-
 @bp.get("/")
 def index() -> ResponseReturnValue:
     """The address holds the whole state of the page. A parameter that cannot be read is left out."""
     asked = understood(request.args)
     sort = asked.get("sort", DEFAULT_SORT)
+    # Before the list: each is read without a transaction as long as there is none.
+    waiting, saved = backlog.for_staff(), saved_filters.of_owner(current_user.id)
     chosen = _filter(asked)
     page = _page(chosen, sort, request.args.get("cursor"))
+    kept = pieces()
     return render_template(
         "kakaoauth/users/index.html",
         users=page.users,
-        row=_rows(page.users),
+        rows=_rows(page.users, kept),
         asked=asked,
-        sort=sort,
-        sorts=SORT_LABELS,
-        providers=PROVIDER_LABELS,
-        headings={column: _heading(asked, column, sort) for column in COLUMNS},
+        form=_form(asked, sort, kept),
+        columns=_columns(asked, sort, kept),
         by_age=sort in ("-date_joined", "-id"),
         total=_total(chosen, page),
         cut=page.cut,
         first=url_for("kakaoauth.users.index", **asked) if "cursor" in request.args else None,
         previous=page.previous and url_for("kakaoauth.users.index", **asked, cursor=page.previous),
         next=page.next and url_for("kakaoauth.users.index", **asked, cursor=page.next),
-        backlog=backlog.for_staff(),
-        terms=terms.asked(),
-        saved=saved_filters.of_owner(current_user.id),
+        backlog=waiting,
+        saved=saved,
         query=urlencode(asked),
-        more=any(name in asked for name in MORE),
     )
 
 
-def _rows(users: Sequence[Person]) -> Callable[[Person, Markup], Markup]:
-    """Return what shows a user as a row, with their role and state as chips."""
-    kept, page_of = pieces(), Helpers.pages("kakaoauth.desk.show", "user_id")
+def _form(asked: Asked, sort: str, kept: Pieces) -> Markup:
+    """What the list is filtered by, to be changed."""
+    chosen = [(name, asked.get(name, "")) for name in ("role", "state", "provider", "linked", "email", "consent")]
+    return kept.fill(
+        "kakaoauth/users/_filter.html",
+        *chosen,
+        ("sort", sort),
+        ("more", any(name in asked for name in MORE)),
+        ("is_asked", bool(asked)),
+        ("providers", tuple((name, provider_label(name)) for name in PROVIDER_LABELS)),
+        ("terms", tuple((term.id, str(term.title)) for term in terms.asked())),
+        q=asked.get("q"),
+        tag=asked.get("tag"),
+        joined_from=asked.get("from"),
+        joined_until=asked.get("until"),
+        login_from=asked.get("login_from"),
+        login_until=asked.get("login_until"),
+    )
+
+
+def _columns(asked: Asked, sort: str, kept: Pieces) -> Markup:
+    """The headings. Each is a link that sorts by its column, or turns the order round if the list is sorted by it."""
+    links = dict(COLUMNS)
+    column = sort.removeprefix("-")
+    if column in links:
+        links[column] = column if sort.startswith("-") else f"-{column}"
+    others = {name: text for name, text in asked.items() if name != "sort"}
+    return kept.fill(
+        "kakaoauth/users/_columns.html",
+        ("sorted", column),
+        ("direction", "descending" if sort.startswith("-") else "ascending"),
+        **{name: url_for("kakaoauth.users.index", **others, sort=wanted) for name, wanted in links.items()},
+    )
+
+
+def _rows(users: Sequence[Person], kept: Pieces) -> Callable[[Callable[..., Markup]], Markup]:
+    """Return what gives the rows. It is called with what shows a role and a state as chips."""
+    page_of = Helpers.pages("kakaoauth.desk.show", "user_id")
     ways = {name: provider_label(name) for name in {user.provider for user in users} if name}
     tags = notes.tags_of([user.id for user in users])
 
-    def row(user: Person, chips: Markup) -> Markup:
+    def row(user: Person, chips: Markup | None) -> Markup:
         name = user.display_name
         return kept.fill(
             "kakaoauth/users/_row.html",
@@ -114,7 +128,7 @@ def _rows(users: Sequence[Person]) -> Callable[[Person, Markup], Markup]:
             initial=initial(name),
             image=user.profile_image,
             href=page_of(user.id),
-            tags=together([Markup('<span class="chip">{}</span>').format(tag) for tag in tags.get(user.id, ())]),
+            tags=together(map(Markup('<span class="chip">{}</span>').format, tags[user.id])) if user.id in tags else "",
             email=user.email,
             chips=chips,
             way=ways.get(user.provider or ""),
@@ -123,7 +137,12 @@ def _rows(users: Sequence[Person]) -> Callable[[Person, Markup], Markup]:
             is_off=not user.is_active and user.is_suspended,
         )
 
-    return row
+    def rows(chips: Callable[..., Markup]) -> Markup:
+        return together(
+            row(user, chips(user, brief=True) if user.is_staff or not user.is_active else None) for user in users
+        )
+
+    return rows
 
 
 @bp.post("/export.csv")
@@ -140,10 +159,10 @@ def export() -> ResponseReturnValue:
     chosen = _filter(asked)
     if "users" in request.form:
         chosen = replace(chosen, ids=tuple(_ids(request.form["users"].split(","))) or (0,))
-    pieces = export_users.export_users(chosen, sort=asked.get("sort", DEFAULT_SORT), actor=current_user.id)
+    lines = export_users.export_users(chosen, sort=asked.get("sort", DEFAULT_SORT), actor=current_user.id)
     name = f"users-{today().isoformat()}.csv"
     headers = {"Content-Disposition": f"attachment; filename={name}"}
-    return Response(stream_with_context(pieces), content_type="text/csv; charset=utf-8", headers=headers)
+    return Response(stream_with_context(lines), content_type="text/csv; charset=utf-8", headers=headers)
 
 
 @bp.get("/export/")
@@ -222,23 +241,15 @@ def _page(chosen: Filter, sort: str, cursor: str | None) -> Page:
     return listing.page(chosen, sort=sort, limit=PAGE)
 
 
-def _heading(asked: Asked, column: str, sort: str) -> Heading:
-    """A link that sorts by the column, or turns the order round if the list is sorted by it."""
-    others = {name: text for name, text in asked.items() if name != "sort"}
-    wanted, state = COLUMNS[column], None
-    if sort.removeprefix("-") == column:
-        wanted = column if sort.startswith("-") else f"-{column}"
-        state = "descending" if sort.startswith("-") else "ascending"
-    return Heading(url_for("kakaoauth.users.index", **others, sort=wanted), state)
-
-
 def _total(chosen: Filter, page: Page) -> str:
     if page.next is None and page.previous is None:
         number, whole = len(page.users), True
     elif page.number is not None:
         number, whole = page.number, True
+    elif page.cut and page.previous is None:  # to count them takes as many rows as have been looked at
+        number, whole = len(page.users), False
     else:
-        number, whole = listing.counted(chosen)
+        number, whole = listing.counted(chosen, wanted=page.wanted)
         number = number or len(page.users) * (page.next is not None)
     if whole:
         return str(gettext("Users: %(number)s", number=format_decimal(number)))

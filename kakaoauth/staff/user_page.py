@@ -7,6 +7,7 @@ from flask_login import current_user
 from kakaoauth.accounts import devices, notes, own_page, unlink_jobs, ways_in
 from kakaoauth.audit import labels, search
 from kakaoauth.models import User, find_user, names_of
+from kakaoauth.staff import event_rows
 from kakaoauth.staff.action_texts import ACTIONS
 from kakaoauth.storage.columns import MAX_ID
 from kakaoauth.storage.database import db
@@ -32,6 +33,8 @@ def show(user_id: int) -> ResponseReturnValue:
     available = [(name, one) for name, one in ACTIONS.items() if one.available(user)]
     lines = labels.lines(search.recent(user_id, EVENTS), shortened=True)
     written = notes.notes_of(user_id)
+    numbers = (*(n for line in lines for n in (line.actor, line.target)), *(n.author_id for n in written))
+    names = names_of(number for number in numbers if number is not None)
     return render_template(
         "kakaoauth/users/show.html",
         user=user,
@@ -50,11 +53,8 @@ def show(user_id: int) -> ResponseReturnValue:
         tags=notes.tags_of([user_id]).get(user_id, []),
         waits_until=user.claimable_until if ways_in.can_be_claimed(user) else None,
         lines=lines,
-        names=names_of(
-            number
-            for number in (*(n for line in lines for n in (line.actor, line.target)), *(n.author_id for n in written))
-            if number is not None
-        ),
+        rows=event_rows.rows(lines, names),
+        names=names,
     )
 
 

@@ -72,12 +72,17 @@ class QuickRead(Generic[T]):
 
     def all(self, session: Session, **values: Any) -> Sequence[T]:
         """Return all objects, to be looked at only: if read here, they are no members of the session."""
+        return [row[0] for row in self.all_rows(session, **values)]
+
+    def all_rows(self, session: Session, **values: Any) -> Sequence[Sequence[Any]]:
+        """As `all`, each with the columns that follow. Where an outer join finds no object, its id is None here, and
+        the session gives None in its place."""
         try:
-            return [row[0] for row in self._rows(session, values)]
+            return self._rows(session, values)
         except NotQuickly:
             if not self._is_compiled:
                 self._compile(session.get_bind(self._mapper, clause=self._query).dialect)
-            return session.scalars(self._query, values).all()
+            return session.execute(self._query, values).all()
 
     def _rows(self, session: Session, values: dict[str, Any]) -> list[tuple[Any, ...]]:
         engine = self._engine(session)

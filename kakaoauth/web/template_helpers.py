@@ -80,8 +80,8 @@ class Helpers:
     def pages(endpoint: str, name: str) -> Callable[[Any], Markup]:
         """Return what gives the URL of a page for each value of `name`, a number or what needs no quoting: worked out
         once for many."""
-        before, _, after = escape(addresses.path_to(endpoint, **{name: MAX_ID})).rpartition(str(MAX_ID))
-        return lambda value: before + escape(value) + after
+        before, _, after = str(escape(addresses.path_to(endpoint, **{name: MAX_ID}))).rpartition(str(MAX_ID))
+        return lambda value: Markup(f"{before}{escape(value)}{after}")  # noqa: S704
 
     @staticmethod
     def home() -> str:
@@ -212,14 +212,20 @@ def ago(value: datetime | None, *, seconds: bool = False) -> Markup:
     time on hover; empty for None."""
     if value is None:
         return Markup()
-    since = now() - value
-    if abs(since) < JUST_NOW:
-        text = translation.gettext("just now")
+    language, since = translation.language(), now() - value
+    distance = abs(since)
+    if distance < JUST_NOW:
+        words = translation.gettext("just now")
+    elif distance < MONTH:
+        words = translation.format_ago(since, language)
     else:
-        text = translation.format_ago(since) if abs(since) < MONTH else day(value)
-    exact = second(value) if seconds else moment(value)
-    # Put together by hand: a page has a hundred of them. All but the words is digits.
-    return Markup(f'<time datetime="{utc(value)}" title="{exact}">{escape(text)}</time>')  # noqa: S704
+        words = translation.format_date(value.astimezone(SEOUL).date(), "medium", language)
+    exact = second(value) if seconds else translation.format_moment(value, language)
+    # Put together by hand: a page has a hundred of them, and few words for them. All else is digits.
+    return Markup(f'<time datetime="{utc(value)}" title="{exact}">{_escaped(words)}</time>')  # noqa: S704
+
+
+_escaped = lru_cache(maxsize=TEXTS)(escape)
 
 
 def initial(name: str) -> str:

@@ -11,6 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from kakaoauth.models import Identity, User
+from kakaoauth.staff import user_list
+from kakaoauth.staff.listing import Filter, Page
 from kakaoauth.staff.listing.ordering import SORTS
 from kakaoauth.staff.user_list import PAGE
 from kakaoauth.storage.database import db
@@ -235,6 +237,18 @@ def test_total_counts_up_to_a_bound_and_then_says_more_than(
     assert "Users: more than 1,000" in sora.get("/users/?provider=naver&role=user", headers=english).text
     assert "1,000명 이상" in sora.get("/users/?provider=naver&state=active&role=user").text
     assert "about" not in sora.get("/users/?q=example.kr", headers=english).text
+
+
+def test_total_of_a_search_that_was_stopped_is_at_least_what_is_shown(
+    app: Flask, count_statements: Callable[[Callable[[], object]], int]
+) -> None:
+    """To count them would look at as many rows again."""
+    said: list[str] = []
+    for number, expected in ((3, "Users: more than 3"), (0, "")):
+        cut = Page([None] * number, next="on", previous=None, cut=True)  # type: ignore[list-item]
+        with app.test_request_context("/users/?q=a&lang=en"):
+            assert count_statements(lambda cut=cut: said.append(user_list._total(Filter(search="a"), cut))) == 0  # type: ignore[misc]
+        assert said[-1] == expected
 
 
 def link_to(language: str, page: str) -> str:

@@ -12,17 +12,20 @@ import pytest
 from flask import Flask
 from psycopg import _queries
 from redis import Redis
-from sqlalchemy import Boolean, ColumnElement, Select, event, inspect, select, text
+from sqlalchemy import Boolean, ColumnElement, Select, delete, event, inspect, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.compiler import compiles
 from support.host import Host
 from support.wire import Wire
 
 from kakaoauth import audit
-from kakaoauth.accounts import ways_in
+from kakaoauth.accounts import notes, saved_filters, ways_in
+from kakaoauth.accounts.notes import UserTag
+from kakaoauth.accounts.unlink_jobs import UnlinkJob
 from kakaoauth.audit import search
 from kakaoauth.errors import InvalidAccessToken
 from kakaoauth.models import EndedSession, Identity, User, find_session_user
+from kakaoauth.monitoring import backlog
 from kakaoauth.sessions import ended, other_devices
 from kakaoauth.storage.columns import now
 from kakaoauth.storage.database import db
@@ -30,6 +33,7 @@ from kakaoauth.storage.direct import Direct
 from kakaoauth.storage.quick_read import QuickRead
 from kakaoauth.storage.quick_reads import together
 from kakaoauth.tokens import flows
+from kakaoauth.webhooks.failed import FailedEvent
 
 
 @pytest.fixture
@@ -259,6 +263,49 @@ def test_what_waits_in_the_session_is_read_as_well(session_user_id: str) -> None
     db.session.add(Identity(user_id=user.id, provider="kakao", subject="1"))
     (found,) = together(db.session(), ways_in.identities_of(user))
     assert [one.subject for one in found] == ["1"]
+
+
+def test_staffs_backlog_is_the_same_in_a_transaction(session_user_id: str) -> None:
+    assert backlog.for_staff() == ([], 0)
+    jobs = [UnlinkJob(provider="kakao", subject=str(number), user_id=7) for number in (1, 2)]
+    failed = FailedEvent(provider="kakao", jti="j", kind="user-unlinked", subject="3", happened_at=now(), error="X")
+    db.session.add_all([*jobs, failed])
+    db.session.commit()
+    db.session.remove()
+    quick = backlog.for_staff()
+    assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    db.session.execute(text("SELECT 1"))  # from now on the session is in a transaction
+    for found in (quick, backlog.for_staff()):
+        assert [(job.provider, job.subject, job.tries) for job in found.unlinks] == [
+            ("kakao", "1", 0),
+            ("kakao", "2", 0),
+        ]
+        assert found.webhooks_failed == 1
+    db.session.execute(delete(UnlinkJob))
+    assert backlog.for_staff() == ([], 1)
+
+
+def test_saved_filters_are_read_without_a_transaction(session_user_id: str) -> None:
+    owner = int(session_user_id.partition(".")[0])
+    saved_filters.save(owner, "late", "sort=last_login")
+    saved_filters.save(owner, "early", "sort=id")
+    db.session.remove()
+    assert [(one.name, one.query) for one in saved_filters.of_owner(owner)] == [
+        ("late", "sort=last_login"),
+        ("early", "sort=id"),
+    ]
+    assert db.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+    assert not saved_filters.of_owner(owner + 1)
+
+
+def test_tags_of_many_users(session_user_id: str) -> None:
+    ids = [int(session_user_id.partition(".")[0])]
+    ids += [User.objects.create_user(f"p{number}@example.kr").id for number in range(60)]
+    db.session.add_all([UserTag(user_id=ids[0], tag=tag) for tag in ("vip", "early")])
+    db.session.add(UserTag(user_id=ids[60], tag="vip"))
+    db.session.commit()
+    assert notes.tags_of(ids) == {ids[0]: ["early", "vip"], ids[60]: ["vip"]}
+    assert notes.tags_of(ids[1:2]) == notes.tags_of([]) == {}
 
 
 def test_ended_sessions_among_others(session_user_id: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask, before_render_template, g, request, session, template_rendered
 from jinja2 import BaseLoader, ChoiceLoader, DictLoader, ModuleLoader
+from markupsafe import Markup, escape
 from redis import Redis
 from support import FakeKakao, csrf_token, log_in, person
 from support.devices import CHROME
@@ -36,12 +37,29 @@ TEMPLATES = {
     "users/_row": (
         *("id", "name", "hue", "initial", "image", "href", "tags", "email", "chips", "way", "joined", "last", "is_off"),
     ),
+    "users/_columns": ("id", "nickname", "email", "date_joined", "last_login"),
+    "users/_filter": ("q", "tag", "joined_from", "joined_until", "login_from", "login_until"),
+    "users/_line": (
+        *("when", "action", "provider", "is_refused", "reason", "code", "details", "actor", "target", "source"),
+        "browser",
+    ),
+    "users/_person": ("number", "name", "href"),
     "_cards": (
         *("display_name", "kakaoauth_initial", "nickname", "email", "profile_image", "csrf_token", "profile", "ways"),
         *("may_link", "alarms", "devices", "number", "may_end", "may_end_others", "is_cut", "events", "consents"),
     ),
 }
-ALIKE = {"_way": ("name", "kakao"), "_cards": ("provider", "kakao")}
+#: What else decides what they show, and is not of one person.
+ALIKE: dict[str, list[tuple[str, Any]]] = {
+    "_way": [("name", "kakao")],
+    "_cards": [("provider", "kakao")],
+    "users/_columns": [("sorted", "email"), ("direction", "descending")],
+    "users/_filter": [
+        *(("sort", "-id"), ("state", "closed"), ("provider", "naver"), ("consent", "-tos"), ("is_asked", True)),
+        *(("providers", (("naver", "Naver"),)), ("terms", (("tos", "Terms"),))),
+    ],
+    "users/_person": [("has_account", True)],
+}
 
 
 @pytest.fixture
@@ -85,7 +103,7 @@ def choices(names: tuple[str, ...]) -> Iterator[dict[str, str]]:
 def test_filled_template_is_what_would_be_rendered(name: str) -> None:
     folder = "kakaoauth" if "/" in name else "kakaoauth/account"
     kept, template = Pieces(), f"{folder}/{name}.html"
-    alike = [ALIKE[name]] if name in ALIKE else []
+    alike = ALIKE.get(name, [])
     for values in choices(TEMPLATES[name]):
         g.csrf_token = values.get("csrf_token", "none of these")
         for number in "ab":
@@ -94,6 +112,16 @@ def test_filled_template_is_what_would_be_rendered(name: str) -> None:
             assert kept.fill(template, *alike, **shown) == Rendered().fill(template, *alike, **shown)
             assert "<b>" not in kept.fill(template, *alike, **shown)
     assert len(kept) == len({tuple(map(bool, values.values())) for values in choices(TEMPLATES[name])})
+
+
+@pytest.mark.usefixtures("of_somebody")
+@pytest.mark.parametrize("text", ["<i>", "", "a\0<b>", "\0"])
+def test_each_kind_of_value_is_shown_as_in_a_template(app: Flask, text: str) -> None:
+    put(app, kinds="{{ a }}|{{ b }}|{{ c }}|{{ d }}|{{ e }}|{{ f }}")
+    values = {"a": text, "b": Markup("<u>"), "c": 7, "d": None, "e": "&", "f": "<i>"}
+    shown = Pieces().fill("kinds.html", **values)
+    assert shown == f"{escape(text)}|<u>|7||&amp;|&lt;i&gt;"
+    assert type(shown) is Markup
 
 
 @pytest.mark.usefixtures("of_somebody")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kakaoauth.staff.listing.counting import count_up_to, total
-from kakaoauth.staff.listing.filters import ROLES, STATES, Filter, conditions
+from kakaoauth.staff.listing.filters import ROLES, STATES, Condition, Filter, conditions
 from kakaoauth.staff.listing.ordering import SORTS, Order
 from kakaoauth.staff.listing.people import Person
 from kakaoauth.staff.listing.planner import UNHURRIED, Budget, read
@@ -38,6 +38,8 @@ class Page:
     cut: bool = False
     #: How many users there are, where the first page has found that out by the way.
     number: int | None = None
+    #: What the filter asks for, as it was read for this page.
+    wanted: Sequence[Condition] = ()
 
 
 def page(
@@ -57,7 +59,8 @@ def page(
         raise ValueError("no such sort")
     begin = cursors.read(cursor, sort, order.kind, nullable=order.nullable) if cursor else None
     backwards = begin is not None and begin.backwards
-    users, stopped_at, number = read(order, list(conditions(chosen)), begin, limit + 1, budget)
+    wanted = list(conditions(chosen))
+    users, stopped_at, number = read(order, wanted, begin, limit + 1, budget)
     onward, back = stopped_at, None
     if len(users) > limit:
         users = users[:limit]
@@ -72,15 +75,18 @@ def page(
         previous=cursors.write(sort, Cursor(back, backwards=True)) if back else None,
         cut=stopped_at is not None,
         number=number if begin is None else None,
+        wanted=wanted,
     )
 
 
-def counted(chosen: Filter, budget: Budget = DEFAULT_BUDGET) -> tuple[int, bool]:
+def counted(
+    chosen: Filter, budget: Budget = DEFAULT_BUDGET, wanted: Sequence[Condition] | None = None
+) -> tuple[int, bool]:
     """Return a number of users and whether it is exact; if not, there are more, and 0 means unknown.
 
-    No more rows are looked at than for a page.
+    No more rows are looked at than for a page. :param wanted: from that page, if there is one.
     """
-    return count_up_to(list(conditions(chosen)), budget)
+    return count_up_to(list(conditions(chosen)) if wanted is None else wanted, budget)
 
 
 def estimate(chosen: Filter) -> tuple[int, bool]:

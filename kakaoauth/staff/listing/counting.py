@@ -35,7 +35,7 @@ def count_up_to(conditions: Sequence[Condition], budget: Budget) -> tuple[int, b
     if known is None:
         return _try_out(conditions, budget)
     if not all(known.knows(one) for one in conditions):
-        return _count_newest(conditions)
+        return _count_newest(conditions, known)
     return _go_by(known, conditions, budget)
 
 
@@ -45,12 +45,12 @@ def _go_by(known: Statistics, conditions: Sequence[Condition], budget: Budget) -
         return _count_few(few.candidates, few.besides(conditions), budget)
     if COUNTED > prod(known.share(one).likely for one in conditions) * READ and known.rows > READ:
         return 0, False
-    return _count_newest(conditions)
+    return _count_newest(conditions, known)
 
 
 def _try_out(conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool]:
     """Without statistics."""
-    number, whole = _count_newest(conditions)
+    number, whole = _count_newest(conditions, None)
     if number:
         return number, whole
     for condition in conditions:
@@ -59,11 +59,12 @@ def _try_out(conditions: Sequence[Condition], budget: Budget) -> tuple[int, bool
     return number, whole
 
 
-def _count_newest(conditions: Sequence[Condition]) -> tuple[int, bool]:
+def _count_newest(conditions: Sequence[Condition], known: Statistics | None) -> tuple[int, bool]:
     met = _count_among(select(USERS).order_by(USERS.c.id.desc()).limit(READ).subquery("rows_read"), conditions)
     if met > COUNTED:
         return COUNTED, False
-    return (met, True) if count(select(USERS.c.id), READ) is not None else (0, False)
+    is_all = (known is None or known.rows < 2 * READ) and count(select(USERS.c.id), READ) is not None
+    return (met, True) if is_all else (0, False)
 
 
 def _count_few(few: Candidates, tests: Sequence[Test], budget: Budget) -> tuple[int, bool]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, and_, not_, or_, select, union_all
+from sqlalchemy import ColumnElement, ColumnExpressionArgument, Select, and_, bindparam, not_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from kakaoauth import terms
@@ -14,9 +14,9 @@ from kakaoauth.days import start_of
 from kakaoauth.models import Identity
 from kakaoauth.staff.listing.candidates import Candidates, grams_of, matching, matching_search
 from kakaoauth.staff.listing.ordering import SORTS, Span, Test, within
-from kakaoauth.staff.listing.people import USERS
 from kakaoauth.storage.columns import MAX_ID, now
 from kakaoauth.storage.database import db
+from kakaoauth.storage.quick_read import QuickRead
 from kakaoauth.terms.consents import Consent
 from kakaoauth.text import comparable
 
@@ -202,12 +202,13 @@ def _search(search: str, *, subject: str) -> Condition:
     return Condition(holds, matching_search(search, exact), grams=tuple(grams_of(search)))
 
 
+_OF_SUBJECT = QuickRead(Identity, select(Identity).where(Identity.subject == bindparam("subject_")))
+
+
 def _exactly(search: str, subject: str) -> Sequence[int]:
-    """The ids of whom this is the id, or a provider's id, in which case does make a difference."""
+    """What ids there may be of whom this is the id, or a provider's id, in which case does make a difference."""
     if len(search) > SUBJECT_LENGTH:
         return []
-    subjects = select(Identity.user_id).where(Identity.subject == subject)
+    ids = [identity.user_id for identity in _OF_SUBJECT.all(db.session(), subject_=subject)]
     number = int(search) if search.isascii() and search.isdecimal() else 0
-    if not 0 < number <= MAX_ID:
-        return db.session.scalars(subjects).all()
-    return db.session.scalars(union_all(subjects, select(USERS.c.id).where(USERS.c.id == number))).all()
+    return [*ids, number] if 0 < number <= MAX_ID else ids

@@ -95,6 +95,13 @@ class IndexRange:
         there = tuple_(literal(position.value, self.order.key.type), literal(position.id, User.id.type))
         return here >= there if self.down else here <= there
 
+    def has_up_to(self, position: Position, user: Person) -> bool:
+        """As `is_up_to`, of somebody who was read. Not for texts."""
+        here, there = self.order.position(user), position
+        if position.value is None or self.order.key is User.id:
+            return here.id >= there.id if self.down else here.id <= there.id
+        return here >= there if self.down else here <= there
+
 
 def index_ranges(
     order: Order, after: Position | None, *, backwards: bool, span: Span, common: tuple[Test, ...] = ()

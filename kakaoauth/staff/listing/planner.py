@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
-from sqlalchemy import FromClause, Select, and_, func, or_, select, true
+from sqlalchemy import FromClause, Select, and_, func, or_, select
 
 from kakaoauth.staff.listing.candidates import Ids
 from kakaoauth.staff.listing.filters import Condition
@@ -109,10 +109,14 @@ def _go_by(
     users: list[Person] = []
     for index_range in parts:
         left = limit - len(users)
-        if not is_walk_long and len(met := _walk(index_range, conditions, budget.long, left)) == left:
+        met = None if is_walk_long else _walk(index_range, conditions, budget.long, left)
+        if met is not None and len(met) == left:
             return Found([*users, *met])
         edge = _edge(index_range, budget.long)
-        users += _walk(index_range, conditions, budget.long, left, edge)
+        if met is None or index_range.order.kind is str:  # only the database can tell which of two texts comes first
+            users += _walk(index_range, conditions, budget.long, left, edge)
+        else:
+            users += [one for one in met if edge is None or index_range.has_up_to(edge, one)]
         if edge is not None or len(users) == limit:
             return Found(users, edge if len(users) < limit else None)
     return Found(users)
@@ -164,7 +168,7 @@ def _walk(
 
 
 def _people(query: Select[Any]) -> list[Person]:
-    return list(map(Person._make, db.session.execute(query)))
+    return list(map(Person._make, db.session.execute(query).all()))
 
 
 def _rows_read(index_range: IndexRange, rows: int) -> FromClause:
@@ -198,17 +202,13 @@ def _sorted(
         return None
     rows = few.candidates.rows(budget.most + 1)
     in_parts = or_(*(and_(True, *(test(rows.c) for test in index_range.tests)) for index_range in parts))
-    query = select(*columns(rows), func.count().over().label("number"))
+    looked_at = select(func.count()).select_from(rows)
+    query = select(looked_at.scalar_subquery(), func.count().over(), *columns(rows))
     query = query.where(in_parts, *(test(rows.c) for test in few.besides(conditions)))
-    met = query.order_by(*parts[0].order_by(rows.c, whole=True)).limit(limit).subquery("met")
-    looked_at = select(func.count().label("looked_at")).select_from(rows).subquery("looked_at")
-    # One row also where nobody is met.
-    query = select(looked_at.c.looked_at, met.c.number, *columns(met)).select_from(looked_at.outerjoin(met, true()))
-    found = db.session.execute(query.order_by(*parts[0].order_by(met.c, whole=True))).all()
-    if found[0].looked_at > budget.most:
+    found = db.session.execute(query.order_by(*parts[0].order_by(rows.c, whole=True)).limit(limit)).all()
+    if (found[0][0] if found else db.session.scalar(looked_at) or 0) > budget.most:
         return None
-    number = found[0].number or 0
-    return Found([Person._make(row[2:]) for row in found if number], number=number)
+    return Found([Person._make(row[2:]) for row in found], number=found[0][1] if found else 0)
 
 
 def count(ids: Ids, most: int) -> int | None:

@@ -15,10 +15,11 @@ from support.plans import explained, filled_app, statements, steps
 
 from kakaoauth.cli import seed as seeding
 from kakaoauth.models import User
-from kakaoauth.staff.listing import counted, estimate, page
+from kakaoauth.staff.listing import counted, estimate, page, planner
 from kakaoauth.staff.listing.filters import Filter, conditions
 from kakaoauth.staff.listing.ordering import SORTS
 from kakaoauth.staff.listing.planner import Budget
+from kakaoauth.staff.listing.statistics import Statistics
 from kakaoauth.storage.cursors import Cursor, Position, write
 from kakaoauth.storage.database import db
 
@@ -150,6 +151,32 @@ def test_total_says_more_than_and_never_about(request: Any, database: str) -> No
         assert whole or said >= 1_000 or not said, name
     assert counted(Filter()) == (10_000, False)
     assert counted(Filter(role="user", provider="kakao")) == (1_000, False)
+
+
+@pytest.mark.parametrize(
+    ("sort", "walks"), [("-date_joined", 1), ("date_joined", 1), ("id", 1), ("-last_login", 1), ("nickname", 2)]
+)
+def test_walk_that_met_too_few_is_not_gone_again_but_for_texts(
+    postgresql: Flask, monkeypatch: pytest.MonkeyPatch, sort: str, walks: int
+) -> None:
+    """Where the walk had to stop, a page ends: who stands before that, only the database can tell of a text."""
+    hopeful = Statistics(USERS, {"17@": 0.9}, 0)
+    monkeypatch.setattr(planner, "statistics", lambda: hopeful)
+    chosen, budget, seen, cursor = Filter(search="17@"), Budget(long=1_500), [], None
+    for _ in range(4):
+        look = partial(page, chosen, sort=sort, cursor=cursor, budget=budget)
+        asked = statements(lambda look=look: seen.append(look()))  # type: ignore[misc]
+        if cursor is None:
+            assert sum("rows_read" in statement for statement, _ in asked) == walks
+        assert seen[-1].cut
+        cursor = seen[-1].next
+    order = SORTS[sort]
+    first = select(User.id).where(order.key.is_not(None)).limit(4 * budget.long)
+    walked = db.session.scalars(first.order_by(*(k.desc() if order.descending else k for k in (order.key, User.id))))
+    met = set(db.session.scalars(select(User.id).where(*(one.holds(User) for one in conditions(chosen)))))
+    assert [user.id for found in seen for user in found.users] == [number for number in walked if number in met]
+    back = page(chosen, sort=sort, cursor=seen[-1].previous, budget=budget)
+    assert {user.id for user in back.users} <= {user.id for user in seen[-2].users}
 
 
 def test_many_users_with_one_value_are_no_detour(sqlite: Flask) -> None:
