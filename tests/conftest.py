@@ -25,6 +25,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.dialects import registry
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, api_client, log_in, person, tokens_of
 from support.compiled import SharedRule, TemplatesInMemory, share_statements
+from support.concurrency import wait_for_jobs
 from support.kept_database import KeptDatabase
 from support.passwords import cheap_passwords
 from support.redis_server import RedisServer
@@ -303,6 +304,7 @@ def make_app(
         return app
 
     yield make
+    wait_for_jobs()
     for app in made:
         with app.app_context():
             db.engine.dispose()

@@ -68,7 +68,9 @@ def test_export_works(server: RedisServer, hana: FlaskClient) -> None:
     token = csrf_token(hana)
     with in_two_minutes():
         fill(server)
-        assert hana.post("/users/export.csv", data={"csrf_token": token}).status_code == 200
+        answer = hana.post("/users/export.csv", data={"csrf_token": token})
+    assert answer.status_code == 200
+    assert "hana@example.kr" in answer.text
 
 
 def test_decision_of_a_superuser_is_made_although_its_message_is_lost(

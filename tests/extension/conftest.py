@@ -1,6 +1,6 @@
 """What the tests of the extension share: apps of somebody else's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from redis import Redis
+from support.concurrency import wait_for_jobs
 from support.shop import host_app
 
 from kakaoauth import KakaoAuth
@@ -16,7 +17,9 @@ from kakaoauth import KakaoAuth
 @pytest.fixture
 def make_host(
     redis: Redis, redis_url: str, tmp_path: Path, create_tables: Callable[[Flask], None]
-) -> Callable[..., Flask]:
+) -> Iterator[Callable[..., Flask]]:
+    made: list[tuple[Flask, SQLAlchemy]] = []
+
     def make(
         *, name: str = "one", before: Callable[[Flask], object] = lambda app: None, auth: KakaoAuth | None = None,
         given: dict[str, Any] | None = None, **settings: Any
@@ -27,9 +30,16 @@ def make_host(
         before(app)
         (auth or KakaoAuth()).init_app(app, db=database, **{"url_prefix": "/auth", **(given or {})})
         create_tables(app)
+        made.append((app, database))
         return app
 
-    return make
+    yield make
+    wait_for_jobs()
+    for app, database in made:
+        with app.app_context():
+            for engine in database.engines.values():
+                engine.dispose()
+        app.extensions["kakaoauth_redis"].close()
 
 
 @pytest.fixture
