@@ -1,7 +1,9 @@
 """What a host's own tests use: settings for an app, and logins without a network."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,6 +14,7 @@ from flask_sqlalchemy import SQLAlchemy
 from kakaoauth import KakaoAuth, current_user, login_required, testing
 from kakaoauth.errors import ProviderUnavailable
 from kakaoauth.providers import get_provider
+from kakaoauth.storage.database import db
 
 
 @pytest.fixture
@@ -77,6 +80,27 @@ def test_person_whom_kakao_does_not_send_back_is_an_error(host: Flask) -> None:
 def test_one_person_may_log_in_more_often_than_kakao_allows(host: Flask) -> None:
     for _ in range(21):
         assert testing.log_in(host.test_client()).status_code == 302
+
+
+def test_connections_are_closed_with_the_settings_they_belong_to() -> None:
+    def connection_of(settings: dict[str, Any]) -> sqlite3.Connection:
+        app = Flask("host")
+        app.config.update(settings)
+        KakaoAuth(app, db=SQLAlchemy(app))
+        with app.app_context():
+            testing.create_tables()
+            connection: sqlite3.Connection = db.engine.raw_connection().dbapi_connection  # type: ignore[assignment]
+        return connection
+
+    with testing.settings() as outer:
+        mine = connection_of(outer)
+        with testing.settings() as inner:
+            other = connection_of(inner)
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            other.execute("SELECT 1")
+        assert mine.execute("SELECT count(*) FROM users").fetchone() == (0,)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        mine.execute("SELECT 1")
 
 
 def test_nothing_is_left_of_the_settings() -> None:
