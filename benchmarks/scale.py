@@ -10,7 +10,6 @@ column is the larger site's processor time divided by the smaller one's.
 """
 
 import argparse
-import gc
 import logging
 import os
 import platform
@@ -37,7 +36,7 @@ from support.places import site
 from kakaoauth import testing
 from kakaoauth.cli.user_files import export_users, import_users
 from kakaoauth.models import User
-from kakaoauth.server.worker import GC_THRESHOLDS
+from kakaoauth.server.worker import look_for_less_garbage
 from kakaoauth.storage.database import db
 from kakaoauth.storage.redis import get_redis
 from kakaoauth.storage.schema import upgrade
@@ -113,10 +112,7 @@ def main() -> None:
         for users in (SMALL, arguments.users):
             folder = arguments.folder / str(users) if arguments.folder else None
             places.append(fill(stack.enter_context(site(arguments.database, folder)), users))
-        # As a worker of the server: else Python looks for garbage in all that was loaded, every few pages.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        look_for_less_garbage()  # as a worker of the server
         for line in chain(table(places), facts(places)):
             print(line, flush=True)
             lines.append(line)

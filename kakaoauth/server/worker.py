@@ -36,6 +36,13 @@ NO_MORE_FILES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 NO_CLIENT = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EPROTO)
 
 
+def look_for_less_garbage() -> None:
+    """Take what is loaded so far for what it is, never garbage: no look for garbage goes through it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
 class Settings:
     """gunicorn's settings, each looked up once, since none changes in a worker. Its own object finds them by
     `__getattr__`, after a search in vain; a request asks for some thirty, which was a seventh of an empty page."""
@@ -95,9 +102,7 @@ class BufferingWorker(ThreadWorker):
 
     def run(self) -> None:
         """Serve until gunicorn's master asks the worker to stop."""
-        gc.collect()
-        gc.freeze()  # the code and what it has loaded is never garbage: no look for garbage goes through it again
-        gc.set_threshold(*GC_THRESHOLDS)
+        look_for_less_garbage()
         self.max_body = getattr(self.wsgi, "config", {}).get("MAX_CONTENT_LENGTH") or MAX_BODY
         self.clients = Clients(self.poller, self.tpool.submit, self.cfg.keepalive)
         self.poller.register(self.method_queue.fileno(), READ, self.method_queue.run_callbacks)
