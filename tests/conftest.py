@@ -24,8 +24,8 @@ from redis import Redis
 from sqlalchemy import Engine, event
 from sqlalchemy.dialects import registry
 from support import CLIENT_ID, CLIENT_SECRET, FakeKakao, api_client, log_in, person, tokens_of
+from support.apps import close
 from support.compiled import SharedRule, TemplatesInMemory, share_statements
-from support.concurrency import wait_for_jobs
 from support.kept_database import KeptDatabase
 from support.passwords import cheap_passwords
 from support.redis_server import RedisServer
@@ -304,12 +304,8 @@ def make_app(
         return app
 
     yield make
-    wait_for_jobs()
     for app in made:
-        with app.app_context():
-            db.engine.dispose()
-        with contextlib.suppress(AttributeError):
-            app.extensions["kakaoauth_redis"].close()
+        close(app)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -326,9 +322,7 @@ def kept_app(
     with app.app_context():
         db.create_all()
     yield app
-    with app.app_context():
-        db.engine.dispose()
-    app.extensions["kakaoauth_redis"].close()
+    close(app)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from redis import Redis
-from support.concurrency import wait_for_jobs
+from support.apps import close
 from support.shop import host_app
 
 from kakaoauth import KakaoAuth
@@ -18,7 +18,7 @@ from kakaoauth import KakaoAuth
 def make_host(
     redis: Redis, redis_url: str, tmp_path: Path, create_tables: Callable[[Flask], None]
 ) -> Iterator[Callable[..., Flask]]:
-    made: list[tuple[Flask, SQLAlchemy]] = []
+    made: list[Flask] = []
 
     def make(
         *, name: str = "one", before: Callable[[Flask], object] = lambda app: None, auth: KakaoAuth | None = None,
@@ -30,16 +30,12 @@ def make_host(
         before(app)
         (auth or KakaoAuth()).init_app(app, db=database, **{"url_prefix": "/auth", **(given or {})})
         create_tables(app)
-        made.append((app, database))
+        made.append(app)
         return app
 
     yield make
-    wait_for_jobs()
-    for app, database in made:
-        with app.app_context():
-            for engine in database.engines.values():
-                engine.dispose()
-        app.extensions["kakaoauth_redis"].close()
+    for app in made:
+        close(app)
 
 
 @pytest.fixture

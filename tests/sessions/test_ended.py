@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy import event
 from support import FakeKakao, add_second, api_client, csrf_token, is_logged_in, log_in, set_cookie
+from support.apps import close
 from support.concurrency import until
 from support.devices import browsers, end, ended, leave, rows
 from support.redis_server import RedisServer
@@ -500,9 +501,7 @@ def upgraded(settings: dict[str, Any], bare_database_url: str, server: RedisServ
     with app.app_context():
         upgrade()
     yield app
-    with app.app_context():
-        db.engine.dispose()
-    app.extensions["kakaoauth_redis"].close()
+    close(app)
 
 
 def ready(app: Flask, *, later: bool = True) -> tuple[int, Any]:

@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 from redis import Redis
 from sqlalchemy import text
+from support.apps import close
 
 from kakaoauth import create_app
 from kakaoauth.storage import health, schema
@@ -19,9 +20,7 @@ CURE = "run: flask kakaoauth upgrade"
 def bare(settings: dict[str, Any], redis: Redis, bare_database_url: str) -> Iterator[Flask]:
     app = create_app({**settings, "DATABASE_URL": bare_database_url})
     yield app
-    with app.app_context():
-        db.engine.dispose()
-    app.extensions["kakaoauth_redis"].close()
+    close(app)
 
 
 def first_page(app: Flask) -> int:

@@ -57,14 +57,6 @@ def ask_at_once(asks: dict[str, Ask]) -> dict[str, tuple[Any, float]]:
     return ended
 
 
-def wait_for_jobs(seconds: float = 10) -> None:
-    """Let the threads of `jobs.start` that were told to end do so: one in the middle of its work would connect anew to
-    a database that a fixture closes."""
-    for thread in threading.enumerate():
-        if thread.name == "retries":
-            thread.join(seconds)
-
-
 def until(happens: Callable[[], Any], seconds: float = 10) -> Any:
     """Ask again until the answer is true; the last answer is returned, and fails the test, after `seconds`."""
     give_up = time.monotonic() + seconds

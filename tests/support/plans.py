@@ -11,6 +11,7 @@ from sqlalchemy import Connection, event
 from kakaoauth import create_app
 from kakaoauth.staff.csv import bulk
 from kakaoauth.storage.database import db
+from support.apps import close
 
 
 @contextmanager
@@ -26,9 +27,7 @@ def filled_app(url: str, folder: Path, redis_url: str, fill: Callable[[], object
         db.create_all()
         fill()
     yield app
-    with app.app_context():
-        db.engine.dispose()
-    app.extensions["kakaoauth_redis"].close()
+    close(app)
 
 
 def write_rows(table: Any, rows: Sequence[Mapping[str, Any]]) -> None:

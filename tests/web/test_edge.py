@@ -23,11 +23,11 @@ from support import (
     set_cookie,
     tokens_of,
 )
+from support.apps import close
 from support.stored_sessions import opened
 from werkzeug.exceptions import BadRequestKeyError
 
 from kakaoauth import create_app
-from kakaoauth.storage.database import db
 
 ClientAs = Callable[[str], FlaskClient]
 MakeApp = Callable[..., Flask]
@@ -293,9 +293,7 @@ def embedded(settings: dict[str, Any], redis_url: str, create_tables: Callable[[
     assert app.config["KAKAOAUTH_EMBEDDED"] == {"kakao"}
     create_tables(app)
     yield app.test_client()
-    with app.app_context():
-        db.engine.dispose()
-    app.extensions["kakaoauth_redis"].close()
+    close(app)
 
 
 @pytest.mark.parametrize("address", ["192.168.0.7", "203.0.113.9", "::ffff:203.0.113.9", "2001:db8::1"])

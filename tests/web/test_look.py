@@ -11,9 +11,9 @@ from flask import Flask, render_template, render_template_string
 from flask.testing import FlaskClient
 from redis import Redis
 from support import FakeKakao, add_second, csrf_token, log_in
+from support.apps import close
 
 from kakaoauth import KakaoAuth
-from kakaoauth.storage.database import db
 from kakaoauth.web.template_helpers import TEMPLATE_FOLDER
 
 BLOCKS = {"title", "head", "nav", "content", "footer"}
@@ -70,9 +70,7 @@ def make_host(
 
     yield make
     for app in made:
-        with app.app_context():
-            db.engine.dispose()
-        app.extensions["kakaoauth_redis"].close()
+        close(app)
 
 
 def in_host(app: Flask, path: str, **more: Any) -> str:

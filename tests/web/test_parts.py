@@ -9,6 +9,7 @@ from flask import Flask, Response, g, request, template_rendered
 from jinja2 import ChoiceLoader, DictLoader
 from redis import Redis
 from support import FakeKakao, add_second, csrf_token, log_in
+from support.apps import close
 
 from kakaoauth import KakaoAuth
 from kakaoauth.storage.database import db
@@ -177,9 +178,7 @@ def test_host_has_each_page_rendered(settings: dict[str, Any], redis: Redis) -> 
     for _ in range(2):
         assert app.test_client().get("/auth/").status_code == 200
     assert rendered.number == 2
-    with app.app_context():
-        db.engine.dispose()
-    app.extensions["kakaoauth_redis"].close()
+    close(app)
 
 
 @pytest.mark.parametrize("template", ["kakaoauth/auth/index.html", "kakaoauth/parts/lines.html"])

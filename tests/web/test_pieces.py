@@ -10,11 +10,11 @@ from jinja2 import BaseLoader, ChoiceLoader, DictLoader, ModuleLoader
 from markupsafe import Markup, escape
 from redis import Redis
 from support import FakeKakao, csrf_token, log_in, person
+from support.apps import close
 from support.devices import CHROME
 
 from kakaoauth import KakaoAuth
 from kakaoauth.models import User
-from kakaoauth.storage.database import db
 from kakaoauth.web import personal_pages, pieces
 from kakaoauth.web.pieces import Pieces, Rendered
 from kakaoauth.web.template_helpers import TEMPLATE_FOLDER
@@ -76,9 +76,7 @@ def host(settings: dict[str, Any], redis: Redis, create_tables: Callable[[Flask]
     KakaoAuth(app, url_prefix="")
     create_tables(app)
     yield app
-    with app.app_context():
-        db.engine.dispose()
-    app.extensions["kakaoauth_redis"].close()
+    close(app)
 
 
 def put(app: Flask, **templates: str) -> None:
