@@ -41,6 +41,7 @@ DEFAULT_SORT = "-date_joined"
 #: Column -> the sort its heading asks for first.
 COLUMNS = {"id": "-id", "nickname": "nickname", "email": "email", "date_joined": "-date_joined"}
 COLUMNS["last_login"] = "-last_login"
+
 #: Filters that are folded away until one of them is used.
 MORE = ("linked", "email", "tag", "consent", "from", "until", "login_from", "login_until")
 
